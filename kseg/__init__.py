@@ -1,0 +1,44 @@
+"""kseg: image segmentation for Keras 3 on TensorFlow, JAX and PyTorch.
+
+The whole public face. Parts that need Keras resolve on first use, so that `kseg --help` is instant.
+"""
+
+import importlib
+
+from kseg import data
+from kseg.evaluate import evaluate
+from kseg.predict import predict
+from kseg.runs import Run
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "build_unet": "kseg.models",
+    "CrossEntropyLoss": "kseg.losses",
+    "DiceLoss": "kseg.losses",
+    "WeightedSum": "kseg.losses",
+    "MeanDice": "kseg.metrics",
+    "MeanIoU": "kseg.metrics",
+    "PixelAccuracy": "kseg.metrics",
+    "Settings": "kseg.train",
+    "fit": "kseg.train",
+    "losses": None,
+    "metrics": None,
+    "models": None,
+    "report": None,
+}
+
+__all__ = ["Run", "__version__", "data", "evaluate", "predict", *_LAZY]
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'kseg' has no attribute {name!r}")
+    module = _LAZY[name]
+    if module is None:
+        return importlib.import_module(f"kseg.{name}")
+    return getattr(importlib.import_module(module), name)
+
+
+def __dir__():
+    return sorted(__all__)

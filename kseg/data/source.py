@@ -1,0 +1,98 @@
+"""Source: what every reader returns and everything after it takes."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+VOID = 255
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A labelled set of images: which samples there are, how to read one, what the ids mean.
+
+    Args:
+        name: Short name for tables and messages, for example `"camvid/val"`.
+        columns: Column name -> array with one row a sample: file paths, or the images themselves.
+            Only these rows are shuffled, so a set of a million files costs a list of names.
+        decode: Function of TensorFlow operations from one row of `columns` to
+            `{"image": uint8 (H, W, 3), "label": int32 (H, W)}`. It runs inside `tf.data`.
+        class_names: Name of each class; class ids are positions in this list.
+        colors: RGB of each class, 0..255, for pictures.
+        ids: A name for each sample, unique within the source; predictions are filed under it.
+        void: Label id of pixels that are never trained on and never scored.
+
+    Example:
+
+    >>> source = kseg.data.shapes("val")
+    >>> len(source), source.num_classes, source[0]["image"].shape
+    (100, 6, (96, 96, 3))
+    """
+
+    name: str
+    columns: Mapping[str, np.ndarray]
+    decode: Callable
+    class_names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    ids: tuple[str, ...]
+    void: int = VOID
+
+    def __post_init__(self):
+        lengths = {name: len(rows) for name, rows in self.columns.items()} | {"ids": len(self.ids)}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"Source {self.name!r}: columns differ in length: {lengths}.")
+        if not len(self.ids):
+            raise ValueError(f"Source {self.name!r} is empty: expected at least one sample.")
+        if len(self.colors) != len(self.class_names):
+            raise ValueError(
+                f"Source {self.name!r}: {len(self.colors)} colors for "
+                f"{len(self.class_names)} class_names; expected one each."
+            )
+        if self.void in range(len(self.class_names)):
+            raise ValueError(
+                f"Source {self.name!r}: void={self.void} is also the id of class "
+                f"{self.class_names[self.void]!r}; choose an id beyond the classes."
+            )
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, index):
+        """Reads one sample: a dict of NumPy arrays."""
+        from kseg.data._tensorflow import tensorflow
+
+        tf = tensorflow()
+        with tf.device("CPU"):
+            row = {name: tf.convert_to_tensor(rows[index]) for name, rows in self.columns.items()}
+            return {name: value.numpy() for name, value in self.decode(row).items()}
+
+    def subset(self, indices: Sequence[int], name=None):
+        """The samples at these positions as a Source of its own."""
+        indices = np.asarray(indices, dtype=np.int64)
+        return dataclasses.replace(
+            self,
+            name=name or self.name,
+            columns={key: rows[indices] for key, rows in self.columns.items()},
+            ids=tuple(self.ids[i] for i in indices),
+        )
+
+
+def default_colors(count):
+    """`count` distinct colours: the Pascal VOC palette, bit-reversed counting in three channels.
+
+    >>> default_colors(3)
+    ((0, 0, 0), (128, 0, 0), (0, 128, 0))
+    """
+    colors = []
+    for index in range(count):
+        rgb = [0, 0, 0]
+        for bit in range(8):  # three bits of the index at a time, most significant output first
+            for channel in range(3):
+                rgb[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
+        colors.append(tuple(rgb))
+    return tuple(colors)

@@ -1,0 +1,18 @@
+"""The default optimizer, loss and metrics of each task, in one place."""
+
+import keras
+
+from kseg.losses import CrossEntropyLoss, DiceLoss
+from kseg.metrics import MeanIoU
+
+LEARNING_RATE = 1e-3  # AdamW's own default; safe for a U-Net from a random start
+WEIGHT_DECAY = 1e-4
+
+
+def compile_semantic(model, num_classes):
+    """Compiles a model of semantic logits: AdamW, cross-entropy + Dice, mean IoU, void = 255."""
+    model.compile(
+        optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY),
+        loss=CrossEntropyLoss() + DiceLoss(),
+        metrics=[MeanIoU(num_classes)],
+    )

@@ -1,0 +1,148 @@
+"""U-Net: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image
+Segmentation", 2015 (arXiv:1505.04597), figure 1.
+
+At `width=64`, `depth=4` and an image of H x W:
+
+    level   contracting path          expanding path
+    0       H    x W     x 64    ->   H    x W     x 64   -> 1x1 -> num_classes logits
+    1       H/2  x W/2   x 128   ->   H/2  x W/2   x 128
+    2       H/4  x W/4   x 256   ->   H/4  x W/4   x 256
+    3       H/8  x W/8   x 512   ->   H/8  x W/8   x 512
+    4                   H/16 x W/16 x 1024
+
+Deviations from the paper: convolutions pad with zeros ("same"), so that the logits have the
+photo's own size, where the paper lost a border of 92 pixels; batch norm follows each convolution
+(it was published the same year; `batch_norm=False` gives the paper's layers); the image is padded
+to the stride inside the model instead of being refused. With `encoder=` the contracting path is a
+classification network and the expanding path narrows from 256 to 16 channels.
+"""
+
+import keras
+
+from kseg.models.blocks import PadToStride, check_arguments, convolutions, logits_head
+from kseg.models.defaults import compile_semantic
+from kseg.models.encoders import encode
+
+# channels of the expanding path on an encoder, by stride
+DECODER_WIDTHS = {16: 256, 8: 128, 4: 64, 2: 32, 1: 16}
+
+
+def build_unet(
+    num_classes,
+    *,
+    input_shape=(None, None, 3),
+    encoder=None,
+    weights=None,
+    width=64,
+    depth=4,
+    logits_stride=1,
+    batch_norm=True,
+    compile=True,
+    name="unet",
+):
+    """Builds a U-Net for images of any size.
+
+    Args:
+        num_classes: Number of classes, >= 1. 1 builds a binary model with one sigmoid channel.
+        input_shape: `(height, width, channels)` in pixels; None for any height or width.
+        encoder: None for the paper's contracting path; a name (`"vgg16"`, `"resnet50"`,
+            `"mobilenetv2"`, `"efficientnetv2b0"`) or a Keras model to use in its place.
+        weights: Of a named encoder: None for a random start, `"imagenet"`, or a weights file.
+        width: Channels of the first level, doubled at each further one. Not with `encoder`.
+        depth: How often the image is halved, >= 1. Not with `encoder`.
+        logits_stride: 1 as in the paper. At 2 or 4 the finest level has half or a quarter of the
+            photo's resolution and the logits are enlarged bilinearly: several times faster and
+            lighter, at some cost along thin objects.
+        batch_norm: Whether batch norm follows each convolution outside the encoder.
+        compile: Whether to return a compiled model, ready for `fit`.
+        name: Name of the model.
+
+    Returns:
+        `keras.Model` from RGB images `(B, H, W, C)`, uint8 or float, 0..255, to float32 logits
+        `(B, H, W, num_classes)`.
+
+    Raises:
+        ValueError: an argument is out of its range, or two of them do not go together.
+
+    Example:
+
+    >>> model = build_unet(num_classes=21, width=16)
+    >>> model.predict(np.zeros((1, 97, 131, 3), "uint8"), verbose=0).shape
+    (1, 97, 131, 21)
+    """
+    shape = check_arguments(num_classes, input_shape)
+    if logits_stride not in (1, 2, 4):
+        raise ValueError(f"logits_stride={logits_stride!r}: expected 1, 2 or 4.")
+    if encoder is None:
+        _check_paper_arguments(width, depth, weights)
+    image = keras.Input(shape, name="image")
+
+    if encoder is None:
+        x = PadToStride(logits_stride * 2**depth, dtype="float32", name="pad")(image)
+        x = keras.layers.Rescaling(1 / 127.5, -1.0, dtype="float32", name="preprocessing")(x)
+        if logits_stride > 1:  # each patch of stride x stride pixels becomes one vector
+            x = keras.layers.Conv2D(width, logits_stride, strides=logits_stride, name="stem")(x)
+        features = contracting_path(x, logits_stride, width, depth, batch_norm=batch_norm)
+        widths = {logits_stride * 2**level: width * 2**level for level in range(depth)}
+    else:
+        x = PadToStride(32, dtype="float32", name="pad")(image)
+        features = encode(x, encoder, weights=weights)
+        widths = DECODER_WIDTHS
+    x = expanding_path(features, widths, logits_stride, batch_norm=batch_norm)
+    logits = logits_head(x, num_classes, logits_stride, like=image)
+    model = keras.Model(image, logits, name=name)
+    if compile:
+        compile_semantic(model, num_classes)
+    return model
+
+
+def contracting_path(x, stride, width, depth, *, batch_norm):
+    """The paper's left side: two convolutions a level, 2x2 max pooling between the levels.
+
+    Returns:
+        dict of stride -> tensor `(B, H / stride, W / stride, channels)`, from `stride` on.
+    """
+    features = {}
+    for level in range(depth + 1):
+        if level:
+            x = keras.layers.MaxPooling2D(2, name=f"down{level}_pool")(x)
+        x = convolutions(x, width * 2**level, batch_norm=batch_norm, name=f"down{level}")
+        features[stride * 2**level] = x  # (B, H / stride, W / stride, width * 2^level)
+    return features
+
+
+def expanding_path(features, widths, last_stride, *, batch_norm):
+    """The paper's right side: 2x2 up-convolution, skip connection, two convolutions a level.
+
+    Args:
+        features: Stride -> tensor; a stride that is missing gets no skip connection.
+        widths: Stride -> channels, for every stride from `last_stride` up to the coarsest.
+        last_stride: The stride to end at.
+        batch_norm: Whether batch norm follows each 3x3 convolution.
+
+    Returns:
+        Tensor `(B, H / last_stride, W / last_stride, widths[last_stride])`.
+    """
+    stride = max(features)
+    x = features[stride]
+    while stride > last_stride:
+        stride //= 2
+        block = f"up{stride.bit_length() - 1}"
+        x = keras.layers.Conv2DTranspose(
+            widths[stride], 2, strides=2, kernel_initializer="he_normal", name=f"{block}_upconv"
+        )(x)
+        if stride in features:
+            x = keras.layers.Concatenate(name=f"{block}_skip")([features[stride], x])
+        x = convolutions(x, widths[stride], batch_norm=batch_norm, name=block)
+    return x
+
+
+def _check_paper_arguments(width, depth, weights):
+    for argument, value in (("width", width), ("depth", depth)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{argument}={value!r}: expected an integer >= 1.")
+    if weights is not None:
+        raise ValueError(
+            f"weights={weights!r} needs an encoder, for example encoder='resnet50'. "
+            "For weights of a whole U-Net use model.load_weights(path)."
+        )

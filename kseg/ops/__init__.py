@@ -1,0 +1,1 @@
+"""Pure `keras.ops` functions with static shapes, shared by the other parts."""

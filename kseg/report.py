@@ -1,0 +1,180 @@
+"""Pictures: overlays, a sheet of photo, truth, prediction and error, and the curve of a run."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from kseg.runs import replacing
+
+INK, PAPER, GRID = (30, 30, 30), (255, 255, 255), (225, 225, 225)
+WRONG, RIGHT, NOT_SCORED = (220, 50, 47), (225, 240, 225), (120, 120, 120)
+LINES = ((38, 110, 200), (220, 110, 20), (50, 150, 80))
+
+
+def colorize(labels, colors, void=255):
+    """Class ids `(H, W)` -> RGB uint8 `(H, W, 3)`; void and unknown ids are black."""
+    table = np.zeros((len(colors) + 1, 3), np.uint8)
+    table[:-1] = colors
+    labels = np.asarray(labels)
+    known = (labels >= 0) & (labels < len(colors)) & (labels != void)
+    return table[np.where(known, labels, len(colors))]
+
+
+def overlay(image, labels, colors, *, opacity=0.5, void=255):
+    """Lays the colours of the classes over a photo.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        labels: Class ids `(H, W)`; void pixels show the bare photo.
+        colors: RGB of each class.
+        opacity: Share of the colour, 0..1.
+        void: Label id without a colour.
+
+    Returns:
+        uint8 `(H, W, 3)`.
+    """
+    labels = np.asarray(labels)
+    share = np.where(labels == void, 0.0, opacity)[:, :, None]
+    mixed = np.asarray(image) * (1 - share) + colorize(labels, colors, void) * share
+    return np.round(mixed).astype(np.uint8)
+
+
+def errors(labels, predicted, void=255):
+    """Right pixels pale, wrong pixels red, void grey: uint8 `(H, W, 3)`."""
+    table = np.array([RIGHT, WRONG, NOT_SCORED], np.uint8)
+    kind = np.where(labels == void, 2, (np.asarray(labels) != predicted).astype(int))
+    return table[kind]
+
+
+def sheet(model, source, path, *, count=6, width=320):
+    """Writes a PNG with one row a sample: photo, truth, prediction, error; and a legend.
+
+    Args:
+        model: A semantic kseg model.
+        source: Labelled `Source`; `count` samples are taken evenly spread.
+        path: The PNG file.
+        count: Rows.
+        width: Width of one picture in pixels.
+    """
+    from kseg.predict import predict
+
+    chosen = np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int)
+    rows = []
+    for index in dict.fromkeys(chosen.tolist()):
+        sample = source[index]
+        image, labels = sample["image"], sample["label"]
+        predicted = predict(model, image)
+        panels = [
+            image,
+            overlay(image, labels, source.colors, opacity=0.6, void=source.void),
+            overlay(image, predicted, source.colors, opacity=0.6, void=source.void),
+            errors(labels, predicted, source.void),
+        ]
+        rows.append([_scaled(panel, width) for panel in panels])
+    titles = ("photo", "truth", "prediction", "error (red)")
+    picture = _grid(rows, titles, width)
+    picture = _stack(picture, _legend(source.class_names, source.colors, picture.width))
+    save(picture, path)
+
+
+def curve(history, path, size=(900, 420)):
+    """Writes a PNG of the loss (left) and the mean IoU (right) by epoch.
+
+    Args:
+        history: Rows of a run's `history.csv`, as `Run.history()` gives them.
+        path: The PNG file.
+        size: `(width, height)` in pixels.
+    """
+    picture = Image.new("RGB", size, PAPER)
+    half = size[0] // 2
+    for left, names, top in ((0, ["loss"], None), (half, ["mean_iou", "val_mean_iou"], 1.0)):
+        _chart(picture, (left + 50, 40, left + half - 20, size[1] - 45), history, names, top)
+    save(picture, path)
+
+
+def save(picture, path):
+    """Writes a Pillow image or a uint8 array as PNG; the file appears whole or not at all."""
+    from pathlib import Path
+
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        picture.save(temporary)
+
+
+def _scaled(panel, width):
+    image = Image.fromarray(panel)
+    return image.resize((width, max(1, round(image.height * width / image.width))))
+
+
+def _grid(rows, titles, width, gap=6, header=24):
+    heights = [max(panel.height for panel in row) for row in rows]
+    size = (len(titles) * (width + gap) + gap, header + sum(heights) + gap * len(rows))
+    picture = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(picture)
+    for column, title in enumerate(titles):
+        draw.text((gap + column * (width + gap), 4), title, INK, ImageFont.load_default(15))
+    y = header
+    for row, height in zip(rows, heights):
+        for column, panel in enumerate(row):
+            picture.paste(panel, (gap + column * (width + gap), y))
+        y += height + gap
+    return picture
+
+
+def _legend(names, colors, width, row=22):
+    font = ImageFont.load_default(14)
+    places, x, y = [], 8, 4
+    for name in names:
+        needed = 34 + int(font.getlength(name))
+        if x + needed > width and x > 8:
+            x, y = 8, y + row
+        places.append((x, y))
+        x += needed
+    picture = Image.new("RGB", (width, y + row + 4), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for (x, y), name, color in zip(places, names, colors):
+        draw.rectangle((x, y + 2, x + 16, y + 16), fill=tuple(color), outline=INK)
+        draw.text((x + 22, y), name, INK, font)
+    return picture
+
+
+def _stack(upper, lower):
+    picture = Image.new("RGB", (upper.width, upper.height + lower.height), PAPER)
+    picture.paste(upper, (0, 0))
+    picture.paste(lower, (0, upper.height))
+    return picture
+
+
+def _chart(picture, box, history, names, top):
+    """Lines of `names` over the epoch, with the axis from 0 to `top` (None: the largest value)."""
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(13)
+    x0, y0, x1, y1 = box
+    values = [row[name] for row in history for name in names if name in row]
+    top = top or max(values, default=1.0) or 1.0
+    last = max((row["epoch"] for row in history), default=1)
+    for tick in range(5):
+        y = y1 - (y1 - y0) * tick / 4
+        draw.line((x0, y, x1, y), GRID)
+        draw.text((x0 - 6, y), f"{top * tick / 4:.2f}", INK, font, anchor="rm")
+    for epoch in {1, round((1 + last) / 2), last}:
+        x = x0 + (x1 - x0) * (epoch - 1) / max(1, last - 1)
+        draw.text((x, y1 + 12), f"{epoch:.0f}", INK, font, anchor="mm")
+    draw.text(((x0 + x1) / 2, y1 + 30), "epoch", INK, font, anchor="mm")
+    for position, (name, color) in enumerate(zip(names, LINES)):
+        points = [
+            (
+                x0 + (x1 - x0) * (row["epoch"] - 1) / max(1, last - 1),
+                y1 - (y1 - y0) * min(row[name] / top, 1.0),
+            )
+            for row in history
+            if name in row
+        ]
+        if len(points) > 1:
+            draw.line(points, color, width=3, joint="curve")
+        for x, y in points:
+            draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=color)
+        label = name.replace("val_", "validation ").replace("mean_iou", "mean IoU")
+        draw.text((x0 + 150 * position, y0 - 20), label, color, ImageFont.load_default(15))

@@ -1,0 +1,76 @@
+"""Fixtures for the whole suite; every test runs on the backend that KERAS_BACKEND names."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def fresh_keras():
+    """Each test starts from one seed and float32."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def camvid_root():
+    root = SHARED_DATA / "camvid"
+    if not root.is_dir():
+        pytest.skip(f"real CamVid is not at {root}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def voc_root():
+    root = SHARED_DATA / "voc_mini" / "VOCdevkit" / "VOC2012"
+    if not root.is_dir():
+        pytest.skip(f"real Pascal VOC files are not at {root}")
+    return root
+
+
+@pytest.fixture
+def write_image(tmp_path):
+    """Writes an array as an image file under tmp_path, making its folders; returns the path."""
+    from PIL import Image
+
+    def write(name, array, mode=None, **options):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(array)
+        (image.convert(mode) if mode else image).save(path, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def pair_folders(tmp_path, write_image, rng):
+    """`images/` and `masks/` of six 40x56 samples of two classes, bright objects on dark ground."""
+
+    def make(count=6, size=(40, 56), values=(0, 1)):
+        for index in range(count):
+            mask = np.zeros(size, np.uint8)
+            top, left = rng.integers(2, size[0] - 20), rng.integers(2, size[1] - 20)
+            mask[top : top + 16, left : left + 16] = 1
+            noise = rng.integers(0, 60, (*size, 3))
+            image = np.where(mask[:, :, None] == 1, 180 + noise, noise).astype(np.uint8)
+            write_image(f"set/images/p{index}.png", image)
+            write_image(f"set/masks/p{index}.png", np.array(values, np.uint8)[mask])
+        (tmp_path / "set" / "classes.txt").write_text("ground\nobject\n")
+        return tmp_path / "set"
+
+    return make

@@ -1,0 +1,151 @@
+"""Photos and masks: TensorFlow (training) and Pillow (prediction) must read the same bytes."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kseg.data.files import (
+    decode_colors,
+    decode_mask,
+    decode_photo,
+    list_files,
+    load_mask,
+    load_photo,
+    pair_by_name,
+    relabel,
+)
+
+
+@pytest.mark.parametrize(
+    "name, mode",
+    [
+        ("a.jpg", "RGB"),
+        ("a.jpg", "L"),
+        ("a.jpg", "CMYK"),
+        ("a.png", "RGB"),
+        ("a.png", "L"),
+        ("a.png", "RGBA"),
+        ("a.png", "LA"),
+        ("a.png", "P"),
+        ("a.png", "1"),
+        ("a.bmp", "RGB"),
+    ],
+)
+def test_photos_are_read_alike(write_image, rng, name, mode):
+    smooth = Image.fromarray(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8)).resize((57, 43))
+    path = write_image(name, np.asarray(smooth), mode=mode)
+    image = load_photo(path)
+    assert image.shape == (43, 57, 3) and image.dtype == np.uint8
+    np.testing.assert_array_equal(decode_photo(str(path)).numpy(), image)
+
+
+def test_16_bit_grey_keeps_its_upper_byte(write_image, rng):
+    grey = rng.integers(0, 65536, (12, 15)).astype(np.uint16)
+    path = write_image("deep.png", grey)
+    expected = np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
+    np.testing.assert_array_equal(load_photo(path), expected)
+    np.testing.assert_array_equal(decode_photo(str(path)).numpy(), expected)
+
+
+def test_exif_orientation_is_not_applied(tmp_path):
+    image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = 6  # "rotate by 90 degrees"
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    assert load_photo(tmp_path / "turned.jpg").shape == (20, 30, 3)
+    assert decode_photo(str(tmp_path / "turned.jpg")).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_palette_masks_give_their_indices(tmp_path, rng, bits):
+    ids = rng.integers(0, 2**bits, (13, 18)).astype(np.uint8)
+    image = Image.fromarray(ids, mode=None).convert("L")
+    image = Image.frombytes("P", (18, 13), ids.tobytes())
+    image.putpalette(rng.integers(0, 256, 3 * 2**bits).astype(np.uint8).tolist())
+    image.save(tmp_path / "mask.png", bits=bits, transparency=0)
+    np.testing.assert_array_equal(decode_mask(str(tmp_path / "mask.png")).numpy(), ids)
+    np.testing.assert_array_equal(load_mask(tmp_path / "mask.png"), ids)
+
+
+def test_palette_masks_in_tf_data_of_many_sizes(tmp_path, rng):
+    import tensorflow as tf
+
+    paths, expected = [], []
+    for index in range(20):  # 20 sizes: the checksum trick must not depend on the header
+        ids = rng.integers(0, 22, rng.integers(1, 300, 2)).astype(np.uint8)
+        image = Image.frombytes("P", ids.shape[::-1], ids.tobytes())
+        image.putpalette(rng.integers(0, 256, 768).astype(np.uint8).tolist())
+        paths.append(str(tmp_path / f"{index}.png"))
+        image.save(paths[-1])
+        expected.append(ids)
+    for ids, mask in zip(expected, tf.data.Dataset.from_tensor_slices(paths).map(decode_mask)):
+        np.testing.assert_array_equal(mask.numpy(), ids)
+
+
+def test_grey_masks_of_8_and_16_bits(write_image, rng):
+    ids = rng.integers(0, 256, (11, 14)).astype(np.uint8)
+    np.testing.assert_array_equal(decode_mask(str(write_image("8.png", ids))).numpy(), ids)
+    deep = rng.integers(0, 65536, (11, 14)).astype(np.uint16)
+    np.testing.assert_array_equal(decode_mask(str(write_image("16.png", deep))).numpy(), deep)
+
+
+def test_one_bit_masks_hold_0_and_1(write_image, rng):
+    ids = rng.integers(0, 2, (9, 21)).astype(np.uint8)
+    path = write_image("bits.png", ids * 255, mode="1")
+    np.testing.assert_array_equal(decode_mask(str(path)).numpy(), ids)
+    np.testing.assert_array_equal(load_mask(path), ids)
+
+
+def test_colour_masks_are_packed(write_image):
+    colors = np.array([[[1, 2, 3], [255, 0, 16]]], np.uint8)
+    packed = decode_colors(str(write_image("c.png", colors))).numpy()
+    np.testing.assert_array_equal(packed, [[0x010203, 0xFF0010]])
+
+
+def test_a_colour_file_is_no_mask_of_ids(write_image):
+    path = write_image("c.png", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(Exception, match="colour"):
+        decode_mask(str(path))
+
+
+def test_real_voc_masks_equal_pillow(voc_root):
+    files = sorted((voc_root / "SegmentationClass").glob("*.png"))
+    assert len(files) == 4
+    for file in files:
+        np.testing.assert_array_equal(decode_mask(str(file)).numpy(), np.asarray(Image.open(file)))
+
+
+def test_relabel_by_hand():
+    mask = np.array([[0, 7], [9, 255]], np.int32)
+    labels = relabel(mask, values=[9, 0, 7], void_values=[255], void=255, path="m.png")
+    np.testing.assert_array_equal(labels.numpy(), [[1, 2], [0, 255]])
+
+
+def test_relabel_names_the_file_and_the_value():
+    with pytest.raises(Exception) as error:
+        relabel(np.array([[0, 12]], np.int32), range(11), [11], 255, "masks/m.png")
+    assert "masks/m.png" in str(error.value) and "value 12" in str(error.value)
+    assert "0..10" in str(error.value)
+
+
+def test_list_files_says_what_is_wrong(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        list_files(tmp_path / "nowhere", (".png",), "images")
+    with pytest.raises(FileNotFoundError, match="no file ending in .png"):
+        list_files(tmp_path, (".png",), "images")
+
+
+def test_pairs_name_the_image_without_a_mask(write_image):
+    blank = np.zeros((2, 2), np.uint8)
+    images = [write_image(f"i/{n}.png", blank) for n in "abc"]
+    masks = [write_image(f"m/{n}_gt.png", blank) for n in "ac"]
+    with pytest.raises(FileNotFoundError, match=r"1 of 3 .*b\.png"):
+        pair_by_name(images, masks, "_gt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\xff\xd8\xff\xe0 cut short"])
+def test_unreadable_files_are_named(tmp_path, content):
+    path = tmp_path / "bad.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="bad.jpg"):
+        load_photo(path)

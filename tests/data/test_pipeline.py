@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+import kseg
+from kseg.data import batches, samples, steps_per_epoch
+
+
+@pytest.fixture(scope="module")
+def source():
+    return kseg.data.shapes("train", size=(32, 40), count=22)
+
+
+def labels_of(ds):
+    return [label for _, labels in ds for label in labels.numpy()]
+
+
+def position(source, label):
+    (found,) = [i for i in range(len(source)) if np.array_equal(source.columns["label"][i], label)]
+    return found
+
+
+def test_evaluation_drops_nothing_and_keeps_order(source):
+    labels = labels_of(batches(source, batch_size=8))
+    assert [position(source, label) for label in labels] == list(range(22))
+
+
+def test_an_epoch_shows_each_sample_once_in_an_order_of_its_own(source):
+    ds = batches(source, batch_size=2, shuffle=True, seed=3)
+    first = [position(source, label) for label in labels_of(ds)]
+    second = [position(source, label) for label in labels_of(ds)]
+    assert sorted(first) == sorted(second) == list(range(22))
+    assert first != second and first != list(range(22))
+
+
+def test_training_batches_have_one_shape(source):
+    shapes = {
+        (tuple(x.shape), tuple(y.shape), x.dtype.name, y.dtype.name)
+        for x, y in batches(source, size=(24, 16), batch_size=8, augment=True)
+    }
+    assert shapes == {((8, 24, 16, 3), (8, 24, 16), "uint8", "int32")}
+    assert steps_per_epoch(source, 8) == 2
+
+
+def test_a_set_smaller_than_a_batch_still_trains(source):
+    few = source.subset(range(3))
+    (batch,) = batches(few, size=(24, 16), batch_size=8, augment=True)
+    assert batch[0].shape == (3, 24, 16, 3) and steps_per_epoch(few, 8) == 1
+
+
+def test_the_same_seed_gives_the_same_epochs(source):
+    def epochs(seed):
+        ds = batches(source, size=(24, 16), batch_size=4, augment=True, seed=seed)
+        return [np.stack([x.numpy() for x, _ in ds]) for _ in range(2)]
+
+    first, again, other = epochs(1), epochs(1), epochs(2)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    assert not np.array_equal(first, other)
+
+
+def test_a_resumed_stream_goes_on_where_it_stopped(source):
+    def stream(start, count):
+        ds = batches(source, size=(24, 16), batch_size=4, augment=True, start_step=start)
+        return [x.numpy() for x, _ in ds.take(count)]
+
+    whole = stream(0, 14)  # 22 samples, 4 a batch: epochs end inside batches
+    np.testing.assert_array_equal(whole[5:], stream(5, 9))
+    np.testing.assert_array_equal(whole[11:], stream(11, 3))
+
+
+def test_the_endless_stream_visits_every_sample_each_epoch(source):
+    ds = batches(source, batch_size=11, shuffle=True, augment=[], start_step=0)
+    labels = labels_of(ds.take(4))
+    for epoch in (labels[:22], labels[22:]):
+        assert sorted(position(source, label) for label in epoch) == list(range(22))
+
+
+def test_own_sizes_are_padded_with_void(pair_folders, write_image):
+    root = pair_folders(count=2)
+    blank = np.zeros((50, 30), np.uint8)
+    write_image("set/images/z.png", blank)
+    write_image("set/masks/z.png", blank)
+    source = kseg.data.folder(root / "images", root / "masks", ["ground", "object"])
+    ((images, labels),) = batches(source, batch_size=3)
+    assert images.shape == (3, 50, 56, 3) and labels.shape == (3, 50, 56)
+    assert (labels.numpy()[0, 40:] == 255).all() and (labels.numpy()[2, :, 30:] == 255).all()
+    assert (labels.numpy()[2, :, :30] == 0).all()
+
+
+def test_letterboxed_evaluation(source):
+    for images, labels in batches(source, size=(64, 64), batch_size=5):
+        assert images.shape[1:] == (64, 64, 3)
+        # 32x40 grows to 51x64: about 13 rows of void at the bottom
+        assert 12 <= (labels.numpy()[0] == 255).all(axis=1).sum() <= 14
+
+
+def test_samples_are_the_source(source):
+    for index, sample in enumerate(samples(source)):
+        np.testing.assert_array_equal(sample["image"], source.columns["image"][index])
+    assert index == 21
+
+
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"size": (32,)}, "size=(32,)"),
+        ({"size": (0, 32)}, "size=(0, 32)"),
+        ({"augment": True}, "augment=True needs size"),
+    ],
+)
+def test_wrong_arguments_are_named(source, arguments, part):
+    with pytest.raises(ValueError) as error:
+        batches(source, **arguments)
+    assert part in str(error.value)

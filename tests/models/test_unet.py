@@ -1,0 +1,159 @@
+import keras
+import numpy as np
+import pytest
+from models import contract
+
+import kseg
+
+
+def small(num_classes=3, **arguments):
+    return kseg.build_unet(num_classes, **{"width": 4, "depth": 2, **arguments})
+
+
+@pytest.mark.parametrize("size", [(97, 131), (1, 1), (5, 64), (64, 64)])
+def test_any_size_gives_logits_of_that_size(size):
+    contract.check_size(small(), size, 3)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+def test_any_number_of_channels(channels):
+    model = small(input_shape=(None, None, channels))
+    contract.check_size(model, (17, 22), 3, channels)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"logits_stride": 2}, {"logits_stride": 4}])
+def test_padding_is_invisible(arguments):
+    model = contract.settle(small(**arguments))
+    contract.check_padding_is_invisible(model, 4 * arguments.get("logits_stride", 1))
+
+
+def test_batch_independence():
+    contract.check_batch_independence(contract.settle(small()))
+
+
+def test_uint8_and_float_agree():
+    contract.check_input_types(small())
+
+
+@pytest.mark.parametrize("arguments", [{}, {"batch_norm": False}, {"logits_stride": 2}])
+def test_every_weight_learns(arguments):
+    contract.check_gradients(small(**arguments))
+
+
+@pytest.mark.parametrize("num_classes", [1, 3])
+def test_saving(tmp_path, num_classes):
+    contract.check_saving(contract.settle(small(num_classes)), tmp_path / "unet.keras")
+
+
+def test_bfloat16():
+    contract.check_policy(small, "mixed_bfloat16")
+
+
+@pytest.mark.parametrize("num_classes", [1, 2])
+def test_learns(num_classes):
+    model = small(num_classes)
+    model.optimizer.learning_rate = 1e-2
+    contract.check_learns(model)
+
+
+def test_layers_are_those_of_the_paper():
+    # Figure 1: 18 3x3 convolutions in the two paths at depth 4 (2 a level, 5 levels down, 4 up),
+    # 4 up-convolutions, one 1x1 convolution; 31,031,685 weights without batch norm for 1 input
+    # channel and 2 classes: sum over levels of (9*cin*cout + cout) pairs etc., computed below.
+    model = kseg.build_unet(2, input_shape=(None, None, 1), batch_norm=False, compile=False)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("Conv2D") == 18 + 1
+    assert kinds.count("Conv2DTranspose") == 4
+    widths = [64, 128, 256, 512, 1024]
+    weights = 0
+    previous = 1
+    for width in widths:  # contracting path
+        weights += 9 * previous * width + width + 9 * width * width + width
+        previous = width
+    for width in reversed(widths[:-1]):  # expanding path: up-convolution, then 2w -> w -> w
+        weights += 4 * 2 * width * width + width
+        weights += 9 * 2 * width * width + width + 9 * width * width + width
+    weights += 64 * 2 + 2
+    assert model.count_params() == weights == 31_030_658
+
+
+def test_fits_a_dataset_as_it_stands():
+    images = contract.photos((32, 32), batch=4)
+    labels = np.random.default_rng(0).integers(0, 21, (4, 32, 32))
+    history = small(21).fit(images, labels, batch_size=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and np.isfinite(history["mean_iou"]).all()
+
+
+def test_one_compilation_a_size():
+    """Counts how often the graph is traced over two epochs of two sizes."""
+    traces = []
+
+    @keras.saving.register_keras_serializable(package="test")
+    class Count(keras.layers.Layer):
+        def call(self, x):
+            traces.append(tuple(x.shape))
+            return x
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    inner = small(compile=False)
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, inner(Count()(image)))
+    traces.clear()
+    for _ in range(3):
+        for size in ((32, 32), (32, 48)):
+            model.predict_on_batch(contract.photos(size))
+    if keras.backend.backend() == "torch":
+        assert len(traces) == 6  # eager: called each time, compiled never
+    else:
+        assert len(traces) <= 2
+
+
+@pytest.mark.parametrize("encoder", ["mobilenetv2", "resnet50", "vgg16", "efficientnetv2b0"])
+def test_encoders_by_name(encoder):
+    contract.check_size(kseg.build_unet(3, encoder=encoder, compile=False), (65, 70), 3)
+
+
+def test_mobilenet_passes_the_contract(tmp_path):
+    model = contract.settle(kseg.build_unet(3, encoder="mobilenetv2"))
+    contract.check_padding_is_invisible(model, 32)
+    contract.check_saving(model, tmp_path / "unet.keras")
+
+
+def test_a_keras_model_as_encoder():
+    image = keras.Input((None, None, 5))
+    x = keras.layers.Rescaling(1 / 255)(image)
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same", activation="relu")(x)
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
+    encoder = keras.Model(image, x)
+    model = kseg.build_unet(4, input_shape=(None, None, 5), encoder=encoder)
+    contract.check_size(model, (41, 39), 4, channels=5)
+
+
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        ({"num_classes": 0}, "num_classes=0"),
+        ({"num_classes": 2.0}, "num_classes=2.0"),
+        ({"num_classes": 2, "depth": 0}, "depth=0"),
+        ({"num_classes": 2, "width": -1}, "width=-1"),
+        ({"num_classes": 2, "input_shape": (64, 64)}, "input_shape=(64, 64)"),
+        ({"num_classes": 2, "encoder": "vgg15"}, "vgg16"),
+        ({"num_classes": 2, "weights": "imagenet"}, "weights='imagenet'"),
+        ({"num_classes": 2, "logits_stride": 3}, "logits_stride=3"),
+        (
+            {
+                "num_classes": 2,
+                "encoder": "vgg16",
+                "weights": "imagenet",
+                "input_shape": (None, None, 4),
+            },
+            "3 channels",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, part):
+    with pytest.raises(ValueError) as error:
+        kseg.build_unet(**arguments)
+    assert part in str(error.value)

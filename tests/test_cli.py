@@ -1,0 +1,157 @@
+"""The `kseg` command end to end, as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def kseg(*arguments, code=0):
+    """Runs the command in a process of its own; returns (stdout, stderr)."""
+    result = subprocess.run(
+        [sys.executable, "-m", "kseg.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout, result.stderr
+
+
+def refused(*arguments):
+    """Runs a command that must fail with one line on standard error; returns the line."""
+    _, stderr = kseg(*arguments, code=2)
+    lines = [line for line in stderr.splitlines() if line.startswith("kseg")]
+    assert len(lines) == 1 and "Traceback" not in stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder trained by `kseg fit` on a folder of files, and the folder."""
+    root = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (root / "set" / name).mkdir(parents=True)
+    for index in range(8):
+        mask = np.zeros((37, 50), np.uint8)
+        mask[5:20, 3 + index : 25 + index] = 1
+        image = mask[:, :, None] * 150 + rng.integers(0, 60, (37, 50, 3))
+        Image.fromarray(image.astype(np.uint8)).save(root / f"set/images/p{index}.png")
+        Image.fromarray(mask).save(root / f"set/masks/p{index}.png")
+    (root / "set" / "classes.txt").write_text("ground\nobject\n")
+    stdout, _ = kseg(
+        *("fit", f"folder:{root}/set", "--run", root / "run", "--width", 4, "--depth", 2),
+        *("--size", "32x32", "--batch-size", 2, "--epochs", 8, "--learning-rate", 0.02),
+    )
+    assert "epoch 8/8" in stdout and "object" in stdout
+    return root / "run", root / "set"
+
+
+def test_fit_leaves_a_whole_run_folder(run):
+    names = {path.name for path in run[0].iterdir()}
+    assert names == {
+        "run.json",
+        "history.csv",
+        "last.keras",
+        "best.keras",
+        "evaluation.json",
+        "validation.png",
+        "curve.png",
+    }
+    assert json.loads((run[0] / "evaluation.json").read_text())["mean_iou"] > 0.5
+
+
+def test_evaluate_prints_a_table(run, tmp_path):
+    stdout, _ = kseg("evaluate", run[0], "--json", tmp_path / "scores.json")
+    for word in ("ground", "object", "IoU", "Dice", "accuracy", "pixels", "mean"):
+        assert word in stdout
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["mean_iou"] == json.loads((run[0] / "evaluation.json").read_text())["mean_iou"]
+
+
+def test_predict_writes_masks_at_the_photos_size(run, tmp_path):
+    photo = run[1] / "images" / "p0.png"
+    Image.open(photo).convert("L").save(tmp_path / "grey.png")
+    Image.open(photo).convert("RGBA").save(tmp_path / "alpha.png")
+    Image.open(photo).convert("CMYK").save(tmp_path / "print.jpg")
+    Image.fromarray(np.zeros((20, 30), np.uint16)).save(tmp_path / "deep.png")
+    photos = [photo, *(tmp_path / n for n in ("grey.png", "alpha.png", "print.jpg", "deep.png"))]
+    kseg("predict", *photos, "-o", tmp_path / "out", "--run", run[0])
+    for source in photos:
+        mask = Image.open(tmp_path / "out" / f"{source.stem}.png")
+        assert mask.size == Image.open(source).size and mask.mode == "L"
+        assert set(np.unique(mask)) <= {0, 1}
+        assert Image.open(tmp_path / "out" / f"{source.stem}_overlay.png").mode == "RGB"
+    truth = np.asarray(Image.open(run[1] / "masks" / "p0.png"))
+    assert (np.asarray(Image.open(tmp_path / "out" / "p0.png")) == truth).mean() > 0.8
+
+
+def test_predict_takes_a_folder(run, tmp_path):
+    stdout, _ = kseg("predict", run[1] / "images", "-o", tmp_path / "out", "--run", run[0])
+    assert len(list((tmp_path / "out").iterdir())) == 16 and "8 masks" in stdout
+
+
+def test_info(run):
+    stdout, _ = kseg("info", run[0])
+    assert "ground, object" in stdout and "epochs done: 8" in stdout
+    stdout, _ = kseg("info")
+    assert "keras" in stdout and "backend" in stdout
+
+
+def test_resume_of_a_finished_run_scores_it_again(run):
+    stdout, _ = kseg("fit", "--resume", "--run", run[0])
+    assert "mean IoU" in stdout
+
+
+def test_help_needs_no_keras():
+    code = "import sys, kseg.cli; kseg.cli._parser(); print('keras' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "False"
+
+
+class TestMistakes:
+    def test_fit_without_data(self, tmp_path):
+        assert "camvid:PATH" in refused("fit", "--run", tmp_path / "r")
+
+    def test_missing_folder(self, tmp_path):
+        assert "does not exist" in refused("fit", f"camvid:{tmp_path}/no", "--run", tmp_path / "r")
+        assert not (tmp_path / "r").exists()
+
+    def test_unknown_kind_of_data(self, tmp_path):
+        assert "expected one of" in refused("fit", "mnist:x", "--run", tmp_path / "r")
+
+    def test_a_bad_file_stops_before_anything_is_written(self, run, tmp_path):
+        import shutil
+
+        shutil.copytree(run[1], tmp_path / "set")
+        (tmp_path / "set/images/p3.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        line = refused("fit", f"folder:{tmp_path}/set", "--run", tmp_path / "r", "--width", 2)
+        assert "p3.png" in line and not (tmp_path / "r").exists()
+
+    def test_evaluate_with_other_classes(self, run):
+        assert "2 classes but 'shapes/val' has 6" in refused("evaluate", run[0], "shapes")
+
+    def test_no_run(self, run, tmp_path):
+        assert "no run folder" in refused("evaluate", tmp_path)
+        line = refused("predict", run[1] / "images", "-o", tmp_path / "o", "--run", tmp_path)
+        assert "no run folder" in line and not (tmp_path / "o").exists()
+
+    def test_predict_of_a_missing_or_corrupt_photo(self, run, tmp_path):
+        assert "gone.jpg" in refused("predict", "gone.jpg", "-o", tmp_path / "o", "--run", run[0])
+        (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+        line = refused("predict", tmp_path / "cut.jpg", "-o", tmp_path / "o", "--run", run[0])
+        assert "cut.jpg" in line and "cannot be read" in line
+        assert not (tmp_path / "o").exists()
+
+    def test_fit_into_a_run_that_is_there(self, run):
+        line = refused("fit", f"folder:{run[1]}", "--run", run[0], "--width", 2)
+        assert "holds a run already" in line
+
+    def test_a_wrong_option_is_named(self, tmp_path):
+        line = refused("fit", "shapes", "--run", tmp_path / "r", "--epochs", 0)
+        assert "epochs=0" in line and not (tmp_path / "r").exists()

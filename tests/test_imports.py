@@ -1,0 +1,96 @@
+"""What imports what, and what an import costs."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "kseg"
+
+# left may not import right (ARCHITECTURE: the folders are the flow)
+ORDER = (
+    "ops",
+    "data",
+    "losses",
+    "metrics",
+    "models",
+    "runs",
+    "predict",
+    "evaluate",
+    "progress",
+    "train",
+    "report",
+    "cli",
+)
+NUMERIC = ("ops", "losses", "metrics", "models")
+
+
+def imports(file):
+    """Every module that a file imports, at the top or inside a function."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part(module):
+    return module.split(".")[1] if module.startswith("kseg.") else None
+
+
+FILES = [f for f in sorted(PACKAGE.rglob("*.py")) if f.parent != PACKAGE or f.stem in ORDER]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_the_flow_goes_one_way(file):
+    own = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for module in imports(file):
+        other = part(module)
+        if other in ORDER:
+            assert ORDER.index(other) <= ORDER.index(own), f"{own} imports {module}"
+        if own in NUMERIC:
+            assert module.split(".")[0] not in ("tensorflow", "jax", "torch"), module
+
+
+def run(code):
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True
+    )
+    return result.stdout.strip()
+
+
+def test_import_loads_neither_keras_nor_tensorflow():
+    loaded = run(
+        "import sys, kseg; print([m for m in ('keras', 'tensorflow') if m in sys.modules])"
+    )
+    assert loaded == "[]"
+
+
+def test_models_losses_and_metrics_need_no_tensorflow():
+    if keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow is the backend")
+    code = """
+import sys
+sys.modules["tensorflow"] = None  # an import of it fails
+import numpy as np, kseg
+model = kseg.build_unet(3, width=2, depth=1)
+x, y = np.zeros((2, 8, 8, 3), "uint8"), np.zeros((2, 8, 8), "int32")
+model.fit(x, y, verbose=0)
+print(kseg.predict(model, x[0]).shape)
+"""
+    assert run(code) == "(8, 8)"
+
+
+def test_public_names_resolve():
+    import kseg
+
+    for name in kseg.__all__:
+        assert getattr(kseg, name) is not None
+    assert callable(kseg.evaluate) and callable(kseg.predict)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = kseg.nothing

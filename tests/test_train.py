@@ -1,0 +1,182 @@
+"""Training: what is kept, how it is stopped, killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import kseg
+from kseg.train import class_weights
+
+SETTINGS = {
+    "size": (32, 32),
+    "batch_size": 4,
+    "epochs": 3,
+    "checkpoint_steps": 2,
+    "learning_rate": 1e-2,
+}
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return (
+        kseg.data.shapes("train", size=(32, 32), count=20),
+        kseg.data.shapes("val", size=(32, 32), count=6),
+    )
+
+
+def small_model():
+    keras.utils.set_random_seed(0)
+    return kseg.build_unet(6, width=4, depth=2)
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Sends Ctrl-C to the process after a number of steps."""
+
+    def __init__(self, steps, number=signal.SIGINT):
+        super().__init__()
+        self.left, self.number = steps, number
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), self.number)
+
+
+def test_run_folder(sources, tmp_path, capsys):
+    train, val = sources
+    model = kseg.fit(
+        small_model(), train, val, run=tmp_path / "run", settings=kseg.Settings(**SETTINGS)
+    )
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"run.json", "history.csv", "last.keras", "best.keras"}
+    run = kseg.Run.open(tmp_path / "run")
+    history = run.history()
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert [row["step"] for row in history] == [5, 10, 15]
+    assert history[-1]["loss"] < history[0]["loss"]
+    best = run.load_model("best")
+    scores = kseg.evaluate(best, val)
+    assert scores["mean_iou"] == pytest.approx(max(r["val_mean_iou"] for r in history), abs=1e-6)
+    last = run.load_model("last")
+    np.testing.assert_allclose(
+        last.predict(val.columns["image"], verbose=0),
+        model.predict(val.columns["image"], verbose=0),
+        atol=1e-5,
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and lines[2].startswith("epoch 3/3") and "val_mean_iou" in lines[2]
+
+
+@pytest.mark.parametrize("stop_after", [3, 5, 7])
+def test_a_stopped_run_ends_as_if_it_had_not_been(sources, tmp_path, stop_after):
+    train, val = sources
+    settings = kseg.Settings(**SETTINGS)
+    whole = kseg.fit(small_model(), train, val, run=tmp_path / "whole", settings=settings)
+    with pytest.raises(KeyboardInterrupt):
+        kseg.fit(
+            small_model(),
+            train,
+            val,
+            run=tmp_path / "parts",
+            settings=settings,
+            callbacks=[StopAfter(stop_after)],
+        )
+    stopped = kseg.Run.open(tmp_path / "parts").load_model("last")
+    assert abs(int(stopped.optimizer.iterations) - stop_after) <= 1
+    resumed = kseg.fit(None, train, val, run=tmp_path / "parts", resume=True)
+    assert int(resumed.optimizer.iterations) == 15
+    for a, b in zip(whole.get_weights(), resumed.get_weights()):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+    epochs = [row["epoch"] for row in kseg.Run.open(tmp_path / "parts").history()]
+    assert epochs == [1, 2, 3]
+
+
+KILLED = """
+import sys, keras, kseg
+keras.utils.set_random_seed(0)
+train = kseg.data.shapes("train", size=(32, 32), count=400)
+settings = kseg.Settings(size=(32, 32), batch_size=4, epochs=50, checkpoint_steps=5)
+kseg.fit(kseg.build_unet(6, width=4, depth=2), train, run=sys.argv[1], settings=settings)
+"""
+
+
+def test_kill_9_loses_only_the_steps_since_the_checkpoint(tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(run)])
+    try:
+        deadline = time.time() + 120
+        while not (run / "last.keras").exists() and time.time() < deadline:
+            assert process.poll() is None
+            time.sleep(0.1)
+        time.sleep(0.5)
+    finally:
+        process.kill()
+        process.wait()
+    saved = kseg.Run.open(run).load_model("last")
+    step = int(saved.optimizer.iterations)
+    assert 5 <= step < 100 and step % 5 == 0  # in the middle of the first epoch
+    settings = json.loads((run / "run.json").read_text())["settings"]
+    settings = kseg.train.from_dict({**settings, "epochs": 1})
+    train = kseg.data.shapes("train", size=(32, 32), count=400)
+    resumed = kseg.fit(None, train, run=run, settings=settings, resume=True)
+    assert int(resumed.optimizer.iterations) == 100
+
+
+def test_labels_outside_the_classes_stop_the_run(sources, tmp_path):
+    import dataclasses
+
+    train, _ = sources
+    columns = {**train.columns, "label": train.columns["label"] + 4}
+    with pytest.raises(ValueError, match="label .* is outside the 6 classes"):
+        kseg.fit(
+            small_model(),
+            dataclasses.replace(train, columns=columns),
+            run=tmp_path / "run",
+            settings=kseg.Settings(**SETTINGS),
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_broken_loss_stops_the_run(sources, tmp_path):
+    train, _ = sources
+    model = small_model()
+    model.layers[-2].bias.assign(np.full(6, np.nan))
+    with pytest.raises(ValueError, match="loss became nan"):
+        kseg.fit(model, train, run=tmp_path / "run", settings=kseg.Settings(**SETTINGS))
+
+
+def test_a_run_is_not_overwritten(sources, tmp_path):
+    train, _ = sources
+    kseg.Run(tmp_path, train.class_names, train.colors, 255, {}).write()
+    with pytest.raises(ValueError, match="holds a run already"):
+        kseg.fit(small_model(), train, run=tmp_path)
+
+
+def test_wrong_number_of_classes(sources, tmp_path):
+    with pytest.raises(ValueError, match="4 classes but 'shapes/train' has 6"):
+        kseg.fit(kseg.build_unet(4, width=2, depth=1), sources[0], run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_class_weights_by_hand():
+    # frequencies .9 and .1; inverse 1.11 and 10; the mean over pixels .9*w0 + .1*w1 is 1
+    np.testing.assert_allclose(class_weights([90, 10], 1.0), [5 / 9, 5.0])
+    # square root: 1/sqrt(.9) = 1.0541, 1/sqrt(.1) = 3.1623; mean .9487 + .3162 = 1.2649
+    np.testing.assert_allclose(class_weights([90, 10], 0.5), [0.83333, 2.5], rtol=1e-4)
+    assert class_weights([1, 1, 0], 1.0) == [1.0, 1.0, 0.0]
+    assert class_weights([1, 2], 0) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch_size": 0}, {"epochs": 0}, {"learning_rate": 0}, {"warmup": 2}]
+)
+def test_wrong_settings_are_named(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        kseg.Settings(**change)
