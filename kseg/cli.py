@@ -17,7 +17,7 @@ def main(arguments=None):
     """Entry point of the `kseg` command; returns the exit code.
 
     0 is success, 2 a mistake in the arguments or the data (one line on standard error), 130 an
-    interruption from which `kseg fit --resume` goes on.
+    interruption.
     """
     options = _parser().parse_args(arguments)
     if options.backend:
@@ -26,7 +26,7 @@ def main(arguments=None):
     try:
         options.command(options)
     except KeyboardInterrupt:
-        print("kseg: interrupted; `kseg fit --resume --run RUN` goes on", file=sys.stderr)
+        print("kseg: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as error:
         if options.traceback:
@@ -246,15 +246,22 @@ def _train_and_report(console, model, train, val, options, settings, named):
     from kseg import report
 
     started = time.perf_counter()
-    model = kseg.fit(
-        model,
-        train,
-        val,
-        run=options.run,
-        settings=settings,
-        resume=options.resume,
-        data=dataclasses.asdict(named),
-    )
+    try:
+        kseg.fit(
+            model,
+            train,
+            val,
+            run=options.run,
+            settings=settings,
+            resume=options.resume,
+            data=dataclasses.asdict(named),
+        )
+    except KeyboardInterrupt:
+        if (Path(options.run) / "last.keras").exists():
+            print(
+                f"kseg: stopped; `kseg fit --resume --run {options.run}` goes on", file=sys.stderr
+            )
+        raise
     run = kseg.Run.open(options.run)
     model = run.load_model()
     scores = _evaluate(console, kseg, model, val)
@@ -357,7 +364,9 @@ def _settings(kseg, options):
 def _named(options):
     from kseg.data.named import Named
 
-    return Named(options.data, options.classes, options.values, options.val_fraction)
+    kind, colon, path = options.data.partition(":")
+    spec = kind + colon + (str(Path(path).expanduser().resolve()) if path else "")
+    return Named(spec, options.classes, options.values, options.val_fraction)
 
 
 def _tuples(values):

@@ -49,12 +49,18 @@ class PlainProgress(keras.callbacks.Callback):
     def say(self, line):
         print(line, flush=True)
 
+    def close(self):
+        """Gives the terminal back, also after an error."""
+
 
 class TerminalProgress(PlainProgress):
     """A live line of epoch, step, images a second, time left, loss and mean IoU."""
 
+    display = None
+
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self.close()
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self.display = Progress(
@@ -85,14 +91,13 @@ class TerminalProgress(PlainProgress):
         self.display.update(self.task, completed=self.step, numbers=numbers)
 
     def on_train_end(self, logs=None):
-        self.display.stop()
+        self.close()
 
     def say(self, line):
         self.display.console.print(line, highlight=False)
 
     def close(self):
-        """Gives the terminal back, also after an error."""
-        if hasattr(self, "display"):
+        if self.display:
             self.display.stop()
 
 

@@ -5,6 +5,7 @@ counter, saved with the weights. So a run that was stopped, or killed, goes on f
 checkpoint as if nothing had happened.
 """
 
+import contextlib
 import dataclasses
 import signal
 import threading
@@ -152,38 +153,35 @@ def fit(
     step = int(model.optimizer.iterations)
     epoch, done = divmod(step, per_epoch)
     keeper = Keeper(opened, settings, val, per_epoch, epoch)
-    ds = batches(
-        train,
-        size=tuple(settings.size),
-        batch_size=settings.batch_size,
-        augment=augmentation(settings, train.void),
-        seed=settings.seed,
-        start_step=step,
-    )
+
+    def learn(step, epoch, epochs, steps):
+        """From `epoch` up to `epochs`, `steps` steps each, on the samples from `step` on."""
+        stream = batches(
+            train,
+            size=tuple(settings.size),
+            batch_size=settings.batch_size,
+            augment=augmentation(settings, train.void),
+            seed=settings.seed,
+            start_step=step,
+        )
+        model.fit(
+            stream,
+            initial_epoch=epoch,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            verbose=0,
+            shuffle=False,
+            callbacks=callbacks,
+        )
+
     shown = progress(step, per_epoch * settings.epochs, settings.batch_size)
     callbacks = [keeper, shown, *callbacks]  # the keeper first: it adds the validation scores
-    with stopping_gently(keeper), naming_bad_files(train):
+    with stopping_gently(keeper), naming_bad_files(train), contextlib.closing(shown):
         if done:  # the rest of the epoch in which the run was stopped
-            model.fit(
-                ds.take(per_epoch - done),
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                steps_per_epoch=per_epoch - done,
-                verbose=0,
-                shuffle=False,
-                callbacks=callbacks,
-            )
-            ds, epoch = ds.skip(per_epoch - done), epoch + 1
+            learn(step, epoch, epoch + 1, per_epoch - done)
+            step, epoch = step + per_epoch - done, epoch + 1
         if epoch < settings.epochs and not keeper.stopped:
-            model.fit(
-                ds,
-                initial_epoch=epoch,
-                epochs=settings.epochs,
-                steps_per_epoch=per_epoch,
-                verbose=0,
-                shuffle=False,
-                callbacks=callbacks,
-            )
+            learn(step, epoch, settings.epochs, per_epoch)
     if keeper.stopped:
         raise KeyboardInterrupt
     return model
@@ -315,24 +313,21 @@ class Keeper(keras.callbacks.Callback):
         save_model(self.model, self.run.path / f"{name}.keras")
 
 
-class stopping_gently:
+@contextlib.contextmanager
+def stopping_gently(keeper):
     """Within it, the first Ctrl-C or SIGTERM lets the step in flight end; the second interrupts."""
 
-    def __init__(self, keeper):
-        self.keeper = keeper
-
-    def __enter__(self):
-        self.previous = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.previous[number] = signal.signal(number, self.request)
-        return self
-
-    def request(self, number, frame):
-        if self.keeper.stop_requested:
+    def request(number, frame):
+        if keeper.stop_requested:
             raise KeyboardInterrupt
-        self.keeper.stop_requested = True
+        keeper.stop_requested = True
 
-    def __exit__(self, *error):
-        for number, handler in self.previous.items():
+    previous = {}
+    if threading.current_thread() is threading.main_thread():  # only there are signals delivered
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, request)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
             signal.signal(number, handler)

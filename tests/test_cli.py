@@ -9,25 +9,42 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kseg.cli import main
 
-def kseg(*arguments, code=0):
-    """Runs the command in a process of its own; returns (stdout, stderr)."""
-    result = subprocess.run(
+
+def process(*arguments):
+    """Runs the command in a process of its own."""
+    return subprocess.run(
         [sys.executable, "-m", "kseg.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "120"},
     )
-    assert result.returncode == code, result.stdout + result.stderr
-    return result.stdout, result.stderr
 
 
-def refused(*arguments):
+@pytest.fixture
+def kseg(capsys):
+    """Runs the command in this process, where Keras is loaded; returns its standard output."""
+
+    def run(*arguments, code=0):
+        result = main([str(argument) for argument in arguments])
+        stdout, stderr = capsys.readouterr()
+        assert result == code, stdout + stderr
+        return stdout if code == 0 else stderr
+
+    return run
+
+
+@pytest.fixture
+def refused(kseg):
     """Runs a command that must fail with one line on standard error; returns the line."""
-    _, stderr = kseg(*arguments, code=2)
-    lines = [line for line in stderr.splitlines() if line.startswith("kseg")]
-    assert len(lines) == 1 and "Traceback" not in stderr
-    return lines[0]
+
+    def run(*arguments):
+        lines = kseg(*arguments, code=2).splitlines()
+        assert len(lines) == 1 and lines[0].startswith("kseg: ")
+        return lines[0]
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +61,12 @@ def run(tmp_path_factory):
         Image.fromarray(image.astype(np.uint8)).save(root / f"set/images/p{index}.png")
         Image.fromarray(mask).save(root / f"set/masks/p{index}.png")
     (root / "set" / "classes.txt").write_text("ground\nobject\n")
-    stdout, _ = kseg(
+    result = process(
         *("fit", f"folder:{root}/set", "--run", root / "run", "--width", 4, "--depth", 2),
         *("--size", "32x32", "--batch-size", 2, "--epochs", 8, "--learning-rate", 0.02),
     )
-    assert "epoch 8/8" in stdout and "object" in stdout
+    assert result.returncode == 0, result.stderr
+    assert "epoch 8/8" in result.stdout and "object" in result.stdout
     return root / "run", root / "set"
 
 
@@ -66,15 +84,15 @@ def test_fit_leaves_a_whole_run_folder(run):
     assert json.loads((run[0] / "evaluation.json").read_text())["mean_iou"] > 0.5
 
 
-def test_evaluate_prints_a_table(run, tmp_path):
-    stdout, _ = kseg("evaluate", run[0], "--json", tmp_path / "scores.json")
+def test_evaluate_prints_a_table(kseg, run, tmp_path):
+    stdout = kseg("evaluate", run[0], "--json", tmp_path / "scores.json")
     for word in ("ground", "object", "IoU", "Dice", "accuracy", "pixels", "mean"):
         assert word in stdout
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["mean_iou"] == json.loads((run[0] / "evaluation.json").read_text())["mean_iou"]
 
 
-def test_predict_writes_masks_at_the_photos_size(run, tmp_path):
+def test_predict_writes_masks_at_the_photos_size(kseg, run, tmp_path):
     photo = run[1] / "images" / "p0.png"
     Image.open(photo).convert("L").save(tmp_path / "grey.png")
     Image.open(photo).convert("RGBA").save(tmp_path / "alpha.png")
@@ -91,20 +109,20 @@ def test_predict_writes_masks_at_the_photos_size(run, tmp_path):
     assert (np.asarray(Image.open(tmp_path / "out" / "p0.png")) == truth).mean() > 0.8
 
 
-def test_predict_takes_a_folder(run, tmp_path):
-    stdout, _ = kseg("predict", run[1] / "images", "-o", tmp_path / "out", "--run", run[0])
+def test_predict_takes_a_folder(kseg, run, tmp_path):
+    stdout = kseg("predict", run[1] / "images", "-o", tmp_path / "out", "--run", run[0])
     assert len(list((tmp_path / "out").iterdir())) == 16 and "8 masks" in stdout
 
 
-def test_info(run):
-    stdout, _ = kseg("info", run[0])
+def test_info(kseg, run):
+    stdout = kseg("info", run[0])
     assert "ground, object" in stdout and "epochs done: 8" in stdout
-    stdout, _ = kseg("info")
+    stdout = kseg("info")
     assert "keras" in stdout and "backend" in stdout
 
 
-def test_resume_of_a_finished_run_scores_it_again(run):
-    stdout, _ = kseg("fit", "--resume", "--run", run[0])
+def test_resume_of_a_finished_run_scores_it_again(kseg, run):
+    stdout = kseg("fit", "--resume", "--run", run[0])
     assert "mean IoU" in stdout
 
 
@@ -115,17 +133,17 @@ def test_help_needs_no_keras():
 
 
 class TestMistakes:
-    def test_fit_without_data(self, tmp_path):
+    def test_fit_without_data(self, refused, tmp_path):
         assert "camvid:PATH" in refused("fit", "--run", tmp_path / "r")
 
-    def test_missing_folder(self, tmp_path):
+    def test_missing_folder(self, refused, tmp_path):
         assert "does not exist" in refused("fit", f"camvid:{tmp_path}/no", "--run", tmp_path / "r")
         assert not (tmp_path / "r").exists()
 
-    def test_unknown_kind_of_data(self, tmp_path):
+    def test_unknown_kind_of_data(self, refused, tmp_path):
         assert "expected one of" in refused("fit", "mnist:x", "--run", tmp_path / "r")
 
-    def test_a_bad_file_stops_before_anything_is_written(self, run, tmp_path):
+    def test_a_bad_file_stops_before_anything_is_written(self, refused, run, tmp_path):
         import shutil
 
         shutil.copytree(run[1], tmp_path / "set")
@@ -133,25 +151,29 @@ class TestMistakes:
         line = refused("fit", f"folder:{tmp_path}/set", "--run", tmp_path / "r", "--width", 2)
         assert "p3.png" in line and not (tmp_path / "r").exists()
 
-    def test_evaluate_with_other_classes(self, run):
+    def test_evaluate_with_other_classes(self, refused, run):
         assert "2 classes but 'shapes/val' has 6" in refused("evaluate", run[0], "shapes")
 
-    def test_no_run(self, run, tmp_path):
+    def test_no_run(self, refused, run, tmp_path):
         assert "no run folder" in refused("evaluate", tmp_path)
         line = refused("predict", run[1] / "images", "-o", tmp_path / "o", "--run", tmp_path)
         assert "no run folder" in line and not (tmp_path / "o").exists()
 
-    def test_predict_of_a_missing_or_corrupt_photo(self, run, tmp_path):
+    def test_predict_of_a_missing_or_corrupt_photo(self, refused, run, tmp_path):
         assert "gone.jpg" in refused("predict", "gone.jpg", "-o", tmp_path / "o", "--run", run[0])
         (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
         line = refused("predict", tmp_path / "cut.jpg", "-o", tmp_path / "o", "--run", run[0])
         assert "cut.jpg" in line and "cannot be read" in line
         assert not (tmp_path / "o").exists()
 
-    def test_fit_into_a_run_that_is_there(self, run):
+    def test_fit_into_a_run_that_is_there(self, refused, run):
         line = refused("fit", f"folder:{run[1]}", "--run", run[0], "--width", 2)
         assert "holds a run already" in line
 
-    def test_a_wrong_option_is_named(self, tmp_path):
+    def test_no_traceback_from_the_command(self, tmp_path):
+        result = process("fit", "mnist:x", "--run", tmp_path / "r")
+        assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+
+    def test_a_wrong_option_is_named(self, refused, tmp_path):
         line = refused("fit", "shapes", "--run", tmp_path / "r", "--epochs", 0)
         assert "epochs=0" in line and not (tmp_path / "r").exists()

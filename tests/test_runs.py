@@ -26,13 +26,14 @@ model.fit(images, labels, batch_size=2, epochs=2, verbose=0)
 save_model(model, sys.argv[1] + "/model.keras")
 np.save(sys.argv[1] + "/logits.npy", model.predict(images, verbose=0))
 np.save(sys.argv[1] + "/loss.npy", model.train_on_batch(images, labels)[0])
-slots = [np.asarray(v).sum() for v in model.optimizer.variables]
 """
 
 
 @pytest.mark.parametrize("other", BACKENDS)
 def test_weights_logits_and_training_move_between_backends(other, tmp_path):
     """Trained on `other`, here: the same logits, the same optimizer state, the same next step."""
+    if other == keras.backend.backend():
+        pytest.skip("the other two backends are what is tested here")
     pytest.importorskip(other)
     subprocess.run(
         [sys.executable, "-c", TRAIN_AND_SAVE, str(tmp_path)],

@@ -74,11 +74,17 @@ def test_run_folder(sources, tmp_path, capsys):
     assert len(lines) == 3 and lines[2].startswith("epoch 3/3") and "val_mean_iou" in lines[2]
 
 
-@pytest.mark.parametrize("stop_after", [3, 5, 7])
-def test_a_stopped_run_ends_as_if_it_had_not_been(sources, tmp_path, stop_after):
+@pytest.fixture(scope="module")
+def whole(sources, tmp_path_factory):
+    """A model trained without interruption."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    return kseg.fit(small_model(), *sources, run=run, settings=kseg.Settings(**SETTINGS))
+
+
+@pytest.mark.parametrize("stop_after", [5, 7])  # at the end of an epoch, and within one
+def test_a_stopped_run_ends_as_if_it_had_not_been(sources, whole, tmp_path, stop_after):
     train, val = sources
     settings = kseg.Settings(**SETTINGS)
-    whole = kseg.fit(small_model(), train, val, run=tmp_path / "whole", settings=settings)
     with pytest.raises(KeyboardInterrupt):
         kseg.fit(
             small_model(),

@@ -118,11 +118,12 @@ def samples(source):
 def _one_epoch(tf, count, seed):
     """(epoch, number) for number 0..count-1; the epoch is drawn anew at each iteration."""
     epochs = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).take(1)
-    return epochs.flat_map(
+    numbers = epochs.flat_map(
         lambda epoch: tf.data.Dataset.range(count).map(
             lambda number: (tf.bitwise.bitwise_and(epoch, 0x7FFFFFFF), number)
         )
     )
+    return numbers.apply(tf.data.experimental.assert_cardinality(count))
 
 
 def _endless(tf, count, first):

@@ -73,6 +73,52 @@ class CropLike(keras.layers.Layer):
         return (x[0], reference[1], reference[2], x[3])
 
 
+@keras.saving.register_keras_serializable(package="kseg")
+class Enlarge(keras.layers.Layer):
+    """Bilinear enlargement by a whole factor, with half-pixel centres, for sizes known or not.
+
+    Equals `keras.ops.image.resize` to `factor` times the size, which does not take a size that is
+    unknown when a TensorFlow graph is made.
+
+    Args:
+        factor: Integer >= 2.
+
+    Shapes: `(B, H, W, C)` -> `(B, factor * H, factor * W, C)`.
+    """
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        return self._along(self._along(x, 1), 2)
+
+    def _along(self, x, axis):
+        """Each row (or column) becomes `factor` mixtures of itself and a neighbour."""
+
+        def cut(tensor, start, stop):
+            return tensor[:, start:stop] if axis == 1 else tensor[:, :, start:stop]
+
+        padded = ops.concatenate([cut(x, 0, 1), x, cut(x, -1, None)], axis=axis)
+        neighbours = [cut(padded, 0, -2), x, cut(padded, 2, None)]  # before, itself, after
+        mixtures = []
+        for part in range(self.factor):
+            centre = (part + 0.5) / self.factor - 0.5  # of the new row, from the old row's centre
+            lower = 0 if centre < 0 else 1
+            share = centre + 1 - lower
+            mixtures.append(neighbours[lower] * (1 - share) + neighbours[lower + 1] * share)
+        shape = list(ops.shape(x))
+        shape[axis] = shape[axis] * self.factor
+        return ops.reshape(ops.stack(mixtures, axis=axis + 1), shape)
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        return (batch, *(s if s is None else s * self.factor for s in sides), channels)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
 def convolutions(x, filters, *, count=2, batch_norm=True, name):
     """`count` times 3x3 convolution, batch norm, ReLU; keeps H and W."""
     for i in range(1, count + 1):
@@ -97,9 +143,7 @@ def logits_head(x, num_classes, stride, like):
     """
     x = keras.layers.Conv2D(num_classes, 1, dtype="float32", name="head")(x)
     if stride > 1:
-        x = keras.layers.UpSampling2D(
-            stride, interpolation="bilinear", dtype="float32", name="enlarge"
-        )(x)
+        x = Enlarge(stride, dtype="float32", name="enlarge")(x)
     return CropLike(dtype="float32", name="logits")([x, like])  # (B, H, W, num_classes)
 
 

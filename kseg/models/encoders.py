@@ -87,7 +87,6 @@ def _application(name, image, weights):
         include_top=False,
         weights=weights,
         input_shape=(None, None, channels),
-        name=name,
         **arguments,
     )
     return model, _preprocess(image, mode)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kseg.models.blocks import CropLike, PadToStride
+from kseg.models.blocks import CropLike, Enlarge, PadToStride
 
 
 def test_pad_mirrors_by_hand():
@@ -26,3 +26,22 @@ def test_fitting_image_passes_untouched(rng):
     x = ops.convert_to_tensor(rng.normal(size=(1, 32, 16, 3)).astype("float32"))
     assert PadToStride(16)(x) is not None
     np.testing.assert_array_equal(ops.convert_to_numpy(PadToStride(16)(x)), ops.convert_to_numpy(x))
+
+
+def test_enlarge_by_hand():
+    # a row 0 4 by 2: centres at -1/4 (edge: 0), 1/4, 3/4, 5/4 (edge: 4) of the way -> 0 1 3 4
+    x = np.array([0.0, 4.0], "float32").reshape(1, 1, 2, 1)
+    enlarged = ops.convert_to_numpy(Enlarge(2)(x))
+    np.testing.assert_allclose(enlarged[0, :, :, 0], [[0, 1, 3, 4]] * 2)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 6)])
+def test_enlarge_equals_resize(factor, size, rng):
+    x = rng.normal(size=(2, *size, 3)).astype("float32")
+    expected = ops.image.resize(x, (size[0] * factor, size[1] * factor), "bilinear")
+    enlarged = Enlarge(factor)(x)
+    assert enlarged.shape == Enlarge(factor).compute_output_shape(x.shape)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(enlarged), ops.convert_to_numpy(expected), atol=1e-5
+    )

@@ -1,0 +1,44 @@
+"""Memory of the input pipeline over many epochs: resident size after each, and its slope.
+
+python benchmarks/input_memory.py [camvid:PATH] [--epochs 20]
+"""
+
+import argparse
+import os
+import time
+
+import numpy as np
+
+
+def resident_megabytes():
+    """Resident set size of this process, as Linux tells it."""
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", default="shapes")
+    parser.add_argument("--epochs", type=int, default=20)
+    options = parser.parse_args()
+
+    import kseg
+    from kseg.data.named import Named
+
+    source = Named(options.data).open("train")
+    ds = kseg.data.batches(source, size=(224, 320), augment=True, batch_size=8)
+    sizes = []
+    for epoch in range(options.epochs):
+        began, images = time.perf_counter(), 0
+        for batch, _ in ds:
+            images += len(batch)
+        sizes.append(resident_megabytes())
+        rate = images / (time.perf_counter() - began)
+        print(f"epoch {epoch + 1:2}  {sizes[-1]:7.1f} MB  {rate:6.1f} images/s", flush=True)
+    settled = sizes[len(sizes) // 4 :]  # thread pools and file caches fill in the first epochs
+    slope = np.polyfit(range(len(settled)), settled, 1)[0]
+    print(f"slope over the last {len(settled)} epochs: {slope:+.2f} MB an epoch")
+
+
+if __name__ == "__main__":
+    main()
