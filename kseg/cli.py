@@ -237,8 +237,15 @@ def info(options):
         except importlib.metadata.PackageNotFoundError:
             console.print(f"{package} not installed", highlight=False)
     keras, _ = _import_keras()
-    devices = ", ".join(keras.distribution.list_devices()) or "cpu"
-    console.print(f"backend {keras.backend.backend()} on {devices}", highlight=False)
+    console.print(f"backend {keras.backend.backend()} on {_devices(keras)}", highlight=False)
+
+
+def _devices(keras):
+    if keras.backend.backend() == "torch":  # keras.distribution does not know PyTorch yet
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return ", ".join(keras.distribution.list_devices())
 
 
 def _train_and_report(console, model, train, val, options, settings, named):

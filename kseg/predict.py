@@ -53,7 +53,7 @@ def _labeller(model):
         labels = keras.ops.cast(logits[..., 0] > 0, "int32")  # sigmoid(0) is one half
     else:
         labels = keras.ops.argmax(logits, axis=-1)
-    return keras.Model(model.inputs, labels)
+    return keras.Model(model.input, labels)
 
 
 def _as_array(image, channels):

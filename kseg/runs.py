@@ -139,8 +139,9 @@ def save_model(model, path):
     """Saves a model with its optimizer so that training can go on from it on *any* backend.
 
     Keras names the optimizer's class by backend, and a file saved on PyTorch then cannot be
-    trained on TensorFlow or JAX. Here the file names the public class, which each backend resolves
-    to its own. The file appears whole or not at all.
+    trained on TensorFlow or JAX; it also writes down what `jit_compile="auto"` meant, and a file
+    saved on JAX then makes PyTorch compile for minutes. Here the file names the public class and
+    "auto", which each backend resolves for itself. The file appears whole or not at all.
 
     Args:
         model: A `keras.Model`.
@@ -148,7 +149,7 @@ def save_model(model, path):
     """
     with replacing(Path(path)) as temporary:
         model.save(temporary)
-        _name_public_optimizer(temporary)
+        _forget_backend(temporary)
 
 
 def load_model(path):
@@ -173,23 +174,21 @@ def load_model(path):
         raise ValueError(f"{str(path)!r} cannot be loaded as a Keras model ({error}).") from error
 
 
-def _name_public_optimizer(path):
-    """Rewrites `keras.src.backend.torch...>AdamW` to `keras.optimizers>AdamW` in a .keras file."""
+def _forget_backend(path):
+    """Rewrites what is particular to a backend in the compile configuration of a .keras file."""
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
-        optimizer = (config.get("compile_config") or {}).get("optimizer")
-        if not isinstance(optimizer, dict) or not str(optimizer.get("module")).startswith(
-            "keras.src.backend"
-        ):
-            return
-        optimizer["module"] = "keras.optimizers"
-        optimizer["registered_name"] = None
         members = [(info, archive.read(info)) for info in archive.infolist()]
+    compiled = config.get("compile_config") or {}
+    if "jit_compile" in compiled:
+        compiled["jit_compile"] = "auto"
+    optimizer = compiled.get("optimizer")
+    if isinstance(optimizer, dict) and str(optimizer["module"]).startswith("keras.src.backend"):
+        optimizer.update(module="keras.optimizers", registered_name=None)
     with zipfile.ZipFile(path, "w") as archive:
         for info, content in members:
-            if info.filename == "config.json":
-                content = json.dumps(config)
-            archive.writestr(info, content)
+            replaced = json.dumps(config) if info.filename == "config.json" else content
+            archive.writestr(info, replaced)
 
 
 @contextlib.contextmanager

@@ -57,6 +57,36 @@ class PadToStride(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="kseg")
+class Normalize(keras.layers.Layer):
+    """`image * scale + offset`, in float32 under every policy, of uint8 or float images.
+
+    In bfloat16, with 8 bits of mantissa, neighbouring grey values would already blur. Keras'
+    `Rescaling` does the same but looks for TensorFlow at each call, on every backend.
+
+    Args:
+        scale: Number, or one number a channel.
+        offset: Number, or one number a channel.
+
+    Shapes: `(B, H, W, C)` -> `(B, H, W, C)`.
+    """
+
+    def __init__(self, scale, offset, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.scale, self.offset = scale, offset
+
+    def call(self, image):
+        scale = ops.convert_to_tensor(self.scale, dtype="float32")
+        offset = ops.convert_to_tensor(self.offset, dtype="float32")
+        return ops.cast(image, "float32") * scale + offset
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable(package="kseg")
 class CropLike(keras.layers.Layer):
     """Cuts a feature map `(B, H', W', C)` back to the H and W of a reference `(B, H, W, D)`.
 

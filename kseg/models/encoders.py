@@ -9,6 +9,8 @@ padding layers (one pixel too large) left out because their size is no exact fra
 
 import keras
 
+from kseg.models.blocks import Normalize
+
 STRIDES = (1, 2, 4, 8, 16, 32)
 PROBE = 256  # pixels; every stride divides it
 
@@ -64,7 +66,7 @@ def encode(image, encoder, *, weights=None):
             f"input_shape has {channels}."
         )
     outputs = _outputs_by_stride(model)
-    features = keras.Model(model.inputs, list(outputs.values()), name=f"{model.name}_features")
+    features = keras.Model(model.input, list(outputs.values()), name=f"{model.name}_features")
     tensors = features(image)
     return dict(zip(outputs, tensors if isinstance(tensors, (list, tuple)) else [tensors]))
 
@@ -93,10 +95,7 @@ def _application(name, image, weights):
 
 
 def _preprocess(image, mode):
-    """RGB 0..255 -> what `keras.applications` weights of that mode were trained on.
-
-    Kept in float32: at 8 bits of mantissa bfloat16 would already blur neighbouring grey values.
-    """
+    """RGB 0..255 -> what `keras.applications` weights of that mode were trained on."""
     channels = image.shape[-1]
     if mode == "tf":
         scale, offset = 1 / 127.5, -1.0
@@ -108,7 +107,7 @@ def _preprocess(image, mode):
         if channels == 3:
             image = image[..., ::-1]  # RGB -> BGR
         scale, offset = 1.0, [-m for m in _for_channels(CAFFE_MEAN_BGR, channels)]
-    return keras.layers.Rescaling(scale, offset, dtype="float32", name="preprocessing")(image)
+    return Normalize(scale, offset, name="preprocessing")(image)
 
 
 def _for_channels(values, channels):
@@ -124,7 +123,7 @@ def _outputs_by_stride(model):
         if len(output.shape) == 4
     ]
     probe = keras.KerasTensor((1, PROBE, PROBE, model.inputs[0].shape[-1]))
-    shapes = keras.Model(model.inputs, tensors).compute_output_spec(probe)
+    shapes = keras.Model(model.input, tensors).compute_output_spec(probe)
     found = {}
     for tensor, spec in zip(tensors, keras.tree.flatten(shapes)):
         for stride in STRIDES:

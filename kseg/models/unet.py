@@ -19,7 +19,13 @@ classification network and the expanding path narrows from 256 to 16 channels.
 
 import keras
 
-from kseg.models.blocks import PadToStride, check_arguments, convolutions, logits_head
+from kseg.models.blocks import (
+    Normalize,
+    PadToStride,
+    check_arguments,
+    convolutions,
+    logits_head,
+)
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 
@@ -79,7 +85,7 @@ def build_unet(
 
     if encoder is None:
         x = PadToStride(logits_stride * 2**depth, dtype="float32", name="pad")(image)
-        x = keras.layers.Rescaling(1 / 127.5, -1.0, dtype="float32", name="preprocessing")(x)
+        x = Normalize(1 / 127.5, -1.0, name="preprocessing")(x)
         if logits_stride > 1:  # each patch of stride x stride pixels becomes one vector
             x = keras.layers.Conv2D(width, logits_stride, strides=logits_stride, name="stem")(x)
         features = contracting_path(x, logits_stride, width, depth, batch_norm=batch_norm)
