@@ -12,6 +12,13 @@ from PIL import Image
 from kseg.cli import main
 
 
+def opened(path):
+    """An image read whole, its file closed."""
+    with Image.open(path) as image:
+        image.load()
+    return image
+
+
 def process(*arguments):
     """Runs the command in a process of its own."""
     return subprocess.run(
@@ -94,19 +101,19 @@ def test_evaluate_prints_a_table(kseg, run, tmp_path):
 
 def test_predict_writes_masks_at_the_photos_size(kseg, run, tmp_path):
     photo = run[1] / "images" / "p0.png"
-    Image.open(photo).convert("L").save(tmp_path / "grey.png")
-    Image.open(photo).convert("RGBA").save(tmp_path / "alpha.png")
-    Image.open(photo).convert("CMYK").save(tmp_path / "print.jpg")
+    opened(photo).convert("L").save(tmp_path / "grey.png")
+    opened(photo).convert("RGBA").save(tmp_path / "alpha.png")
+    opened(photo).convert("CMYK").save(tmp_path / "print.jpg")
     Image.fromarray(np.zeros((20, 30), np.uint16)).save(tmp_path / "deep.png")
     photos = [photo, *(tmp_path / n for n in ("grey.png", "alpha.png", "print.jpg", "deep.png"))]
     kseg("predict", *photos, "-o", tmp_path / "out", "--run", run[0])
     for source in photos:
-        mask = Image.open(tmp_path / "out" / f"{source.stem}.png")
-        assert mask.size == Image.open(source).size and mask.mode == "L"
+        mask = opened(tmp_path / "out" / f"{source.stem}.png")
+        assert mask.size == opened(source).size and mask.mode == "L"
         assert set(np.unique(mask)) <= {0, 1}
-        assert Image.open(tmp_path / "out" / f"{source.stem}_overlay.png").mode == "RGB"
-    truth = np.asarray(Image.open(run[1] / "masks" / "p0.png"))
-    assert (np.asarray(Image.open(tmp_path / "out" / "p0.png")) == truth).mean() > 0.8
+        assert opened(tmp_path / "out" / f"{source.stem}_overlay.png").mode == "RGB"
+    truth = np.asarray(opened(run[1] / "masks" / "p0.png"))
+    assert (np.asarray(opened(tmp_path / "out" / "p0.png")) == truth).mean() > 0.8
 
 
 def test_predict_takes_a_folder(kseg, run, tmp_path):

@@ -24,7 +24,8 @@ def test_sheet_and_curve_are_written(tmp_path):
     source = kseg.data.shapes("val", size=(32, 48), count=3)
     model = kseg.build_unet(6, width=2, depth=1)
     report.sheet(model, source, tmp_path / "sheet.png", count=2, width=96)
-    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    with Image.open(tmp_path / "sheet.png") as image:
+        sheet = np.asarray(image)
     assert sheet.shape[1] == 4 * (96 + 6) + 6
     assert sheet.shape[0] > 24 + 2 * (64 + 6)
     # the photo of the first row stands where the grid puts it
@@ -32,6 +33,7 @@ def test_sheet_and_curve_are_written(tmp_path):
     np.testing.assert_array_equal(sheet[24 : 24 + 64, 6 : 6 + 96], np.asarray(photo))
     rows = [{"epoch": e, "loss": 1 / e, "mean_iou": 1 - 1 / e} for e in (1, 2, 3)]
     report.curve(rows, tmp_path / "curve.png")
-    curve = np.asarray(Image.open(tmp_path / "curve.png"))
+    with Image.open(tmp_path / "curve.png") as image:
+        curve = np.asarray(image)
     assert curve.shape == (420, 900, 3)
     assert (curve == report.LINES[0]).all(axis=2).sum() > 500  # the lines are drawn

@@ -100,8 +100,8 @@ def _open(path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"{str(path)!r} does not exist: expected an image file.")
     try:
-        image = Image.open(path)
-        image.load()
+        with Image.open(path) as image:  # closes the file, keeps the pixels
+            image.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as an image ({error}). Replace or remove the file."

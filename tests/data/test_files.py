@@ -112,7 +112,8 @@ def test_real_voc_masks_equal_pillow(voc_root):
     files = sorted((voc_root / "SegmentationClass").glob("*.png"))
     assert len(files) == 4
     for file in files:
-        np.testing.assert_array_equal(decode_mask(str(file)).numpy(), np.asarray(Image.open(file)))
+        with Image.open(file) as image:
+            np.testing.assert_array_equal(decode_mask(str(file)).numpy(), np.asarray(image))
 
 
 def test_relabel_by_hand():
