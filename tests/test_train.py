@@ -99,6 +99,7 @@ def test_a_stopped_run_ends_as_if_it_had_not_been(sources, whole, tmp_path, stop
     resumed = kseg.fit(None, train, val, run=tmp_path / "parts", resume=True)
     assert int(resumed.optimizer.iterations) == 15
     for a, b in zip(whole.get_weights(), resumed.get_weights()):
+        # Adam turns the rounding noise of a gradient near zero into steps of up to 1e-2
         np.testing.assert_allclose(a, b, atol=2e-3)
     epochs = [row["epoch"] for row in kseg.Run.open(tmp_path / "parts").history()]
     assert epochs == [1, 2, 3]
@@ -120,8 +121,7 @@ def test_kill_9_loses_only_the_steps_since_the_checkpoint(tmp_path):
         deadline = time.time() + 120
         while not (run / "last.keras").exists() and time.time() < deadline:
             assert process.poll() is None
-            time.sleep(0.1)
-        time.sleep(0.5)
+            time.sleep(0.05)
     finally:
         process.kill()
         process.wait()
