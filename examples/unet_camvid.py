@@ -9,8 +9,8 @@ Recipe     24 epochs (1,080 steps) of 8 crops 224x320 at random scale 0.6..1.4, 
            jitter; AdamW, peak 2e-3 with warm-up and cosine decay; cross-entropy weighted by
            frequency ** -0.5, plus Dice.
 
-Result     mean IoU 0.561 on TensorFlow (29 minutes of CPU time), 0.552 on PyTorch (33), 0.545 on JAX
-           (40); one run each on one core of a shared two-core CPU, 2026-11-22, Keras 3.15.1.
+Result     mean IoU 0.561 on TensorFlow (29 minutes of CPU time), 0.552 on PyTorch (33), 0.545 on
+           JAX (40); one run each on one core of a shared two-core CPU, 2026-11-22, Keras 3.15.1.
 
 `--smoke` runs two steps on a few photos, or on generated scenes where there is no CamVid.
 """
