@@ -151,9 +151,9 @@ def demo(options):
         size=(96, 96) if shapes else (224, 320),
         scale=(0.8, 1.25) if shapes else (0.6, 1.4),
         batch_size=4 if shapes else 8,
-        epochs=options.epochs or (9 if shapes else 3),
+        epochs=options.epochs or (7 if shapes else 3),
         learning_rate=4e-3 if shapes else 2e-3,
-        validate_epochs=3,
+        validate_epochs=4,
     )
     options.run = _fresh(options.run)
     options.resume = False
