@@ -195,7 +195,7 @@ def predict(options):
 
     photos = []
     for path in options.photos:
-        photos += list_files(path, PHOTOS, "photos") if path.is_dir() else [path]
+        photos += map(Path, list_files(path, PHOTOS, "photos")) if path.is_dir() else [path]
     for photo in photos:
         if not photo.is_file():
             raise FileNotFoundError(f"{str(photo)!r} does not exist: expected an image file.")

@@ -3,17 +3,8 @@ Classes in Video", Pattern Recognition Letters 2009, in the layout of the SegNet
 
 from pathlib import Path
 
-import numpy as np
-
-from kseg.data.files import (
-    MASKS,
-    PHOTOS,
-    decode_mask,
-    decode_photo,
-    list_files,
-    pair_by_name,
-    relabel,
-)
+from kseg.data.decode import decode_mask, read_photo, relabel
+from kseg.data.files import MASKS, PHOTOS, column, list_files, pair_by_name, stem
 from kseg.data.source import VOID, Source
 
 CLASSES = {  # name -> colour, after the original CamVid colour list
@@ -68,16 +59,16 @@ def camvid(root, split="train"):
         label = relabel(
             decode_mask(row["label"]), range(len(CLASSES)), [UNLABELLED], VOID, row["label"]
         )
-        return {"image": decode_photo(row["image"]), "label": label}
+        return {"image": read_photo(row["image"]), "label": label}
 
     return Source(
         name=f"camvid/{split}",
         columns={
-            "image": np.array([str(path) for path in images]),
-            "label": np.array([str(path) for path in masks]),
+            "image": column(images),
+            "label": column(masks),
         },
         decode=decode,
         class_names=tuple(CLASSES),
         colors=tuple(CLASSES.values()),
-        ids=tuple(path.stem for path in images),
+        ids=tuple(map(stem, images)),
     )

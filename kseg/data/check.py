@@ -79,12 +79,15 @@ def explain(source, index):
     from kseg.data.files import load_mask, load_photo
 
     row = {name: rows[index] for name, rows in source.columns.items()}
+    shapes = {}
     for name, load in (("image", load_photo), ("label", load_mask)):
-        if name in row and row[name].dtype.kind in "US":
+        if name in row and isinstance(row[name], str):
             try:
-                load(str(row[name]))
+                shapes[name] = load(row[name]).shape[:2]
             except (ValueError, OSError) as error:
                 return str(error)
+    if len(set(shapes.values())) == 2:
+        return size_mismatch(_file(source, index), shapes["image"], shapes["label"])
     try:
         source[index]
     except Exception as error:  # whatever a reader's decode raises
@@ -123,6 +126,6 @@ def size_mismatch(file, image_shape, label_shape):
 
 def _file(source, index):
     rows = source.columns.get("label")
-    if rows is not None and rows.dtype.kind in "US":
+    if rows is not None and rows.dtype.kind in "USO":
         return repr(str(rows[index]))
     return source.ids[index]

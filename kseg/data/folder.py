@@ -1,21 +1,13 @@
 """Any pair of folders: photos in one, masks of the same names in the other."""
 
+import os
 import zlib
 
 import numpy as np
 from PIL import Image
 
-from kseg.data.files import (
-    MASKS,
-    PHOTOS,
-    decode_colors,
-    decode_mask,
-    decode_photo,
-    list_files,
-    load_mask,
-    pair_by_name,
-    relabel,
-)
+from kseg.data.decode import decode_colors, decode_mask, read_photo, relabel
+from kseg.data.files import MASKS, PHOTOS, column, list_files, load_mask, pair_by_name, stem
 from kseg.data.source import VOID, Source, default_colors
 
 PROBED = 16  # masks looked into before the set is accepted
@@ -74,25 +66,26 @@ def folder(
     if palette:
         voids = [_packed(color) for color in void_values if color != VOID]
     if split is not None:
-        chosen = _part([image.stem for image in images], split, val_fraction)
+        chosen = _part(list(map(stem, images)), split, val_fraction)
         images, masks = [images[i] for i in chosen], [masks[i] for i in chosen]
     _probe(masks, class_names, values, palette)
-    read_mask = decode_colors if palette else decode_mask
+    wide = max(*stored, *voids, 0) > 255
+    read_mask = decode_colors if palette else (lambda path: decode_mask(path, wide))
 
     def decode(row):
         label = relabel(read_mask(row["label"]), stored, voids, VOID, row["label"])
-        return {"image": decode_photo(row["image"]), "label": label}
+        return {"image": read_photo(row["image"]), "label": label}
 
     return Source(
         name=f"{name}/{split}" if split else name,
         columns={
-            "image": np.array([str(path) for path in images]),
-            "label": np.array([str(path) for path in masks]),
+            "image": column(images),
+            "label": column(masks),
         },
         decode=decode,
         class_names=class_names,
         colors=tuple(tuple(c) for c in (colors or palette or default_colors(len(class_names)))),
-        ids=tuple(path.stem for path in images),
+        ids=tuple(map(stem, images)),
     )
 
 
@@ -141,7 +134,7 @@ def _probe(masks, class_names, values, palette):
         if palette is None and mask.ndim == 3:
             found = np.unique(mask.reshape(-1, 3), axis=0)[:4].tolist()
             raise ValueError(
-                f"{str(masks[index])!r} is a colour mask (colours {found} ...), but ids were "
+                f"{masks[index]!r} is a colour mask (colours {found} ...), but ids were "
                 "expected. Give palette=[(r, g, b), ...], the colour of each class."
             )
         if palette is None:
@@ -150,7 +143,7 @@ def _probe(masks, class_names, values, palette):
             seen |= set(np.unique(mask).tolist()) if not one_bit else {0}
     if seen == {0, VOID} and VOID not in values and len(class_names) > 1:
         raise ValueError(
-            f"The masks in {str(masks[0].parent)!r} hold only 0 and 255, and 255 means void: "
+            f"The masks in {os.path.dirname(masks[0])!r} hold only 0 and 255, and 255 means void: "
             f"nothing of {class_names[1]!r} would ever be learnt. "
             "Give values=(0, 255) if 255 is the object."
         )

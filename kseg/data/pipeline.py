@@ -3,6 +3,9 @@
 import numpy as np
 
 from kseg.data._tensorflow import tensorflow
+from kseg.data.sample import decoded, read
+
+MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
 
 
 def batches(
@@ -14,6 +17,8 @@ def batches(
     shuffle=None,
     seed=0,
     start_step=None,
+    max_instances=MAX_INSTANCES,
+    cache=None,
 ):
     """Makes a `tf.data.Dataset` of `(images, labels)` for `model.fit` and `model.evaluate`.
 
@@ -34,11 +39,17 @@ def batches(
         start_step: None for a data set of one epoch that ends, anew at each iteration. A number
             for an endless one that begins at this training step, as `fit(steps_per_epoch=...)`
             wants it: a run resumed at step n sees what it would have seen.
+        max_instances: N of an instance source's batches; of a photo with more, the largest stay.
+        cache: None; or `"memory"`, `"disk"` or a folder, to read and decode each file once and
+            keep the raw pixels there: for slow formats and slow storage, if there is room
+            (3 bytes a pixel and the labels). `"disk"` is `~/.cache/kseg`, or `$KSEG_CACHE`.
 
     Returns:
-        `tf.data.Dataset` of uint8 images `(B, H, W, 3)` and int32 labels `(B, H, W)`. A training
-        set drops an incomplete last batch if it holds at least one whole one, so that shapes never
-        change; an evaluation set drops nothing.
+        `tf.data.Dataset` of uint8 images `(B, H, W, 3)` and int32 labels `(B, H, W)`; for an
+        instance source, of images and a dict: `"boxes"`, float32 `(B, N, 4)`; `"classes"`, int32
+        `(B, N)`, -1 where there is no instance; `"masks"`, uint8 `(B, N, H, W)`. Crowd regions are
+        left out. A training set drops an incomplete last batch if it holds at least one whole one,
+        so that shapes never change; an evaluation set drops nothing.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -48,49 +59,103 @@ def batches(
     >>> ds = batches(kseg.data.shapes("train"), size=(96, 96), augment=True)
     >>> kseg.build_unet(num_classes=6, width=8).fit(ds)
     """
-    _check_arguments(size, batch_size, augment)
+    _check_arguments(size, batch_size, augment, max_instances)
     tf = tensorflow()
+    if cache is not None:
+        from kseg.data.records import cached
+
+        source = cached(source, cache)
     training = bool(augment)
     shuffle = training if shuffle is None else shuffle
     transforms = _transforms(size, augment, source.void)
-    # eager constants: captured by reference, not copied into the graph
-    with tf.device("CPU"):
-        columns = {name: tf.constant(rows) for name, rows in source.columns.items()}
+    columns = constants(source)
     count = len(source)
+    instances = source.task == "instance"
 
-    def read(epoch, number):
+    def make(index, key, steps):
+        """The sample at `index` after the first `steps` transforms; `key` seeds them."""
+        sample = read(source, {name: rows[index] for name, rows in columns.items()}, whole=False)
+        for position, transform in enumerate(transforms[:steps]):
+            seed_here = tf.random.experimental.stateless_fold_in(key, position)
+            if not getattr(transform, "takes_bytes", False):
+                sample = decoded(sample)
+            if not getattr(transform, "mixes", False):
+                sample = transform(sample, seed_here)
+                continue
+
+            def partner(number, seed_here=seed_here, position=position):
+                key = tf.random.experimental.stateless_fold_in(seed_here, number + 1)
+                other = tf.random.stateless_uniform((), key, 0, count, tf.int64)
+                return make(other, key, position)
+
+            sample = transform(sample, seed_here, partner)
+        return decoded(sample)
+
+    def example(epoch, number):
         index = number
         if shuffle:
             index = tf.random.experimental.index_shuffle(number, [seed, epoch], count - 1)
-        sample = source.decode({name: rows[index] for name, rows in columns.items()})
-        tf.debugging.assert_equal(
-            tf.shape(sample["image"])[:2],
-            tf.shape(sample["label"]),
-            "image and mask differ in size",
-        )
-        sample_seed = tf.random.experimental.stateless_fold_in(
+        key = tf.random.experimental.stateless_fold_in(
             tf.cast([seed, epoch], tf.int32), tf.cast(index, tf.int32)
         )
-        for position, transform in enumerate(transforms):
-            seed_here = tf.random.experimental.stateless_fold_in(sample_seed, position)
-            sample = transform(sample, seed_here)
+        sample = make(index, key, len(transforms))
+        if instances:
+            return sample["image"], padded(sample, max_instances)
         return sample["image"], sample["label"]
 
     if start_step is None:
         numbers = _one_epoch(tf, count, seed)
     else:
         numbers = _endless(tf, count, start_step * batch_size)
-    ds = numbers.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    ds = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE)
     drop = training and count >= batch_size
     if size is None and not training:
-        void = tf.constant(source.void, tf.int32)
+        void = (
+            np.array(source.void, ds.element_spec[1].dtype.as_numpy_dtype)
+            if not instances
+            else {"boxes": np.float32(0), "classes": np.int32(-1), "masks": np.uint8(0)}
+        )
         ds = ds.padded_batch(batch_size, padding_values=(np.uint8(0), void))
     else:
         ds = ds.batch(batch_size, drop_remainder=drop)
+    if not instances:
+        ds = ds.map(lambda images, labels: (images, tf.cast(labels, tf.int32)))
     ds = ds.prefetch(2)
     options = tf.data.Options()
     options.deterministic = True
+    options.threading.max_intra_op_parallelism = 1  # the samples themselves run in parallel
     return ds.with_options(options)
+
+
+def padded(sample, count):
+    """The instances of a sample, the largest `count` of them, padded to `count`.
+
+    Returns:
+        dict of `"boxes"`, float32 `(N, 4)`; `"classes"`, int32 `(N,)`, -1 for padding; `"masks"`,
+        uint8 `(N, H, W)`.
+    """
+    tf = tensorflow()
+    masks = sample["masks"]
+    area = tf.reduce_sum(tf.cast(masks, tf.int32), axis=(1, 2))
+    area = tf.where(sample["crowd"], 0, area)
+    found = tf.minimum(tf.math.count_nonzero(area, dtype=tf.int32), count)
+    chosen = tf.sort(tf.math.top_k(area, found).indices)  # in their own order
+    more = count - found
+    boxes, classes = (tf.gather(sample[key], chosen) for key in ("boxes", "classes"))
+    masks = tf.pad(tf.gather(masks, chosen), [[0, more], [0, 0], [0, 0]])
+    height_width = sample["image"].shape[:2]
+    return {
+        "boxes": tf.ensure_shape(tf.pad(boxes, [[0, more], [0, 0]]), (count, 4)),
+        "classes": tf.ensure_shape(tf.pad(classes, [[0, more]], constant_values=-1), (count,)),
+        "masks": tf.ensure_shape(masks, (count, *height_width)),
+    }
+
+
+def constants(source):
+    """The columns of a source as eager tensors on the CPU: graphs refer to them, not copy them."""
+    tf = tensorflow()
+    with tf.device("CPU"):
+        return {name: tf.constant(rows) for name, rows in source.columns.items()}
 
 
 def steps_per_epoch(source, batch_size):
@@ -102,14 +167,13 @@ def samples(source):
     """Yields every sample in order at its own size, decoded ahead in parallel.
 
     Yields:
-        dict of NumPy arrays, as `Source.decode` returns them.
+        dict of NumPy arrays with the keys of `Source`.
     """
     tf = tensorflow()
-    with tf.device("CPU"):
-        columns = {name: tf.constant(rows) for name, rows in source.columns.items()}
+    columns = constants(source)
     ds = tf.data.Dataset.range(len(source))
     ds = ds.map(
-        lambda index: source.decode({name: rows[index] for name, rows in columns.items()}),
+        lambda index: read(source, {name: rows[index] for name, rows in columns.items()}),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     yield from ds.prefetch(2).as_numpy_iterator()
@@ -146,9 +210,10 @@ def _transforms(size, augment, void):
     return [transforms.letterbox(size, void=void)] if size is not None else []
 
 
-def _check_arguments(size, batch_size, augment):
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r}: expected an integer >= 1.")
+def _check_arguments(size, batch_size, augment, max_instances):
+    for name, value in (("batch_size", batch_size), ("max_instances", max_instances)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}={value!r}: expected an integer >= 1.")
     if size is not None and (
         len(tuple(size)) != 2 or not all(isinstance(s, int) and s >= 1 for s in size)
     ):

@@ -21,6 +21,7 @@ import math
 import numpy as np
 
 from kseg.data._tensorflow import tensorflow
+from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import Source
 
 CLASS_NAMES = ("background", "disk", "ring", "square", "triangle", "cross")
@@ -32,6 +33,7 @@ COLORS = (  # Okabe and Ito's palette, which colour-blind readers can tell apart
     (240, 228, 66),
     (204, 121, 167),
 )
+KEYS = ("image", "label", "instances")  # of a scene, each (H, W) or (H, W, 3)
 COUNTS = {"train": 400, "val": 100}  # scenes in a split when `count` is not given
 MIN_SIDE = 16  # pixels; shapes drawn any smaller could not be told apart
 MIN_VISIBLE = 12  # pixels; an object that shows fewer is left out of the scene
@@ -46,12 +48,12 @@ def shapes(split="train", *, size=(96, 96), count=None, seed=0, instances=False)
         count: number of scenes; by default 400 in `"train"` and 100 in `"val"`. The first scenes
             are the same whatever the count.
         seed: integer from 0 to 2**31 - 1 that picks the scenes. Default 0.
-        instances: whether samples also hold `"instances"`. Default False.
+        instances: whether samples hold objects (an instance source of the five shapes) in place of
+            labels. Default False.
 
     Returns:
-        A `Source` of six classes (`CLASS_NAMES`) and no void pixel. A sample holds `"image"`, uint8
-        `(H, W, 3)`, and `"label"`, int32 class ids `(H, W)`; on request also `"instances"`, int32
-        `(H, W)`, 0 on the background and 1, 2, ... on the objects, the nearest first.
+        A `Source` of six classes (`CLASS_NAMES`) and no void pixel, or of instances of the five
+        shapes, the nearest first.
 
     Raises:
         ValueError: if an argument is none of the above.
@@ -71,14 +73,15 @@ def shapes(split="train", *, size=(96, 96), count=None, seed=0, instances=False)
 
     split_seed = 2 * int(seed) + list(COUNTS).index(split)  # even: train, odd: val
     scenes = [draw_scene(split_seed, index, size) for index in range(count)]
-    keys = ("image", "label", "instances") if instances else ("image", "label")
+    classes = 1 if instances else 0  # the background is no object
     return Source(
         name=f"shapes/{split}",
-        columns={key: np.stack([scene[key] for scene in scenes]) for key in keys},
-        decode=_decode,
-        class_names=CLASS_NAMES,
-        colors=COLORS,
+        columns={key: np.stack([scene[key] for scene in scenes]) for key in KEYS[: 2 + instances]},
+        decode=_decode_instances if instances else _decode,
+        class_names=CLASS_NAMES[classes:],
+        colors=COLORS[classes:],
         ids=tuple(f"{split}-{index:05d}" for index in range(count)),
+        task="instance" if instances else "semantic",
     )
 
 
@@ -230,8 +233,15 @@ def _color(hue, saturation, value):
 
 
 def _decode(row):
+    return {"image": row["image"], "label": row["label"]}
+
+
+def _decode_instances(row):
     tf = tensorflow()
-    return {key: row[key] if key == "image" else tf.cast(row[key], tf.int32) for key in row}
+    instances = tf.cast(row["instances"], tf.int32)
+    keys = tf.range(1, tf.reduce_max(instances) + 1)
+    classes = classes_under(instances, row["label"], keys) - 1
+    return {"image": row["image"], "masks": masks_of(instances, keys), "classes": classes}
 
 
 def _check_integer(name, value, low, high):

@@ -8,20 +8,36 @@ import numpy as np
 VOID = 255
 
 
+TASKS = ("semantic", "instance")
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A labelled set of images: which samples there are, how to read one, what the ids mean.
+
+    A sample is a dict of `"image"`, uint8 `(H, W, 3)`, and by `task`
+
+    - semantic: `"label"`, integer class ids `(H, W)`, `void` where there is none;
+    - instance: `"masks"`, uint8 0 or 1 `(N, H, W)`; `"classes"`, int32 `(N,)`; `"boxes"`, float32
+      `(N, 4)`, the masks' x1, y1, x2, y2 in pixels with x2 and y2 exclusive; and `"crowd"`, bool
+      `(N,)`, true for a region of many objects that counts neither for nor against a prediction.
 
     Args:
         name: Short name for tables and messages, for example `"camvid/val"`.
         columns: Column name -> array with one row a sample: file paths, or the images themselves.
             Only these rows are shuffled, so a set of a million files costs a list of names.
-        decode: Function of TensorFlow operations from one row of `columns` to
-            `{"image": uint8 (H, W, 3), "label": int32 (H, W)}`. It runs inside `tf.data`.
+        decode: Function of TensorFlow operations from one row of `columns` to a sample, that runs
+            inside `tf.data`. Its `"image"` may be the file's bytes, a string scalar, so that a
+            random crop decodes its own window alone; `"boxes"` and `"crowd"` may be left out.
         class_names: Name of each class; class ids are positions in this list.
         colors: RGB of each class, 0..255, for pictures.
         ids: A name for each sample, unique within the source; predictions are filed under it.
         void: Label id of pixels that are never trained on and never scored.
+        task: `"semantic"` or `"instance"`.
+        category_ids: The data set's own number for each class, where that is not its position:
+            COCO's 1..90 with gaps, Cityscapes' 7, 8, 11, ... Result files want it.
+        problems: What the reader itself knows to be wrong with a sample: a function from its
+            position to a list of `(kind, message)`, for `kseg.data.check`.
 
     Example:
 
@@ -37,6 +53,9 @@ class Source:
     colors: tuple[tuple[int, int, int], ...]
     ids: tuple[str, ...]
     void: int = VOID
+    task: str = "semantic"
+    category_ids: tuple[int, ...] | None = None
+    problems: Callable[[int], list] | None = None
 
     def __post_init__(self):
         lengths = {name: len(rows) for name, rows in self.columns.items()} | {"ids": len(self.ids)}
@@ -49,7 +68,14 @@ class Source:
                 f"Source {self.name!r}: {len(self.colors)} colors for "
                 f"{len(self.class_names)} class_names; expected one each."
             )
-        if self.void in range(len(self.class_names)):
+        if self.task not in TASKS:
+            raise ValueError(f"Source {self.name!r}: task={self.task!r}: expected one of {TASKS}.")
+        if self.category_ids is not None and len(self.category_ids) != len(self.class_names):
+            raise ValueError(
+                f"Source {self.name!r}: {len(self.category_ids)} category_ids for "
+                f"{len(self.class_names)} class_names; expected one each."
+            )
+        if self.task == "semantic" and self.void in range(len(self.class_names)):
             raise ValueError(
                 f"Source {self.name!r}: void={self.void} is also the id of class "
                 f"{self.class_names[self.void]!r}; choose an id beyond the classes."
@@ -65,11 +91,12 @@ class Source:
     def __getitem__(self, index):
         """Reads one sample: a dict of NumPy arrays."""
         from kseg.data._tensorflow import tensorflow
+        from kseg.data.sample import read
 
         tf = tensorflow()
         with tf.device("CPU"):
             row = {name: tf.convert_to_tensor(rows[index]) for name, rows in self.columns.items()}
-            return {name: value.numpy() for name, value in self.decode(row).items()}
+            return {name: value.numpy() for name, value in read(self, row).items()}
 
     def subset(self, indices: Sequence[int], name=None):
         """The samples at these positions as a Source of its own."""
@@ -79,6 +106,7 @@ class Source:
             name=name or self.name,
             columns={key: rows[indices] for key, rows in self.columns.items()},
             ids=tuple(self.ids[i] for i in indices),
+            problems=self.problems and (lambda i: self.problems(int(indices[i]))),
         )
 
 

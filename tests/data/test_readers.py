@@ -25,7 +25,7 @@ def test_camvid_layout(write_image, tmp_path):
     assert source.num_classes == 11 and source.void == 255 and source.ids == ("a",)
     expected = np.where(mask == 11, 255, mask)
     np.testing.assert_array_equal(source[0]["label"], expected)
-    assert source[0]["label"].dtype == np.int32
+    assert source[0]["label"].dtype == np.uint8
 
 
 def test_real_camvid(camvid_root):

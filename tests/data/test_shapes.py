@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+import kseg
 from kseg.data.shapes import CLASS_NAMES, MIN_VISIBLE, draw_scene, shapes
 
 # sha256 of draw_scene(*arguments), the same under NumPy 1.26 and 2.4, with SIMD or without.
@@ -159,21 +160,28 @@ def test_count_only_cuts_the_split_short():
     assert len(shapes("val", size=(16, 16)).ids) == 100
 
 
-@pytest.mark.parametrize("instances", [False, True])
-def test_samples_decode_alike_eagerly_and_in_tf_data(instances):
-    tf = pytest.importorskip("tensorflow")
-    source = shapes("val", size=(24, 31), count=3, instances=instances)
-    rows = tf.data.Dataset.from_tensor_slices(source.columns)
-    for index, (eager, mapped) in enumerate(
-        zip(map(source.decode, rows), rows.map(source.decode), strict=True)
-    ):
-        assert set(eager) == {"image", "label"} | ({"instances"} if instances else set())
-        assert eager["image"].dtype == tf.uint8
-        assert eager["label"].dtype == tf.int32
+def test_samples_decode_alike_eagerly_and_in_tf_data():
+    source = shapes("val", size=(24, 31), count=3)
+    for index, mapped in enumerate(kseg.data.samples(source)):
+        eager = source[index]
+        assert set(eager) == set(mapped) == {"image", "label"}
         for key in eager:
-            assert mapped[key].dtype == eager[key].dtype
+            assert mapped[key].dtype == eager[key].dtype == np.uint8
             np.testing.assert_array_equal(eager[key], source.columns[key][index])
             np.testing.assert_array_equal(mapped[key], eager[key])
+
+
+def test_instances_are_the_objects_of_the_scene():
+    source = shapes("val", size=(48, 64), count=4, instances=True)
+    assert source.task == "instance" and source.class_names == CLASS_NAMES[1:]
+    for index, sample in enumerate(kseg.data.samples(source)):
+        scene = draw_scene(1, index, (48, 64))
+        np.testing.assert_array_equal(sample["classes"], scene["classes"].astype(int) - 1)
+        assert not sample["crowd"].any()
+        for number, (mask, box) in enumerate(zip(sample["masks"], sample["boxes"]), 1):
+            np.testing.assert_array_equal(mask, scene["instances"] == number)
+            y, x = np.nonzero(mask)
+            assert box.tolist() == [x.min(), y.min(), x.max() + 1, y.max() + 1]
 
 
 @pytest.mark.parametrize(

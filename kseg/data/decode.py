@@ -1,0 +1,257 @@
+"""Photos and masks decoded by TensorFlow operations, inside `tf.data` or eagerly.
+
+A photo stays a string of bytes until a transform says which part of it is wanted: a random crop
+then decodes its own window and nothing else. Masks are decoded exactly, whatever kind of PNG.
+"""
+
+import binascii
+import struct
+
+import numpy as np
+
+from kseg.data._tensorflow import tensorflow
+
+GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # colour types of the PNG specification, section 11.2.1
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+REDUCTIONS = (1, 2, 4, 8)  # what libjpeg can divide both sides by while it decodes
+
+
+def read_photo(path):
+    """A photo's bytes, not yet decoded: path, a string tensor -> string tensor."""
+    return tensorflow().io.read_file(path)
+
+
+def decode_photo(path):
+    """Reads and decodes a photo: path, a string tensor -> uint8 `(H, W, 3)`."""
+    return decode_image(read_photo(path))
+
+
+def decode_image(content):
+    """Decodes a JPEG, PNG, BMP or GIF: its bytes -> uint8 `(H, W, 3)`.
+
+    The same bytes come out as of `kseg.data.files.load_photo`, which uses Pillow.
+    """
+    tf = tensorflow()
+    image = tf.cond(
+        tf.io.is_jpeg(content),
+        # the accurate inverse DCT is the one that Pillow and OpenCV use
+        lambda: tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def decode_window(content, first, last, reduction):
+    """Decodes the rows and columns `first` up to `last` of a photo, and only those of a JPEG.
+
+    Args:
+        content: The photo's bytes.
+        first, last: int32 `(2,)`, a corner (y, x) and the one beyond the opposite; inside the
+            photo. `first` is a multiple of `1 << reduction`.
+        reduction: int32 scalar, 0..3: both sides are divided by `1 << reduction`, by averaging;
+            0 for anything but a JPEG.
+
+    Returns:
+        uint8 `(h, w, 3)`, where h, w = ceil((last - first) / (1 << reduction)).
+    """
+    tf = tensorflow()
+
+    def jpeg(ratio):
+        corner = first // ratio
+        window = tf.concat([corner, -(-last // ratio) - corner], 0)
+        return tf.image.decode_and_crop_jpeg(
+            content, window, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
+        )
+
+    def other():
+        image = tf.io.decode_image(content, channels=3, expand_animations=False)
+        return image[first[0] : last[0], first[1] : last[1]]
+
+    image = tf.cond(
+        tf.io.is_jpeg(content),
+        lambda: tf.switch_case(reduction, [lambda r=r: jpeg(r) for r in REDUCTIONS]),
+        other,
+    )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def photo_size(content):
+    """Height and width of a photo, int32 `(2,)`; of a JPEG or PNG from its header alone."""
+    tf = tensorflow()
+
+    def png():  # the header's two big-endian 32-bit numbers, section 11.2.1
+        return tf.reverse(
+            tf.io.decode_raw(tf.strings.substr(content, 16, 8), tf.int32, little_endian=False), [0]
+        )
+
+    def other():
+        return tf.shape(tf.io.decode_image(content, channels=3, expand_animations=False))[:2]
+
+    is_png = tf.strings.substr(content, 0, 8) == PNG_SIGNATURE
+    return tf.cond(
+        tf.io.is_jpeg(content),
+        lambda: tf.io.extract_jpeg_shape(content)[:2],
+        lambda: tf.ensure_shape(tf.cond(is_png, png, other), (2,)),
+    )
+
+
+def decode_mask(path, wide=False):
+    """Reads a mask of ids: path -> uint8 `(H, W)`, or int32 if `wide`.
+
+    Grey PNGs of 1 to 16 bits give their stored values, palette PNGs their palette *indices*, which
+    TensorFlow's decoder does not offer: it returns colours, or their luminance. Here the header's
+    colour type is changed from palette (3) to grey (0) before decoding, so that the decoder hands
+    out the indices themselves. CRC-32 is linear over exclusive-or, so the header's checksum changes
+    by a constant.
+
+    Args:
+        path: String tensor.
+        wide: Whether to keep values above 255, which are an error otherwise.
+    """
+    tf = tensorflow()
+    content = tf.io.read_file(path)
+    header = tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8)
+    require(
+        tf.strings.substr(content, 0, 8) == PNG_SIGNATURE,
+        lambda: tf.strings.format(
+            "{}: this mask is not a PNG file. Ids survive only in formats without loss: draw or "
+            "export the mask again as PNG.",
+            (path,),
+        ),
+    )
+    header = tf.ensure_shape(header, (2,))
+    bits, color_type = tf.cast(header[0], tf.int32), header[1]
+    require(
+        (color_type == GREY) | (color_type == PALETTE) | (color_type == GREY_ALPHA),
+        lambda: tf.strings.format(
+            "{}: this is a colour mask, but ids were expected. Give the colour of each class "
+            "(palette=).",
+            (path,),
+        ),
+    )
+    content = tf.cond(color_type == PALETTE, lambda: _palette_to_grey(content), lambda: content)
+    kind = tf.int32 if wide else tf.uint8
+
+    def deep():
+        mask = tf.io.decode_png(content, channels=1, dtype=tf.uint16)
+        if not wide:
+            top = tf.reduce_max(tf.cast(mask, tf.int32))
+            require(top < 256, lambda: _no_class(path, top, "at most 255"))
+        return tf.cast(mask, kind)
+
+    def shallow():  # below 8 bits the decoder spreads the values over 0..255
+        mask = tf.io.decode_png(content, channels=1)
+        spread = tf.gather(tf.constant([255, 85, 1, 17, 1, 1, 1, 1], tf.uint8), bits - 1)
+        return tf.cast(tf.cond(bits < 8, lambda: mask // spread, lambda: mask), kind)
+
+    mask = tf.cond(bits == 16, deep, shallow)
+    return tf.ensure_shape(mask, (None, None, 1))[:, :, 0]
+
+
+def _palette_to_grey(content):
+    """The same PNG file with colour type 0 in place of 3 and the header's checksum to match."""
+    tf = tensorflow()
+    header = _header(PALETTE), _header(GREY)
+    change = struct.pack(">I", binascii.crc32(header[0]) ^ binascii.crc32(header[1]))
+    checksum = tf.io.decode_raw(tf.strings.substr(content, 29, 4), tf.uint8)
+    checksum = tf.bitwise.bitwise_xor(checksum, tf.constant(list(change), tf.uint8))
+    single_bytes = tf.constant([bytes([value]) for value in range(256)])
+    return tf.strings.join(
+        [
+            tf.strings.substr(content, 0, 25),
+            b"\0",
+            tf.strings.substr(content, 26, 3),
+            tf.strings.reduce_join(tf.gather(single_bytes, tf.cast(checksum, tf.int32))),
+            tf.strings.substr(content, 33, -1),
+        ]
+    )
+
+
+def _header(color_type):
+    return b"IHDR" + struct.pack(">IIBBBBB", 1, 1, 8, color_type, 0, 0, 0)
+
+
+def decode_colors(path):
+    """Reads a colour-coded mask: path -> packed int32 `(H, W)`, 0xRRGGBB."""
+    tf = tensorflow()
+    content = tf.io.read_file(path)
+    mask = tf.cast(tf.io.decode_image(content, channels=3, expand_animations=False), tf.int32)
+    mask = tf.ensure_shape(mask, (None, None, 3))
+    return mask[:, :, 0] * 65536 + mask[:, :, 1] * 256 + mask[:, :, 2]
+
+
+def relabel(mask, values, void_values, void, path):
+    """Stored mask values -> class ids.
+
+    Args:
+        mask: `(H, W)` of stored values: uint8 ids, or int32 ids or packed colours.
+        values: The stored value of each class, in order of class ids.
+        void_values: Stored values that mean "no label".
+        void: The label id to give those.
+        path: The mask's path, named in the error for a value that is in neither list.
+
+    Returns:
+        uint8 `(H, W)`, or int32 if a label is beyond 255.
+    """
+    tf = tensorflow()
+    mask = tf.convert_to_tensor(mask)
+    values, void_values = list(values), list(void_values)
+    kind = tf.uint8 if max(len(values) - 1, void) < 256 else tf.int32
+    if mask.dtype == tf.uint8 and values == list(range(len(values))):
+        # nearly nothing changes: comparisons are five times faster than a table
+        is_void = tf.zeros_like(mask, tf.bool)
+        for value in void_values:
+            is_void |= mask == value
+        unknown = (mask >= len(values)) & ~is_void
+        label = tf.where(is_void, tf.cast(void, kind), tf.cast(mask, kind))
+    else:
+        stored = np.array([*values, *void_values], np.int32)
+        labels = np.array([*range(len(values)), *[void] * len(void_values)])
+        order = np.argsort(stored, kind="stable")
+        stored, labels = stored[order], tf.constant(labels[order], kind)
+        mask = tf.cast(mask, tf.int32)
+        flat = tf.reshape(mask, [-1])
+        position = tf.minimum(tf.searchsorted(stored, flat), len(stored) - 1)
+        unknown = tf.reshape(tf.gather(stored, position) != flat, tf.shape(mask))
+        label = tf.reshape(tf.gather(labels, position), tf.shape(mask))
+    expected = f"{_ranges(values)} for the classes{_void_text(void_values)}"
+    require(
+        ~tf.reduce_any(unknown),
+        lambda: _no_class(
+            path, tf.reduce_max(tf.where(unknown, tf.cast(mask, tf.int32), -1)), expected
+        ),
+    )
+    return label
+
+
+def require(condition, message):
+    """Fails the step in flight with `message()`, a string tensor, unless `condition` holds.
+
+    The message starts with "kseg: ", by which `kseg.data.check.explain` knows it for our own. It is
+    put together only when it is needed.
+    """
+    tf = tensorflow()
+
+    def fail():
+        tf.debugging.Assert(False, [tf.strings.join(["kseg: ", message()])])
+        return False
+
+    tf.cond(condition, lambda: True, fail)
+
+
+def _no_class(path, value, expected):
+    return tensorflow().strings.format(
+        f"{{}}: the mask holds the value {{}}, which is no class: expected {expected}. "
+        "Correct the mask, or name its values in the class list.",
+        (path, value),
+    )
+
+
+def _ranges(values):
+    if values == list(range(len(values))):
+        return f"0..{len(values) - 1}"
+    return ", ".join(str(value) for value in values)
+
+
+def _void_text(values):
+    return f" or {_ranges(values)} for void" if values else ""

@@ -1,0 +1,136 @@
+"""One sample inside `tf.data`: read, completed, and kept consistent by whatever moves its pixels.
+
+The keys of a sample are those of `Source`. Axes: H, W the image; N the instances.
+"""
+
+from kseg.data._tensorflow import tensorflow
+from kseg.data.decode import decode_image, photo_size, require
+
+MAPS = ("label", "masks")  # whatever moves with the image's pixels, its last two axes H, W
+
+
+def read(source, row, whole=True):
+    """One row of `source.columns` -> a complete sample.
+
+    Args:
+        source: A `Source`.
+        row: Dict of tensors, one row of each column.
+        whole: Whether to decode the photo. If False, `"image"` may be its bytes (string scalar).
+    """
+    tf = tensorflow()
+    sample = dict(source.decode(row))
+    if source.task == "instance":
+        sample.setdefault("crowd", tf.zeros_like(sample["classes"], tf.bool))
+        if "boxes" not in sample:
+            sample["boxes"] = boxes_of(sample["masks"])
+    encoded = sample["image"].dtype == tf.string
+    size = photo_size(sample["image"]) if encoded else tf.shape(sample["image"])[:2]
+    require(
+        tf.reduce_all(size == size_of(sample)),
+        lambda: tf.strings.format(
+            "image and mask differ in size: {} and {} (height, width)", (size, size_of(sample))
+        ),
+    )
+    return decoded(sample) if whole else sample
+
+
+def decoded(sample):
+    """The sample with its photo decoded, if it was not yet."""
+    image = sample["image"]
+    return {**sample, "image": decode_image(image)} if image.dtype == "string" else sample
+
+
+def size_of(sample):
+    """Height and width, int32 `(2,)`."""
+    tf = tensorflow()
+    return tf.shape(sample["masks"] if "masks" in sample else sample["label"])[-2:]
+
+
+def moved(sample, image, move, void):
+    """The sample after its pixels have moved: labels, masks, boxes and instances follow the image.
+
+    Args:
+        sample: The sample as it was.
+        image: The new image.
+        move: Function `(maps, fill) -> maps` that moves `(K, H, W)` maps as the image was moved,
+            by nearest neighbour, with `fill` where nothing was; applied to `"label"` and `"masks"`.
+        void: Label of new area.
+
+    Returns:
+        The sample with new boxes, and without the instances that have left the picture.
+    """
+    sample = {**sample, "image": image}
+    if "label" in sample:
+        sample["label"] = move(sample["label"][None], void)[0]
+    if "masks" in sample:
+        sample["masks"] = move(sample["masks"], 0)
+        sample = without_empty(sample)
+    return sample
+
+
+def without_empty(sample):
+    """Drops the instances of which no pixel is left, and takes the boxes from the masks anew."""
+    tf = tensorflow()
+    masks = sample["masks"]
+    kept = tf.reduce_any(masks != 0, axis=(1, 2))
+    masks = tf.boolean_mask(masks, kept)
+    return {
+        **sample,
+        "masks": masks,
+        "classes": tf.boolean_mask(sample["classes"], kept),
+        "crowd": tf.boolean_mask(sample["crowd"], kept),
+        "boxes": boxes_of(masks),
+    }
+
+
+def boxes_of(masks):
+    """The box of each mask: `(N, H, W)` -> float32 `(N, 4)`, x1, y1, x2, y2; zeros if it is empty.
+
+    x2 and y2 are exclusive: a mask of the single pixel (y, x) has the box x, y, x + 1, y + 1.
+    """
+    tf = tensorflow()
+    set_ = masks != 0
+
+    def extent(occupied):  # bool (N, L) -> first, last + 1
+        length = tf.shape(occupied)[1]
+        place = tf.range(length)
+        first = tf.reduce_min(tf.where(occupied, place, length), axis=1)
+        last = tf.reduce_max(tf.where(occupied, place + 1, 0), axis=1)
+        return tf.minimum(first, last), last
+
+    y1, y2 = extent(tf.reduce_any(set_, axis=2))
+    x1, x2 = extent(tf.reduce_any(set_, axis=1))
+    return tf.cast(tf.stack([x1, y1, x2, y2], axis=1), tf.float32)
+
+
+def masks_of(instances, keys):
+    """A map of instance keys and the list of them -> one mask each.
+
+    Args:
+        instances: Integer `(H, W)`, the key of the instance each pixel belongs to.
+        keys: Integer `(N,)` of the keys to extract, of the same dtype.
+
+    Returns:
+        uint8 `(N, H, W)`.
+    """
+    tf = tensorflow()
+    return tf.cast(instances[None] == keys[:, None, None], tf.uint8)
+
+
+def classes_under(instances, label, keys):
+    """The class of each instance: that of the label most of its pixels carry.
+
+    Args:
+        instances, label: Integer `(H, W)`.
+        keys: Integer `(N,)`, keys of `instances`.
+
+    Returns:
+        int32 `(N,)`.
+    """
+    tf = tensorflow()
+    label = tf.cast(label, tf.int32)
+
+    def most(key):
+        return tf.argmax(tf.math.bincount(label[instances == key]), output_type=tf.int32)
+
+    return tf.map_fn(most, keys, fn_output_signature=tf.int32)

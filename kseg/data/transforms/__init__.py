@@ -1,0 +1,18 @@
+"""Joint random operations on a sample, run inside `tf.data`.
+
+A transform is a function `(sample, seed) -> sample` made by one of the factories below. A sample
+has the keys of `kseg.data.Source`, semantic or instance; `seed` is an int32 tensor of two numbers
+that differs from sample to sample and epoch to epoch, so a run can be repeated to the bit. No
+transform invents a label: labels and masks move by nearest neighbour, new area is void, boxes are
+taken from the moved masks, and instances of which nothing is left are dropped.
+
+A transform that mixes several samples takes a third argument, `partner`: a function of a number
+that returns another sample, at the same stage of the pipeline. It says so by its attribute
+`mixes = True`. One that can work on a photo's bytes says `takes_bytes = True`.
+"""
+
+from kseg.data.transforms.color import color_jitter
+from kseg.data.transforms.crop import letterbox, pad, random_crop, random_scale_crop
+from kseg.data.transforms.flip import random_flip
+
+__all__ = ["color_jitter", "letterbox", "pad", "random_crop", "random_flip", "random_scale_crop"]

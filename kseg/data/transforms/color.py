@@ -1,0 +1,42 @@
+"""Changes of colour; labels stay as they are."""
+
+from kseg.data._tensorflow import tensorflow
+
+BITS = 12
+ONE = 1 << BITS  # fixed-point unit: whole numbers give the same bytes eagerly, in graphs and in XLA
+
+
+def color_jitter(brightness=0.2, contrast=0.2, saturation=0.2):
+    """Changes the photo's brightness, contrast and saturation.
+
+    Args:
+        brightness: Largest shift, as a share of 255.
+        contrast: Largest change of the distance from the photo's mean, as a factor from 1.
+        saturation: Largest change of the distance from the pixel's grey value, likewise.
+    """
+    tf = tensorflow()
+    shift_right = tf.bitwise.right_shift
+
+    def jittered(image, factors):
+        gain, share, shift = tf.unstack(factors[:3])
+        image = tf.cast(image, tf.int32)
+        red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+        grey = shift_right(19595 * red + 38470 * green + 7471 * blue + 32768, 16)  # ITU-R BT.601
+        mean = tf.reduce_sum(tf.cast(grey, tf.int64)) // tf.size(grey, tf.int64)
+        shift += factors[3] * tf.cast(mean, tf.int32)
+        image = shift_right(gain * image + (share * grey + shift + ONE // 2)[..., None], BITS)
+        return tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)
+
+    compiled = tf.function(jittered, jit_compile=True)
+
+    def transform(sample, seed):
+        b, c, s = tf.unstack(tf.random.stateless_uniform((3,), seed, -1.0, 1.0))
+        c, s = 1 + c * contrast, 1 + s * saturation
+        # saturation about the grey value, then contrast about the mean, then brightness
+        factors = [c * s, c * (1 - s), 255 * b * brightness, 1 - c]
+        factors = tf.cast(tf.round(tf.stack(factors) * ONE), tf.int32)
+        image = sample["image"]
+        fixed = not tf.executing_eagerly() and image.shape.is_fully_defined()
+        return {**sample, "image": (compiled if fixed else jittered)(image, factors)}
+
+    return transform

@@ -1,0 +1,207 @@
+"""Windows of a photo: random, whole, or padded. The window is chosen in the photo's own
+coordinates and resized once, so no pixel outside it is ever touched, nor decoded from a JPEG."""
+
+import math
+
+from kseg.data._tensorflow import tensorflow
+from kseg.data.decode import decode_window
+from kseg.data.sample import moved, size_of
+
+TRIES = 10  # windows drawn before a crop with too much of one class is accepted
+
+
+def random_scale_crop(size, scale=(0.5, 2.0), void=255, max_share=1.0):
+    """A random window of a randomly scaled photo (scale jitter).
+
+    Where the window reaches beyond the photo, the image is black and the label void.
+
+    Args:
+        size: `(height, width)` of the result in pixels.
+        scale: Range of the scale, drawn log-uniformly; 2 shows objects at twice their size.
+        void: Label of area outside the photo.
+        max_share: Largest share of the labelled pixels that one class may have, above 0, at most
+            1: up to ten windows are drawn until one keeps to it. Semantic samples only.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    tf = tensorflow()
+    height, width = size
+    low, high = map(float, scale)
+    if not 0 < low <= high:
+        raise ValueError(f"scale={scale!r}: expected two numbers with 0 < low <= high.")
+    if not 0 < max_share <= 1:
+        raise ValueError(f"max_share={max_share!r}: expected a number above 0, at most 1.")
+
+    def draw(photo, seed):
+        random = tf.random.stateless_uniform((3,), seed)
+        factor = tf.exp(math.log(low) + random[0] * (math.log(high) - math.log(low)))
+        window = tf.maximum(tf.round(tf.constant([height, width], tf.float32) / factor), 1.0)
+        # anywhere inside the photo; where the window is larger, the photo anywhere inside it
+        corner = tf.round(random[1:] * (photo - window))
+        return tf.cast(corner, tf.int32), tf.cast(window, tf.int32)
+
+    def transform(sample, seed):
+        photo = tf.cast(size_of(sample), tf.float32)
+        corner, window = draw(photo, seed)
+        if max_share < 1:
+            _check_semantic(sample)
+
+            def too_much(number, corner, window):
+                return _largest_share(tf, sample["label"], corner, window, void) > max_share
+
+            def again(number, corner, window):
+                fresh = tf.random.experimental.stateless_fold_in(seed, number)
+                return number + 1, *draw(photo, fresh)
+
+            _, corner, window = tf.while_loop(
+                too_much, again, (tf.constant(1), corner, window), maximum_iterations=TRIES - 1
+            )
+        return windowed(sample, corner, window, size, void)
+
+    transform.takes_bytes = True
+    return transform
+
+
+def random_crop(size, void=255, max_share=1.0):
+    """A random window at the photo's own scale; smaller photos are padded, black and void.
+
+    Args:
+        size: `(height, width)` of the result in pixels.
+        void: Label of area outside the photo.
+        max_share: As in `random_scale_crop`.
+    """
+    return random_scale_crop(size, (1.0, 1.0), void, max_share)
+
+
+def letterbox(size, void=255):
+    """The whole photo, as large as fits `size` at its own aspect, at the top left; not random.
+
+    Args:
+        size: `(height, width)` of the result in pixels.
+        void: Label of the area that stays free.
+    """
+    tf = tensorflow()
+
+    def transform(sample, seed):
+        del seed
+        photo = tf.cast(size_of(sample), tf.float32)
+        factor = tf.reduce_min(tf.constant(size, tf.float32) / photo)
+        window = tf.round(tf.constant(size, tf.float32) / factor)
+        corner = tf.zeros((2,), tf.int32)
+        return windowed(sample, corner, tf.cast(window, tf.int32), size, void)
+
+    transform.takes_bytes = True
+    return transform
+
+
+def pad(size, void=255):
+    """Pads the photo at the bottom and right to at least `size`; larger sides stay; not random.
+
+    Args:
+        size: `(height, width)` in pixels that the result has at least.
+        void: Label of the new area; the image is black there.
+    """
+    tf = tensorflow()
+
+    def transform(sample, seed):
+        del seed
+        more = tf.maximum(tf.constant(size) - size_of(sample), 0)
+        after = tf.stack([tf.zeros_like(more), more], axis=1)  # (2, 2): before and after
+
+        def move(maps, fill):
+            return tf.pad(
+                maps, tf.concat([[[0, 0]], after], 0), constant_values=tf.cast(fill, maps.dtype)
+            )
+
+        image = tf.pad(sample["image"], tf.concat([after, [[0, 0]]], 0))
+        return moved(sample, image, move, void)
+
+    return transform
+
+
+def windowed(sample, corner, window, size, void):
+    """Cuts `window` (height, width) at `corner` (may lie outside) and resizes it to `size`."""
+    tf = tensorflow()
+    photo, wanted = size_of(sample), tf.constant(size)
+    image = sample["image"]
+    encoded = image.dtype == tf.string
+    reduction = tf.constant(0)
+    if encoded:  # a JPEG shrunk to half or less need not be decoded in full
+        shrink = tf.cast(tf.reduce_min(window // wanted), tf.float32)
+        halvings = tf.cast(tf.math.log(tf.maximum(shrink, 1.0)) / math.log(2) + 1e-3, tf.int32)
+        reduction = tf.where(tf.io.is_jpeg(image), tf.minimum(halvings, 3), 0)
+        step = tf.bitwise.left_shift(1, reduction)
+        corner, window = corner // step * step, -(-window // step) * step
+    first, last = tf.clip_by_value(corner, 0, photo - 1), tf.minimum(corner + window, photo)
+    if encoded:
+        image = decode_window(image, first, last, reduction)
+        inner = (first - corner) // step
+        window_now = window // step
+    else:
+        image = image[first[0] : last[0], first[1] : last[1]]
+        inner = first - corner
+        window_now = window
+    after = tf.maximum(window_now - inner - tf.shape(image)[:2], 0)
+    image = tf.pad(image, tf.concat([tf.stack([inner, after], axis=1), [[0, 0]]], axis=0))
+    if not image.shape.is_compatible_with((*size, 3)):  # known already now to differ
+        image = _resized(tf, image, size)
+    else:
+        image = tf.cond(
+            tf.reduce_all(tf.shape(image)[:2] == wanted),
+            lambda: tf.ensure_shape(image, (*size, 3)),
+            lambda: _resized(tf, image, size),
+        )
+
+    def move(maps, fill):
+        return _nearest(tf, maps, fill, corner, window, size)
+
+    return moved(sample, image, move, void)
+
+
+def _resized(tf, image, size):
+    """uint8 (h, w, 3) -> uint8 of `size`. Bilinear is its own antialias up to a factor of two."""
+    source = tf.cast(image, tf.float32)  # resizing floats is quicker than resizing bytes
+    large = tf.reduce_any(tf.shape(image)[:2] > 2 * tf.constant(size))
+    source = tf.cond(
+        large,
+        lambda: tf.image.resize(source, size, antialias=True),
+        lambda: tf.image.resize(source, size),
+    )
+    return tf.cast(tf.clip_by_value(tf.round(source), 0, 255), tf.uint8)
+
+
+def _nearest(tf, maps, fill, corner, window, size):
+    """The window of (K, H, W) maps at `size`, by nearest neighbour with half-pixel centres.
+
+    Gathering rows, transposing, gathering rows again copies whole rows twice; that is several
+    times faster than TensorFlow's nearest-neighbour resize.
+    """
+    photo = tf.shape(maps)[1:]
+    for axis in (0, 1):
+        # output i shows floor((i + 1/2) * window / size), in integers: exact
+        place = (2 * tf.range(size[axis]) + 1) * window[axis] // (2 * size[axis]) + corner[axis]
+        inside = (place >= 0) & (place < photo[axis])
+        length = photo[axis]
+        maps = tf.gather(maps, tf.clip_by_value(place, 0, length - 1), axis=1)
+
+        def filled(maps=maps, inside=inside):
+            return tf.where(inside[None, :, None], maps, tf.cast(fill, maps.dtype))
+
+        maps = tf.cond(tf.reduce_all(inside), lambda maps=maps: maps, filled)
+        maps = tf.transpose(maps, (0, 2, 1))
+    return tf.ensure_shape(maps, (None, *size))
+
+
+def _largest_share(tf, label, corner, window, void):
+    """Share of the most frequent class among the labelled pixels of a window, every fourth."""
+    first, last = tf.maximum(corner, 0), tf.minimum(corner + window, tf.shape(label))
+    part = tf.reshape(label[first[0] : last[0] : 4, first[1] : last[1] : 4], [-1])
+    part = tf.cast(tf.boolean_mask(part, part != tf.cast(void, part.dtype)), tf.int32)
+    counts = tf.math.bincount(part, minlength=1)
+    return tf.reduce_max(counts) / tf.maximum(tf.reduce_sum(counts), 1)
+
+
+def _check_semantic(sample):
+    if "label" not in sample:
+        raise ValueError("max_share < 1 needs class ids per pixel: give it semantic samples only.")

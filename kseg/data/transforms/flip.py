@@ -1,0 +1,42 @@
+"""Mirroring."""
+
+from kseg.data._tensorflow import tensorflow
+from kseg.data.sample import moved
+
+
+def random_flip(probability=0.5, vertical=0.0):
+    """Mirrors photo and labels left to right, and if asked top to bottom.
+
+    Args:
+        probability: Share of samples that are mirrored left to right, 0..1.
+        vertical: Share of samples that are mirrored top to bottom, 0..1; for scenes without an
+            up and down, such as cells or aerial photos.
+
+    Raises:
+        ValueError: an argument is outside 0..1.
+    """
+    tf = tensorflow()
+    for name, value in (("probability", probability), ("vertical", vertical)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}={value!r}: expected a share from 0 to 1.")
+
+    def mirrored(sample, axis):
+        return moved(
+            sample,
+            tf.reverse(sample["image"], [axis]),
+            lambda maps, fill: tf.reverse(maps, [1 + axis]),
+            void=0,
+        )
+
+    def transform(sample, seed):
+        random = tf.random.stateless_uniform((2,), seed)
+        for axis, share, number in ((1, probability, random[0]), (0, vertical, random[1])):
+            if share:
+                sample = tf.cond(
+                    number < share,
+                    lambda sample=sample, axis=axis: mirrored(sample, axis),
+                    lambda sample=sample: sample,
+                )
+        return sample
+
+    return transform
