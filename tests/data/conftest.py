@@ -1,0 +1,44 @@
+"""Real COCO files, and a Source compared both ways of reading it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kseg
+
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def coco_mini_root():
+    root = SHARED_DATA / "coco_mini"
+    if not root.is_dir():
+        pytest.skip(f"real COCO files are not at {root}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def coco_polygons_root():
+    root = SHARED_DATA / "coco_polygons"
+    if not root.is_dir():
+        pytest.skip(f"real COCO files are not at {root}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def same_eagerly():
+    """Reads a source inside `tf.data`, compares it with `source[i]`, and returns the samples."""
+
+    def check(source):
+        read = list(kseg.data.samples(source))
+        assert len(read) == len(source)
+        for index, sample in enumerate(read):
+            eager = source[index]
+            assert eager.keys() == sample.keys()
+            for key, value in sample.items():
+                assert eager[key].dtype == value.dtype
+                np.testing.assert_array_equal(eager[key], value)
+        return read
+
+    return check
