@@ -11,8 +11,32 @@ that returns another sample, at the same stage of the pipeline. It says so by it
 `mixes = True`. One that can work on a photo's bytes says `takes_bytes = True`.
 """
 
+from kseg.data.transforms.affine import random_affine, random_rotation
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, pad, random_crop, random_scale_crop
+from kseg.data.transforms.degrade import random_blur, random_cutout, random_noise
+from kseg.data.transforms.draw import random_apply
+from kseg.data.transforms.elastic import random_elastic
 from kseg.data.transforms.flip import random_flip
+from kseg.data.transforms.keras_layers import from_keras
+from kseg.data.transforms.mix import copy_paste, cut_mix, mosaic
 
-__all__ = ["color_jitter", "letterbox", "pad", "random_crop", "random_flip", "random_scale_crop"]
+__all__ = [
+    "color_jitter",
+    "copy_paste",
+    "cut_mix",
+    "from_keras",
+    "letterbox",
+    "mosaic",
+    "pad",
+    "random_affine",
+    "random_apply",
+    "random_blur",
+    "random_crop",
+    "random_cutout",
+    "random_elastic",
+    "random_flip",
+    "random_noise",
+    "random_rotation",
+    "random_scale_crop",
+]

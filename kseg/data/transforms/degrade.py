@@ -1,0 +1,109 @@
+"""Blur, noise and holes: what a camera, or something before it, may do to a photo."""
+
+import math
+
+from kseg.data._tensorflow import tensorflow
+from kseg.data.sample import moved
+from kseg.data.transforms.draw import uniform, value_range
+
+
+def random_blur(sigma=2.0):
+    """Blurs the photo by a Gaussian; labels stay as they are.
+
+    Keras' RandomGaussianBlur goes no further than one pixel and darkens the photo's borders, which
+    it blurs with black.
+
+    Args:
+        sigma: Largest standard deviation in pixels, or a range `(low, high)`.
+
+    Raises:
+        ValueError: `sigma` is out of its range.
+    """
+    tf = tensorflow()
+    sigma = value_range("sigma", sigma, 0, 100, both_sides=False)
+    reach = max(1, math.ceil(3 * sigma[1]))
+
+    def transform(sample, seed):
+        here = tf.maximum(uniform(tf.random.stateless_uniform((), seed), sigma), 1e-3)
+        weights = tf.exp(-0.5 * tf.square(tf.range(-reach, reach + 1.0) / here))
+        planes = tf.transpose(tf.cast(sample["image"], tf.float32), (2, 0, 1))[..., None]
+        for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):
+            kernel = tf.reshape(weights, shape)
+            total = tf.nn.conv2d(tf.ones_like(planes[:1]), kernel, 1, "SAME")
+            planes = tf.nn.conv2d(planes, kernel, 1, "SAME") / total  # of the pixels inside
+        blurred = tf.transpose(planes[..., 0], (1, 2, 0))
+        blurred = tf.ensure_shape(tf.cast(tf.round(blurred), tf.uint8), sample["image"].shape)
+        return {**sample, "image": blurred}
+
+    return transform
+
+
+def random_noise(stddev=10.0):
+    """Adds Gaussian noise to the photo, to each channel its own; labels stay as they are.
+
+    Args:
+        stddev: Largest standard deviation, in grey levels of 0..255; or a range `(low, high)`.
+
+    Raises:
+        ValueError: `stddev` is out of its range.
+    """
+    tf = tensorflow()
+    stddev = value_range("stddev", stddev, 0, 255, both_sides=False)
+
+    def transform(sample, seed):
+        image = sample["image"]
+        amount, noise = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        amount = uniform(tf.random.stateless_uniform((), amount), stddev)
+        noise = amount * tf.random.stateless_normal(tf.shape(image), noise)
+        noisy = tf.clip_by_value(tf.round(tf.cast(image, tf.float32) + noise), 0, 255)
+        return {**sample, "image": tf.ensure_shape(tf.cast(noisy, tf.uint8), image.shape)}
+
+    return transform
+
+
+def random_cutout(area=(0.02, 0.2), aspect=(0.3, 3.3), label="keep", void=255):
+    """Hides a random rectangle of the photo behind one random colour.
+
+    Cutout (DeVries and Taylor 2017, arXiv:1708.04552) with the rectangles of random erasing (Zhong
+    et al. 2020, arXiv:1708.04896).
+
+    Args:
+        area: Largest share of the photo that is hidden, or a range `(low, high)`.
+        aspect: Range of the rectangle's height divided by its width, drawn log-uniformly.
+        label: `"keep"` asks the model to guess what is hidden; `"void"` makes its label void, and
+            cuts it from the masks.
+        void: Label of the rectangle, if it is to be void.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    tf = tensorflow()
+    area = value_range("area", area, 0, 1, both_sides=False)
+    aspect = value_range("aspect", aspect, 0.01, 100)
+    if label not in ("keep", "void"):
+        raise ValueError(f"label={label!r}: expected 'keep' or 'void'.")
+
+    def transform(sample, seed):
+        image = sample["image"]
+        size = tf.shape(image)[:2]
+        photo = tf.cast(size, tf.float32)
+        random = tf.random.stateless_uniform((7,), seed)
+        hidden = uniform(random[0], area) * photo[0] * photo[1]
+        shape = tf.exp(uniform(random[1], [math.log(a) for a in aspect]))
+        extent = tf.minimum(tf.round(tf.sqrt(tf.stack([hidden * shape, hidden / shape]))), photo)
+        first = tf.cast(tf.round(random[2:4] * (photo - extent)), tf.int32)
+        last = first + tf.cast(extent, tf.int32)
+        color = tf.cast(random[4:] * 255.99, tf.uint8)
+        y, x = tf.range(size[0]), tf.range(size[1])
+        rows, columns = (y >= first[0]) & (y < last[0]), (x >= first[1]) & (x < last[1])
+        inside = rows[:, None] & columns
+        image = tf.where(inside[..., None], color, image)
+        if label == "keep":
+            return {**sample, "image": image}
+
+        def move(maps, fill):
+            return tf.where(inside, tf.cast(fill, maps.dtype), maps)
+
+        return moved(sample, image, move, void)
+
+    return transform
