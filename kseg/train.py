@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kseg.data.check import check_classes, check_samples, naming_bad_files
+from kseg.data.check import check, check_classes, class_weights, naming_bad_files
 from kseg.data.pipeline import batches, steps_per_epoch
 from kseg.evaluate import evaluate
 from kseg.losses import CrossEntropyLoss, DiceLoss
@@ -135,12 +135,12 @@ def fit(
                 f"run={str(run)!r} holds a run already. Choose another folder, or resume it "
                 "(`kseg fit --resume`)."
             )
-    for source in (train, val):
-        if source is not None:
-            check_classes(model, source)
-            pixels = check_samples(source, CHECKED_SAMPLES)
-            if source is train:
-                weights = class_weights(pixels, settings.balance)
+    sources = [train] if val is None else [train, val]
+    for source in sources:
+        check_classes(model, source)
+    report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
+    report.raise_on_errors()
+    weights = class_weights(report.sources[0].pixels, settings.balance)
 
     per_epoch = steps_per_epoch(train, settings.batch_size)
     if not resume:
@@ -220,29 +220,6 @@ def compile_model(model, settings, steps, class_weight, source):
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
     model.compile(optimizer=optimizer, loss=loss, metrics=[metric])
-
-
-def class_weights(pixels, balance):
-    """`frequency ** -balance` of each class, scaled so that the mean over pixels is 1.
-
-    Args:
-        pixels: Labelled pixels of each class; a class that never occurs gets weight 0.
-        balance: 0 for no weighting, 0.5 for the square root, 1 for inverse frequency.
-
-    Returns:
-        List of floats, or None when `balance` is 0.
-
-    Example:
-
-    >>> class_weights([90, 10], 1.0)  # 90 * w0 == 10 * w1, (90 * w0 + 10 * w1) / 100 == 1
-    [0.5555555555555556, 5.0]
-    """
-    if not balance:
-        return None
-    pixels = np.asarray(pixels, np.float64)
-    frequency = pixels / pixels.sum()
-    raw = np.where(pixels > 0, np.maximum(frequency, 1e-12) ** -balance, 0.0)
-    return (raw / (raw * frequency).sum()).tolist()
 
 
 def to_dict(settings):

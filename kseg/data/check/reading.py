@@ -1,0 +1,90 @@
+"""The first bad file of a training, found and named; whether a model suits a source."""
+
+import contextlib
+
+SIZES = "Export the mask at the image's size; never resize masks with interpolation."
+
+
+def check_classes(model, source):
+    """Raises `ValueError` if the model's channels are not the source's classes."""
+    channels = model.outputs[0].shape[-1]
+    if channels == source.num_classes or (channels == 1 and source.num_classes == 2):
+        return
+    raise ValueError(
+        f"The model has {channels} classes but {source.name!r} has {source.num_classes} "
+        f"({', '.join(source.class_names[:5])}{', ...' if source.num_classes > 5 else ''}). "
+        f"Build the model with num_classes={source.num_classes}, or use the data it was trained on."
+    )
+
+
+@contextlib.contextmanager
+def naming_bad_files(source):
+    """Turns TensorFlow's error over one bad sample into a `ValueError` that names its file."""
+    from kseg.data._tensorflow import tensorflow
+
+    tf = tensorflow()
+    try:
+        yield
+    except tf.errors.OpError as error:
+        index = first_bad_sample(source)
+        if index is None:
+            raise
+        raise ValueError(explain(source, index)) from error
+
+
+def first_bad_sample(source):
+    """Position of the first sample that cannot be read, or None."""
+    from kseg.data._tensorflow import tensorflow
+    from kseg.data.pipeline import samples
+
+    index = -1
+    try:
+        for index, _ in enumerate(samples(source)):  # noqa: B007
+            pass
+    except tensorflow().errors.OpError:
+        return index + 1
+    return None
+
+
+def explain(source, index):
+    """One line on why a sample cannot be read: the file, what is wrong, what to do."""
+    from kseg.data.files import load_mask, load_photo
+
+    shapes = {}
+    for name, load in (("image", load_photo), ("label", load_mask)):
+        path = file_of(source, name, index)
+        if path:
+            try:
+                shapes[name] = load(path).shape[:2]
+            except (ValueError, OSError) as error:
+                return str(error)
+    if len(set(shapes.values())) == 2:
+        file = repr(file_of(source, "label", index))
+        return f"{size_mismatch(file, shapes['image'], shapes['label'])} {SIZES}"
+    try:
+        source[index]
+    except Exception as error:  # whatever a reader's decode raises
+        return own_words(error)
+    return f"{source.ids[index]}: cannot be read."
+
+
+def own_words(error):
+    """The text of an error; of `kseg.data.decode.require`, without TensorFlow's wrapping."""
+    message = getattr(error, "message", None) or str(error)
+    _, _, text = message.partition("kseg: ")
+    return (text or message).split("\n")[0].rstrip("'\"] ")
+
+
+def file_of(source, column, index):
+    """The path of a sample's photo (`"image"`) or mask (`"label"`); None where it is no file."""
+    rows = source.columns.get(column)
+    if rows is None or rows.ndim != 1 or rows.dtype.kind not in "OU":
+        return None
+    return rows[index] if isinstance(rows[index], str) else None
+
+
+def size_mismatch(file, image_shape, label_shape):
+    return (
+        f"{file}: the mask is {label_shape[1]}x{label_shape[0]} but its image is "
+        f"{image_shape[1]}x{image_shape[0]} pixels (width x height)."
+    )
