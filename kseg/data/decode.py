@@ -57,11 +57,21 @@ def decode_window(content, first, last, reduction):
     tf = tensorflow()
 
     def jpeg(ratio):
-        corner = first // ratio
-        window = tf.concat([corner, -(-last // ratio) - corner], 0)
-        return tf.image.decode_and_crop_jpeg(
-            content, window, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
+        begin, end = first // ratio, -(-last // ratio)
+        # chroma is interpolated from its neighbours: with a margin of two it comes out as in the
+        # whole photo
+        whole = -(-tf.io.extract_jpeg_shape(content)[:2] // ratio)
+        outer = tf.maximum(begin - 2, 0)
+        size = tf.minimum(end + 2, whole) - outer
+        image = tf.image.decode_and_crop_jpeg(
+            content,
+            tf.concat([outer, size], 0),
+            channels=3,
+            ratio=ratio,
+            dct_method="INTEGER_ACCURATE",
         )
+        begin, end = begin - outer, end - outer
+        return image[begin[0] : end[0], begin[1] : end[1]]
 
     def other():
         image = tf.io.decode_image(content, channels=3, expand_animations=False)
@@ -96,7 +106,12 @@ def photo_size(content):
 
 
 def decode_mask(path, wide=False):
-    """Reads a mask of ids: path -> uint8 `(H, W)`, or int32 if `wide`.
+    """Reads a mask of ids: path, a string tensor -> uint8 `(H, W)`, or int32 if `wide`."""
+    return mask_of_bytes(tensorflow().io.read_file(path), path, wide)
+
+
+def mask_of_bytes(content, name, wide=False, repeated=False):
+    """Decodes a mask of ids, exactly.
 
     Grey PNGs of 1 to 16 bits give their stored values, palette PNGs their palette *indices*, which
     TensorFlow's decoder does not offer: it returns colours, or their luminance. Here the header's
@@ -105,28 +120,33 @@ def decode_mask(path, wide=False):
     by a constant.
 
     Args:
-        path: String tensor.
+        content: The bytes of a PNG file.
+        name: What to call it in an error, usually its path: a string or string tensor.
         wide: Whether to keep values above 255, which are an error otherwise.
+        repeated: Whether three channels of 8 bits are ids too, the same three times.
+
+    Returns:
+        uint8 `(H, W)`, or int32 if `wide`.
     """
     tf = tensorflow()
-    content = tf.io.read_file(path)
-    header = tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8)
     require(
         tf.strings.substr(content, 0, 8) == PNG_SIGNATURE,
         lambda: tf.strings.format(
             "{}: this mask is not a PNG file. Ids survive only in formats without loss: draw or "
             "export the mask again as PNG.",
-            (path,),
+            (name,),
         ),
     )
+    header = tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8)
     header = tf.ensure_shape(header, (2,))
     bits, color_type = tf.cast(header[0], tf.int32), header[1]
+    is_ids = (color_type == GREY) | (color_type == PALETTE) | (color_type == GREY_ALPHA)
     require(
-        (color_type == GREY) | (color_type == PALETTE) | (color_type == GREY_ALPHA),
+        is_ids | repeated,
         lambda: tf.strings.format(
             "{}: this is a colour mask, but ids were expected. Give the colour of each class "
             "(palette=).",
-            (path,),
+            (name,),
         ),
     )
     content = tf.cond(color_type == PALETTE, lambda: _palette_to_grey(content), lambda: content)
@@ -136,14 +156,24 @@ def decode_mask(path, wide=False):
         mask = tf.io.decode_png(content, channels=1, dtype=tf.uint16)
         if not wide:
             top = tf.reduce_max(tf.cast(mask, tf.int32))
-            require(top < 256, lambda: _no_class(path, top, "at most 255"))
+            require(top < 256, lambda: _no_class(name, top, "at most 255"))
         return tf.cast(mask, kind)
 
-    def shallow():  # below 8 bits the decoder spreads the values over 0..255
+    def shallow():
+        # below 8 bits the decoder spreads the values over 0..255
         mask = tf.io.decode_png(content, channels=1)
         spread = tf.gather(tf.constant([255, 85, 1, 17, 1, 1, 1, 1], tf.uint8), bits - 1)
         return tf.cast(tf.cond(bits < 8, lambda: mask // spread, lambda: mask), kind)
 
+    def color():
+        mask = tf.io.decode_png(content, channels=3)
+        same = (mask[:, :, 0] == mask[:, :, 1]) & (mask[:, :, 0] == mask[:, :, 2])
+        require(tf.reduce_all(same), lambda: tf.constant("a colour mask, but ids were expected"))
+        return tf.cast(mask[:, :, :1], kind)
+
+    if repeated:
+        grey = shallow
+        shallow = lambda: tf.cond(is_ids, grey, color)  # noqa: E731
     mask = tf.cond(bits == 16, deep, shallow)
     return tf.ensure_shape(mask, (None, None, 1))[:, :, 0]
 

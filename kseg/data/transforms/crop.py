@@ -143,13 +143,15 @@ def windowed(sample, corner, window, size, void):
         inner = first - corner
         window_now = window
     after = tf.maximum(window_now - inner - tf.shape(image)[:2], 0)
+    channels = image.shape[-1]
     image = tf.pad(image, tf.concat([tf.stack([inner, after], axis=1), [[0, 0]]], axis=0))
-    if not image.shape.is_compatible_with((*size, 3)):  # known already now to differ
+    image = tf.ensure_shape(image, (None, None, channels))
+    if not image.shape.is_compatible_with((*size, channels)):  # known already now to differ
         image = _resized(tf, image, size)
     else:
         image = tf.cond(
             tf.reduce_all(tf.shape(image)[:2] == wanted),
-            lambda: tf.ensure_shape(image, (*size, 3)),
+            lambda: tf.ensure_shape(image, (*size, channels)),
             lambda: _resized(tf, image, size),
         )
 
