@@ -102,9 +102,12 @@ def _objects(found, photos, instances):
     def decode_map(row):
         tf = tensorflow()
         size, kind = row["size"], tf.uint8 if void < 256 else tf.int32
+        masks = tf.cast(decode_columns(row["rles"], size), kind)
+        classes = tf.cast(_numbers(row["classes"]), kind)
         label = tf.foldl(
-            lambda label, object_: tf.where(object_[0] != 0, object_[1], label),
-            (decode_columns(row["rles"], size), tf.cast(_numbers(row["classes"]), kind)),
+            # its class where the mask is 1; with `where` this took four times as long
+            lambda label, i: label + masks[i] * (classes[i] - label),
+            tf.range(tf.size(classes)),
             tf.zeros([size[0] * size[1]], kind),
         )
         label = tf.transpose(tf.reshape(label, [size[1], size[0]]))
@@ -128,15 +131,16 @@ def _objects(found, photos, instances):
 
 
 def _rles(found, image, listed):
-    """An image's annotations as dicts of runs, area, category and crowd; and what is odd in them."""
+    """An image's annotations as dicts of runs, area, category, crowd; and what is odd in them."""
     height, width = image["height"], image["width"]
     rles, objects, notes = [], [], []
     for annotation in listed:
         where = found.where(annotation)
         rles.append(to_rle(annotation, height, width, where))
         notes += _box_notes(annotation, height, width, where)
-    areas = pycocotools_mask().area(rles) if rles else []
-    for annotation, rle, area in zip(listed, rles, areas):
+    for annotation, rle in zip(listed, rles):
+        # one at a time: of more than 255 masks, pycocotools 2.0.11 cannot tell the areas on NumPy 2
+        area = pycocotools_mask().area([rle])[0]
         if not area:
             notes.append(
                 ("empty instance", f"{found.where(annotation)} has no pixel in its photo.")
@@ -158,7 +162,7 @@ def _panoptic(found, photos, instances, folder):
     if missing:
         raise ValueError(
             f"{found.path}: {len(missing)} of {len(photos)} images have no annotation; the first "
-            f"is {missing[0]!r}. A panoptic set has one for each image: add it, or remove the image."
+            f"is {missing[0]!r}. A panoptic set has one for each: add it, or remove the image."
         )
     each = [of[0] for of in found.of_image]
     masks = _files(folder, [field(a, "file_name", str, found.where(a)) for a in each], "panoptic")

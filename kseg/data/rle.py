@@ -2,11 +2,11 @@
 
 A mask is stored as the lengths of its runs of equal pixels, down each column and then the next,
 beginning with zeros: the 2x3 mask `[[0, 1, 1], [0, 0, 1]]` has the counts 2, 1, 1, 2. In compressed
-form each count from the fourth on is replaced by its difference from the one two before it (a
-region's columns are about equally high), and written as 5-bit digits, the lowest first, with a sixth
-bit where more digits follow, each as the character chr(48 + digit). The reference is `maskApi.c` of
-pycocotools, which stays the one to *encode*; it trusts what it reads and may crash on a damaged
-string, so strings are looked over by `parse` first.
+form each count from the fourth on is replaced by its difference from the one two before it (an
+object's columns are about equally high), and written as 5-bit digits, the lowest first, with a
+sixth bit where more digits follow, each as the character chr(48 + digit). The reference is
+`maskApi.c` of pycocotools, which stays the one to *encode*; it trusts what it reads and may crash
+on a damaged string, so strings are looked over by `parse` first.
 
 Axes: N masks, M runs, H, W the image.
 """
@@ -104,7 +104,7 @@ def decode_columns(text, size):
 
 
 def _counts(text):
-    """The runs' lengths of each RLE: int64 `(N, M)`; what follows a row's last run means nothing."""
+    """The runs' lengths of each RLE: int64 `(N, M)`; nothing is meant by what follows the last."""
     tf = tensorflow()
     characters = tf.io.decode_raw(text, tf.uint8)
     is_end = characters == ord(END)

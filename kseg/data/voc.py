@@ -5,8 +5,6 @@ Object Classes Challenge: A Retrospective", IJCV 2015; and, with it, the Semanti
 import os
 from pathlib import Path
 
-import numpy as np
-
 from kseg.data._tensorflow import tensorflow
 from kseg.data.decode import decode_mask, read_photo, relabel, require
 from kseg.data.files import column, stem
