@@ -16,15 +16,15 @@ BACKENDS = ("tensorflow", "jax", "torch")
 def main(arguments=None):
     """Entry point of the `kseg` command; returns the exit code.
 
-    0 is success, 2 a mistake in the arguments or the data (one line on standard error), 130 an
-    interruption.
+    0 is success, 1 errors that `kseg check` found in the data, 2 a mistake in the arguments or the
+    data (one line on standard error), 130 an interruption.
     """
     options = _parser().parse_args(arguments)
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
     try:
-        options.command(options)
+        return options.command(options) or 0
     except KeyboardInterrupt:
         print("kseg: interrupted", file=sys.stderr)
         return 130
@@ -33,7 +33,6 @@ def main(arguments=None):
             raise
         print(f"kseg: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser():
@@ -55,6 +54,13 @@ def _parser():
     sub.add_argument("--data", default="shapes", help="shapes (default) or camvid:PATH")
     sub.add_argument("--run", default="runs/demo", help="folder for the results (%(default)s)")
     sub.add_argument("--epochs", type=int, help="passes over the data (default: about 2 minutes)")
+
+    sub = command("check", check, "Find what is wrong with a data set, before training on it.")
+    sub.add_argument("data", help="camvid:PATH, folder:PATH or shapes")
+    sub.add_argument("--json", type=Path, metavar="FILE", help="also write the findings here")
+    sub.add_argument("--html", type=Path, metavar="FILE", help="also write a page with pictures")
+    sub.add_argument("--limit", type=int, help="samples of each split to look at (all)")
+    _data_options(sub)
 
     sub = command("fit", fit, "Train a U-Net.")
     sub.add_argument("data", nargs="?", help="camvid:PATH, folder:PATH or shapes")
@@ -101,6 +107,20 @@ def _data_options(parser):
     )
     parser.add_argument("--values", type=_ints, help="mask value of each class, e.g. 0,255")
     parser.add_argument("--val-fraction", type=float, default=0.2, help="of folder:PATH (0.2)")
+
+
+def check(options):
+    from kseg import check_cli, check_page
+
+    console = _console()
+    report, sources = check_cli.checked(console, _named(options), options.limit)
+    check_cli.print_report(console, report)
+    if options.json:
+        _write_json(options.json, report.to_dict())
+    if options.html:
+        check_page.page(report, sources, options.html)
+        console.print(f"page in {options.html}", highlight=False)
+    return 0 if report.ok else 1
 
 
 def fit(options):

@@ -26,8 +26,12 @@ class Named:
     values: tuple[int, ...] | None = None
     val_fraction: float = 0.2
 
-    def open(self, split):
+    def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
+
+        Args:
+            split: Its name.
+            probe: Whether `folder` looks into a few masks first; see there.
 
         Raises:
             FileNotFoundError, ValueError: as the reader does, or for an unknown name.
@@ -51,6 +55,7 @@ class Named:
                 split=split,
                 val_fraction=self.val_fraction,
                 name=f"folder:{root.name}",
+                probe=probe,
             )
         raise ValueError(f"data {self.spec!r}: expected one of {', '.join(KINDS)}.")
 
