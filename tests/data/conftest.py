@@ -19,6 +19,14 @@ def coco_mini_root():
 
 
 @pytest.fixture(scope="session")
+def dsb_root():
+    root = SHARED_DATA / "dsb2018"
+    if not root.is_dir():
+        pytest.skip(f"the nuclei of the 2018 Data Science Bowl are not at {root}")
+    return root
+
+
+@pytest.fixture(scope="session")
 def coco_polygons_root():
     root = SHARED_DATA / "coco_polygons"
     if not root.is_dir():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -157,7 +158,7 @@ def test_cached_samples_are_the_same(tmp_path, monkeypatch, pair_folders, where)
     def written_again(*arguments, **more):
         raise AssertionError("the cache was not used")
 
-    monkeypatch.setattr("kseg.data.records.write_records", written_again)
+    monkeypatch.setattr(sys.modules["kseg.data.records"], "write_records", written_again)
     np.testing.assert_array_equal(epoch(), epoch(cache=place))
 
 

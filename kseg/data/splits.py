@@ -1,0 +1,72 @@
+"""Which of a folder's photos belong to a split: by sub-folder, by list file, or by ratio."""
+
+import zlib
+from pathlib import Path
+
+from kseg.data.files import stem
+
+
+def subfolder(folder, split):
+    """`folder/split` if there is one, else the folder itself."""
+    inner = Path(folder).expanduser() / split if split else None
+    return inner if inner is not None and inner.is_dir() else Path(folder).expanduser()
+
+
+def listed(path, paths):
+    """Positions of the paths that a list file names, in the file's order.
+
+    The file holds a name a line, with or without folder and ending; empty lines and those that
+    begin with `#` are skipped. What follows a space is ignored, as the mask's path in some lists.
+
+    Raises:
+        FileNotFoundError: the list file does not exist, or a name in it is no photo.
+        ValueError: it is no text, names nothing, or one thing twice.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(path)!r} does not exist: expected a list of names.")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{str(path)!r} is no text file ({error}).") from error
+    lines = [line.strip() for line in lines]
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise ValueError(f"{str(path)!r} names no photo: expected one name a line.")
+    places = {}
+    for position, found in enumerate(paths):
+        places[stem(found)] = position
+    chosen = []
+    for name in names:
+        # a name may hold spaces, and dots that end nothing
+        candidates = (name, stem(name), name.split()[0], stem(name.split()[0]))
+        place = next((places[c] for c in candidates if c in places), None)
+        if place is None:
+            raise FileNotFoundError(
+                f"{str(path)!r} names {name!r}, but there is no such photo among the {len(paths)} "
+                "in the folder. Correct the list, or add the photo."
+            )
+        chosen.append(place)
+    if len(set(chosen)) < len(chosen):
+        twice = next(stem(paths[c]) for c in chosen if chosen.count(c) > 1)
+        raise ValueError(f"{str(path)!r} names {twice!r} twice: expected each photo once.")
+    return chosen
+
+
+def part(stems, split, val_fraction):
+    """Positions of a split by ratio: the names in the order of their checksums, the first "val".
+
+    Raises:
+        ValueError: the split is neither `"train"` nor `"val"`, or there is too little to divide.
+    """
+    if split not in ("train", "val"):
+        raise ValueError(
+            f"split={split!r}: expected 'train', 'val', a sub-folder of images and masks, or None."
+        )
+    if not 0 < val_fraction < 1:
+        raise ValueError(f"val_fraction={val_fraction!r}: expected a number between 0 and 1.")
+    if len(stems) < 2:
+        raise ValueError("A single image cannot be split into train and val: use split=None.")
+    order = sorted(range(len(stems)), key=lambda i: (zlib.crc32(stems[i].encode()), stems[i]))
+    held_out = min(max(1, round(val_fraction * len(stems))), len(stems) - 1)
+    return sorted(order[:held_out] if split == "val" else order[held_out:])
