@@ -184,19 +184,28 @@ def _decode_train_ids(row):
 
 
 def _decode_label_ids(row):
-    others = [value for value in range(LABELS) if value not in LABEL_IDS]
+    """By a table of all 256 values, three times as fast as `relabel`, which words the error."""
+    tf = tensorflow()
     mask = decode_mask(row["label"])
-    label = relabel(mask, LABEL_IDS, [*others, LICENSE_PLATE], VOID, row["label"])
+    train_ids = np.full(256, VOID, np.uint8)
+    train_ids[list(LABEL_IDS)] = range(len(CLASSES))
+    others = [value for value in range(LABELS) if value not in LABEL_IDS]
+    label = tf.cond(
+        tf.reduce_all((mask < LABELS) | (mask == LICENSE_PLATE)),
+        lambda: tf.gather(train_ids, tf.cast(mask, tf.int32)),
+        lambda: relabel(mask, LABEL_IDS, [*others, LICENSE_PLATE], VOID, row["label"]),
+    )
     return {"image": read_photo(row["image"]), "label": label}
 
 
 def _decode_instances(row):
     tf = tensorflow()
     mask = decode_mask(row["label"], wide=True)
-    keys = tf.sort(tf.unique(tf.reshape(mask, [-1])).y)
+    counts = tf.math.bincount(tf.reshape(mask, [-1]), minlength=65536)  # of all 16 bits
+    keys = tf.cast(tf.where(counts > 0)[:, 0], tf.int32)
     labels = tf.where(keys < PER_LABEL, keys, keys // PER_LABEL)
-    # 65535 and 255 are the license plates' -1
-    known = (labels < LABELS) | (keys == LICENSE_PLATE) | (keys == 65535)
+    # the license plates' -1 is 255 in 8 bits, 65535 in 16
+    known = (labels < LABELS) | (keys == LICENSE_PLATE) | (keys == 0xFFFF)
     require(
         tf.reduce_all(known),
         lambda: tf.strings.format(
