@@ -233,7 +233,6 @@ def _panoptic(found, photos, instances, folder):
         label = tf.gather(classes, looked_up(row))
         return {"image": read_photo(row["image"]), "label": label}
 
-    colors = [tuple(category.get("color", ())) for category in chosen]
     return _source(
         found,
         {
@@ -243,12 +242,20 @@ def _panoptic(found, photos, instances, folder):
         },
         decode_things if instances else decode_map,
         [category["name"] for category in chosen],
-        colors if all(len(c) == 3 for c in colors) else default_colors(len(chosen) + 1)[1:],
+        _colors(chosen),
         instances,
         void,
         [category["id"] for category in chosen],
         problems,
     )
+
+
+def _colors(categories):
+    """The file's own colours, if it has one for each category."""
+    given = [category.get("color") for category in categories]
+    if all(isinstance(c, list) and len(c) == 3 and set(c) <= {*range(256)} for c in given):
+        return tuple(map(tuple, given))
+    return default_colors(len(categories) + 1)[1:]
 
 
 def _source(found, columns, decode, names, colors, instances, void, categories, problems):

@@ -6,6 +6,7 @@ and Cityscapes are theirs: the first class of a source becomes their first class
 
 Example:
 
+>>> from kseg.data.layouts import write_voc
 >>> scenes = kseg.data.shapes("val", count=8)
 >>> write_voc(scenes, "VOCdevkit/VOC2012", "val")
 >>> kseg.data.voc("VOCdevkit", "val").class_names[:2]

@@ -75,7 +75,8 @@ def voc(root, split="train", *, year="2012", sbd=None, instances=False):
         for folder in ("SegmentationClass", "SegmentationObject")
     )
     photos = {name: str(root / "JPEGImages" / f"{name}.jpg") for name in ids}
-    if sbd is not None and split == "train":
+    extended = sbd is not None and split == "train"
+    if extended:
         held_out = set(_listed(root, "val"))
         if _list(root, "test").is_file():
             held_out |= set(_listed(root, "test"))
@@ -93,7 +94,7 @@ def voc(root, split="train", *, year="2012", sbd=None, instances=False):
         _check_files(paths)
     first = int(instances)
     return Source(
-        name=f"voc{year}/{split}{'+sbd' if sbd is not None and split == 'train' else ''}",
+        name=f"{root.resolve().name.lower()}/{split}{'+sbd' if extended else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
         decode=_decode_instances if instances else _decode,
         class_names=CLASSES[first:],
