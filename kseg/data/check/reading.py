@@ -72,7 +72,7 @@ def own_words(error):
     """The text of an error; of `kseg.data.decode.require`, without TensorFlow's wrapping."""
     message = getattr(error, "message", None) or str(error)
     _, _, text = message.partition("kseg: ")
-    return (text or message).split("\n")[0].rstrip("'\"] ")
+    return (text or message).split("\n")[0].rstrip("'\"] ").replace('\\"', "'")
 
 
 def file_of(source, column, index):

@@ -79,8 +79,8 @@ def poor_masks(source, read):
     void, classes = counts[:, -1], np.count_nonzero(counts[:, :-1], axis=1)
     only_first = (classes == 1) & (counts[:, 0] > 0) & (source.num_classes > 1)
     two_valued = only_first & (void > 0)
-    # a few such masks are usual where void borders the objects of other masks
-    usual = two_valued.sum() < len(read) / 2 and ((void > 0) & ~only_first).any()
+    # such a mask may be right where void borders the objects of other masks
+    usual = ((void > 0) & counts[:, 1:-1].any(axis=1)).any()
     for position, facts in enumerate(read):
         file = file_of(source, "label", facts.index) or source.ids[facts.index]
         if two_valued[position]:
