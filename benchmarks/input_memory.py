@@ -16,19 +16,13 @@ def resident_megabytes():
         return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="?", default="shapes")
-    parser.add_argument("--epochs", type=int, default=20)
-    options = parser.parse_args()
-
+def measure_memory(source, size, epochs):
+    """Prints the resident size after each epoch of training batches, and its slope."""
     import kseg
-    from kseg.data.named import Named
 
-    source = Named(options.data).open("train")
-    ds = kseg.data.batches(source, size=(224, 320), augment=True, batch_size=8)
+    ds = kseg.data.batches(source, size=size, augment=True, batch_size=8)
     sizes = []
-    for epoch in range(options.epochs):
+    for epoch in range(epochs):
         began, images = time.perf_counter(), 0
         for batch, _ in ds:
             images += len(batch)
@@ -38,6 +32,17 @@ def main():
     settled = sizes[len(sizes) // 4 :]  # thread pools and file caches fill in the first epochs
     slope = np.polyfit(range(len(settled)), settled, 1)[0]
     print(f"slope over the last {len(settled)} epochs: {slope:+.2f} MB an epoch")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", default="shapes")
+    parser.add_argument("--epochs", type=int, default=20)
+    options = parser.parse_args()
+
+    from kseg.data.named import Named
+
+    measure_memory(Named(options.data).open("train"), (224, 320), options.epochs)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 
 from kseg.data.check import check, check_classes, class_weights, naming_bad_files
 from kseg.data.pipeline import batches, steps_per_epoch
+from kseg.data.records import cached
 from kseg.evaluate import evaluate
 from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
@@ -91,6 +92,8 @@ def fit(
     settings=None,
     resume=False,
     data=None,
+    augment=None,
+    cache=None,
     callbacks=(),
 ):
     """Trains a semantic model and keeps everything in a run folder.
@@ -103,6 +106,10 @@ def fit(
         settings: `Settings`; None for the defaults, or for those of the run when resuming.
         resume: Whether to go on with the run from its last checkpoint.
         data: Optional JSON-able note of how the sources were made, kept in `run.json`.
+        augment: Transforms of `kseg.data.transforms` for training; None for scale jitter and crop,
+            flip and colour jitter by the settings. The last shape must be `settings.size`. Pass the
+            same when resuming.
+        cache: Where to keep decoded photos, as in `kseg.data.batches`.
         callbacks: Further Keras callbacks.
 
     Returns:
@@ -150,6 +157,9 @@ def fit(
         compile_model(model, settings, per_epoch * settings.epochs, weights, train)
         opened.write()
 
+    if augment is None:
+        augment = augmentation(settings, train.void)
+    learned = cached(train, cache) if cache is not None else train
     step = int(model.optimizer.iterations)
     epoch, done = divmod(step, per_epoch)
     keeper = Keeper(opened, settings, val, per_epoch, epoch)
@@ -157,10 +167,10 @@ def fit(
     def learn(step, epoch, epochs, steps):
         """From `epoch` up to `epochs`, `steps` steps each, on the samples from `step` on."""
         stream = batches(
-            train,
+            learned,
             size=tuple(settings.size),
             batch_size=settings.batch_size,
-            augment=augmentation(settings, train.void),
+            augment=augment,
             seed=settings.seed,
             start_step=step,
         )

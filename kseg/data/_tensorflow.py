@@ -19,3 +19,21 @@ def tensorflow():
         except RuntimeError:
             pass  # the program used TensorFlow before and made its own choice
     return tf
+
+
+def mapped(ds, function):
+    """`ds.map(function)` in parallel, without AutoGraph, which would take seconds to start.
+
+    kseg's own functions need none: their branches are TensorFlow operations. A user's are
+    converted one by one; see `converted`.
+    """
+    tf = tensorflow()
+    function = tf.autograph.experimental.do_not_convert(function)
+    return ds.map(function, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def converted(function):
+    """A user's decode or transform as a graph wants it: with AutoGraph, for `if` on tensors."""
+    if tensorflow().executing_eagerly() or (function.__module__ or "").startswith("kseg."):
+        return function
+    return tensorflow().function(function)

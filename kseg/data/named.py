@@ -1,13 +1,29 @@
-"""A data set named on the command line: `camvid:PATH`, `folder:PATH`, `shapes`."""
+"""A data set named on the command line: `voc:PATH`, `tfds:NAME`, `folder:PATH`, `shapes`, ..."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 from kseg.data.camvid import camvid
+from kseg.data.cityscapes import cityscapes
+from kseg.data.coco import coco
 from kseg.data.folder import folder
+from kseg.data.records import records
 from kseg.data.shapes import shapes
+from kseg.data.splits import part
+from kseg.data.tfds import divided, tfds
+from kseg.data.voc import voc
 
-KINDS = ("camvid:PATH", "folder:PATH", "shapes")
+KINDS = (
+    "camvid:PATH",
+    "voc:PATH",
+    "cityscapes:PATH",
+    "coco:PATH",
+    "tfds:NAME",
+    "folder:PATH",
+    "records:PATH",
+    "shapes",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,16 +31,33 @@ class Named:
     """How a data set was named, kept in the run folder so that later commands find it again.
 
     Args:
-        spec: `"camvid:PATH"`, `"folder:PATH"` (with `PATH/images` and `PATH/masks`) or `"shapes"`.
-        classes: Class names for `folder`; None to read `PATH/classes.txt`, one name a line.
-        values: The mask value of each class for `folder`; None for 0, 1, 2, ...
-        val_fraction: Share of `folder` held out for validation.
+        spec: The kind and the place:
+
+            - `"camvid:PATH"`, `"voc:PATH"`, `"cityscapes:PATH"`: the official folder.
+            - `"coco:PATH"`: `PATH/annotations/instances_{split}*.json` (or `panoptic_`, or
+              `{split}.json`) and the folder of photos of the same name; or `PATH/annotations.json`
+              and `PATH/images`, divided by `val_fraction`.
+            - `"tfds:NAME"`: a set of TensorFlow Datasets.
+            - `"folder:PATH"`: `PATH/images` and `PATH/masks`, each with sub-folders of the splits,
+              or divided by the lists `PATH/train.txt`, `PATH/val.txt`, or by `val_fraction`.
+            - `"records:PATH"`: `PATH/train`, `PATH/val`, ... of `write_records`.
+            - `"shapes"`: generated.
+        classes: Class names for `folder` and `tfds`; None to read `PATH/classes.txt`, one name a
+            line, or to ask TFDS.
+        values: The mask value of each class for `folder` and `tfds`; None for 0, 1, 2, ...
+        val_fraction: Share held out for validation where the set has no split of its own.
     """
 
     spec: str
     classes: tuple[str, ...] | None = None
     values: tuple[int, ...] | None = None
     val_fraction: float = 0.2
+
+    @property
+    def path(self):
+        """The folder of the set, or None if it is not one of files."""
+        kind, _, path = self.spec.partition(":")
+        return Path(path).expanduser() if path and kind != "tfds" else None
 
     def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
@@ -36,28 +69,58 @@ class Named:
         Raises:
             FileNotFoundError, ValueError: as the reader does, or for an unknown name.
         """
-        kind, _, path = self.spec.partition(":")
-        if kind == "shapes" and not path:
+        kind, _, place = self.spec.partition(":")
+        readers = {
+            "camvid": lambda: camvid(self.path, split),
+            "voc": lambda: voc(self.path, split),
+            "cityscapes": lambda: cityscapes(self.path, split),
+            "coco": lambda: self._coco(split),
+            "tfds": lambda: self._tfds(place, split),
+            "folder": lambda: self._folder(split, probe),
+            "records": lambda: records(self.path / split),
+        }
+        if kind == "shapes" and not place:
             return shapes(split)
-        if kind == "camvid" and path:
-            return camvid(path, split)
-        if kind == "folder" and path:
-            root = Path(path).expanduser()
-            if not root.is_dir():
-                raise FileNotFoundError(
-                    f"{str(root)!r} does not exist: expected a folder that holds images and masks."
-                )
-            return folder(
-                root / "images",
-                root / "masks",
-                self.classes or _class_names(root / "classes.txt"),
-                values=self.values,
-                split=split,
-                val_fraction=self.val_fraction,
-                name=f"folder:{root.name}",
-                probe=probe,
+        if kind not in readers or not place:
+            raise ValueError(f"data {self.spec!r}: expected one of {', '.join(KINDS)}.")
+        if self.path is not None and not self.path.is_dir():
+            raise FileNotFoundError(
+                f"{str(self.path)!r} does not exist: expected the folder of the data set."
             )
-        raise ValueError(f"data {self.spec!r}: expected one of {', '.join(KINDS)}.")
+        return readers[kind]()
+
+    def _coco(self, split):
+        single = self.path / "annotations.json"
+        if single.is_file():
+            source = coco(self.path / "images", single)
+            chosen = part(source.ids, split, self.val_fraction)
+            return source.subset(chosen, name=f"{source.name}/{split}")
+        for pattern in (f"instances_{split}*.json", f"panoptic_{split}*.json", f"{split}.json"):
+            for found in sorted((self.path / "annotations").glob(pattern)):
+                name = re.sub("^(instances|panoptic)_", "", found.stem)
+                return coco(self.path / name, found)
+        raise FileNotFoundError(
+            f"split={split!r}: {str(self.path / 'annotations')!r} holds no instances_{split}*.json "
+            f"nor {split}.json: expected COCO's own layout, or annotations.json and images."
+        )
+
+    def _tfds(self, name, split):
+        builder, part_of = divided(name, split, self.val_fraction)
+        return tfds(builder, part_of, class_names=self.classes, values=self.values)
+
+    def _folder(self, split, probe):
+        listed = self.path / f"{split}.txt"
+        return folder(
+            self.path / "images",
+            self.path / "masks",
+            self.classes or _class_names(self.path / "classes.txt"),
+            values=self.values,
+            split=split,
+            list_file=listed if listed.is_file() else None,
+            val_fraction=self.val_fraction,
+            name=f"folder:{self.path.name}",
+            probe=probe,
+        )
 
 
 def _class_names(path):
@@ -66,4 +129,8 @@ def _class_names(path):
             f"{str(path)!r} does not exist. Write the class names there, one a line in the order "
             "of their ids, or give --classes background,cell,..."
         )
-    return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{str(path)!r} is no text file ({error}).") from error
+    return tuple(line.strip() for line in lines if line.strip())

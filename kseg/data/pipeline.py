@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kseg.data._tensorflow import tensorflow
+from kseg.data._tensorflow import converted, mapped, tensorflow
 from kseg.data.sample import decoded, read
 
 MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
@@ -80,7 +80,7 @@ def batches(
             if not getattr(transform, "takes_bytes", False):
                 sample = decoded(sample)
             if not getattr(transform, "mixes", False):
-                sample = transform(sample, seed_here)
+                sample = converted(transform)(sample, seed_here)
                 continue
 
             def partner(number, seed_here=seed_here, position=position):
@@ -88,7 +88,7 @@ def batches(
                 other = tf.random.stateless_uniform((), key, 0, count, tf.int64)
                 return make(other, key, position)
 
-            sample = transform(sample, seed_here, partner)
+            sample = converted(transform)(sample, seed_here, partner)
         return decoded(sample)
 
     def example(epoch, number):
@@ -107,7 +107,7 @@ def batches(
         numbers = _one_epoch(tf, count, seed)
     else:
         numbers = _endless(tf, count, start_step * batch_size)
-    ds = numbers.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    ds = mapped(numbers, example)
     drop = training and count >= batch_size
     if size is None and not training:
         void = (
@@ -119,7 +119,7 @@ def batches(
     else:
         ds = ds.batch(batch_size, drop_remainder=drop)
     if not instances:
-        ds = ds.map(lambda images, labels: (images, tf.cast(labels, tf.int32)))
+        ds = mapped(ds, lambda images, labels: (images, tf.cast(labels, tf.int32)))
     ds = ds.prefetch(2)
     options = tf.data.Options()
     options.deterministic = True
@@ -171,10 +171,9 @@ def samples(source):
     """
     tf = tensorflow()
     columns = constants(source)
-    ds = tf.data.Dataset.range(len(source))
-    ds = ds.map(
+    ds = mapped(
+        tf.data.Dataset.range(len(source)),
         lambda index: read(source, {name: rows[index] for name, rows in columns.items()}),
-        num_parallel_calls=tf.data.AUTOTUNE,
     )
     yield from ds.prefetch(2).as_numpy_iterator()
 

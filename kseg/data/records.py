@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.data._tensorflow import tensorflow
+from kseg.data._tensorflow import mapped, tensorflow
 from kseg.data.decode import require
 from kseg.data.pipeline import constants
 from kseg.data.sample import MAPS, read, size_of
@@ -276,7 +276,7 @@ def _encoded(source, decoded):
                     stored[key] = png(stored[key])
         return stored
 
-    ds = tf.data.Dataset.range(len(source)).map(encode, num_parallel_calls=tf.data.AUTOTUNE)
+    ds = mapped(tf.data.Dataset.range(len(source)), encode)
     yield from ds.prefetch(2).as_numpy_iterator()
 
 

@@ -3,7 +3,7 @@
 The keys of a sample are those of `Source`. Axes: H, W the image; N the instances.
 """
 
-from kseg.data._tensorflow import tensorflow
+from kseg.data._tensorflow import converted, tensorflow
 from kseg.data.decode import decode_image, photo_size, require
 
 MAPS = ("label", "masks")  # whatever moves with the image's pixels, its last two axes H, W
@@ -18,7 +18,7 @@ def read(source, row, whole=True):
         whole: Whether to decode the photo. If False, `"image"` may be its bytes (string scalar).
     """
     tf = tensorflow()
-    sample = dict(source.decode(row))
+    sample = dict(converted(source.decode)(row))
     if source.task == "instance":
         sample.setdefault("crowd", tf.zeros_like(sample["classes"], tf.bool))
         if "boxes" not in sample:

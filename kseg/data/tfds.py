@@ -89,7 +89,7 @@ def tfds(
     ('pet', 'background')
     """
     builder = _builder(name, data_dir)
-    if download:
+    if download and not builder.info.splits:
         builder.download_and_prepare()
     info = builder.info
     if not info.splits:
@@ -134,6 +134,35 @@ def tfds(
         ids=tuple(f"{index:06d}" for index in range(len(offsets))),
         category_ids=None if known.values == tuple(range(classes)) else known.values,
     )
+
+
+def divided(name, split, val_fraction):
+    """A set, prepared, and what of it stands for a split it may call otherwise, or may lack.
+
+    Args:
+        name: As for `tfds`.
+        split: `"train"`, `"val"` or `"test"`.
+        val_fraction: The share of "train" that stands for "val" where the set has no such split.
+
+    Returns:
+        The builder, and the split in TFDS' own words.
+
+    Raises:
+        ValueError: the set has no such split.
+    """
+    builder = _builder(name, None)
+    if not builder.info.splits:
+        builder.download_and_prepare()
+    names = set(builder.info.splits)
+    own = names & {"val", "validation"}
+    if split == "val" and own:
+        return builder, own.pop()
+    kept = round(100 * (1 - val_fraction))
+    if "train" in names and not own and split in ("train", "val"):
+        return builder, f"train[:{kept}%]" if split == "train" else f"train[{kept}%:]"
+    if split not in names:
+        raise ValueError(f"split={split!r} is none of {builder.info.name!r}: {sorted(names)}.")
+    return builder, split
 
 
 def _builder(name, data_dir):
