@@ -7,7 +7,8 @@ transform invents a label: labels and masks move by nearest neighbour, new area 
 taken from the moved masks, and instances of which nothing is left are dropped.
 
 A transform that mixes several samples takes a third argument, `partner`: a function of a number
-that returns another sample, at the same stage of the pipeline. It says so by its attribute
+(or an int32 tensor) that returns another sample, at the same stage of the pipeline; it reads its
+files where it is called, so a transform calls it only when it mixes. It says so by its attribute
 `mixes = True`. One that can work on a photo's bytes says `takes_bytes = True`.
 """
 

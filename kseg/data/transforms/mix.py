@@ -1,7 +1,7 @@
 """Transforms that make one sample of several; `partner(k)` reads another one when it is called."""
 
 from kseg.data._tensorflow import tensorflow
-from kseg.data.sample import boxes_of, moved, size_of, without_empty
+from kseg.data.sample import moved, size_of, without_empty
 from kseg.data.transforms.draw import share, uniform, value_range
 
 
@@ -27,23 +27,39 @@ def mosaic(size, probability=1.0, center=(0.25, 0.75), void=255):
     height, width = size
 
     def transform(sample, seed, partner):
-        coin, place, *windows = tf.unstack(tf.random.experimental.stateless_split(seed, 6))
+        coin, place, windows = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+        windows = tf.random.experimental.stateless_split(windows, 4)
 
         def mixed():
+            whole = tf.constant(size)
             random = uniform(tf.random.stateless_uniform((2,), place), center)
-            y, x = tf.unstack(tf.cast(tf.round(random * [height, width]), tf.int32))
-            rows, columns = ((0, y), (y, height - y)), ((0, x), (x, width - x))
-            samples = [sample, *(partner(number) for number in range(3))]
-            places = [(row, column) for row in rows for column in columns]
-            pieces, offsets = [], []
-            for one, window, (row, column) in zip(samples, windows, places):
-                pieces.append(_random_window(one, window, tf.stack([row[1], column[1]]), void))
-                offsets.append((row[0], column[0]))
-            return _joined(pieces, offsets, size)
+            middle = tf.cast(tf.round(random * tf.cast(whole, tf.float32)), tf.int32)
+
+            def placed(one, number):  # row by row; black, and label 0, outside its quarter
+                quarter = tf.stack([number // 2, number % 2])
+                extent = tf.where(quarter == 0, middle, whole - middle)
+                piece = _random_window(one, windows[number], extent, void)
+                return _framed(piece, quarter * middle, size)
+
+            def add(number, canvas):
+                return number + 1, _sum(canvas, placed(partner(number - 1), number))
+
+            # a loop, that whatever reads a photo and comes before is built once, not three times
+            canvas = placed(sample, 0)
+            shapes = {key: (None, *value.shape[1:]) for key, value in canvas.items()}
+            shapes |= {key: canvas[key].shape for key in ("image", "label") if key in canvas}
+            shapes = {key: tf.TensorShape(shape) for key, shape in shapes.items()}
+            _, canvas = tf.while_loop(
+                lambda number, canvas: number < 4,
+                add,
+                (tf.constant(1), canvas),
+                shape_invariants=(tf.TensorShape(()), shapes),
+            )
+            return canvas
 
         def alone():
             piece = _random_window(sample, windows[0], tf.constant(size), void)
-            return _sized(piece, size)
+            return _framed(piece, tf.zeros((2,), tf.int32), size)
 
         return tf.cond(tf.random.stateless_uniform((), coin) < probability, mixed, alone)
 
@@ -187,36 +203,28 @@ def _window(sample, corner, size, void):
     return moved(sample, image, move, void)
 
 
-def _joined(pieces, offsets, size):
-    """Four pieces, row by row, in one sample of `size`; `offsets` are their places, y and x."""
+def _framed(sample, corner, size):
+    """The sample on a canvas of `size` (numbers), at `corner`, with zeros around it."""
     tf = tensorflow()
-
-    def quarters(key):
-        parts = [piece[key] for piece in pieces]
-        return tf.concat([tf.concat(parts[:2], axis=1), tf.concat(parts[2:], axis=1)], axis=0)
-
-    result = {**pieces[0], "image": quarters("image")}
-    if "label" in result:
-        result["label"] = quarters("label")
-    if "masks" in result:
-        masks = []
-        for piece, offset in zip(pieces, offsets):
-            before = tf.stack([0, *offset])
-            after = tf.constant([0, *size]) - before - [0, *tf.unstack(size_of(piece))]
-            masks.append(tf.pad(piece["masks"], tf.stack([before, after], axis=1)))
-        result["masks"] = tf.concat(masks, axis=0)
-        for key in ("classes", "crowd"):
-            result[key] = tf.concat([piece[key] for piece in pieces], axis=0)
-        result["boxes"] = boxes_of(result["masks"])
-    return _sized(result, size)
-
-
-def _sized(sample, size):
-    """The sample with its size made known to the pipeline, which cannot infer it."""
-    tf = tensorflow()
-    result = {**sample, "image": tf.ensure_shape(sample["image"], (*size, 3))}
+    after = tf.constant(size) - corner - size_of(sample)
+    around = tf.stack([corner, after], axis=1)  # (2, 2)
+    image = tf.pad(sample["image"], tf.concat([around, [[0, 0]]], 0))
+    result = {**sample, "image": tf.ensure_shape(image, (*size, 3))}
     if "label" in sample:
-        result["label"] = tf.ensure_shape(sample["label"], size)
+        result["label"] = tf.ensure_shape(tf.pad(sample["label"], around), size)
     if "masks" in sample:
-        result["masks"] = tf.ensure_shape(sample["masks"], (None, *size))
+        masks = tf.pad(sample["masks"], tf.concat([[[0, 0]], around], 0))
+        result["masks"] = tf.ensure_shape(masks, (None, *size))
+        result["boxes"] = sample["boxes"] + tf.cast(tf.tile(corner[::-1], [2]), tf.float32)
     return result
+
+
+def _sum(one, other):
+    """Two samples on one canvas, each zero where the other is not."""
+    tf = tensorflow()
+    return {
+        key: value + other[key]
+        if key in ("image", "label")
+        else tf.concat([value, other[key]], axis=0)
+        for key, value in one.items()
+    }
