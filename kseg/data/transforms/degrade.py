@@ -21,18 +21,23 @@ def random_blur(sigma=2.0):
     """
     tf = tensorflow()
     sigma = value_range("sigma", sigma, 0, 100, both_sides=False)
-    reach = max(1, math.ceil(3 * sigma[1]))
 
     def transform(sample, seed):
+        image = sample["image"]
         here = tf.maximum(uniform(tf.random.stateless_uniform((), seed), sigma), 1e-3)
-        weights = tf.exp(-0.5 * tf.square(tf.range(-reach, reach + 1.0) / here))
-        planes = tf.transpose(tf.cast(sample["image"], tf.float32), (2, 0, 1))[..., None]
-        for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):
-            kernel = tf.reshape(weights, shape)
-            total = tf.nn.conv2d(tf.ones_like(planes[:1]), kernel, 1, "SAME")
-            planes = tf.nn.conv2d(planes, kernel, 1, "SAME") / total  # of the pixels inside
-        blurred = tf.transpose(planes[..., 0], (1, 2, 0))
-        blurred = tf.ensure_shape(tf.cast(tf.round(blurred), tf.uint8), sample["image"].shape)
+
+        def weights(length):  # (length, length): those of the pixels inside add up to 1
+            place = tf.range(tf.cast(length, tf.float32))
+            kernel = tf.exp(-0.5 * tf.square((place[:, None] - place) / here))
+            return kernel / tf.reduce_sum(kernel, axis=1, keepdims=True)
+
+        # two matrix products: several times faster than TensorFlow's convolution of one channel
+        planes = tf.transpose(tf.cast(image, tf.float32), (2, 0, 1))
+        height, width = tf.unstack(tf.shape(image)[:2])
+        planes = tf.matmul(weights(height), planes)
+        planes = tf.matmul(planes, weights(width), transpose_b=True)
+        blurred = tf.transpose(planes, (1, 2, 0))
+        blurred = tf.ensure_shape(tf.cast(tf.round(blurred), tf.uint8), image.shape)
         return {**sample, "image": blurred}
 
     return transform
