@@ -118,7 +118,7 @@ def check_aligned(result, reach=3):
 sizes = st.tuples(st.integers(8, 70), st.integers(8, 70))
 seeds = st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
 relaxed = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-few = settings(relaxed, max_examples=12)
+few = settings(relaxed, max_examples=10)
 # TensorFlow does the work whatever Keras' backend: once is enough.
 once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="not of the backend")
 
