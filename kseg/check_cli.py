@@ -50,7 +50,8 @@ def open_splits(named):
         except (ValueError, FileNotFoundError) as error:
             if str(error).startswith(f"data {named.spec!r}"):  # no such kind of data
                 raise
-            if not _no_such_split(error, split):
+            optional = split == "test" and str(error) in refused  # said of the whole set
+            if not optional and not _no_such_split(error, split):
                 refused.setdefault(str(error), (error, []))[1].append(f"{kind}/{split}")
     if not sources and not refused:
         raise ValueError(f"{named.spec!r} has no split {', '.join(SPLITS)}.")

@@ -80,13 +80,14 @@ def _finding(finding, by_name):
     listed = "".join(f"<li><code>{_text(file)}</code></li>" for file in finding.files[:LISTED])
     if len(finding.files) > LISTED:
         listed += f"<li>and {len(finding.files) - LISTED} more</li>"
+    count = f"{len(finding.files)} file{'s' * (len(finding.files) != 1)}"
     return (
         f"<div class='finding {finding.severity}'>"
         f"<h3><span class='tag'>{finding.severity}</span> {_text(finding.kind)} "
         f"in {_text(finding.source)}</h3>"
         f"<p>{_text(finding.message)}<br><i>{_text(finding.remedy)}</i></p>"
         f"<div class='examples'>{''.join(examples)}</div>"
-        f"<details><summary>{len(finding.files)} files</summary><ul>{listed}</ul></details></div>"
+        f"<details><summary>{count}</summary><ul>{listed}</ul></details></div>"
     )
 
 

@@ -139,6 +139,58 @@ def test_help_needs_no_keras():
     assert result.stdout.strip() == "False"
 
 
+class TestCheck:
+    def test_a_clean_set(self, kseg, run, tmp_path):
+        stdout = kseg("check", f"folder:{run[1]}", "--json", tmp_path / "out" / "check.json")
+        assert "findings" not in stdout and "0 kinds of errors" in stdout
+        assert "ground" in stdout and "suggested training size 32x32" in stdout
+        content = json.loads((tmp_path / "out" / "check.json").read_text())
+        assert content["ok"] and content["findings"] == []
+        assert [source["samples"] for source in content["sources"]] == [6, 2]
+
+    def test_faults(self, kseg, run, tmp_path):
+        import shutil
+
+        shutil.copytree(run[1], tmp_path / "[b]set")
+        (tmp_path / "[b]set/images/p3.png").write_bytes(b"")
+        (tmp_path / "[b]set/masks/p5.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        files = ("--json", tmp_path / "c.json", "--html", tmp_path / "c.html")
+        kseg("check", f"folder:{tmp_path}/[b]set", *files, code=1)
+        found = json.loads((tmp_path / "c.json").read_text())
+        named = {(f["kind"], file) for f in found["findings"] for file in f["files"]}
+        root = str(tmp_path / "[b]set")
+        assert not found["ok"] and named == {
+            ("empty_file", f"{root}/images/p3.png"),
+            ("unreadable", f"{root}/masks/p5.png"),
+        }
+        assert "p3.png" in (tmp_path / "c.html").read_text()
+
+    def test_black_and_white_masks_are_looked_at_to_the_last(self, kseg, run, tmp_path):
+        import shutil
+
+        shutil.copytree(run[1], tmp_path / "set")
+        for path in (tmp_path / "set" / "masks").iterdir():
+            Image.fromarray(np.asarray(opened(path)) * np.uint8(255)).save(path)
+        kseg("check", f"folder:{tmp_path}/set", "--json", tmp_path / "c.json", code=1)
+        found = json.loads((tmp_path / "c.json").read_text())["findings"]
+        assert sum(len(f["files"]) for f in found if f["kind"] == "black_and_white") == 8
+
+    def test_a_refusal_of_the_reader_is_a_finding(self, kseg, run, tmp_path):
+        import shutil
+
+        shutil.copytree(run[1], tmp_path / "set")
+        (tmp_path / "set/masks/p3.png").unlink()
+        kseg("check", f"folder:{tmp_path}/set", "--json", tmp_path / "c.json", code=1)
+        (finding,) = json.loads((tmp_path / "c.json").read_text())["findings"]
+        assert finding["kind"] == "refused" and "p3.png" in finding["message"]
+        assert finding["source"] == "folder/train, folder/val"
+
+    def test_wrong_usage(self, refused, tmp_path):
+        assert "does not exist" in refused("check", f"camvid:{tmp_path}/no")
+        assert "expected one of" in refused("check", "mnist")
+        assert "limit=0" in refused("check", "shapes", "--limit", 0)
+
+
 class TestMistakes:
     def test_fit_without_data(self, refused, tmp_path):
         assert "camvid:PATH" in refused("fit", "--run", tmp_path / "r")
