@@ -2,6 +2,8 @@
 
 import numpy as np
 
+HELD = 64  # photos of other sizes that wait for their batch to be full
+
 
 def evaluate(model, source, *, batch_size=8, progress=None):
     """Scores a model on every labelled pixel of a source, each photo at its own size.
@@ -40,9 +42,7 @@ def evaluate(model, source, *, batch_size=8, progress=None):
     with naming_bad_files(source):
         for images, labels in _same_sized(source, batch_size):
             count = len(images)
-            # a last, smaller batch would be one more shape to compile for
-            images = np.concatenate([images, np.repeat(images[-1:], batch_size - count, axis=0)])
-            predicted = labels_on_batch(model, images)[:count]
+            predicted = labels_on_batch(model, _filled(images, batch_size))[:count]
             confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
             done += count
             if progress:
@@ -62,15 +62,32 @@ def evaluate(model, source, *, batch_size=8, progress=None):
 
 
 def _same_sized(source, batch_size):
-    """Batches of neighbouring photos of one size, as arrays."""
+    """Batches of photos of one size, as arrays; at most `HELD` photos wait for others like them."""
     from kseg.data.pipeline import samples
 
-    images, labels = [], []
+    waiting = {}
+
+    def taken(shape):
+        return tuple(map(np.stack, zip(*waiting.pop(shape))))
+
     for sample in samples(source):
         image, label = sample["image"], sample["label"]
-        if images and (len(images) == batch_size or image.shape != images[0].shape):
-            yield np.stack(images), np.stack(labels)
-            images, labels = [], []
-        images.append(image)
-        labels.append(label)
-    yield np.stack(images), np.stack(labels)
+        alike = waiting.setdefault(image.shape, [])
+        alike.append((image, label))
+        if len(alike) == batch_size:
+            yield taken(image.shape)
+        elif sum(map(len, waiting.values())) > HELD:
+            yield taken(max(waiting, key=lambda shape: len(waiting[shape])))
+    for shape in list(waiting):
+        yield taken(shape)
+
+
+def _filled(images, batch_size):
+    """An incomplete batch, on JAX filled up to 1, 2, 4, ...: it compiles for every shape anew."""
+    import keras
+
+    count = len(images)
+    if keras.backend.backend() != "jax" or count == batch_size:
+        return images
+    wanted = min(1 << (count - 1).bit_length(), batch_size)
+    return np.concatenate([images, np.repeat(images[-1:], wanted - count, axis=0)])

@@ -234,6 +234,14 @@ def relabel(mask, values, void_values, void, path):
             is_void |= mask == value
         unknown = (mask >= len(values)) & ~is_void
         label = tf.where(is_void, tf.cast(void, kind), tf.cast(mask, kind))
+    elif mask.dtype == tf.uint8:
+        table = np.full(256, void)
+        table[values] = range(len(values))
+        known = np.zeros(256, bool)
+        known[values + void_values] = True
+        index = tf.cast(mask, tf.int32)
+        label = tf.gather(tf.constant(table, kind), index)
+        unknown = tf.constant(False) if known.all() else ~tf.gather(tf.constant(known), index)
     else:
         stored = np.array([*values, *void_values], np.int32)
         labels = np.array([*range(len(values)), *[void] * len(void_values)])

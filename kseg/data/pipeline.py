@@ -1,5 +1,7 @@
 """Source -> batched `tf.data.Dataset`, for training or for evaluation."""
 
+import functools
+
 import numpy as np
 
 from kseg.data._tensorflow import converted, mapped, tensorflow
@@ -72,6 +74,11 @@ def batches(
     count = len(source)
     instances = source.task == "instance"
 
+    @functools.cache
+    def stage(steps):
+        """`make` as a function of the graph, which is built once however many partners ask."""
+        return tf.function(lambda index, key: make(index, key, steps), autograph=False)
+
     def make(index, key, steps):
         """The sample at `index` after the first `steps` transforms; `key` seeds them."""
         sample = read(source, {name: rows[index] for name, rows in columns.items()}, whole=False)
@@ -86,7 +93,7 @@ def batches(
             def partner(number, seed_here=seed_here, position=position):
                 key = tf.random.experimental.stateless_fold_in(seed_here, number + 1)
                 other = tf.random.stateless_uniform((), key, 0, count, tf.int64)
-                return make(other, key, position)
+                return stage(position)(other, key)
 
             sample = converted(transform)(sample, seed_here, partner)
         return decoded(sample)
