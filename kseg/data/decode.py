@@ -41,26 +41,28 @@ def decode_image(content):
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def decode_window(content, first, last, reduction):
+def decode_window(content, first, last, photo, reduction=None):
     """Decodes the rows and columns `first` up to `last` of a photo, and only those of a JPEG.
 
     Args:
         content: The photo's bytes.
         first, last: int32 `(2,)`, a corner (y, x) and the one beyond the opposite; inside the
             photo. `first` is a multiple of `1 << reduction`.
-        reduction: int32 scalar, 0..3: both sides are divided by `1 << reduction`, by averaging;
-            0 for anything but a JPEG.
+        photo: int32 `(2,)`, height and width of the photo.
+        reduction: None, or int32 scalar, 0..3: both sides are divided by `1 << reduction`, by
+            averaging; 0 for anything but a JPEG.
 
     Returns:
         uint8 `(h, w, 3)`, where h, w = ceil((last - first) / (1 << reduction)).
     """
     tf = tensorflow()
 
-    def jpeg(ratio):
-        begin, end = first // ratio, -(-last // ratio)
+    def jpeg(ratio=1):
+        begin, end, whole = (first, last, photo)
+        if ratio > 1:
+            begin, end, whole = first // ratio, -(-last // ratio), -(-photo // ratio)
         # chroma is interpolated from its neighbours: with a margin of two it comes out as in the
         # whole photo
-        whole = -(-tf.io.extract_jpeg_shape(content)[:2] // ratio)
         outer = tf.maximum(begin - 2, 0)
         size = tf.minimum(end + 2, whole) - outer
         image = tf.image.decode_and_crop_jpeg(
@@ -70,18 +72,16 @@ def decode_window(content, first, last, reduction):
             ratio=ratio,
             dct_method="INTEGER_ACCURATE",
         )
-        begin, end = begin - outer, end - outer
-        return image[begin[0] : end[0], begin[1] : end[1]]
+        return tf.slice(image, tf.concat([begin - outer, [0]], 0), tf.concat([end - begin, [3]], 0))
+
+    def reduced():
+        return tf.switch_case(reduction, [lambda r=r: jpeg(r) for r in REDUCTIONS])
 
     def other():
         image = tf.io.decode_image(content, channels=3, expand_animations=False)
         return image[first[0] : last[0], first[1] : last[1]]
 
-    image = tf.cond(
-        tf.io.is_jpeg(content),
-        lambda: tf.switch_case(reduction, [lambda r=r: jpeg(r) for r in REDUCTIONS]),
-        other,
-    )
+    image = tf.cond(tf.io.is_jpeg(content), jpeg if reduction is None else reduced, other)
     return tf.ensure_shape(image, (None, None, 3))
 
 
@@ -129,26 +129,27 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         uint8 `(H, W)`, or int32 if `wide`.
     """
     tf = tensorflow()
-    require(
-        tf.strings.substr(content, 0, 8) == PNG_SIGNATURE,
-        lambda: tf.strings.format(
+    # bytes 24 and 25: bits a sample, colour type
+    header = tf.ensure_shape(tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8), (2,))
+    bits, color_type = tf.cast(header[0], tf.int32), header[1]
+    is_png = tf.strings.substr(content, 0, 8) == PNG_SIGNATURE
+    is_ids = tf.reduce_any(color_type == tf.constant([GREY, PALETTE, GREY_ALPHA], tf.uint8))
+
+    def no_png():
+        return tf.strings.format(
             "{}: this mask is not a PNG file. Ids survive only in formats without loss: draw or "
             "export the mask again as PNG.",
             (name,),
-        ),
-    )
-    header = tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8)
-    header = tf.ensure_shape(header, (2,))
-    bits, color_type = tf.cast(header[0], tf.int32), header[1]
-    is_ids = (color_type == GREY) | (color_type == PALETTE) | (color_type == GREY_ALPHA)
-    require(
-        is_ids | repeated,
-        lambda: tf.strings.format(
+        )
+
+    def in_color():
+        return tf.strings.format(
             "{}: this is a colour mask, but ids were expected. Give the colour of each class "
             "(palette=).",
             (name,),
-        ),
-    )
+        )
+
+    require(is_png & (is_ids | repeated), lambda: tf.cond(is_png, in_color, no_png))
     content = tf.cond(color_type == PALETTE, lambda: _palette_to_grey(content), lambda: content)
     kind = tf.int32 if wide else tf.uint8
 

@@ -82,8 +82,9 @@ def batches(
     def make(index, key, steps):
         """The sample at `index` after the first `steps` transforms; `key` seeds them."""
         sample = read(source, {name: rows[index] for name, rows in columns.items()}, whole=False)
+        seeds = tf.random.stateless_uniform((max(1, steps), 2), key, None, None, tf.int32)
         for position, transform in enumerate(transforms[:steps]):
-            seed_here = tf.random.experimental.stateless_fold_in(key, position)
+            seed_here = seeds[position]
             if not getattr(transform, "takes_bytes", False):
                 sample = decoded(sample)
             if not getattr(transform, "mixes", False):

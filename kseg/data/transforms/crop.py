@@ -33,6 +33,8 @@ def random_scale_crop(size, scale=(0.5, 2.0), void=255, max_share=1.0):
     if not 0 < max_share <= 1:
         raise ValueError(f"max_share={max_share!r}: expected a number above 0, at most 1.")
 
+    shrink = 1 if low == high == 1 else 1.001 / low  # the window is rounded to whole pixels
+
     def draw(photo, seed):
         random = tf.random.stateless_uniform((3,), seed)
         factor = tf.exp(math.log(low) + random[0] * (math.log(high) - math.log(low)))
@@ -57,7 +59,7 @@ def random_scale_crop(size, scale=(0.5, 2.0), void=255, max_share=1.0):
             _, corner, window = tf.while_loop(
                 too_much, again, (tf.constant(1), corner, window), maximum_iterations=TRIES - 1
             )
-        return windowed(sample, corner, window, size, void)
+        return windowed(sample, corner, window, size, void, shrink)
 
     transform.takes_bytes = True
     return transform
@@ -120,78 +122,96 @@ def pad(size, void=255):
     return transform
 
 
-def windowed(sample, corner, window, size, void):
-    """Cuts `window` (height, width) at `corner` (may lie outside) and resizes it to `size`."""
+def windowed(sample, corner, window, size, void, shrink=math.inf):
+    """Cuts `window` (height, width) at `corner` (may lie outside) and resizes it to `size`.
+
+    Args:
+        sample: A sample; its image may be the bytes of a file.
+        corner, window: int32 `(2,)`.
+        size: The result's height and width.
+        void: Label of area outside the photo.
+        shrink: The most that the window can be larger than `size`; 1 if it always equals it. What
+            cannot happen is left out of the graph.
+    """
     tf = tensorflow()
-    photo, wanted = size_of(sample), tf.constant(size)
-    image = sample["image"]
-    encoded = image.dtype == tf.string
-    reduction = tf.constant(0)
-    if encoded:  # a JPEG shrunk to half or less need not be decoded in full
-        shrink = tf.cast(tf.reduce_min(window // wanted), tf.float32)
-        halvings = tf.cast(tf.math.log(tf.maximum(shrink, 1.0)) / math.log(2) + 1e-3, tf.int32)
+    photo, image = size_of(sample), sample["image"]
+    reduction = None
+    if image.dtype == tf.string and shrink > 2.01:
+        # a JPEG shrunk to half or less need not be decoded in full
+        times = tf.cast(tf.reduce_min(window // tf.constant(size)), tf.float32)
+        halvings = tf.cast(tf.math.log(tf.maximum(times, 1.0)) / math.log(2) + 1e-3, tf.int32)
         reduction = tf.where(tf.io.is_jpeg(image), tf.minimum(halvings, 3), 0)
         step = tf.bitwise.left_shift(1, reduction)
         corner, window = corner // step * step, -(-window // step) * step
-    first, last = tf.clip_by_value(corner, 0, photo - 1), tf.minimum(corner + window, photo)
-    if encoded:
-        image = decode_window(image, first, last, reduction)
-        inner = (first - corner) // step
-        window_now = window // step
+    end = corner + window
+    first, last = tf.clip_by_value(corner, 0, photo - 1), tf.minimum(end, photo)
+    inside = tf.reduce_all((first == corner) & (last == end))
+    if image.dtype == tf.string:
+        image = decode_window(image, first, last, photo, reduction)
     else:
         image = image[first[0] : last[0], first[1] : last[1]]
-        inner = first - corner
-        window_now = window
-    after = tf.maximum(window_now - inner - tf.shape(image)[:2], 0)
     channels = image.shape[-1]
-    image = tf.pad(image, tf.concat([tf.stack([inner, after], axis=1), [[0, 0]]], axis=0))
-    image = tf.ensure_shape(image, (None, None, channels))
-    if not image.shape.is_compatible_with((*size, channels)):  # known already now to differ
-        image = _resized(tf, image, size)
+
+    def padded():
+        before, whole = first - corner, window
+        if reduction is not None:
+            before, whole = before // step, window // step
+        after = tf.maximum(whole - before - tf.shape(image)[:2], 0)
+        return tf.pad(image, tf.concat([tf.stack([before, after], axis=1), [[0, 0]]], axis=0))
+
+    image = tf.ensure_shape(tf.cond(inside, lambda: image, padded), (None, None, channels))
+    if shrink == 1:
+        image = tf.ensure_shape(image, (*size, channels))
     else:
-        image = tf.cond(
-            tf.reduce_all(tf.shape(image)[:2] == wanted),
-            lambda: tf.ensure_shape(image, (*size, channels)),
-            lambda: _resized(tf, image, size),
-        )
+        image = _resized(tf, image, size, shrink)
 
     def move(maps, fill):
-        return _nearest(tf, maps, fill, corner, window, size)
+        return _nearest(tf, maps, fill, corner, window, size, inside)
 
     return moved(sample, image, move, void)
 
 
-def _resized(tf, image, size):
+def _resized(tf, image, size, shrink):
     """uint8 (h, w, 3) -> uint8 of `size`. Bilinear is its own antialias up to a factor of two."""
-    source = tf.cast(image, tf.float32)  # resizing floats is quicker than resizing bytes
-    large = tf.reduce_any(tf.shape(image)[:2] > 2 * tf.constant(size))
-    source = tf.cond(
-        large,
-        lambda: tf.image.resize(source, size, antialias=True),
-        lambda: tf.image.resize(source, size),
-    )
-    return tf.cast(tf.clip_by_value(tf.round(source), 0, 255), tf.uint8)
+    image = tf.cast(image, tf.float32)  # resizing floats is quicker than resizing bytes
+    if shrink > 2.01:
+        large = tf.reduce_any(tf.shape(image)[:2] > 2 * tf.constant(size))
+        image = tf.cond(
+            large,
+            lambda: tf.image.resize(image, size, antialias=True),
+            lambda: tf.image.resize(image, size),
+        )
+    else:
+        image = tf.image.resize(image, size)
+    return tf.cast(image + 0.5, tf.uint8)  # means of bytes: they cannot leave 0..255
 
 
-def _nearest(tf, maps, fill, corner, window, size):
+def _nearest(tf, maps, fill, corner, window, size, inside):
     """The window of (K, H, W) maps at `size`, by nearest neighbour with half-pixel centres.
 
     Gathering rows, transposing, gathering rows again copies whole rows twice; that is several
     times faster than TensorFlow's nearest-neighbour resize.
     """
-    photo = tf.shape(maps)[1:]
-    for axis in (0, 1):
-        # output i shows floor((i + 1/2) * window / size), in integers: exact
-        place = (2 * tf.range(size[axis]) + 1) * window[axis] // (2 * size[axis]) + corner[axis]
-        inside = (place >= 0) & (place < photo[axis])
-        length = photo[axis]
-        maps = tf.gather(maps, tf.clip_by_value(place, 0, length - 1), axis=1)
+    # output i shows floor((i + 1/2) * window / size), in integers: exact
+    rows, columns = (
+        tf.constant([2 * i + 1 for i in range(size[axis])]) * window[axis] // (2 * size[axis])
+        + corner[axis]
+        for axis in (0, 1)
+    )
 
-        def filled(maps=maps, inside=inside):
-            return tf.where(inside[None, :, None], maps, tf.cast(fill, maps.dtype))
+    def gathered(rows, columns):
+        turned = tf.transpose(tf.gather(maps, rows, axis=1), (0, 2, 1))
+        return tf.transpose(tf.gather(turned, columns, axis=1), (0, 2, 1))
 
-        maps = tf.cond(tf.reduce_all(inside), lambda maps=maps: maps, filled)
-        maps = tf.transpose(maps, (0, 2, 1))
+    def filled():
+        height, width = tf.unstack(tf.shape(maps)[1:])
+        found = gathered(
+            tf.clip_by_value(rows, 0, height - 1), tf.clip_by_value(columns, 0, width - 1)
+        )
+        there = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
+        return tf.where(there, found, tf.cast(fill, maps.dtype))
+
+    maps = tf.cond(inside, lambda: gathered(rows, columns), filled)
     return tf.ensure_shape(maps, (None, *size))
 
 
