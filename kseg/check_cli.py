@@ -40,9 +40,11 @@ def checked(console, named, limit):
 
 def open_splits(named):
     """The splits that the set has, as sources, and findings for those that a reader refuses."""
-    kind, _, path = named.spec.partition(":")
-    if path and not Path(path).exists():
-        raise FileNotFoundError(f"{path!r} does not exist: expected the folder of the data set.")
+    kind = named.spec.partition(":")[0]
+    if named.path is not None and not named.path.exists():
+        raise FileNotFoundError(
+            f"{str(named.path)!r} does not exist: expected the folder of the data set."
+        )
     sources, refused = [], {}
     for split in SPLITS:
         try:

@@ -11,6 +11,10 @@ import time
 from pathlib import Path
 
 BACKENDS = ("tensorflow", "jax", "torch")
+DATA = (
+    "camvid:PATH, voc:PATH, cityscapes:PATH, coco:PATH, tfds:NAME, folder:PATH, records:PATH "
+    "or shapes"
+)
 
 
 def main(arguments=None):
@@ -51,22 +55,25 @@ def _parser():
         return sub
 
     sub = command("demo", demo, "Train, evaluate and draw, without any data of your own.")
-    sub.add_argument("--data", default="shapes", help="shapes (default) or camvid:PATH")
+    sub.add_argument("--data", default="shapes", help=f"shapes (default), or {DATA}")
     sub.add_argument("--run", default="runs/demo", help="folder for the results (%(default)s)")
     sub.add_argument("--epochs", type=int, help="passes over the data (default: about 2 minutes)")
 
     sub = command("check", check, "Find what is wrong with a data set, before training on it.")
-    sub.add_argument("data", help="camvid:PATH, folder:PATH or shapes")
+    sub.add_argument("data", help=DATA)
     sub.add_argument("--json", type=Path, metavar="FILE", help="also write the findings here")
     sub.add_argument("--html", type=Path, metavar="FILE", help="also write a page with pictures")
     sub.add_argument("--limit", type=int, help="samples of each split to look at (all)")
     _data_options(sub)
 
     sub = command("fit", fit, "Train a U-Net.")
-    sub.add_argument("data", nargs="?", help="camvid:PATH, folder:PATH or shapes")
+    sub.add_argument("data", nargs="?", help=DATA)
     sub.add_argument("--run", default="runs/unet", help="folder for the run (%(default)s)")
     sub.add_argument("--resume", action="store_true", help="go on with the run from its last step")
     _data_options(sub)
+    sub.add_argument(
+        "--no-check", action="store_true", help="train in spite of errors that the check finds"
+    )
     sub.add_argument("--encoder", help="encoder in place of the paper's, e.g. mobilenetv2")
     sub.add_argument("--weights", help="weights of the encoder: imagenet or a file")
     sub.add_argument("--width", type=int, default=32, help="channels of level 0 (%(default)s)")
@@ -86,7 +93,7 @@ def _parser():
 
     sub = command("evaluate", evaluate, "Score a run on labelled data.")
     sub.add_argument("run", help="run folder")
-    sub.add_argument("data", nargs="?", help="camvid:PATH, ...; default: the run's own")
+    sub.add_argument("data", nargs="?", help="as for fit; default: the run's own")
     sub.add_argument("--split", default="val", help="train, val or test (%(default)s)")
     sub.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     _data_options(sub)
@@ -103,10 +110,15 @@ def _parser():
 
 def _data_options(parser):
     parser.add_argument(
-        "--classes", type=_names, help="class names of folder:PATH, comma-separated"
+        "--classes", type=_names, help="class names of folder:PATH or tfds:NAME, comma-separated"
     )
     parser.add_argument("--values", type=_ints, help="mask value of each class, e.g. 0,255")
-    parser.add_argument("--val-fraction", type=float, default=0.2, help="of folder:PATH (0.2)")
+    parser.add_argument(
+        "--val-fraction",
+        type=float,
+        default=0.2,
+        help="where the set has no split of its own (0.2)",
+    )
 
 
 def check(options):
@@ -134,7 +146,7 @@ def fit(options):
             raise ValueError(f"{options.run!r} was started from Python: resume it with kseg.fit.")
         named = Named(**_tuples(saved.data))
     elif not options.data:
-        raise ValueError("no data: give camvid:PATH, folder:PATH or shapes, or --resume.")
+        raise ValueError(f"no data: give {DATA}, or --resume.")
     else:
         named = _named(options)
     train, val = named.open("train"), named.open("val")
@@ -159,7 +171,7 @@ def demo(options):
     console = _console()
     from kseg.data.named import Named
 
-    named = Named(options.data)
+    named = Named(options.data).resolved()
     train, val = named.open("train"), named.open("val")
     keras, kseg = _import_keras()
     shapes = options.data == "shapes"
@@ -282,6 +294,7 @@ def _train_and_report(console, model, train, val, options, settings, named):
             settings=settings,
             resume=options.resume,
             data=dataclasses.asdict(named),
+            check_data=not getattr(options, "no_check", False),
         )
     except KeyboardInterrupt:
         if (Path(options.run) / "last.keras").exists():
@@ -391,9 +404,8 @@ def _settings(kseg, options):
 def _named(options):
     from kseg.data.named import Named
 
-    kind, colon, path = options.data.partition(":")
-    spec = kind + colon + (str(Path(path).expanduser().resolve()) if path else "")
-    return Named(spec, options.classes, options.values, options.val_fraction)
+    named = Named(options.data, options.classes, options.values, options.val_fraction)
+    return named.resolved()
 
 
 def _tuples(values):

@@ -94,6 +94,7 @@ def fit(
     data=None,
     augment=None,
     cache=None,
+    check_data=True,
     callbacks=(),
 ):
     """Trains a semantic model and keeps everything in a run folder.
@@ -110,6 +111,8 @@ def fit(
             flip and colour jitter by the settings. The last shape must be `settings.size`. Pass the
             same when resuming.
         cache: Where to keep decoded photos, as in `kseg.data.batches`.
+        check_data: Whether to refuse data in which `kseg.data.check` finds errors. False trains in
+            spite of them; a file that cannot be read still stops the training.
         callbacks: Further Keras callbacks.
 
     Returns:
@@ -146,7 +149,8 @@ def fit(
     for source in sources:
         check_classes(model, source)
     report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
-    report.raise_on_errors()
+    if check_data:
+        report.raise_on_errors()
     weights = class_weights(report.sources[0].pixels, settings.balance)
 
     per_epoch = steps_per_epoch(train, settings.batch_size)
@@ -264,7 +268,7 @@ class Keeper(keras.callbacks.Callback):
         if not np.isfinite(logs["loss"]):
             raise ValueError(
                 f"The loss became {logs['loss']} at step {self.step} of this start. A label may "
-                "be outside the class list, or the learning rate too high: run `kseg evaluate` on "
+                "be outside the class list, or the learning rate too high: run `kseg check` on "
                 "the data or lower learning_rate. The last checkpoint is kept."
             )
         if self.stop_requested:

@@ -24,6 +24,8 @@ ORDER = (
     "progress",
     "train",
     "report",
+    "check_cli",
+    "check_page",
     "cli",
 )
 NUMERIC = ("ops", "losses", "metrics", "models")

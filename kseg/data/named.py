@@ -59,6 +59,12 @@ class Named:
         kind, _, path = self.spec.partition(":")
         return Path(path).expanduser() if path and kind != "tfds" else None
 
+    def resolved(self):
+        """The same with an absolute path, for a file that is read from elsewhere."""
+        kind = self.spec.partition(":")[0]
+        path = self.path
+        return self if path is None else dataclasses.replace(self, spec=f"{kind}:{path.resolve()}")
+
     def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
 
@@ -77,7 +83,7 @@ class Named:
             "coco": lambda: self._coco(split),
             "tfds": lambda: self._tfds(place, split),
             "folder": lambda: self._folder(split, probe),
-            "records": lambda: records(self.path / split),
+            "records": lambda: self._records(split),
         }
         if kind == "shapes" and not place:
             return shapes(split)
@@ -107,6 +113,12 @@ class Named:
     def _tfds(self, name, split):
         builder, part_of = divided(name, split, self.val_fraction)
         return tfds(builder, part_of, class_names=self.classes, values=self.values)
+
+    def _records(self, split):
+        path = self.path / split
+        if not path.is_dir():
+            raise FileNotFoundError(f"{str(path)!r} does not exist: expected records of the split.")
+        return records(path)
 
     def _folder(self, split, probe):
         listed = self.path / f"{split}.txt"

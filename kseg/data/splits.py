@@ -7,9 +7,20 @@ from kseg.data.files import stem
 
 
 def subfolder(folder, split):
-    """`folder/split` if there is one, else the folder itself."""
-    inner = Path(folder).expanduser() / split if split else None
-    return inner if inner is not None and inner.is_dir() else Path(folder).expanduser()
+    """`folder/split` if there is one, else the folder itself.
+
+    Raises:
+        FileNotFoundError: there are sub-folders of splits, but none of this one.
+    """
+    folder = Path(folder).expanduser()
+    if not split or (folder / split).is_dir():
+        return folder / split if split else folder
+    if (folder / "train").is_dir():
+        raise FileNotFoundError(
+            f"{str(folder / split)!r} does not exist, although there is {str(folder / 'train')!r}: "
+            "expected a sub-folder for each split."
+        )
+    return folder
 
 
 def listed(path, paths):

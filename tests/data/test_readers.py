@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import kseg
+from kseg.data import layouts
 from kseg.data.check import check_classes, check_samples
 from kseg.data.named import Named
 from kseg.data.source import default_colors
@@ -78,12 +79,39 @@ def test_named(pair_folders, camvid_root):
     assert Named(f"folder:{root}").open("train").class_names == ("ground", "object")
     assert len(Named(f"camvid:{camvid_root}").open("val")) == 101
     assert Named("shapes").open("val").num_classes == 6
-    for spec in ("photos", "camvid", "coco:x"):
+    for spec in ("photos", "camvid", "coco:", "ade:x"):
         with pytest.raises(ValueError, match="camvid:PATH"):
             Named(spec).open("train")
+    with pytest.raises(FileNotFoundError, match="'nowhere' does not exist"):
+        Named("coco:nowhere").open("train")
     (root / "classes.txt").unlink()
     with pytest.raises(FileNotFoundError, match="classes.txt"):
         Named(f"folder:{root}").open("train")
+
+
+def test_named_sets_of_every_layout(tmp_path, monkeypatch):
+    semantic = [kseg.data.shapes(split, count=3) for split in ("train", "val")]
+    objects = [kseg.data.shapes(split, count=3, instances=True) for split in ("train", "val")]
+    for split, labels, things in zip(("train", "val"), semantic, objects):
+        layouts.write_voc(labels, tmp_path / "voc" / "VOC2012", split)
+        layouts.write_cityscapes(labels, tmp_path / "city", split)
+        annotations = tmp_path / "coco" / "annotations" / f"instances_{split}2017.json"
+        layouts.write_coco(things, tmp_path / "coco" / f"{split}2017", annotations)
+        kseg.data.write_records(labels, tmp_path / "records" / split)
+    layouts.write_coco(objects[0], tmp_path / "one/images", tmp_path / "one/annotations.json")
+    for spec, classes in (("voc", 21), ("city", 19), ("coco", 6), ("records", 6)):
+        kind = "cityscapes" if spec == "city" else spec
+        for split, labels in zip(("train", "val"), semantic):
+            source = Named(f"{kind}:{tmp_path / spec}").open(split)
+            assert source.num_classes == classes and len(source) == 3
+            assert source[1]["label"].shape == labels[1]["label"].shape
+        with pytest.raises((FileNotFoundError, ValueError), match="test"):
+            Named(f"{kind}:{tmp_path / spec}").open("test")
+    one = Named(f"coco:{tmp_path / 'one'}", val_fraction=0.34)
+    assert sorted(one.open("train").ids + one.open("val").ids) == sorted(objects[0].ids)
+    monkeypatch.chdir(tmp_path)
+    assert Named("records:records").resolved().spec == f"records:{tmp_path / 'records'}"
+    assert Named("tfds:pets").resolved().spec == "tfds:pets"
 
 
 def test_source_refuses_what_cannot_be(pair_folders):
