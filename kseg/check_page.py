@@ -10,37 +10,41 @@ from PIL import Image
 from kseg.check_cli import class_rows, size_line
 from kseg.data.check.reading import file_of
 from kseg.data.files import load_mask, load_photo
-from kseg.report import colorize, overlay
+from kseg.report import colorize, object_colors, objects, overlay, spread
 from kseg.runs import replacing
 
-EXAMPLES = 6  # samples shown of a finding
-WIDTH = 280  # of a picture, in pixels
+EXAMPLES = 6  # samples shown of a finding, and of a source
+WIDTH = 320  # of a picture on the page, in pixels; stored twice as wide for fine screens
+SWATCHES = 12  # colours shown of the objects of one class
 LISTED = 200  # files named of a finding
 
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1e1e1e; background: #fff;
-       max-width: 1180px; margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 2em; } h3 { font-size: 1.05em; }
-table { border-collapse: collapse; margin: .6em 0; }
-th, td { padding: .2em .7em; text-align: right; border-bottom: 1px solid #e1e1e1; }
-th:first-child, td:first-child { text-align: left; }
-.finding { border-left: 5px solid #c98a00; background: #fafafa;
-           padding: .1em 1em; margin: 1.2em 0; }
-.finding.error { border-color: #dc322f; }
-.tag { color: #fff; background: #c98a00; border-radius: 3px; padding: 0 .45em; font-size: .85em; }
-.error .tag { background: #dc322f; }
-.examples { display: flex; flex-wrap: wrap; gap: .8em; margin: .8em 0; }
-figure { margin: 0; width: 280px; } figure img { width: 280px; display: block; }
-figcaption { font-size: .8em; color: #555; overflow-wrap: anywhere; }
-.swatch { display: inline-block; width: .9em; height: .9em; border: 1px solid #1e1e1e;
-          margin-right: .5em; vertical-align: -.1em; }
-.bar { fill: #266ec8; } svg text { font: 12px system-ui, sans-serif; }
-details { margin: .5em 0; } .ok { color: #329650; } code { overflow-wrap: anywhere; }
+STYLE = f"""
+body {{ font: 15px/1.45 system-ui, sans-serif; color: #1e1e1e; background: #fff;
+       max-width: 1180px; margin: 2em auto; padding: 0 1em; }}
+h1 {{ font-size: 1.5em; }} h2 {{ font-size: 1.2em; margin-top: 2em; }} h3 {{ font-size: 1.05em; }}
+table {{ border-collapse: collapse; margin: .6em 0; }}
+th, td {{ padding: .2em .7em; text-align: right; border-bottom: 1px solid #e1e1e1; }}
+th:first-child, td:first-child {{ text-align: left; }}
+.finding {{ border-left: 5px solid #c98a00; background: #fafafa;
+           padding: .1em 1em; margin: 1.2em 0; }}
+.finding.error {{ border-color: #dc322f; }}
+.tag {{ color: #fff; background: #c98a00; border-radius: 3px; padding: 0 .45em; font-size: .85em; }}
+.error .tag {{ background: #dc322f; }}
+.examples {{ display: flex; flex-wrap: wrap; gap: .8em; margin: .8em 0; }}
+figure {{ margin: 0; width: {WIDTH}px; }} figure img {{ width: {WIDTH}px; display: block; }}
+figcaption {{ font-size: .8em; color: #555; overflow-wrap: anywhere; }}
+.swatch {{ display: inline-block; width: .9em; height: .9em; border: 1px solid #1e1e1e;
+          margin-right: .5em; vertical-align: -.1em; }}
+.void {{ background: repeating-linear-gradient(135deg, #fff 0 2px, #888 2px 6px); }}
+.legend {{ font-size: .85em; }} .legend span + span {{ margin-left: 1em; }}
+.legend .swatch, figcaption .swatch {{ margin: 0 .3em 0 0; }}
+.bar {{ fill: #266ec8; }} svg text {{ font: 12px system-ui, sans-serif; }}
+details {{ margin: .5em 0; }} .ok {{ color: #329650; }} code {{ overflow-wrap: anywhere; }}
 """
 
 
 def page(report, sources, path):
-    """Writes the findings with example pictures, the classes and the sizes of each source.
+    """Writes the findings with example pictures; classes, samples and sizes of each source.
 
     Args:
         report: A `kseg.data.check.Report`.
@@ -49,7 +53,8 @@ def page(report, sources, path):
     """
     by_name = {stats.name: source for stats, source in zip(report.sources, sources)}
     parts = [_findings(report, by_name)]
-    parts += [_statistics(stats) for stats in report.sources]
+    for stats, source in zip(report.sources, sources):
+        parts += [_statistics(stats), _samples(source), _size_histogram(stats.sizes)]
     text = (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width'>"
@@ -105,13 +110,16 @@ def _example(source, index):
 
 
 def _overlaid(source, sample):
-    if source.task == "semantic":
-        label = sample["label"]
-    else:  # the instances painted one over the other, -1 where there is none
-        label = np.full(sample["image"].shape[:2], source.void, np.int32)
-        for mask, class_id in zip(sample["masks"], sample["classes"]):
-            label[mask != 0] = class_id
-    return overlay(sample["image"], label, source.colors, void=source.void)
+    image = sample["image"]
+    if source.task == "instance":
+        return objects(image, sample["masks"], sample["boxes"], crowd=sample["crowd"])
+    picture = overlay(image, sample["label"], source.colors, void=source.void)
+    # a bare photo could be taken for a pale class: void is hatched in white
+    y, x = np.indices(picture.shape[:2])
+    period = max(4, picture.shape[1] // 60)
+    hatched = (sample["label"] == source.void) & ((x + y) % period < max(1, period // 4))
+    picture[hatched] = 255
+    return picture
 
 
 def _separately(source, index):
@@ -141,18 +149,88 @@ def _encoded(picture):
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
+def _samples(source):
+    """A few samples with their labels laid over; those that cannot be read are findings."""
+    figures, shown = "", set()
+    for index in spread(len(source), EXAMPLES):
+        try:
+            sample = source[index]
+        except Exception:  # whatever it is, a finding tells of it
+            continue
+        if source.task == "semantic":
+            content, classes = _shares(source, sample["label"])
+            shown |= classes
+        else:
+            content = _object_counts(source, sample)
+        figures += (
+            f"<figure><img alt='' src='{_encoded(_overlaid(source, sample))}'>"
+            f"<figcaption><b>{_text(source.ids[index])}</b><br>{content}</figcaption></figure>"
+        )
+    if not figures:
+        return ""
+    legend = "Each object in a colour of its own, with its box; a crowd is grey."
+    if source.task == "semantic":
+        legend = _legend(source, shown)
+    return f"<h3>Samples</h3><p class='legend'>{legend}</p><div class='examples'>{figures}</div>"
+
+
+def _shares(source, label):
+    """The classes of a mask, largest first, as text; and the ids that it holds."""
+    ids, counts = np.unique(label, return_counts=True)
+    names = []
+    for position in np.argsort(-counts, kind="stable"):
+        names.append(f"{_name(source, ids[position])} {counts[position] / label.size:.1%}")
+    return _text(", ".join(names)), set(ids.tolist())
+
+
+def _object_counts(source, sample):
+    """How many objects of each class, after their colours."""
+    colors = object_colors(sample["crowd"])
+    kinds = {}
+    for class_id, crowd, color in zip(sample["classes"], sample["crowd"], colors):
+        name = _name(source, class_id) + (" (crowd)" if crowd else "")
+        kinds.setdefault(name, []).append(color)
+    names = [
+        f"{''.join(map(_swatch, colors[:SWATCHES]))}{'… ' * (len(colors) > SWATCHES)}"
+        f"{_text(name)}: {len(colors)}"
+        for name, colors in sorted(kinds.items(), key=lambda kind: -len(kind[1]))
+    ]
+    return "<br>".join(names) or "no object"
+
+
+def _legend(source, ids):
+    entries = []
+    for class_id in sorted(ids):
+        name = _text(_name(source, class_id))
+        if class_id == source.void:
+            entries.append(f"<span><span class='swatch void'></span>{name}</span>")
+        elif 0 <= class_id < source.num_classes:
+            entries.append(f"<span>{_swatch(source.colors[class_id])}{name}</span>")
+    return " ".join(entries)
+
+
+def _name(source, class_id):
+    if class_id == source.void:
+        return "void"
+    known = 0 <= class_id < source.num_classes
+    return source.class_names[class_id] if known else f"unknown id {class_id}"
+
+
+def _swatch(color):
+    return f"<span class='swatch' style='background: rgb{tuple(map(int, color))}'></span>"
+
+
 def _statistics(stats):
     headings, *rows = class_rows(stats)
     head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
     body = ""
     for row, color in zip(rows, stats.colors):
-        swatch = f"<span class='swatch' style='background: rgb{tuple(map(int, color))}'></span>"
         cells = "".join(f"<td>{_text(cell)}</td>" for cell in row[1:])
-        body += f"<tr><td>{swatch}{_text(row[0])}</td>{cells}</tr>"
+        body += f"<tr><td>{_swatch(color)}{_text(row[0])}</td>{cells}</tr>"
     return (
         f"<h2>{_text(stats.name)}</h2><p>{stats.read:,} of {stats.samples:,} samples read, "
         f"{stats.void_pixels:,} pixels void; {_text(size_line(stats))}.</p>"
-        f"<table><tr>{head}</tr>{body}</table>{_size_histogram(stats.sizes)}"
+        f"<table><tr>{head}</tr>{body}</table>"
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from kseg.data.source import default_colors
 from kseg.runs import replacing
 
 INK, PAPER, GRID = (30, 30, 30), (255, 255, 255), (225, 225, 225)
@@ -38,11 +39,60 @@ def overlay(image, labels, colors, *, opacity=0.5, void=255):
     return np.round(mixed).astype(np.uint8)
 
 
+def object_colors(crowd):
+    """A colour for each object; grey for a crowd, which is no object of its own.
+
+    Args:
+        crowd: bool `(N,)`.
+    """
+    colors = default_colors(len(crowd) + 1)[1:]  # the first is black
+    return [NOT_SCORED if many else color for many, color in zip(crowd, colors)]
+
+
+def objects(image, masks, boxes, *, crowd=None, opacity=0.5):
+    """Lays a colour of its own over each object of a photo, and draws its box.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        masks: `(N, H, W)`, zero outside the object.
+        boxes: `(N, 4)`, x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
+        crowd: bool `(N,)`, true for a region of many objects, which is grey; None for none.
+        opacity: Share of the colour, 0..1.
+
+    Returns:
+        uint8 `(H, W, 3)`.
+    """
+    crowd = np.zeros(len(masks), bool) if crowd is None else np.asarray(crowd)
+    colors = object_colors(crowd)
+    # small objects last, so that none is lost under a large one; crowds below them all
+    order = sorted(range(len(masks)), key=lambda i: (not crowd[i], -np.count_nonzero(masks[i])))
+    top = np.full(np.shape(image)[:2], -1)
+    for index in order:
+        top[np.asarray(masks[index]) != 0] = index
+    picture = Image.fromarray(overlay(image, top, colors, opacity=opacity, void=-1))
+    draw = ImageDraw.Draw(picture)
+    width = max(1, round(picture.width / 250))
+    for index in order:
+        x1, y1, x2, y2 = map(int, boxes[index])
+        if x2 > x1 and y2 > y1:
+            draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=colors[index], width=width)
+    return np.asarray(picture)
+
+
 def errors(labels, predicted, void=255):
     """Right pixels pale, wrong pixels red, void grey: uint8 `(H, W, 3)`."""
     table = np.array([RIGHT, WRONG, NOT_SCORED], np.uint8)
     kind = np.where(labels == void, 2, (np.asarray(labels) != predicted).astype(int))
     return table[kind]
+
+
+def spread(length, count):
+    """`count` positions evenly spread over `length`, the first and the last among them.
+
+    >>> spread(101, 3), spread(2, 3)
+    ([0, 50, 100], [0, 1])
+    """
+    return np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
 
 
 def sheet(model, source, path, *, count=6, width=320):
@@ -57,9 +107,8 @@ def sheet(model, source, path, *, count=6, width=320):
     """
     from kseg.predict import predict
 
-    chosen = np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int)
     rows = []
-    for index in dict.fromkeys(chosen.tolist()):
+    for index in spread(len(source), count):
         sample = source[index]
         image, labels = sample["image"], sample["label"]
         predicted = predict(model, image)
