@@ -1,4 +1,4 @@
-"""Real COCO files, and a Source compared both ways of reading it."""
+"""Real files, a Source compared both ways of reading it, and which tests which backend runs."""
 
 from pathlib import Path
 
@@ -6,6 +6,15 @@ import numpy as np
 import pytest
 
 import kseg
+
+# `kseg.data` is TensorFlow whatever the backend: beside these, its tests run where Keras is too
+ON_EVERY_BACKEND = (
+    "test_files.py",
+    "test_folder.py",
+    "test_keras_layers.py",
+    "test_pipeline.py",
+    "test_shapes.py",
+)
 
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -50,3 +59,15 @@ def same_eagerly():
         return read
 
     return check
+
+
+def pytest_collection_modifyitems(items):
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        return
+    skip = pytest.mark.skip(reason="TensorFlow's own operations: run with its backend")
+    for item in items:
+        here = item.path.parent == Path(__file__).parent
+        if here and item.path.name not in ON_EVERY_BACKEND:
+            item.add_marker(skip)
