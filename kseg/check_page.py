@@ -35,7 +35,7 @@ figure {{ margin: 0; width: {WIDTH}px; }} figure img {{ width: {WIDTH}px; displa
 figcaption {{ font-size: .8em; color: #555; overflow-wrap: anywhere; }}
 .swatch {{ display: inline-block; width: .9em; height: .9em; border: 1px solid #1e1e1e;
           margin-right: .5em; vertical-align: -.1em; }}
-.void {{ background: repeating-linear-gradient(135deg, #fff 0 2px, #888 2px 6px); }}
+.void {{ background: repeating-linear-gradient(135deg, #fff 0 2px, #000 2px 4px, #999 4px 6px); }}
 .legend {{ font-size: .85em; }} .legend span + span {{ margin-left: 1em; }}
 .legend .swatch, figcaption .swatch {{ margin: 0 .3em 0 0; }}
 .bar {{ fill: #266ec8; }} svg text {{ font: 12px system-ui, sans-serif; }}
@@ -114,11 +114,12 @@ def _overlaid(source, sample):
     if source.task == "instance":
         return objects(image, sample["masks"], sample["boxes"], crowd=sample["crowd"])
     picture = overlay(image, sample["label"], source.colors, void=source.void)
-    # a bare photo could be taken for a pale class: void is hatched in white
+    # a bare photo could be taken for a pale class: void is hatched, black and white to show on any
     y, x = np.indices(picture.shape[:2])
-    period = max(4, picture.shape[1] // 60)
-    hatched = (sample["label"] == source.void) & ((x + y) % period < max(1, period // 4))
-    picture[hatched] = 255
+    stripe = max(1, picture.shape[1] // 240)
+    phase = (x + y) // stripe % 5
+    for place, grey in ((0, 255), (1, 0)):
+        picture[(sample["label"] == source.void) & (phase == place)] = grey
     return picture
 
 

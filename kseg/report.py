@@ -14,7 +14,7 @@ LINES = ((38, 110, 200), (220, 110, 20), (50, 150, 80))
 def colorize(labels, colors, void=255):
     """Class ids `(H, W)` -> RGB uint8 `(H, W, 3)`; void and unknown ids are black."""
     table = np.zeros((len(colors) + 1, 3), np.uint8)
-    table[:-1] = colors
+    table[:-1] = np.reshape(colors, (-1, 3))
     labels = np.asarray(labels)
     known = (labels >= 0) & (labels < len(colors)) & (labels != void)
     return table[np.where(known, labels, len(colors))]
@@ -45,7 +45,12 @@ def object_colors(crowd):
     Args:
         crowd: bool `(N,)`.
     """
-    colors = default_colors(len(crowd) + 1)[1:]  # the first is black
+    # lifted, so that boxes show on dark photos; greys are of crowds alone
+    colors = [
+        tuple(min(255, value + 60) for value in color)
+        for color in default_colors(2 * len(crowd) + 2)
+        if len(set(color)) > 1
+    ]
     return [NOT_SCORED if many else color for many, color in zip(crowd, colors)]
 
 
