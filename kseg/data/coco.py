@@ -9,7 +9,7 @@ import numpy as np
 
 from kseg.data._tensorflow import tensorflow
 from kseg.data.coco_json import beyond, field, load, pycocotools_mask, to_rle
-from kseg.data.decode import decode_colors, read_photo, require
+from kseg.data.decode import decode_colors, photo_size, read_photo, require
 from kseg.data.files import column, stem
 from kseg.data.rle import END, decode_columns, decode_rles
 from kseg.data.sample import masks_of, without_empty
@@ -92,16 +92,18 @@ def _objects(found, photos, instances):
         )
 
     def decode_objects(row):
+        photo = read_photo(row["image"])
         return {
-            "image": read_photo(row["image"]),
-            "masks": decode_rles(row["rles"], row["size"]),
+            "image": photo,
+            "masks": decode_rles(row["rles"], _size(row, photo)),
             "classes": _numbers(row["classes"]),
             "crowd": _numbers(row["crowd"]) != 0,
         }
 
     def decode_map(row):
         tf = tensorflow()
-        size, kind = row["size"], tf.uint8 if void < 256 else tf.int32
+        photo, kind = read_photo(row["image"]), tf.uint8 if void < 256 else tf.int32
+        size = _size(row, photo)
         masks = tf.cast(decode_columns(row["rles"], size), kind)
         classes = tf.cast(_numbers(row["classes"]), kind)
         label = tf.foldl(
@@ -111,7 +113,7 @@ def _objects(found, photos, instances):
             tf.zeros([size[0] * size[1]], kind),
         )
         label = tf.transpose(tf.reshape(label, [size[1], size[0]]))
-        return {"image": read_photo(row["image"]), "label": label}
+        return {"image": photo, "label": label}
 
     return _source(
         found,
@@ -128,6 +130,25 @@ def _objects(found, photos, instances):
         categories,
         problems,
     )
+
+
+def _size(row, photo):
+    """The size that the file gives for a photo, which must be the photo's: a wrong one may be huge.
+
+    Where it is wrong the size is 0, so that nothing is decoded in the same step.
+    """
+    tf = tensorflow()
+    size = photo_size(photo)
+    same = tf.reduce_all(size == row["size"])
+    require(
+        same,
+        lambda: tf.strings.format(
+            "image and mask differ in size: {} is {} pixels, the annotation file says {} (height, "
+            "width). Take both from the same release.",
+            (row["image"], size, row["size"]),
+        ),
+    )
+    return tf.where(same, size, 0)
 
 
 def _rles(found, image, listed):
@@ -191,7 +212,7 @@ def _panoptic(found, photos, instances, folder):
         if notes:
             problems[index] = notes
         segments = dict(sorted(segments.items()))
-        crowd = [segment.get("iscrowd", 0) for segment in segments.values()]
+        crowd = [int(segment.get("iscrowd", 0)) for segment in segments.values()]
         classes = [class_of.get(segment["category_id"], -1) for segment in segments.values()]
         if not instances:
             classes = [void if is_crowd else c for is_crowd, c in zip(crowd, classes)]
@@ -253,7 +274,8 @@ def _panoptic(found, photos, instances, folder):
 def _colors(categories):
     """The file's own colours, if it has one for each category."""
     given = [category.get("color") for category in categories]
-    if all(isinstance(c, list) and len(c) == 3 and set(c) <= {*range(256)} for c in given):
+    known = range(256)
+    if all(isinstance(c, list) and len(c) == 3 and all(v in known for v in c) for c in given):
         return tuple(map(tuple, given))
     return default_colors(len(categories) + 1)[1:]
 

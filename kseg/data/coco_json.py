@@ -16,6 +16,7 @@ import numpy as np
 from kseg.data.rle import parse
 
 FARTHEST = 1_000_000  # pixels; pycocotools walks along a polygon's sides, so they must be finite
+MOST_PIXELS = 2**29  # of a photo; TensorFlow decodes no larger ones
 SLACK = 1  # pixels by which a box may reach beyond its photo: rounding, or counting from 1
 
 
@@ -65,8 +66,11 @@ def load(path):
         if not field(image, "file_name", str, where):
             raise ValueError(f"{where}: file_name is empty; expected the photo's name.")
         height, width = (field(image, side, int, where) for side in ("height", "width"))
-        if min(height, width) < 1 or height * width >= 2**31:
-            raise ValueError(f"{where}: height={height}, width={width}: expected pixels, >= 1.")
+        if min(height, width) < 1 or height * width >= MOST_PIXELS:
+            raise ValueError(
+                f"{where}: height={height}, width={width}: expected pixels, >= 1 and fewer than "
+                f"{MOST_PIXELS} in all."
+            )
     names = {}  # category id -> name
     for category in categories:
         where = f"{path}: category {category.get('id')!r}"
@@ -139,7 +143,7 @@ def beyond(box, height, width, where):
         box: COCO's `[x, y, width, height]`.
     """
     numbers = isinstance(box, list) and len(box) == 4
-    if not numbers or not all(isinstance(b, (int, float)) and np.isfinite(b) for b in box):
+    if not numbers or not all(isinstance(b, (int, float)) and abs(b) < 2**31 for b in box):
         raise ValueError(f"{where}: bbox={box!r:.60}; expected [x, y, width, height].")
     x, y, w, h = box
     most = max(-x, -y, x + w - width, y + h - height)

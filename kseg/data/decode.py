@@ -150,7 +150,8 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         )
 
     require(is_png & (is_ids | repeated), lambda: tf.cond(is_png, in_color, no_png))
-    content = tf.cond(color_type == PALETTE, lambda: _palette_to_grey(content), lambda: content)
+    is_palette = (color_type == PALETTE) & (bits <= 8)  # there is none of 16: an error below
+    content = tf.cond(is_palette, lambda: _palette_to_grey(content), lambda: content)
     kind = tf.int32 if wide else tf.uint8
 
     def deep():

@@ -91,18 +91,23 @@ def load_mask(path):
     image = _open(path)
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         image = image.convert("RGB")
-    return np.array(image).astype(np.int32)
+    mask = np.array(image).astype(np.int32)
+    with open(path, "rb") as file:
+        header = file.read(26)
+    if header[:4] == b"\x89PNG" and header[25] == 0:  # grey of 2 or 4 bits Pillow spreads to 0..255
+        mask //= {2: 85, 4: 17}.get(header[24], 1)
+    return mask
 
 
 def _open(path):
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"{str(path)!r} does not exist: expected an image file.")
     try:
         with Image.open(path) as image:  # closes the file, keeps the pixels
             image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # of damaged bytes, Pillow raises whatever it runs into
         raise ValueError(
             f"{str(path)!r} cannot be read as an image ({error}). Replace or remove the file."
         ) from error

@@ -10,7 +10,7 @@ from kseg.data.coco import coco
 from kseg.data.folder import folder
 from kseg.data.records import records
 from kseg.data.shapes import shapes
-from kseg.data.splits import part
+from kseg.data.splits import part, text_of
 from kseg.data.tfds import divided, tfds
 from kseg.data.voc import voc
 
@@ -46,12 +46,14 @@ class Named:
             line, or to ask TFDS.
         values: The mask value of each class for `folder` and `tfds`; None for 0, 1, 2, ...
         val_fraction: Share held out for validation where the set has no split of its own.
+        instances: Whether to read objects in place of labels, where the set has them.
     """
 
     spec: str
     classes: tuple[str, ...] | None = None
     values: tuple[int, ...] | None = None
     val_fraction: float = 0.2
+    instances: bool = False
 
     @property
     def path(self):
@@ -78,15 +80,15 @@ class Named:
         kind, _, place = self.spec.partition(":")
         readers = {
             "camvid": lambda: camvid(self.path, split),
-            "voc": lambda: voc(self.path, split),
-            "cityscapes": lambda: cityscapes(self.path, split),
+            "voc": lambda: voc(self.path, split, instances=self.instances),
+            "cityscapes": lambda: cityscapes(self.path, split, instances=self.instances),
             "coco": lambda: self._coco(split),
             "tfds": lambda: self._tfds(place, split),
             "folder": lambda: self._folder(split, probe),
             "records": lambda: self._records(split),
         }
         if kind == "shapes" and not place:
-            return shapes(split)
+            return shapes(split, instances=self.instances)
         if kind not in readers or not place:
             raise ValueError(f"data {self.spec!r}: expected one of {', '.join(KINDS)}.")
         if self.path is not None and not self.path.is_dir():
@@ -98,13 +100,13 @@ class Named:
     def _coco(self, split):
         single = self.path / "annotations.json"
         if single.is_file():
-            source = coco(self.path / "images", single)
+            source = coco(self.path / "images", single, instances=self.instances)
             chosen = part(source.ids, split, self.val_fraction)
             return source.subset(chosen, name=f"{source.name}/{split}")
         for pattern in (f"instances_{split}*.json", f"panoptic_{split}*.json", f"{split}.json"):
             for found in sorted((self.path / "annotations").glob(pattern)):
                 name = re.sub("^(instances|panoptic)_", "", found.stem)
-                return coco(self.path / name, found)
+                return coco(self.path / name, found, instances=self.instances)
         raise FileNotFoundError(
             f"split={split!r}: {str(self.path / 'annotations')!r} holds no instances_{split}*.json "
             f"nor {split}.json: expected COCO's own layout, or annotations.json and images."
@@ -127,6 +129,7 @@ class Named:
             self.path / "masks",
             self.classes or _class_names(self.path / "classes.txt"),
             values=self.values,
+            instances=self.instances,
             split=split,
             list_file=listed if listed.is_file() else None,
             val_fraction=self.val_fraction,
@@ -141,8 +144,4 @@ def _class_names(path):
             f"{str(path)!r} does not exist. Write the class names there, one a line in the order "
             "of their ids, or give --classes background,cell,..."
         )
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is no text file ({error}).") from error
-    return tuple(line.strip() for line in lines if line.strip())
+    return tuple(line.strip() for line in text_of(path).splitlines() if line.strip())

@@ -141,7 +141,14 @@ def records(path, *, shard=None):
             for key in ("name", "task", "class_names", "colors", "void", "category_ids")
         }
         decoded = description["decoded"]
-    except (ValueError, KeyError, TypeError, OSError, AttributeError) as error:
+        _check(given, decoded, files, place, offsets)
+        source = Source(
+            columns={"file": files[place], "offset": offsets},
+            decode=_decoder(given["task"], decoded, given["void"], len(given["class_names"])),
+            ids=tuple(ids.tolist()),
+            **given,
+        )
+    except Exception as error:  # of damaged bytes, zipfile and NumPy raise whatever they run into
         raise ValueError(
             f"path={str(path)!r}: source.json or index.npz is damaged ({error!r}). "
             "Write the records again."
@@ -157,12 +164,6 @@ def records(path, *, shard=None):
             f"{missing[0]!r} does not exist: {len(missing)} of {len(files)} record files are "
             "missing. Copy the whole folder, or write it again."
         )
-    source = Source(
-        columns={"file": files[place], "offset": offsets},
-        decode=_decoder(given["task"], decoded, given["void"], len(given["class_names"])),
-        ids=tuple(ids.tolist()),
-        **given,
-    )
     if shard is None:
         return source
     number, hosts = shard
@@ -236,6 +237,28 @@ def _in_memory(source):
         task=source.task,
         category_ids=source.category_ids,
     )
+
+
+def _check(given, decoded, files, place, offsets):
+    """Raises `ValueError` for a description of wrong types, which would fail later or elsewhere."""
+
+    def is_list(value, of):
+        return isinstance(value, tuple) and all(type(each) is of for each in value)
+
+    sound = {
+        "name": isinstance(given["name"], str),
+        "class_names": is_list(given["class_names"], str),
+        "colors": is_list(given["colors"], tuple)
+        and all(len(color) == 3 and is_list(color, int) for color in given["colors"]),
+        "void": type(given["void"]) is int,
+        "category_ids": given["category_ids"] is None or is_list(given["category_ids"], int),
+        "decoded": isinstance(decoded, bool),
+        "shard": place.dtype == np.int64 and 0 <= place.min() and place.max() < len(files),
+        "offset": offsets.dtype == np.int64 and 0 <= offsets.min(),
+    }
+    for key, is_sound in sound.items():
+        if not is_sound:
+            raise ValueError(f"its {key} is not what write_records writes")
 
 
 def _tuples(value):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from kseg.data.files import MASKS, list_files, stem
 from kseg.data.source import default_colors
+from kseg.data.splits import text_of
 
 CONVERTED = "kseg_png"  # folder beside the MATLAB files
 KINDS = {"cls": "GTcls", "inst": "GTinst"}  # folder -> the variable in its files
@@ -82,7 +83,7 @@ def _listed(dataset):
         path = dataset / split
         if not path.is_file():
             raise FileNotFoundError(f"{str(path)!r} does not exist: expected SBD's list of photos.")
-        ids |= set(path.read_text(encoding="utf-8").split())
+        ids |= set(text_of(path).split())
     return ids
 
 

@@ -36,11 +36,7 @@ def listed(path, paths):
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"{str(path)!r} does not exist: expected a list of names.")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is no text file ({error}).") from error
-    lines = [line.strip() for line in lines]
+    lines = [line.strip() for line in text_of(path).splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     if not names:
         raise ValueError(f"{str(path)!r} names no photo: expected one name a line.")
@@ -62,6 +58,20 @@ def listed(path, paths):
         twice = next(stem(paths[c]) for c in chosen if chosen.count(c) > 1)
         raise ValueError(f"{str(path)!r} names {twice!r} twice: expected each photo once.")
     return chosen
+
+
+def text_of(path):
+    """The text of a file, with or without the mark (BOM) that Windows puts before it.
+
+    Raises:
+        ValueError: it is not in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{str(path)!r} is no text file ({error}). Save it as plain text in UTF-8."
+        ) from error
 
 
 def part(stems, split, val_fraction):

@@ -11,6 +11,7 @@ from kseg.data.files import column, stem
 from kseg.data.sample import masks_of
 from kseg.data.sbd import sbd_masks
 from kseg.data.source import VOID, Source, default_colors
+from kseg.data.splits import text_of
 
 CLASSES = (
     "background",
@@ -126,7 +127,7 @@ def _listed(root, split):
     if not path.is_file():
         there = ", ".join(stem(p) for p in sorted(path.parent.glob("*.txt"))) or "none"
         raise FileNotFoundError(f"{str(path)!r} does not exist. Splits there: {there}.")
-    ids = list(dict.fromkeys(path.read_text(encoding="utf-8").split()))
+    ids = list(dict.fromkeys(text_of(path).split()))
     if not ids:
         raise ValueError(f"{str(path)!r} is empty: expected one photo id a line.")
     return ids

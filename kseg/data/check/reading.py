@@ -1,7 +1,9 @@
 """The first bad file of a training, found and named; whether a model suits a source."""
 
 import contextlib
+import re
 
+OWN = "kseg: "  # what the messages of `kseg.data.decode.require` start with
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."
 
 
@@ -48,31 +50,69 @@ def first_bad_sample(source):
 
 def explain(source, index):
     """One line on why a sample cannot be read: the file, what is wrong, what to do."""
-    from kseg.data.files import load_mask, load_photo
+    from kseg.data.files import load_photo
 
     shapes = {}
-    for name, load in (("image", load_photo), ("label", load_mask)):
-        path = file_of(source, name, index)
-        if path:
+    for name in ("image", "label", "instances"):
+        for path in files_of(source, name, index):
             try:
-                shapes[name] = load(path).shape[:2]
+                shapes[name] = load_photo(path).shape[:2]
             except (ValueError, OSError) as error:
                 return str(error)
-    if len(set(shapes.values())) == 2:
+    if "label" in shapes and shapes["label"] != shapes.get("image", shapes["label"]):
         file = repr(file_of(source, "label", index))
         return f"{size_mismatch(file, shapes['image'], shapes['label'])} {SIZES}"
     try:
         source[index]
     except Exception as error:  # whatever a reader's decode raises
-        return own_words(error)
+        text = own_words(error)
+        file = file_at_fault(source, index, text)
+        if file in text:
+            return text
+        if is_ours(error):
+            return f"{file!r}: {text}"
+        return f"{file!r} cannot be read ({text}). Replace or remove the file."
     return f"{source.ids[index]}: cannot be read."
+
+
+def file_at_fault(source, index, text):
+    """The file that an error is about: the one it names, or the first that cannot be decoded.
+
+    Args:
+        source, index: The sample that cannot be read.
+        text: What the error says.
+    """
+    from kseg.data._tensorflow import tensorflow
+    from kseg.data.decode import decode_photo
+
+    files = [
+        path
+        for column in ("image", "label", "instances")
+        for path in files_of(source, column, index)
+    ]
+    for path in files:
+        if path in text:
+            return path
+    for path in files:
+        try:
+            decode_photo(path)
+        except tensorflow().errors.OpError:
+            return path
+    files += files_of(source, "file", index)  # of records
+    return files[0] if files else source.ids[index]
 
 
 def own_words(error):
     """The text of an error; of `kseg.data.decode.require`, without TensorFlow's wrapping."""
     message = getattr(error, "message", None) or str(error)
-    _, _, text = message.partition("kseg: ")
-    return (text or message).split("\n")[0].rstrip("'\"] ").replace('\\"', "'")
+    _, _, text = message.partition(OWN)
+    text = text or re.sub(r"^({{.*?}} *)+| *\[Op:.*", "", message)
+    return text.split("\n")[0].rstrip("'\"] ").replace('\\"', "'")
+
+
+def is_ours(error):
+    """Whether an error is of `kseg.data.decode.require`."""
+    return OWN in str(error)
 
 
 def file_of(source, column, index):
@@ -81,6 +121,11 @@ def file_of(source, column, index):
     if rows is None or rows.ndim != 1 or rows.dtype.kind not in "OU":
         return None
     return rows[index] if isinstance(rows[index], str) else None
+
+
+def files_of(source, column, index):
+    """The paths of a sample's files in a column, which may be one for each instance."""
+    return [path for path in (file_of(source, column, index) or "").split("\n") if path]
 
 
 def size_mismatch(file, image_shape, label_shape):

@@ -3,7 +3,7 @@
 import os
 
 from kseg.data.check.masks import wrong_colors, wrong_values
-from kseg.data.check.reading import file_of, size_mismatch
+from kseg.data.check.reading import file_at_fault, file_of, files_of, size_mismatch
 
 ORIENTATION = 274  # EXIF tag: 1 upright, 2..4 flipped or upside down, 5..8 on its side
 ON_ITS_SIDE = (5, 6, 7, 8)
@@ -54,13 +54,15 @@ def why_unreadable(source, index, message):
         message: What the failing read said: the last resort.
     """
     photo, mask = file_of(source, "image", index), file_of(source, "label", index)
-    problems = [problem for problem in (_broken(photo), _broken(mask)) if problem]
+    files = [photo, mask, *files_of(source, "instances", index)]
+    problems = [problem for problem in map(_broken, files) if problem]
     if mask and not problems and source.task == "semantic":
         problems = _of_the_pair(source, photo, mask, message)
     if problems:
         return problems
     kind = "size_mismatch" if "differ in size" in message else "unreadable"
-    return [(kind, photo or mask or source.ids[index], message)]
+    file = file_at_fault(source, index, message)
+    return [(kind, file, message if file in message else f"{file!r}: {message}")]
 
 
 def _broken(file):
