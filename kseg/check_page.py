@@ -15,6 +15,7 @@ from kseg.runs import replacing
 
 EXAMPLES = 6  # samples shown of a finding, and of a source
 WIDTH = 320  # of a picture on the page, in pixels; stored twice as wide for fine screens
+FOLDED = 40  # classes in a table that is not folded away
 SWATCHES = 12  # colours shown of the objects of one class
 LISTED = 200  # files named of a finding
 
@@ -54,7 +55,7 @@ def page(report, sources, path):
     by_name = {stats.name: source for stats, source in zip(report.sources, sources)}
     parts = [_findings(report, by_name)]
     for stats, source in zip(report.sources, sources):
-        parts += [_statistics(stats), _samples(source), _size_histogram(stats.sizes)]
+        parts += [_heading(stats), _samples(source), _classes(stats), _size_histogram(stats.sizes)]
     text = (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width'>"
@@ -221,18 +222,24 @@ def _swatch(color):
     return f"<span class='swatch' style='background: rgb{tuple(map(int, color))}'></span>"
 
 
-def _statistics(stats):
+def _heading(stats):
+    return (
+        f"<h2>{_text(stats.name)}</h2><p>{stats.read:,} of {stats.samples:,} samples read, "
+        f"{stats.void_pixels:,} pixels void; {_text(size_line(stats))}.</p>"
+    )
+
+
+def _classes(stats):
     headings, *rows = class_rows(stats)
     head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
     body = ""
     for row, color in zip(rows, stats.colors):
         cells = "".join(f"<td>{_text(cell)}</td>" for cell in row[1:])
         body += f"<tr><td>{_swatch(color)}{_text(row[0])}</td>{cells}</tr>"
-    return (
-        f"<h2>{_text(stats.name)}</h2><p>{stats.read:,} of {stats.samples:,} samples read, "
-        f"{stats.void_pixels:,} pixels void; {_text(size_line(stats))}.</p>"
-        f"<table><tr>{head}</tr>{body}</table>"
-    )
+    table = f"<table><tr>{head}</tr>{body}</table>"
+    if len(rows) > FOLDED:
+        return f"<details><summary>{len(rows)} classes</summary>{table}</details>"
+    return f"<h3>Classes</h3>{table}"
 
 
 def _size_histogram(sizes, bins=10, width=520, height=150):

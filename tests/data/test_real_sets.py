@@ -157,7 +157,7 @@ SETS = {
         "coco_polygons_root", coco(*POLYGONS, instances=True), 6, 80, coco_objects, 36
     ),
     "Pascal VOC, labels": Set("voc_root", open_voc(), 4, 21, voc_labels),
-    "Pascal VOC, objects": Set("voc_root", open_voc(instances=True), 4, 20, voc_objects, 10),
+    "Pascal VOC, objects": Set("voc_root", open_voc(instances=True), 4, 20, voc_objects, 14),
 }
 
 
