@@ -232,7 +232,7 @@ def test_pictures_of_all_sets(request, tmp_path):
             continue
         sources.append(source.subset(drawing.spread(len(source), READ), name=name))
     if not sources:
-        pytest.skip("; ".join(missing))
+        pytest.skip("; ".join(dict.fromkeys(missing)))
     # each by itself: the labels and the objects of a set are of the same photos
     reports = [kseg.data.check(source) for source in sources]
     assert not [str(error) for report in reports for error in report.errors]
