@@ -1,6 +1,6 @@
 """Memory of the input pipeline over many epochs: resident size after each, and its slope.
 
-python benchmarks/input_memory.py [camvid:PATH] [--epochs 20]
+python benchmarks/input_memory.py [camvid:PATH] [--epochs 40] [--size 352x480]
 """
 
 import argparse
@@ -37,12 +37,14 @@ def measure_memory(source, size, epochs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="?", default="shapes")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--size", default="224x320", help="of the crops (%(default)s)")
     options = parser.parse_args()
 
     from kseg.data.named import Named
 
-    measure_memory(Named(options.data).open("train"), (224, 320), options.epochs)
+    size = tuple(map(int, options.size.split("x")))
+    measure_memory(Named(options.data).open("train"), size, options.epochs)
 
 
 if __name__ == "__main__":

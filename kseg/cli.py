@@ -64,6 +64,7 @@ def _parser():
     sub.add_argument("--json", type=Path, metavar="FILE", help="also write the findings here")
     sub.add_argument("--html", type=Path, metavar="FILE", help="also write a page with pictures")
     sub.add_argument("--limit", type=int, help="samples of each split to look at (all)")
+    sub.add_argument("--instances", action="store_true", help="check objects, not labels")
     _data_options(sub)
 
     sub = command("fit", fit, "Train a U-Net.")
@@ -404,7 +405,13 @@ def _settings(kseg, options):
 def _named(options):
     from kseg.data.named import Named
 
-    named = Named(options.data, options.classes, options.values, options.val_fraction)
+    named = Named(
+        options.data,
+        options.classes,
+        options.values,
+        options.val_fraction,
+        getattr(options, "instances", False),
+    )
     return named.resolved()
 
 

@@ -148,6 +148,12 @@ class TestCheck:
         assert content["ok"] and content["findings"] == []
         assert [source["samples"] for source in content["sources"]] == [6, 2]
 
+    def test_objects(self, kseg, tmp_path):
+        kseg("check", "shapes", "--instances", "--limit", 5, "--json", tmp_path / "c.json")
+        content = json.loads((tmp_path / "c.json").read_text())
+        assert [source["samples"] for source in content["sources"]] == [400, 100]
+        assert {source["task"] for source in content["sources"]} == {"instance"}
+
     def test_faults(self, kseg, run, tmp_path):
         import shutil
 

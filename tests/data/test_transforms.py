@@ -93,6 +93,43 @@ def test_outside_the_photo_is_void_and_black():
     np.testing.assert_array_equal(void, (result["image"] == 0).all(axis=2))
 
 
+def as_bytes(sample):
+    """The sample with its photo as the bytes of a JPEG without loss of colour resolution."""
+    jpeg = tf.io.encode_jpeg(sample["image"], quality=100, chroma_downsampling=False)
+    return {**sample, "image": jpeg}
+
+
+@relaxed
+@given(photo=sizes, size=sizes, seed=seeds)
+def test_a_window_of_a_file_is_that_of_its_pixels(photo, size, seed):
+    encoded = as_bytes(drawn(*photo, seed=seed[0]))
+    pixels = {
+        **encoded,
+        "image": tf.io.decode_jpeg(encoded["image"], dct_method="INTEGER_ACCURATE"),
+    }
+    crop = transforms.random_scale_crop(size, (0.6, 3.0))
+    one, two = apply(crop, encoded, seed), apply(crop, pixels, seed)
+    for key in one:
+        np.testing.assert_array_equal(one[key], two[key])
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4.5, 8, 11])
+def test_files_shrunk_while_decoding_stay_aligned(factor):
+    # cells of 8 pixels in a photo enlarged so that they have 5 pixels or more after shrinking
+    coarse = drawn(64, 80, seed=3)
+    cell = int(factor)
+    label = np.kron(coarse["label"].numpy(), np.ones((cell, cell), np.int32))
+    sample = as_bytes(
+        {"image": tf.constant(GREYS[label][:, :, None].repeat(3, 2)), "label": tf.constant(label)}
+    )
+    for crop in (
+        transforms.letterbox((int(64 * cell / factor), int(80 * cell / factor))),
+        transforms.random_scale_crop((50, 61), (1 / factor, 1 / factor)),
+    ):
+        result = apply(crop, sample, (5, 6))
+        check_aligned(result, reach=2)
+
+
 @relaxed
 @given(photo=sizes, seed=seeds)
 def test_double_flip_is_the_identity(photo, seed):
