@@ -13,6 +13,7 @@ from kseg.data._tensorflow import tensorflow
 
 GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # colour types of the PNG specification, section 11.2.1
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_START = 33  # bytes of a signature and a header
 REDUCTIONS = (1, 2, 4, 8)  # what libjpeg can divide both sides by while it decodes
 
 
@@ -97,7 +98,7 @@ def photo_size(content):
     def other():
         return tf.shape(tf.io.decode_image(content, channels=3, expand_animations=False))[:2]
 
-    is_png = tf.strings.substr(content, 0, 8) == PNG_SIGNATURE
+    is_png = _is_png(content)
     return tf.cond(
         tf.io.is_jpeg(content),
         lambda: tf.io.extract_jpeg_shape(content)[:2],
@@ -129,10 +130,11 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         uint8 `(H, W)`, or int32 if `wide`.
     """
     tf = tensorflow()
+    is_png = _is_png(content)
+    content = tf.cond(is_png, lambda: content, lambda: tf.constant(bytes(PNG_START)))
     # bytes 24 and 25: bits a sample, colour type
     header = tf.ensure_shape(tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8), (2,))
     bits, color_type = tf.cast(header[0], tf.int32), header[1]
-    is_png = tf.strings.substr(content, 0, 8) == PNG_SIGNATURE
     is_ids = tf.reduce_any(color_type == tf.constant([GREY, PALETTE, GREY_ALPHA], tf.uint8))
 
     def no_png():
@@ -178,6 +180,17 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         shallow = lambda: tf.cond(is_ids, grey, color)  # noqa: E731
     mask = tf.cond(bits == 16, deep, shallow)
     return tf.ensure_shape(mask, (None, None, 1))[:, :, 0]
+
+
+def _is_png(content):
+    """Whether these bytes are a PNG file with a whole header.
+
+    Bytes beyond the end of a string are not to be asked for: TensorFlow puts the string into the
+    message of its error, which Python then cannot decode.
+    """
+    tf = tensorflow()
+    whole = tf.strings.length(content) >= PNG_START
+    return whole & (tf.strings.substr(content, 0, 8) == PNG_SIGNATURE)
 
 
 def _palette_to_grey(content):

@@ -75,7 +75,7 @@ def load_photo(path):
     Raises:
         FileNotFoundError, ValueError: the file is missing, or is no readable image.
     """
-    return photo_array(_open(path))
+    return _read(path, photo_array)
 
 
 def photo_array(image):
@@ -88,10 +88,7 @@ def photo_array(image):
 
 def load_mask(path):
     """Reads a mask with Pillow: ids `(H, W)` of a grey or palette PNG, else colours `(H, W, 3)`."""
-    image = _open(path)
-    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
-        image = image.convert("RGB")
-    mask = np.array(image).astype(np.int32)
+    mask = _read(path, _mask_array)
     with open(path, "rb") as file:
         header = file.read(26)
     if header[:4] == b"\x89PNG" and header[25] == 0:  # grey of 2 or 4 bits Pillow spreads to 0..255
@@ -99,16 +96,22 @@ def load_mask(path):
     return mask
 
 
-def _open(path):
+def _mask_array(image):
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+        image = image.convert("RGB")
+    return np.array(image).astype(np.int32)
+
+
+def _read(path, array):
+    """`array(image)` of the Pillow image in a file."""
     from PIL import Image
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"{str(path)!r} does not exist: expected an image file.")
     try:
-        with Image.open(path) as image:  # closes the file, keeps the pixels
-            image.load()
+        with Image.open(path) as image:
+            return array(image)
     except Exception as error:  # of damaged bytes, Pillow raises whatever it runs into
         raise ValueError(
             f"{str(path)!r} cannot be read as an image ({error}). Replace or remove the file."
         ) from error
-    return image

@@ -59,47 +59,53 @@ def explain(source, index):
                 shapes[name] = load_photo(path).shape[:2]
             except (ValueError, OSError) as error:
                 return str(error)
-    if "label" in shapes and shapes["label"] != shapes.get("image", shapes["label"]):
+    differ = "label" in shapes and shapes["label"] != shapes.get("image", shapes["label"])
+    if differ and not undecodable(source, index):
         file = repr(file_of(source, "label", index))
         return f"{size_mismatch(file, shapes['image'], shapes['label'])} {SIZES}"
     try:
         source[index]
     except Exception as error:  # whatever a reader's decode raises
-        text = own_words(error)
-        file = file_at_fault(source, index, text)
+        file, text = file_at_fault(source, index, own_words(error))
         if file in text:
             return text
-        if is_ours(error):
+        if OWN in str(error):
             return f"{file!r}: {text}"
         return f"{file!r} cannot be read ({text}). Replace or remove the file."
     return f"{source.ids[index]}: cannot be read."
 
 
 def file_at_fault(source, index, text):
-    """The file that an error is about: the one it names, or the first that cannot be decoded.
+    """The file that an error is about, and what is wrong with it.
 
     Args:
         source, index: The sample that cannot be read.
         text: What the error says.
     """
+    found = undecodable(source, index)
+    if found:
+        return found
+    files = [
+        path
+        for column in ("image", "label", "instances", "file")  # the last one of records
+        for path in files_of(source, column, index)
+    ]
+    named = [path for path in files if path in text]
+    return (named or files or [source.ids[index]])[0], text
+
+
+def undecodable(source, index):
+    """The first file of a sample that TensorFlow cannot decode, and why; None if it can."""
     from kseg.data._tensorflow import tensorflow
     from kseg.data.decode import decode_photo
 
-    files = [
-        path
-        for column in ("image", "label", "instances")
-        for path in files_of(source, column, index)
-    ]
-    for path in files:
-        if path in text:
-            return path
-    for path in files:
-        try:
-            decode_photo(path)
-        except tensorflow().errors.OpError:
-            return path
-    files += files_of(source, "file", index)  # of records
-    return files[0] if files else source.ids[index]
+    for column in ("image", "label", "instances"):
+        for path in files_of(source, column, index):
+            try:
+                decode_photo(path)
+            except tensorflow().errors.OpError as error:
+                return path, own_words(error)
+    return None
 
 
 def own_words(error):
@@ -108,11 +114,6 @@ def own_words(error):
     _, _, text = message.partition(OWN)
     text = text or re.sub(r"^({{.*?}} *)+| *\[Op:.*", "", message)
     return text.split("\n")[0].rstrip("'\"] ").replace('\\"', "'")
-
-
-def is_ours(error):
-    """Whether an error is of `kseg.data.decode.require`."""
-    return OWN in str(error)
 
 
 def file_of(source, column, index):

@@ -3,7 +3,13 @@
 import os
 
 from kseg.data.check.masks import wrong_colors, wrong_values
-from kseg.data.check.reading import file_at_fault, file_of, files_of, size_mismatch
+from kseg.data.check.reading import (
+    file_at_fault,
+    file_of,
+    files_of,
+    size_mismatch,
+    undecodable,
+)
 
 ORIENTATION = 274  # EXIF tag: 1 upright, 2..4 flipped or upside down, 5..8 on its side
 ON_ITS_SIDE = (5, 6, 7, 8)
@@ -56,12 +62,15 @@ def why_unreadable(source, index, message):
     photo, mask = file_of(source, "image", index), file_of(source, "label", index)
     files = [photo, mask, *files_of(source, "instances", index)]
     problems = [problem for problem in map(_broken, files) if problem]
+    if not problems and (found := undecodable(source, index)):
+        file, reason = found
+        problems = [("unreadable", file, f"{file!r} cannot be read ({reason}).")]
     if mask and not problems and source.task == "semantic":
         problems = _of_the_pair(source, photo, mask, message)
     if problems:
         return problems
     kind = "size_mismatch" if "differ in size" in message else "unreadable"
-    file = file_at_fault(source, index, message)
+    file, message = file_at_fault(source, index, message)
     return [(kind, file, message if file in message else f"{file!r}: {message}")]
 
 
