@@ -75,7 +75,8 @@ class Looker:
 
         # one graph for all: its kernels run side by side without the interpreter's lock
         signature = [tf.TensorSpec((), tf.int64)]
-        self.read = tf.function(sample, input_signature=signature).get_concrete_function()
+        graph = tf.function(sample, input_signature=signature, autograph=False)
+        self.read = graph.get_concrete_function()
         self.index = lambda index: tf.constant(index, tf.int64)
 
     def __call__(self, index):

@@ -27,7 +27,7 @@ def color_jitter(brightness=0.2, contrast=0.2, saturation=0.2):
         image = shift_right(gain * image + (share * grey + shift + ONE // 2)[..., None], BITS)
         return tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)
 
-    compiled = tf.function(jittered, jit_compile=True)
+    compiled = tf.function(jittered, jit_compile=True, autograph=False)
 
     def transform(sample, seed):
         b, c, s = tf.unstack(tf.random.stateless_uniform((3,), seed, -1.0, 1.0))
