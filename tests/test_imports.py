@@ -26,6 +26,7 @@ ORDER = (
     "report",
     "check_cli",
     "check_page",
+    "commands",
     "cli",
 )
 NUMERIC = ("ops", "losses", "metrics", "models")
