@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.data._tensorflow import mapped, tensorflow
-from kseg.data.decode import require
+from kseg.data.decode import mask_of_bytes, require
 from kseg.data.pipeline import constants
 from kseg.data.sample import MAPS, read, size_of
 from kseg.data.source import Source
@@ -382,9 +382,8 @@ def _parser(task, decoded, void, num_classes):
     def pixels(content, shape, kind):
         if decoded:
             return tf.reshape(tf.io.decode_raw(content, kind), shape)
-        stored = tf.uint16 if kind == tf.int32 else tf.uint8
-        image = tf.io.decode_png(content, channels=1, dtype=stored)
-        return tf.cast(tf.reshape(image, shape), kind)
+        ids = mask_of_bytes(content, "a record's mask", wide=kind == tf.int32)
+        return tf.reshape(ids, shape)
 
     def parse(serialized):
         found = tf.io.parse_single_example(serialized, wanted)

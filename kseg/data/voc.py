@@ -130,6 +130,9 @@ def _listed(root, split):
     ids = list(dict.fromkeys(text_of(path).split()))
     if not ids:
         raise ValueError(f"{str(path)!r} is empty: expected one photo id a line.")
+    path_like = [name for name in ids if "/" in name or "\\" in name]
+    if path_like:
+        raise ValueError(f"{str(path)!r} holds {path_like[0]!r}: expected photo ids, not paths.")
     return ids
 
 
