@@ -10,7 +10,7 @@ import numpy as np
 from kseg.data._tensorflow import tensorflow
 from kseg.data.coco_json import beyond, field, load, pycocotools_mask, to_rle
 from kseg.data.decode import decode_colors, photo_size, read_photo, require
-from kseg.data.files import column, stem
+from kseg.data.files import column, missing, stem
 from kseg.data.rle import END, decode_columns, decode_rles
 from kseg.data.sample import masks_of, without_empty
 from kseg.data.source import VOID, Source, default_colors
@@ -302,22 +302,17 @@ def _source(found, columns, decode, names, colors, instances, void, categories, 
 
 
 def _files(folder, names, argument):
-    """Paths of these files below a folder; they may be millions, so each folder is listed once."""
+    """Paths of these files below a folder, which must exist."""
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise FileNotFoundError(f"{argument}={str(folder)!r} {what}: expected a folder.")
-    there, paths = {}, [os.path.join(folder, name) for name in names]
-    for path in paths:
-        parent, name = os.path.split(path)
-        if parent not in there:
-            there[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
-        if name not in there[parent]:
-            missing = sum(not os.path.isfile(path) for path in paths)
-            raise FileNotFoundError(
-                f"{missing} of {len(paths)} files are missing from {argument}={str(folder)!r}; the "
-                f"first is {path!r}. Give the folder that the annotations' file names start from."
-            )
+    paths = [os.path.join(folder, name) for name in names]
+    if absent := missing(paths):
+        raise FileNotFoundError(
+            f"{len(absent)} of {len(paths)} files are missing from {argument}={str(folder)!r}; the "
+            f"first is {absent[0]!r}. Give the folder that the annotations' file names start from."
+        )
     return paths
 
 

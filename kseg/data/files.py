@@ -64,6 +64,18 @@ def pair_by_name(images, masks, mask_suffix=""):
     return [by_name[stem(image) + mask_suffix] for image in images]
 
 
+def missing(paths):
+    """Which of these files do not exist; they may be millions, so each folder is listed once."""
+    there, absent = {}, []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in there:
+            there[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if name not in there[folder]:
+            absent.append(path)
+    return absent
+
+
 def column(paths):
     """A list of strings as a column of a `Source`."""
     return np.array([str(path) for path in paths], dtype=object)

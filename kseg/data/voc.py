@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kseg.data._tensorflow import tensorflow
 from kseg.data.decode import decode_mask, read_photo, relabel, require
-from kseg.data.files import column, stem
+from kseg.data.files import column, missing, stem
 from kseg.data.sample import masks_of
 from kseg.data.sbd import sbd_masks
 from kseg.data.source import VOID, Source, default_colors
@@ -137,17 +137,11 @@ def _listed(root, split):
 
 
 def _check_files(paths):
-    there = {}
-    for path in paths:
-        folder, name = os.path.split(path)
-        if folder not in there:
-            there[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in there[folder]:
-            missing = sum(not os.path.isfile(path) for path in paths)
-            raise FileNotFoundError(
-                f"{missing} of {len(paths)} files are missing; the first is {path!r}. Unpack the "
-                "whole archive, or take the id from the split's list in ImageSets/Segmentation."
-            )
+    if absent := missing(paths):
+        raise FileNotFoundError(
+            f"{len(absent)} of {len(paths)} files are missing; the first is {absent[0]!r}. Unpack "
+            "the whole archive, or take the id from the split's list in ImageSets/Segmentation."
+        )
 
 
 def _label(row):
