@@ -26,20 +26,24 @@ def rng():
     return np.random.default_rng(0)
 
 
-@pytest.fixture(scope="session")
-def camvid_root():
-    root = SHARED_DATA / "camvid"
-    if not root.is_dir():
-        pytest.skip(f"real CamVid is not at {root}")
+def real_data(*parts):
+    """A fixture: the folder of a real data set, which skips the test where there is none."""
+
+    @pytest.fixture(scope="session")
+    def root():
+        folder = SHARED_DATA.joinpath(*parts)
+        if not folder.is_dir():
+            pytest.skip(f"real data of {parts[0]} are not at {folder}")
+        return folder
+
     return root
 
 
-@pytest.fixture(scope="session")
-def voc_root():
-    root = SHARED_DATA / "voc_mini" / "VOCdevkit" / "VOC2012"
-    if not root.is_dir():
-        pytest.skip(f"real Pascal VOC files are not at {root}")
-    return root
+camvid_root = real_data("camvid")
+coco_mini_root = real_data("coco_mini")
+coco_polygons_root = real_data("coco_polygons")
+dsb_root = real_data("dsb2018")
+voc_root = real_data("voc_mini", "VOCdevkit", "VOC2012")
 
 
 @pytest.fixture

@@ -18,11 +18,8 @@ import numpy as np
 from kseg.data._tensorflow import tensorflow
 
 ZERO = 48  # the character that stands for the digit 0
-VALUE, SIGN, MORE = (
-    0x1F,
-    0x10,
-    0x20,
-)  # bits of a digit: its value; the sign of the last; more follow
+# of a digit: its value; the sign, in the last one; whether more follow
+VALUE, SIGN, MORE = 0x1F, 0x10, 0x20
 END = " "  # after each RLE of a row; no digit's character
 WORD = 64  # pixels worked on at a time: bits of an integer
 _DIGITS = re.compile("[0-o]+")  # chr(48)..chr(111)

@@ -120,8 +120,8 @@ def read_mat(path, variable):
         from scipy.io import loadmat
     except ImportError as error:
         raise ImportError(
-            "SBD's masks are MATLAB files, which scipy reads: pip install scipy. Only the first "
-            "reading needs it."
+            "SBD's masks are MATLAB files, which scipy reads: pip install 'kseg[sbd]'. Only the "
+            "first reading needs it."
         ) from error
     if not path.is_file():
         raise FileNotFoundError(f"{str(path)!r} is in SBD's lists but does not exist. Unpack it.")

@@ -1,4 +1,4 @@
-"""Real files, a Source compared both ways of reading it, and which tests which backend runs."""
+"""A Source compared both ways of reading it, and which tests which backend runs."""
 
 from pathlib import Path
 
@@ -15,32 +15,6 @@ ON_EVERY_BACKEND = (
     "test_pipeline.py",
     "test_shapes.py",
 )
-
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def coco_mini_root():
-    root = SHARED_DATA / "coco_mini"
-    if not root.is_dir():
-        pytest.skip(f"real COCO files are not at {root}")
-    return root
-
-
-@pytest.fixture(scope="session")
-def dsb_root():
-    root = SHARED_DATA / "dsb2018"
-    if not root.is_dir():
-        pytest.skip(f"the nuclei of the 2018 Data Science Bowl are not at {root}")
-    return root
-
-
-@pytest.fixture(scope="session")
-def coco_polygons_root():
-    root = SHARED_DATA / "coco_polygons"
-    if not root.is_dir():
-        pytest.skip(f"real COCO files are not at {root}")
-    return root
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,7 @@ class TestSBD:
 
     def test_without_scipy(self, tree, sbd, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "scipy.io", None)
-        with pytest.raises(ImportError, match="pip install scipy"):
+        with pytest.raises(ImportError, match=r"kseg\[sbd\]"):
             kseg.data.voc(tree, sbd=sbd)
 
 

@@ -2,6 +2,7 @@
 
 from kseg.data._tensorflow import tensorflow
 from kseg.data.sample import moved
+from kseg.data.transforms.draw import share
 
 
 def random_flip(probability=0.5, vertical=0.0):
@@ -16,9 +17,8 @@ def random_flip(probability=0.5, vertical=0.0):
         ValueError: an argument is outside 0..1.
     """
     tf = tensorflow()
-    for name, value in (("probability", probability), ("vertical", vertical)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name}={value!r}: expected a share from 0 to 1.")
+    share("probability", probability)
+    share("vertical", vertical)
 
     def mirrored(sample, axis):
         return moved(
@@ -30,10 +30,10 @@ def random_flip(probability=0.5, vertical=0.0):
 
     def transform(sample, seed):
         random = tf.random.stateless_uniform((2,), seed)
-        for axis, share, number in ((1, probability, random[0]), (0, vertical, random[1])):
-            if share:
+        for axis, rate, number in ((1, probability, random[0]), (0, vertical, random[1])):
+            if rate:
                 sample = tf.cond(
-                    number < share,
+                    number < rate,
                     lambda sample=sample, axis=axis: mirrored(sample, axis),
                     lambda sample=sample: sample,
                 )
