@@ -13,6 +13,12 @@ from kseg.runs import Run
 __version__ = "0.1.0"
 
 _LAZY = {
+    "build_deeplabv3": "kseg.models",
+    "build_deeplabv3plus": "kseg.models",
+    "build_fcn": "kseg.models",
+    "build_fcn8s": "kseg.models",
+    "build_fcn16s": "kseg.models",
+    "build_fcn32s": "kseg.models",
     "build_unet": "kseg.models",
     "CrossEntropyLoss": "kseg.losses",
     "DiceLoss": "kseg.losses",
@@ -26,6 +32,7 @@ _LAZY = {
     "metrics": None,
     "models": None,
     "report": None,
+    "weights": None,
 }
 
 __all__ = ["Run", "__version__", "data", "evaluate", "predict", *_LAZY]

@@ -92,6 +92,12 @@ def _parser():
     sub.add_argument("run", help="run folder")
     sub.add_argument("data", nargs="?", help="as for fit; default: the run's own")
     sub.add_argument("--split", default="val", help="train, val or test (%(default)s)")
+    for name, text in (
+        ("boundary", "score contours too: Boundary IoU and boundary F1"),
+        ("surface", "measure surface distances too, in pixels (needs SciPy)"),
+        ("calibration", "compare confidence with accuracy too"),
+    ):
+        sub.add_argument(f"--{name}", action="store_true", help=text)
     sub.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     _data_options(sub)
 

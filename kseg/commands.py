@@ -14,6 +14,17 @@ DATA = (
     "or shapes"
 )
 
+# Key of a class' score -> heading and format; `mean_` and the key is its mean.
+COLUMNS = {
+    "iou": ("IoU", ".3f"),
+    "dice": ("Dice", ".3f"),
+    "accuracy": ("accuracy", ".3f"),
+    "boundary_iou": ("boundary IoU", ".3f"),
+    "boundary_f1": ("boundary F1", ".3f"),
+    "hd95": ("HD95", ".2f"),
+    "asd": ("ASD", ".2f"),
+}
+
 
 def check(options):
     from kseg import check_cli, check_page
@@ -109,7 +120,8 @@ def evaluate(options):
     source = named.open(options.split)
     _, kseg = _import_keras()
     model = run.load_model()
-    scores = _evaluate(console, kseg, model, source)
+    extras = {name: getattr(options, name) for name in ("boundary", "surface", "calibration")}
+    scores = _evaluate(console, kseg, model, source, **extras)
     _print_scores(console, source, scores)
     if options.json:
         _write_json(options.json, scores)
@@ -210,12 +222,14 @@ def _train_and_report(console, model, train, val, options, settings, named):
     )
 
 
-def _evaluate(console, kseg, model, source):
+def _evaluate(console, kseg, model, source, **extras):
     from rich.progress import Progress
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"scoring {source.name}", total=len(source))
-        return kseg.evaluate(model, source, progress=lambda done: bar.update(task, completed=done))
+        return kseg.evaluate(
+            model, source, progress=lambda done: bar.update(task, completed=done), **extras
+        )
 
 
 def _print_scores(console, source, scores):
@@ -225,17 +239,28 @@ def _print_scores(console, source, scores):
     title = f"{source.name}: {scores['images']} images, {scores['pixels']:,} labelled pixels"
     table = Table(title=title, box=box.SIMPLE_HEAD)
     table.add_column("class")
-    for heading in ("IoU", "Dice", "accuracy", "pixels"):
+    columns = {key: column for key, column in COLUMNS.items() if f"mean_{key}" in scores}
+    for heading, _ in columns.values():
         table.add_column(heading, justify="right")
+    table.add_column("pixels", justify="right")
     for name, row in scores["classes"].items():
-        table.add_row(
-            name, *(f"{row[k]:.3f}" for k in ("iou", "dice", "accuracy")), f"{row['pixels']:,}"
-        )
+        numbers = (format(row[key], form) for key, (_, form) in columns.items())
+        table.add_row(name, *numbers, f"{row['pixels']:,}")
     table.add_section()
-    means = (scores[k] for k in ("mean_iou", "mean_dice", "mean_accuracy"))
-    table.add_row("mean", *(f"{mean:.3f}" for mean in means), f"{scores['pixels']:,}")
+    means = (format(scores[f"mean_{key}"], form) for key, (_, form) in columns.items())
+    table.add_row("mean", *means, f"{scores['pixels']:,}")
     console.print(table)
     console.print(f"pixel accuracy {scores['pixel_accuracy']:.3f}", highlight=False)
+    if "mean_hd95" in scores:
+        missed = sum(row["surface_missed"] for row in scores["classes"].values())
+        images = sum(row["surface_images"] for row in scores["classes"].values())
+        console.print(
+            f"distances in pixels; in {missed} of {images} cases the class was only in the truth "
+            "or only predicted, which counts as the image diagonal",
+            highlight=False,
+        )
+    if "calibration_error" in scores:
+        console.print(f"calibration error {scores['calibration_error']:.3f}", highlight=False)
 
 
 def _predict_files(kseg, run, photos, output):

@@ -5,25 +5,48 @@ import numpy as np
 HELD = 64  # photos of other sizes that wait for their batch to be full
 
 
-def evaluate(model, source, *, batch_size=8, progress=None):
+def evaluate(
+    model,
+    source,
+    *,
+    batch_size=8,
+    progress=None,
+    boundary=False,
+    surface=False,
+    calibration=False,
+):
     """Scores a model on every labelled pixel of a source, each photo at its own size.
 
     One confusion matrix is counted over the whole source in 64-bit integers and every number
-    follows from it; void pixels are left out, nothing else is.
+    follows from it; void pixels are left out, nothing else is. Contours, distances and confidences
+    are looked at only if asked for, for they take longer.
 
     Args:
         model: A semantic kseg model.
         source: A `Source` with the model's classes.
         batch_size: Photos of the same size predicted at once.
         progress: Optional function called with the number of photos done.
+        boundary: Whether to score contours too: `BoundaryIoU` and `BoundaryF1` of each class.
+            Defaults to False.
+        surface: Whether to measure surface distances too, in pixels (`SurfaceDistances`, which
+            needs SciPy). Defaults to False.
+        calibration: Whether to compare confidence and accuracy too (`ExpectedCalibrationError`).
+            Defaults to False.
 
     Returns:
         dict with `"images"`, `"pixels"`, `"mean_iou"`, `"mean_dice"`, `"mean_accuracy"`,
         `"pixel_accuracy"`, `"frequency_weighted_iou"`, `"classes"` (class name -> dict of `"iou"`,
         `"dice"`, `"accuracy"`, `"precision"`, `"pixels"`) and `"confusion"` (rows are the truth).
         A class that is neither in the truth nor predicted is NaN and left out of the means.
+        With `boundary` also `"mean_boundary_iou"`, `"mean_boundary_f1"` and, by class,
+        `"boundary_iou"`, `"boundary_f1"`. With `surface` also `"mean_hd95"`, `"mean_asd"` and, by
+        class, `"hd95"`, `"asd"`, `"surface_images"` (photos that the mean is over) and
+        `"surface_missed"` (those with the class in truth or prediction only, which count as one
+        image diagonal). With `calibration` also `"calibration_error"` and `"calibration"`, by bin
+        the `"pixels"`, mean `"confidence"` and `"accuracy"`.
 
     Raises:
+        ImportError: `surface` is asked for and SciPy is not installed.
         ValueError: the source's classes are not the model's, or a file cannot be read.
 
     Example:
@@ -33,23 +56,32 @@ def evaluate(model, source, *, batch_size=8, progress=None):
     """
     from kseg.data.check import check_classes, naming_bad_files
     from kseg.metrics.confusion import confusion_matrix, scores
-    from kseg.predict import labels_on_batch
 
     check_classes(model, source)
     classes = max(2, model.outputs[0].shape[-1])
     confusion = np.zeros((classes, classes), np.int64)
+    extras = []
+    if boundary:
+        extras.append(_Boundary(source, classes))
+    if surface:
+        extras.append(_Surface(source, classes))
+    if calibration:
+        extras.append(_Calibration(source, classes))
     done = 0
     with naming_bad_files(source):
         for images, labels in _same_sized(source, batch_size):
             count = len(images)
-            predicted = labels_on_batch(model, _filled(images, batch_size))[:count]
+            images = _filled(images, batch_size)
+            predicted, confidence = _predicted(model, images, count, calibration)
             confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
+            for extra in extras:
+                extra.update(labels, predicted, confidence)
             done += count
             if progress:
                 progress(done)
     result = scores(confusion)
     per_class = ("iou", "dice", "accuracy", "precision", "pixels")
-    return {
+    report = {
         "images": done,
         "pixels": int(confusion.sum()),
         **{name: float(value) for name, value in result.items() if name not in per_class},
@@ -59,6 +91,94 @@ def evaluate(model, source, *, batch_size=8, progress=None):
         },
         "confusion": confusion.tolist(),
     }
+    for extra in extras:
+        extra.add_to(report)
+    return report
+
+
+class _Boundary:
+    """Scores of contours, from counts."""
+
+    def __init__(self, source, classes):
+        from kseg.metrics import BoundaryF1, BoundaryIoU
+
+        options = {"class_names": source.class_names, "ignore_class": source.void}
+        self.metrics = [metric(classes, **options) for metric in (BoundaryIoU, BoundaryF1)]
+
+    def update(self, labels, predicted, confidence):
+        for metric in self.metrics:
+            metric.update_arrays(labels, predicted)
+
+    def add_to(self, report):
+        for metric in self.metrics:
+            _add_column(report, metric.name, metric.per_class().values())
+
+
+class _Surface:
+    """Distances of contours, averaged over photos."""
+
+    def __init__(self, source, classes):
+        from kseg.metrics import SurfaceDistances
+
+        self.distances = SurfaceDistances(classes, ignore_class=source.void)
+
+    def update(self, labels, predicted, confidence):
+        for truth, found in zip(labels, predicted):
+            self.distances.update(truth, found)
+
+    def add_to(self, report):
+        result = self.distances.result()
+        for name in ("hd95", "asd"):
+            _add_column(report, name, result[name].tolist())
+        for row, images, missed in zip(
+            report["classes"].values(), result["images"], result["missed"]
+        ):
+            row.update(surface_images=int(images), surface_missed=int(missed))
+
+
+class _Calibration:
+    """Confidence against accuracy."""
+
+    def __init__(self, source, classes):
+        from kseg.metrics import ExpectedCalibrationError
+
+        self.void = source.void
+        self.metric = ExpectedCalibrationError(classes, ignore_class=-1)
+
+    def update(self, labels, predicted, confidence):
+        valid = ~np.isin(labels, () if self.void is None else self.void)
+        count = int(valid.sum())
+        if not count:
+            return
+        # A row of 2**n pixels, filled up with void: JAX compiles for every shape anew.
+        rows = np.full((3, 1, 1 << (count - 1).bit_length()), -1.0, "float32")
+        for row, values in zip(rows, (labels, predicted, confidence)):
+            row[0, :count] = values[valid]
+        self.metric.update_confidence(*rows)
+
+    def add_to(self, report):
+        bins = self.metric.reliability()
+        error = float(self.metric.result()) if bins["pixels"].any() else np.nan
+        report["calibration_error"] = float(error)
+        report["calibration"] = {name: values.tolist() for name, values in bins.items()}
+
+
+def _add_column(report, name, values):
+    """Puts a score of each class into the report, and its mean over the classes that have one."""
+    for row, value in zip(report["classes"].values(), values, strict=True):
+        row[name] = value
+    defined = [row[name] for row in report["classes"].values() if not np.isnan(row[name])]
+    report[f"mean_{name}"] = float(np.mean(defined)) if defined else np.nan
+
+
+def _predicted(model, images, count, with_confidence):
+    """Ids of the first `count` images, and their confidence, or None where it is not asked for."""
+    from kseg.predict import confident_labels_on_batch, labels_on_batch
+
+    if not with_confidence:
+        return labels_on_batch(model, images)[:count], None
+    labels, confidence = confident_labels_on_batch(model, images)
+    return labels[:count], confidence[:count]
 
 
 def _same_sized(source, batch_size):

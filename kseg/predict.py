@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 _labellers = weakref.WeakKeyDictionary()
+_confident_labellers = weakref.WeakKeyDictionary()
 
 
 def predict(model, images):
@@ -43,6 +44,22 @@ def labels_on_batch(model, images):
     if model not in _labellers:
         _labellers[model] = _labeller(model)
     return np.asarray(_labellers[model].predict_on_batch(images)).astype(np.int32)
+
+
+def confident_labels_on_batch(model, images):
+    """Class ids of a batch, and the probability of each: int32 and float32 `(B, H, W)`."""
+    if model not in _confident_labellers:
+        _confident_labellers[model] = _confident_labeller(model)
+    labels, confidence = _confident_labellers[model].predict_on_batch(images)
+    return np.asarray(labels).astype(np.int32), np.asarray(confidence)
+
+
+def _confident_labeller(model):
+    import keras
+
+    from kseg.metrics.calibration import top_class
+
+    return keras.Model(model.input, top_class(model.outputs[0]))
 
 
 def _labeller(model):

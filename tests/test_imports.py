@@ -17,6 +17,7 @@ ORDER = (
     "data",
     "losses",
     "metrics",
+    "weights",
     "models",
     "runs",
     "predict",

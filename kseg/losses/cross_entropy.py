@@ -3,7 +3,14 @@
 import keras
 from keras import ops
 
-from kseg.losses.base import SegmentationLoss, class_weights, mean_of_units, prepare, sum_pixels
+from kseg.losses.base import SegmentationLoss
+from kseg.losses.pixels import (
+    check_range,
+    log_probabilities,
+    mean_of_pixels,
+    prepare,
+    weigh_by_class,
+)
 
 
 def cross_entropy(
@@ -15,6 +22,7 @@ def cross_entropy(
     ignore_class=255,
     class_weight=None,
     label_smoothing=0.0,
+    ohem=None,
     reduce="batch",
 ):
     """Weighted mean of the pixels' cross-entropy: sum(w * ce) / sum(w).
@@ -36,6 +44,11 @@ def cross_entropy(
             rest. Defaults to None.
         label_smoothing: s in [0, 1): labels become (1 - s) * y_true + s / C, or with s / 2 where
             C = 1. Defaults to 0.0.
+        ohem: Online hard example mining: the fraction, in (0, 1], of the pixels that count, those
+            of the largest cross-entropy (before weights), over which the mean is taken: at least
+            one pixel of each reduction unit, and pixels that tie for the last place share it.
+            Shrivastava et al. 2016, for pixels Wu et al. 2016 (arXiv 1605.06885).
+            Usual values are 0.1 to 0.25. Defaults to None: all pixels.
         reduce: `"batch"` takes the mean over all pixels; `"image"` over those of each image, then
             over the images with a valid pixel. Defaults to `"batch"`.
 
@@ -53,21 +66,18 @@ def cross_entropy(
     >>> round(float(cross_entropy(y_true, y_pred)), 4)  # ln 2; the last pixel is void
     0.6931
     """
-    _check_smoothing(label_smoothing)
+    _check(label_smoothing, ohem)
     target, scores, weight, invalid = prepare(
         y_true, y_pred, sample_weight, ignore_class=ignore_class
     )
-    num_classes = target.shape[-1]
-    weigh = ops.convert_to_tensor(class_weights(class_weight, num_classes))  # (C,)
-    weight = weight * ops.sum(target * weigh, axis=-1, keepdims=True)  # (B, ..., 1)
+    weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
     if label_smoothing:
-        target = (1 - label_smoothing) * target + label_smoothing / num_classes
-    log_probabilities = _log_probabilities(scores, from_logits)  # (B, ..., C)
-    losses = -ops.sum(target * log_probabilities, axis=-1, keepdims=True)  # (B, ..., 1)
-
-    total = sum_pixels(weight, reduce)  # (U, 1)
-    means = ops.divide_no_nan(sum_pixels(weight * losses, reduce), total)
-    return mean_of_units(means, total > 0, invalid)
+        target = (1 - label_smoothing) * target + label_smoothing / target.shape[-1]
+    log_p = log_probabilities(scores, from_logits)  # (B, ..., C)
+    losses = -ops.sum(target * log_p, axis=-1, keepdims=True)  # (B, ..., 1)
+    if ohem is not None:
+        weight = weight * _hardest(losses, weight > 0, ohem, reduce)
+    return mean_of_pixels(losses, weight, reduce, invalid)
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -81,6 +91,7 @@ class CrossEntropyLoss(SegmentationLoss):
             None.
         label_smoothing: In [0, 1). Defaults to 0.0.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        ohem: Fraction of the pixels, the hardest, that count; in (0, 1]. Defaults to None: all.
         name: Defaults to `"cross_entropy"`.
 
     Raises:
@@ -100,32 +111,52 @@ class CrossEntropyLoss(SegmentationLoss):
         class_weight=None,
         label_smoothing=0.0,
         reduce="batch",
+        ohem=None,
         name="cross_entropy",
     ):
-        _check_smoothing(label_smoothing)
+        _check(label_smoothing, ohem)
         super().__init__(
             name,
             from_logits=from_logits,
             ignore_class=ignore_class,
             class_weight=class_weight,
             label_smoothing=float(label_smoothing),
+            ohem=None if ohem is None else float(ohem),
             reduce=reduce,
         )
 
 
-def _log_probabilities(scores, from_logits):
-    """Log-probabilities (B, ..., C); one channel makes two, background first."""
-    binary = scores.shape[-1] == 1
-    if from_logits:
-        if binary:  # log sigmoid(-x), log sigmoid(x): exact where 1 - sigmoid(x) would round to 0
-            return -ops.softplus(ops.concatenate([scores, -scores], axis=-1))
-        return ops.log_softmax(scores, axis=-1)
-    if binary:
-        scores = ops.concatenate([1 - scores, scores], axis=-1)
-    epsilon = keras.config.epsilon()
-    return ops.log(ops.clip(scores, epsilon, 1 - epsilon))
+def _hardest(losses, counts, fraction, reduce):
+    """1 for the hardest `fraction` of the pixels that count, 0 for others; ties share what is left.
+
+    Args:
+        losses: float32 (B, ..., 1).
+        counts: bool (B, ..., 1).
+        fraction: In (0, 1].
+        reduce: `"batch"` or `"image"`: what the fraction is of.
+    """
+    shape = ops.shape(losses)
+    units = 1 if reduce == "batch" else shape[0]
+    # Pixels that do not count sort to the front: a cross-entropy is never negative.
+    losses = ops.where(counts, ops.stop_gradient(losses), -1.0)
+    losses = ops.reshape(losses, (units, -1))  # (U, N)
+    total = _count(losses >= 0)  # (U, 1)
+    keep = ops.round(fraction * ops.cast(total, "float32"))
+    keep = ops.maximum(ops.cast(keep, "int32"), 1)
+    last = ops.shape(losses)[1] - keep
+    threshold = ops.take_along_axis(ops.sort(losses, axis=-1), last, axis=-1)  # (U, 1)
+    above, ties = losses > threshold, losses == threshold
+    share = ops.cast(keep - _count(above), "float32") / ops.cast(_count(ties), "float32")
+    kept = ops.cast(above, "float32") + share * ops.cast(ties, "float32")
+    return ops.reshape(kept, shape)
 
 
-def _check_smoothing(label_smoothing):
+def _count(where):
+    return ops.sum(ops.cast(where, "int32"), axis=-1, keepdims=True)
+
+
+def _check(label_smoothing, ohem):
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must lie in [0, 1), received {label_smoothing}.")
+    if ohem is not None:
+        check_range("ohem", ohem, above=0, at_most=1)

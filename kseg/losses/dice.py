@@ -1,12 +1,9 @@
 """Soft Dice loss: one minus the overlap of prediction and truth, class by class."""
 
 import keras
-from keras import ops
 
-from kseg.losses.base import SegmentationLoss, class_weights, mean_of_units, prepare, sum_pixels
-from kseg.ops.labels import void_ids
-
-ABSENT = ("ignore", "penalize")
+from kseg.losses.base import SegmentationLoss
+from kseg.losses.overlap import check_overlap, overlap
 
 
 def dice(
@@ -64,27 +61,20 @@ def dice(
     >>> float(dice(y_true, y_pred)) < 1e-6
     True
     """
-    _check_dice(absent, smooth)
-    target, scores, weight, invalid = prepare(
-        y_true, y_pred, sample_weight, ignore_class=ignore_class
+    return overlap(
+        y_true,
+        y_pred,
+        sample_weight,
+        alpha=0.5,
+        beta=0.5,
+        gamma=1.0,
+        from_logits=from_logits,
+        ignore_class=ignore_class,
+        class_weight=class_weight,
+        absent=absent,
+        smooth=smooth / 2,  # D_c is the Tversky index with both parts of its fraction doubled
+        reduce=reduce,
     )
-    num_classes = target.shape[-1]
-    weigh = class_weights(class_weight, num_classes)
-    weigh[[value for value in void_ids(ignore_class) if 0 <= value < num_classes]] = 0.0
-    if scores.shape[-1] == 1:
-        target, weigh = target[..., 1:], weigh[1:]
-    probabilities = _probabilities(scores) if from_logits else scores
-
-    truth = sum_pixels(weight * target, reduce)  # (U, C)
-    predicted = sum_pixels(weight * probabilities, reduce)
-    overlap = sum_pixels(weight * target * probabilities, reduce)
-    losses = 1 - (2 * overlap + smooth) / (predicted + truth + smooth)
-
-    present = truth > 0 if absent == "ignore" else sum_pixels(weight, reduce) > 0
-    weigh = ops.convert_to_tensor(weigh) * ops.cast(present, "float32")  # (U, C)
-    total = ops.sum(weigh, axis=-1)  # (U,)
-    means = ops.divide_no_nan(ops.sum(weigh * losses, axis=-1), total)
-    return mean_of_units(means, total > 0, invalid)
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -121,7 +111,7 @@ class DiceLoss(SegmentationLoss):
         reduce="batch",
         name="dice",
     ):
-        _check_dice(absent, smooth)
+        check_overlap(absent=absent, smooth=smooth)
         super().__init__(
             name,
             from_logits=from_logits,
@@ -131,14 +121,3 @@ class DiceLoss(SegmentationLoss):
             smooth=float(smooth),
             reduce=reduce,
         )
-
-
-def _probabilities(logits):
-    return ops.sigmoid(logits) if logits.shape[-1] == 1 else ops.softmax(logits, axis=-1)
-
-
-def _check_dice(absent, smooth):
-    if absent not in ABSENT:
-        raise ValueError(f"absent must be one of {ABSENT}, received absent={absent!r}.")
-    if not smooth > 0:
-        raise ValueError(f"smooth must be > 0, received smooth={smooth}.")

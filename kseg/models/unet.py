@@ -14,18 +14,22 @@ Deviations from the paper: convolutions pad with zeros ("same"), so that the log
 photo's own size, where the paper lost a border of 92 pixels; batch norm follows each convolution
 (it was published the same year; `batch_norm=False` gives the paper's layers); the image is padded
 to the stride inside the model instead of being refused. With `encoder=` the contracting path is a
-classification network and the expanding path narrows from 256 to 16 channels.
+classification network, the expanding path narrows from 256 to 16 channels, and in it repeated
+pixels take the place of up-convolutions, which learned more slowly from pretrained features (CamVid,
+4 epochs: mean IoU 0.445 against 0.430).
 """
 
 import keras
 
 from kseg.models.blocks import (
+    Enlarge,
     Normalize,
     PadToStride,
     check_arguments,
     convolutions,
     logits_head,
 )
+from kseg.models.convolutions import UpConv2D
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 
@@ -39,6 +43,7 @@ def build_unet(
     input_shape=(None, None, 3),
     encoder=None,
     weights=None,
+    freeze=False,
     width=64,
     depth=4,
     logits_stride=1,
@@ -51,9 +56,11 @@ def build_unet(
     Args:
         num_classes: Number of classes, >= 1. 1 builds a binary model with one sigmoid channel.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
-        encoder: None for the paper's contracting path; a name (`"vgg16"`, `"resnet50"`,
-            `"mobilenetv2"`, `"efficientnetv2b0"`) or a Keras model to use in its place.
+        encoder: None for the paper's contracting path; a name, for example
+            `"efficientnet_lite0"`, `"resnet50"` or `"keras_hub:PRESET"`
+            (`kseg.models.encoder_names()` lists them), or a Keras model to use in its place.
         weights: Of a named encoder: None for a random start, `"imagenet"`, or a weights file.
+        freeze: Whether the encoder is left as it is, batch-norm statistics included.
         width: Channels of the first level, doubled at each further one. Not with `encoder`.
         depth: How often the image is halved, >= 1. Not with `encoder`.
         logits_stride: 1 as in the paper. At 2 or 4 the finest level has half or a quarter of the
@@ -80,7 +87,7 @@ def build_unet(
     if logits_stride not in (1, 2, 4):
         raise ValueError(f"logits_stride={logits_stride!r}: expected 1, 2 or 4.")
     if encoder is None:
-        _check_paper_arguments(width, depth, weights)
+        _check_paper_arguments(width, depth, weights, freeze)
     image = keras.Input(shape, name="image")
 
     if encoder is None:
@@ -89,12 +96,14 @@ def build_unet(
         if logits_stride > 1:  # each patch of stride x stride pixels becomes one vector
             x = keras.layers.Conv2D(width, logits_stride, strides=logits_stride, name="stem")(x)
         features = contracting_path(x, logits_stride, width, depth, batch_norm=batch_norm)
+        up = "convolution"
         widths = {logits_stride * 2**level: width * 2**level for level in range(depth)}
     else:
         x = PadToStride(32, dtype="float32", name="pad")(image)
-        features = encode(x, encoder, weights=weights)
+        features = encode(x, encoder, weights=weights, freeze=freeze)
         widths = DECODER_WIDTHS
-    x = expanding_path(features, widths, logits_stride, batch_norm=batch_norm)
+        up = "nearest"
+    x = expanding_path(features, widths, logits_stride, up=up, batch_norm=batch_norm)
     logits = logits_head(x, num_classes, logits_stride, like=image)
     model = keras.Model(image, logits, name=name)
     if compile:
@@ -117,13 +126,14 @@ def contracting_path(x, stride, width, depth, *, batch_norm):
     return features
 
 
-def expanding_path(features, widths, last_stride, *, batch_norm):
-    """The paper's right side: 2x2 up-convolution, skip connection, two convolutions a level.
+def expanding_path(features, widths, last_stride, *, up, batch_norm):
+    """The paper's right side: twice the size, skip connection, two convolutions a level.
 
     Args:
         features: Stride -> tensor; a stride that is missing gets no skip connection.
         widths: Stride -> channels, for every stride from `last_stride` up to the coarsest.
         last_stride: The stride to end at.
+        up: `"convolution"` for the paper's 2x2 up-convolution, `"nearest"` for repeated pixels.
         batch_norm: Whether batch norm follows each 3x3 convolution.
 
     Returns:
@@ -134,16 +144,19 @@ def expanding_path(features, widths, last_stride, *, batch_norm):
     while stride > last_stride:
         stride //= 2
         block = f"up{stride.bit_length() - 1}"
-        x = keras.layers.Conv2DTranspose(
-            widths[stride], 2, strides=2, kernel_initializer="he_normal", name=f"{block}_upconv"
-        )(x)
+        if up == "nearest":
+            x = Enlarge(2, "nearest", name=f"{block}_enlarge")(x)
+        else:
+            x = UpConv2D(
+                widths[stride], 2, strides=2, kernel_initializer="he_normal", name=f"{block}_upconv"
+            )(x)
         if stride in features:
             x = keras.layers.Concatenate(name=f"{block}_skip")([features[stride], x])
         x = convolutions(x, widths[stride], batch_norm=batch_norm, name=block)
     return x
 
 
-def _check_paper_arguments(width, depth, weights):
+def _check_paper_arguments(width, depth, weights, freeze):
     for argument, value in (("width", width), ("depth", depth)):
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{argument}={value!r}: expected an integer >= 1.")
@@ -152,3 +165,5 @@ def _check_paper_arguments(width, depth, weights):
             f"weights={weights!r} needs an encoder, for example encoder='resnet50'. "
             "For weights of a whole U-Net use model.load_weights(path)."
         )
+    if freeze:
+        raise ValueError("freeze=True needs an encoder, for example encoder='efficientnet_lite0'.")

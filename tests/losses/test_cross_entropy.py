@@ -206,9 +206,54 @@ def test_a_wrong_label_raises_or_is_nan(compiled):
     assert float(function(np.array([[0, 2]]), y_pred)) == pytest.approx(np.log(3), rel=1e-6)
 
 
+def test_hard_examples_by_hand():
+    # Logits (0, a) of class 0 cost ln(1 + e^a); the sixth pixel, the worst, is void.
+    a = np.array([[1.0, 4.0, 2.0, 3.0, 0.0, 9.0]])
+    y_pred = np.stack([0 * a, a], -1).astype("float32")
+    y_true = np.array([[0, 0, 0, 0, 0, 255]])
+    cost = np.log1p(np.exp(a[0]))
+
+    def value(fraction, weight=None):
+        return float(cross_entropy(y_true, y_pred, weight, ohem=fraction))
+
+    assert value(1.0) == pytest.approx(cost[:5].mean(), rel=1e-6)
+    assert value(0.4) == pytest.approx(cost[[1, 3]].mean(), rel=1e-6)  # 2 of 5
+    assert value(0.5) == pytest.approx(cost[[1, 3]].mean(), rel=1e-6)  # 2.5, rounded to even
+    assert value(0.01) == pytest.approx(cost[1], rel=1e-6)  # at least one
+    # Chosen by cost, then weighted: pixels 1 and 3 weigh 1 and 3. A weight of 0 is out of the race.
+    weight = np.array([[5.0, 1, 5, 3, 5, 5]])
+    assert value(0.4, weight) == pytest.approx((cost[1] + 3 * cost[3]) / 4, rel=1e-6)
+    weight[0, 1] = 0  # four are left, a half of them are pixels 3 and 2
+    assert value(0.5, weight) == pytest.approx((3 * cost[3] + 5 * cost[2]) / 8, rel=1e-6)
+
+
+def test_hard_examples_that_tie_share_the_last_place(gradient):
+    # Costs (c, d, d, d) with c > d and half of them kept: c, and a third of each d. The mean is
+    # (c + d) / 2, and the slope of a d in its logit, sigmoid(0) / 2 alone, is a third of that.
+    y_pred = np.array([[[0, 2], [0, 0], [0, 0], [0, 0]]], "float32")
+    y_true = np.zeros((1, 4))
+    loss = float(cross_entropy(y_true, y_pred, ohem=0.5))
+    assert loss == pytest.approx((np.log1p(np.exp(2)) + LN2) / 2, rel=1e-6)
+    slope = gradient(lambda x: cross_entropy(y_true, x, ohem=0.5), y_pred)[0, :, 1]
+    np.testing.assert_allclose(slope[1:], 0.5 / 2 / 3, rtol=1e-6)
+
+
+def test_hard_examples_of_each_image():
+    # Image 0 costs ln 2 everywhere, image 1 more: half of the batch is image 1, half of each both.
+    y_pred = np.array([[[0, 0]] * 2, [[0, 2]] * 2], "float32")
+    y_true, second = np.zeros((2, 2)), np.log1p(np.exp(2))
+    batch = float(cross_entropy(y_true, y_pred, ohem=0.5))
+    image = float(cross_entropy(y_true, y_pred, ohem=0.5, reduce="image"))
+    assert batch == pytest.approx(second, rel=1e-6)
+    assert image == pytest.approx((LN2 + second) / 2, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "options",
     [
+        {"ohem": 0.0},
+        {"ohem": 1.5},
+        {"ohem": float("nan")},
         {"reduce": "mean"},
         {"label_smoothing": 1.0},
         {"ignore_class": "void"},

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from metrics.compiled import jitted_update
 
 from kseg.metrics import MeanDice, MeanIoU, PixelAccuracy, confusion_matrix, scores
-from kseg.metrics.confusion import BASE
+from kseg.metrics.base import BASE
 
 METRICS = {"mean_iou": MeanIoU, "mean_dice": MeanDice, "pixel_accuracy": PixelAccuracy}
 
@@ -15,27 +16,6 @@ def random_case(seed, classes=4, shape=(3, 5, 7)):
     rng = np.random.default_rng(seed)
     y_true = rng.choice([*range(max(classes - 1, 2)), 255], shape)
     return y_true.astype("uint8"), rng.integers(0, max(classes - 1, 2), shape)
-
-
-def jitted_update(metric):
-    """`metric.update_state` as compiled code of the current backend."""
-    backend = keras.config.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(metric.update_state)
-    if backend == "jax":
-        import jax
-
-        step = jax.jit(metric.stateless_update_state)
-
-        def update(*args):
-            values = step([v.value for v in metric.variables], *args)
-            for variable, value in zip(metric.variables, values, strict=True):
-                variable.assign(value)
-
-        return update
-    return metric.update_state
 
 
 def value(metric):

@@ -1,8 +1,17 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from kseg.models.blocks import CropLike, Enlarge, PadToStride
+from kseg.models.blocks import (
+    CropAt,
+    CropLike,
+    DepthwiseConv2DTranspose,
+    Enlarge,
+    PadToStride,
+    ResizeLike,
+    bilinear_kernel,
+)
 
 
 def test_pad_mirrors_by_hand():
@@ -45,3 +54,118 @@ def test_enlarge_equals_resize(factor, size, rng):
     np.testing.assert_allclose(
         ops.convert_to_numpy(enlarged), ops.convert_to_numpy(expected), atol=1e-5
     )
+
+
+def test_resize_like_by_hand():
+    # 0 3 to five pixels: centres at (i + 1/2) * 2/5 - 1/2 = -0.3, 0.1, 0.5, 0.9, 1.3, held in 0..1
+    x = np.array([0.0, 3.0], "float32").reshape(1, 1, 2, 1)
+    resized = ops.convert_to_numpy(ResizeLike()([x, np.zeros((1, 2, 5, 7), "float32")]))
+    np.testing.assert_allclose(resized[0, :, :, 0], [[0, 0.3, 1.5, 2.7, 3]] * 2, atol=1e-6)
+    # 0 1 2 3 4 to two: centres at (i + 1/2) * 5/2 - 1/2 = 0.75, 3.25
+    x = np.arange(5, dtype="float32").reshape(1, 5, 1, 1)
+    resized = ops.convert_to_numpy(ResizeLike()([x, np.zeros((1, 2, 1, 1), "float32")]))
+    np.testing.assert_allclose(resized[0, :, 0, 0], [0.75, 3.25], atol=1e-6)
+
+
+@pytest.mark.parametrize("old, new", [((1, 1), (5, 4)), ((9, 13), (65, 97)), ((3, 7), (7, 7))])
+def test_resize_like_equals_resize(old, new, rng):
+    x = rng.normal(size=(2, *old, 3)).astype("float32")
+    reference = np.zeros((2, *new, 1), "uint8")
+    expected = ops.image.resize(x, new, "bilinear")
+    resized = ResizeLike()([x, reference])
+    assert resized.shape == ResizeLike().compute_output_shape([x.shape, reference.shape])
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(resized), ops.convert_to_numpy(expected), atol=1e-5
+    )
+
+
+def test_resize_like_takes_sizes_that_are_unknown():
+    """One model, every pair of sizes; compiled, and a TensorFlow graph knows neither."""
+    x, like = keras.Input((None, None, 2)), keras.Input((None, None, 1))
+    model = keras.Model([x, like], ResizeLike()([x, like]))
+    for old, new in (((2, 3), (5, 8)), ((4, 1), (3, 9)), ((3, 3), (3, 3))):
+        array = np.arange(2 * old[0] * old[1], dtype="float32").reshape(1, *old, 2)
+        resized = model.predict([array, np.zeros((1, *new, 1), "float32")], verbose=0)
+        expected = ResizeLike()([array, np.zeros((1, *new, 1), "float32")])
+        np.testing.assert_allclose(resized, ops.convert_to_numpy(expected), atol=1e-5)
+
+
+def test_crop_at_keeps_from_the_offset_on(rng):
+    x = rng.normal(size=(2, 20, 19, 3)).astype("float32")
+    reference = np.zeros((2, 9, 8, 1), "uint8")
+    cropped = CropAt(5)([x, reference])
+    assert cropped.shape == CropAt(5).compute_output_shape([x.shape, reference.shape])
+    np.testing.assert_array_equal(ops.convert_to_numpy(cropped), x[:, 5:14, 5:13])
+
+
+def test_bilinear_kernel_by_hand():
+    # factor 2: centres at 0..3, middle 1.5, weights 1 - |distance| / 2 = 1/4 3/4 3/4 1/4
+    row = np.array([1, 3, 3, 1]) / 4
+    np.testing.assert_allclose(bilinear_kernel(2), np.outer(row, row))
+    # a pixel spreads over stride x stride pixels on average: the weights sum to stride^2
+    for factor in (2, 8, 16, 32):
+        assert bilinear_kernel(factor).shape == (2 * factor, 2 * factor)
+        np.testing.assert_allclose(bilinear_kernel(factor).sum(), factor**2, rtol=1e-5)
+
+
+def scattered(x, kernel, factor):
+    """Transposed convolution by its definition: each pixel adds its value times the kernel."""
+    batch, height, width, channels = x.shape
+    y = np.zeros((batch, factor * (height + 1), factor * (width + 1), channels))
+    for i in range(height):
+        for j in range(width):
+            rows, columns = slice(factor * i, factor * (i + 2)), slice(factor * j, factor * (j + 2))
+            y[:, rows, columns] += x[:, i, j, None, None, :] * kernel
+    return y
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 3)])
+def test_transposed_convolution_equals_its_definition(factor, size, rng):
+    x = rng.normal(size=(2, *size, 3)).astype("float32")
+    kernel = rng.normal(size=(2 * factor, 2 * factor, 3)).astype("float32")
+    expected = scattered(x, kernel, factor)
+    cut = factor // 2
+    cropped = expected[:, cut : cut + factor * size[0], cut : cut + factor * size[1]]
+    for padding, wanted in (("valid", expected), ("same", cropped)):
+        layer = DepthwiseConv2DTranspose(factor, padding=padding)
+        layer.build(x.shape)
+        layer.set_weights([kernel])
+        y = layer(x)
+        assert y.shape == layer.compute_output_shape(x.shape)
+        np.testing.assert_allclose(ops.convert_to_numpy(y), wanted, atol=1e-5)
+
+
+def test_transposed_convolution_starts_bilinear(rng):
+    """Inside, it is the bilinear enlargement; at the border, the same of a map amid zeros."""
+    x = rng.normal(size=(2, 5, 4, 3)).astype("float32")
+    y = ops.convert_to_numpy(DepthwiseConv2DTranspose(8)(x))
+    amid_zeros = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    expected = ops.convert_to_numpy(Enlarge(8)(amid_zeros))[:, 8:-8, 8:-8]
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+    inside = ops.convert_to_numpy(Enlarge(8)(x))[:, 4:-4, 4:-4]
+    np.testing.assert_allclose(y[:, 4:-4, 4:-4], inside, atol=1e-5)
+
+
+def test_transposed_convolution_is_adjoint_to_the_convolution(rng):
+    """<T(x), y> = <x, C(y)>, where C is the depthwise convolution of the same kernel and stride."""
+    x = rng.normal(size=(1, 4, 5, 2)).astype("float32")
+    layer = DepthwiseConv2DTranspose(2, padding="valid")
+    layer.build(x.shape)
+    layer.set_weights([rng.normal(size=(4, 4, 2)).astype("float32")])
+    y = rng.normal(size=(1, 10, 12, 2)).astype("float32")
+    back = ops.depthwise_conv(y, layer.kernel[:, :, :, None], strides=2, padding="valid")
+    left = np.sum(ops.convert_to_numpy(layer(x)) * y)
+    right = np.sum(x * ops.convert_to_numpy(back))
+    np.testing.assert_allclose(left, right, rtol=1e-4)
+
+
+def test_a_fixed_transposed_convolution_stays_fixed():
+    fixed = DepthwiseConv2DTranspose(2, learned=False)
+    fixed.build((None, None, None, 3))
+    fixed.trainable = True  # as unfreezing a whole model would
+    assert fixed.trainable_weights == []
+    again = DepthwiseConv2DTranspose.from_config(fixed.get_config())
+    assert (again.factor, again.padding, again.learned) == (2, "same", False)
+    with pytest.raises(ValueError, match="padding='full'"):
+        DepthwiseConv2DTranspose(2, padding="full")

@@ -1,0 +1,132 @@
+"""Focal loss: cross-entropy in which pixels that are right already weigh little."""
+
+import keras
+from keras import ops
+
+from kseg.losses.base import SegmentationLoss
+from kseg.losses.pixels import (
+    check_range,
+    log_probabilities,
+    mean_of_pixels,
+    prepare,
+    weigh_by_class,
+)
+
+
+def focal(
+    y_true,
+    y_pred,
+    sample_weight=None,
+    *,
+    gamma=2.0,
+    alpha=None,
+    from_logits=True,
+    ignore_class=255,
+    class_weight=None,
+    reduce="batch",
+):
+    """Weighted mean of the pixels' focal loss: sum(w * fl) / sum(w).
+
+        fl = -a (1 - p) ** gamma * log p
+
+    for the probability p of the true class: Lin et al. 2017, "Focal loss for dense object
+    detection", equation 5, here for any number of classes. `w` is the weight of the true class
+    times the sample weight, as in `cross_entropy`, which is gamma = 0. For a soft label fl is the
+    mean under the label.
+
+    Args:
+        y_true: Class ids (B, ...) or (B, ..., 1); or, where C > 1, one-hot or soft labels
+            (B, ..., C), all zero at void pixels.
+        y_pred: Scores (B, ..., C). C = 1 is binary: the one channel speaks for class 1.
+        sample_weight: (B,), (B, ...) or (B, ..., 1). Defaults to None.
+        gamma: Focus on hard pixels, >= 0. Defaults to 2.0.
+        alpha: In [0, 1]: `a` is 1 - alpha for class 0, the background, and alpha for the others.
+            It scales the loss and, unlike `class_weight`, does not enter sum(w). Defaults to
+            None: `a` = 1.
+        from_logits: Whether `y_pred` are logits (softmax; sigmoid where C = 1) rather than
+            probabilities, which are clipped at `keras.config.epsilon()`. Defaults to True.
+        ignore_class: Void class id(s): int, sequence of ints, or None. Defaults to 255.
+        class_weight: One weight per class (two where C = 1), or {class id: weight} with 1 for the
+            rest. Defaults to None.
+        reduce: `"batch"` takes the mean over all pixels; `"image"` over those of each image, then
+            over the images with a valid pixel. Defaults to `"batch"`.
+
+    Returns:
+        float32 scalar; 0 where no pixel is valid, NaN where compiled code meets a label that is
+        neither a class nor void.
+
+    Raises:
+        ValueError: Shapes or options that do not fit; eager, such a label.
+
+    Example:
+
+    >>> y_true = np.array([[0, 1, 255]])  # p = 1/2: 1/4 of ln 2
+    >>> round(float(focal(y_true, np.zeros((1, 3, 2)))), 4)
+    0.1733
+    """
+    _check_focal(gamma, alpha)
+    target, scores, weight, invalid = prepare(
+        y_true, y_pred, sample_weight, ignore_class=ignore_class
+    )
+    weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
+    if alpha is not None:
+        balance = [1 - alpha] + [alpha] * (target.shape[-1] - 1)
+        target = target * ops.convert_to_tensor(balance, dtype="float32")
+    log_p = log_probabilities(scores, from_logits)  # (B, ..., C)
+    if gamma:
+        # At 1 - p = 0 the slope of a power < 1 is infinite, so 1 - p stops short of it.
+        target = target * ops.maximum(-ops.expm1(log_p), keras.config.epsilon()) ** gamma
+    losses = -ops.sum(target * log_p, axis=-1, keepdims=True)  # (B, ..., 1)
+    return mean_of_pixels(losses, weight, reduce, invalid)
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class FocalLoss(SegmentationLoss):
+    """Focal loss for segmentation; `focal` says what it computes.
+
+    Args:
+        gamma: Focus on hard pixels, >= 0. Defaults to 2.0.
+        alpha: In [0, 1]: factor of the classes but 0, which gets 1 - alpha. Defaults to None: 1.
+        from_logits: Whether predictions are logits rather than probabilities. Defaults to True.
+        ignore_class: Void class id(s): int, sequence of ints, or None. Defaults to 255.
+        class_weight: One weight per class, or {class id: weight} with 1 for the rest. Defaults to
+            None.
+        reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        name: Defaults to `"focal"`.
+
+    Raises:
+        ValueError: On an option outside its range.
+
+    Example:
+
+    >>> model.compile("adam", loss=DiceLoss() + 0.5 * FocalLoss())
+    """
+
+    function = staticmethod(focal)
+
+    def __init__(
+        self,
+        gamma=2.0,
+        alpha=None,
+        from_logits=True,
+        ignore_class=255,
+        class_weight=None,
+        reduce="batch",
+        name="focal",
+    ):
+        _check_focal(gamma, alpha)
+        super().__init__(
+            name,
+            gamma=float(gamma),
+            alpha=None if alpha is None else float(alpha),
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            class_weight=class_weight,
+            reduce=reduce,
+        )
+
+
+def _check_focal(gamma, alpha):
+    check_range("gamma", gamma, at_least=0)
+    if alpha is not None:
+        check_range("alpha", alpha, at_least=0, at_most=1)

@@ -1,0 +1,170 @@
+"""The same network with other channels or another stride: a Keras model rebuilt layer by layer.
+
+Dilation keeps what the network computes. Where a stride of 2 is taken out, every convolution behind
+it reads its input two pixels further apart, with its zeros before and after moved accordingly, so
+that every second pixel of the new feature map is exactly the old feature map. (Holschneider et al.
+1989, the algorithme a trous; Chen et al. 2015, arXiv:1412.7062.)
+"""
+
+import math
+
+import keras
+import numpy as np
+
+from kseg.models.convolutions import DepthwiseConv2D
+
+PROBE = 512  # pixels; every stride divides it
+
+CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+
+
+def shapes_of(model, tensors):
+    """Shapes of tensors inside `model` for an image of `PROBE` x `PROBE` pixels."""
+    probe = keras.KerasTensor((1, PROBE, PROBE, model.inputs[0].shape[-1]))
+    specs = keras.Model(model.input, tensors).compute_output_spec(probe)
+    return [tuple(spec.shape) for spec in keras.tree.flatten(specs)]
+
+
+def nodes_of(model):
+    """Every call of a layer inside a functional model, in order: `.operation`, `.outputs`, ...
+
+    Not `layer.output`, which speaks of the first call: a layer may serve in several models.
+    """
+    inside = {node for nodes in model._nodes_by_depth.values() for node in nodes}
+    return [
+        node
+        for operation in model.operations
+        for node in operation._inbound_nodes
+        if node in inside and not node.is_input
+    ]
+
+
+def adapted(model, channels):
+    """`model` for images of another number of channels, weights adapted.
+
+    The kernel of the first convolution is repeated over the channels (R, G, B, R, ...) and scaled by
+    3 / channels; for one channel it is summed. So a grey image gives what it gives in RGB with one
+    channel or a multiple of three, and about that otherwise.
+    """
+    image = keras.Input((None, None, channels))
+    new = keras.models.clone_model(model, input_tensors=image)
+    for old, fresh in zip(model.weights, new.weights):
+        value = keras.ops.convert_to_numpy(old)
+        if value.shape != tuple(fresh.shape):  # (K, K, 3, filters)
+            repeated = np.arange(channels) % value.shape[2]
+            if channels == 1:
+                value = value.sum(axis=2, keepdims=True)
+            else:
+                value = value[:, :, repeated] * (value.shape[2] / channels)
+        fresh.assign(value)
+    return new
+
+
+def rebuilt(model, output_stride=32):
+    """`model` with its strides beyond `output_stride` turned into dilation.
+
+    Depthwise convolutions become kseg's, which give the same and are quick on every backend.
+
+    Args:
+        model: A functional Keras model of one image input.
+        output_stride: The largest stride to keep; 32 keeps the model's own.
+
+    Returns:
+        The same model where nothing changes, else one with new layers and the same weights.
+
+    Raises:
+        ValueError: a layer beyond the output stride cannot be dilated; it is named.
+    """
+    configs, margins = _plan(model, output_stride)
+    if not configs and not any(type(x) is keras.layers.DepthwiseConv2D for x in model.layers):
+        return model
+
+    def layer_for(layer):
+        if not isinstance(layer, keras.layers.Layer):
+            return layer  # an operation without state
+        kind = type(layer)
+        kind = DepthwiseConv2D if kind is keras.layers.DepthwiseConv2D else kind
+        return kind.from_config(configs.get(layer.name) or layer.get_config())
+
+    def call(layer, *args, **arguments):
+        if layer.name in margins:
+            pad = keras.layers.ZeroPadding2D(margins[layer.name], name=f"{layer.name}_margin")
+            args = (pad(args[0]), *args[1:])
+        return layer(*args, **arguments)
+
+    new = keras.models.clone_model(model, clone_function=layer_for, call_function=call)
+    new.set_weights(model.get_weights())
+    return new
+
+
+def _plan(model, output_stride):
+    """What dilation changes: {layer: its new config}, {layer: zeros to put round its input}."""
+    nodes = [node for node in nodes_of(model) if _maps_images(node)]
+    configs, margins = {}, {}
+    if not nodes or output_stride == 32:
+        return configs, margins
+    before = shapes_of(model, [node.input_tensors[0] for node in nodes])
+    after = shapes_of(model, [node.outputs[0] for node in nodes])
+    for node, stride, end in zip(nodes, map(_stride, before), map(_stride, after)):
+        layer = node.operation
+        dilation = max(1, stride // output_stride)
+        removed = end > max(stride, output_stride)
+        if dilation == 1 and not removed:
+            continue
+        if isinstance(layer, CONVOLUTIONS):
+            _dilate(node, dilation, removed, configs, margins)
+        elif isinstance(layer, POOLINGS) and set(layer.pool_size) == {1}:
+            configs[layer.name] = {**layer.get_config(), "strides": (1, 1)}
+        elif removed or isinstance(layer, POOLINGS) or _convolves(layer):
+            raise ValueError(
+                f"output_stride={output_stride} is not possible for {model.name!r}: its layer "
+                f"{layer.name!r} ({type(layer).__name__}) works at stride {end} and cannot be "
+                "dilated. Use output_stride=32, or another encoder, for example a ResNet."
+            )
+    return configs, margins
+
+
+def _dilate(node, dilation, removed, configs, margins):
+    """Adds to the plan that a convolution reads every `dilation`-th pixel, unstrided if `removed`."""
+    layer = node.operation
+    config = layer.get_config()
+    sides, gaps, strides = layer.kernel_size, layer.dilation_rate, layer.strides
+    reaches = [(side - 1) * gap for side, gap in zip(sides, gaps)]
+    previous = node.input_tensors[0]._keras_history.operation
+    if layer.padding == "same":  # the smaller half comes first, of a size that the stride divides
+        firsts = [max(reach + 1 - step, 0) // 2 for reach, step in zip(reaches, strides)]
+    elif isinstance(previous, keras.layers.ZeroPadding2D):
+        firsts = [first for first, _ in previous.padding]
+    else:
+        firsts = [0, 0]
+    padding = tuple(
+        (dilation * first, dilation * (reach - first)) for first, reach in zip(firsts, reaches)
+    )
+    config.update(dilation_rate=tuple(dilation * gap for gap in gaps))
+    if removed:
+        config.update(strides=(1, 1))
+    if isinstance(previous, keras.layers.ZeroPadding2D) and layer.padding == "valid":
+        configs[previous.name] = {**previous.get_config(), "padding": padding}
+    elif any(first != last for first, last in padding) or layer.padding == "valid":
+        config.update(padding="valid")
+        if any(reaches):
+            margins[layer.name] = padding
+    configs[layer.name] = config
+
+
+def _maps_images(node):
+    """Whether a layer takes one image-like tensor and gives one."""
+    ends = (node.input_tensors, node.outputs)
+    return all(len(end) == 1 and len(end[0].shape) == 4 for end in ends)
+
+
+def _stride(shape):
+    """The power of two nearest to what divides the probe's side; padding moves a size a little."""
+    return 2 ** round(math.log2(PROBE / shape[1]))
+
+
+def _convolves(layer):
+    """Whether a layer holds a kernel of more than one pixel."""
+    weights = getattr(layer, "weights", ())
+    return any(len(w.shape) == 4 and max(w.shape[:2]) > 1 for w in weights)
