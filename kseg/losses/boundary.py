@@ -75,7 +75,8 @@ def boundary(
     Example:
 
     >>> y_true = np.array([[0, 0, 1, 1, 1]])  # phi = (2, 1, 0, -1, -2)
-    >>> float(boundary(y_true, np.ones((1, 5, 1)) * [[[1], [0], [0], [1], [1]]], from_logits=False))
+    >>> p = np.array([[[1.0], [0.0], [0.0], [1.0], [1.0]]])
+    >>> round(float(boundary(y_true, p, from_logits=False)), 4)  # (2 - 1 - 2) / 5
     -0.2
     """
     _check_max_distance(max_distance)

@@ -1,8 +1,8 @@
-"""Keras' convolutions in forms that are quick on every backend: same arguments, weights and numbers.
+"""Keras' convolutions in forms that are quick on every backend: arguments, weights, numbers alike.
 
-A convolution that looks at no neighbours is a matrix product, and says so here: compilers that do not
-see it themselves lose up to 30 times. Milliseconds of CPU for forward and backward, float32, one core
-(2026-11-24, JAX 0.10.2, PyTorch 2.13, TensorFlow 2.21):
+A convolution that looks at no neighbours is a matrix product, and says so here: compilers that do
+not see it themselves lose up to 30 times. Milliseconds of CPU for forward and backward, float32,
+one core (2026-11-24, JAX 0.10.2, PyTorch 2.13, TensorFlow 2.21):
 
     layer                                       JAX            PyTorch       TensorFlow
                                              Keras  here     Keras  here     Keras  here

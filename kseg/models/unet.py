@@ -15,8 +15,8 @@ photo's own size, where the paper lost a border of 92 pixels; batch norm follows
 (it was published the same year; `batch_norm=False` gives the paper's layers); the image is padded
 to the stride inside the model instead of being refused. With `encoder=` the contracting path is a
 classification network, the expanding path narrows from 256 to 16 channels, and in it repeated
-pixels take the place of up-convolutions, which learned more slowly from pretrained features (CamVid,
-4 epochs: mean IoU 0.445 against 0.430).
+pixels take the place of up-convolutions, which learned more slowly from pretrained features
+(CamVid, 4 epochs: mean IoU 0.445 against 0.430).
 """
 
 import keras

@@ -53,9 +53,9 @@ class TestBoundaryIoU:
         assert band(ids, 2, valid)[2] == [1, 1, 0, 1, 0, 0, 0]  # class 0 is 2 away from column 3
 
     def test_by_hand(self):
-        # Class 1: 3x3 and 3x4, all but one and two pixels in their rings of 8 and 10. The rings
-        # share 3 + 3 rows' ends... counted: top and bottom row 3 each, the left column's middle,
-        # no more, for the middle of column 3 is inside the larger one.
+        # Class 1 is 3x3 and 3x4, with rings of 8 and 10 pixels. They share 3 pixels of the top row,
+        # 3 of the bottom row and the left column's middle; the smaller one's right column is
+        # inside the larger one.
         metric = BoundaryIoU(2, distance=1, classes=1)
         found = counts(metric, square(7, 1, 4, 1, 4), square(7, 1, 4, 1, 5))
         np.testing.assert_array_equal(found[:, 1], [7, 8, 10])

@@ -44,12 +44,13 @@ def test_enlarge_by_hand():
     np.testing.assert_allclose(enlarged[0, :, :, 0], [[0, 1, 3, 4]] * 2)
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
 @pytest.mark.parametrize("factor", [2, 3, 4])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 6)])
-def test_enlarge_equals_resize(factor, size, rng):
+def test_enlarge_equals_resize(factor, size, interpolation, rng):
     x = rng.normal(size=(2, *size, 3)).astype("float32")
-    expected = ops.image.resize(x, (size[0] * factor, size[1] * factor), "bilinear")
-    enlarged = Enlarge(factor)(x)
+    expected = ops.image.resize(x, (size[0] * factor, size[1] * factor), interpolation)
+    enlarged = Enlarge(factor, interpolation)(x)
     assert enlarged.shape == Enlarge(factor).compute_output_shape(x.shape)
     np.testing.assert_allclose(
         ops.convert_to_numpy(enlarged), ops.convert_to_numpy(expected), atol=1e-5

@@ -24,6 +24,12 @@ CHANNELS = {
     "efficientnet_lite2": {2: 32, 4: 24, 8: 48, 16: 120, 32: 352},
     "torchvision:resnet18": {2: 64, 4: 64, 8: 128, 16: 256, 32: 512},
 }
+# JAX compiles every operation of these networks anew for every shape: minutes, for what is a matter
+# of how layers are connected.
+heavy = (
+    pytest.mark.slow if keras.backend.backend() == "jax" else pytest.mark.filterwarnings("error")
+)
+
 # one of each family of keras.applications, the lightest
 FAMILIES = (
     "vgg16",
@@ -86,6 +92,7 @@ def test_outputs_of_a_model_with_several_are_its_features():
     assert {stride: t.shape[-1] for stride, t in features.items()} == {2: 4, 4: 6}
 
 
+@heavy
 @pytest.mark.parametrize("name", ["vgg16", "mobilenetv2", "densenet121", "resnet50v2"])
 def test_preprocessing_is_that_of_keras(name, rng):
     """What the first convolution makes of a photo equals Keras' own preprocessing and network."""
@@ -108,6 +115,7 @@ def test_preprocessing_is_that_of_keras(name, rng):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-3)
 
 
+@heavy
 @pytest.mark.parametrize("name", ["efficientnetb0", "mobilenetv3small", "convnexttiny"])
 def test_preprocessing_inside_a_network_is_taken_out_of_it(name, rng):
     photo = rng.integers(0, 256, (1, 64, 64, 3)).astype("float32")
@@ -119,6 +127,7 @@ def test_preprocessing_inside_a_network_is_taken_out_of_it(name, rng):
     np.testing.assert_allclose(outputs(model, photo)[-1], expected, rtol=1e-3, atol=1e-4)
 
 
+@heavy
 @pytest.mark.parametrize("name", FAMILIES)
 def test_any_size_and_one_gradient_step(name):
     model = kseg.build_unet(2, encoder=name, logits_stride=4)
@@ -134,6 +143,7 @@ def test_first_convolution_by_hand():
     assert kernels == {1: [7], 2: [1.5, 3], 4: [0.75, 1.5, 3, 0.75]}
 
 
+@heavy
 @pytest.mark.parametrize("channels", [1, 6])
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "torchvision:resnet18"])
 def test_weights_adapted_to_channels(name, channels, rng):
@@ -151,6 +161,7 @@ def test_weights_adapted_to_channels(name, channels, rng):
         )
 
 
+@heavy
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenetv2", "torchvision:resnet18"])
 @pytest.mark.parametrize("output_stride", [8, 16])
 def test_dilation_keeps_what_the_network_computes(name, output_stride, rng):
@@ -169,7 +180,8 @@ def test_dilation_keeps_what_the_network_computes(name, output_stride, rng):
     np.testing.assert_allclose(deep[:, ::step, ::step], last, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "efficientnetb0", "convnexttiny", "mobilenetv3small"])
+@heavy
+@pytest.mark.parametrize("name", ["resnet50", "efficientnetb0", "mobilenetv3small"])
 def test_more_networks_dilate(name, rng):
     strided, _ = encoder_model(name)
     dilated, kept = encoder_model(name, output_stride=16)
@@ -180,8 +192,8 @@ def test_more_networks_dilate(name, rng):
     np.testing.assert_allclose(deep[:, ::2, ::2] / scale, last / scale, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "densenet121"])
-def test_networks_that_pool_cannot_be_dilated(name):
+@pytest.mark.parametrize("name", ["vgg16", "densenet121", "convnexttiny"])
+def test_networks_that_cannot_be_dilated(name):  # they pool, or hide the stride in a Sequential
     with pytest.raises(ValueError, match="output_stride=16 is not possible .* layer"):
         encode(keras.Input((None, None, 3)), name, output_stride=16)
 

@@ -26,7 +26,9 @@ APPLICATIONS = {
     **dict.fromkeys(("MobileNetV3Small", "MobileNetV3Large"), "inside"),
     **dict.fromkeys((f"EfficientNetB{i}" for i in range(8)), "inside"),
     **dict.fromkeys((f"EfficientNetV2{i}" for i in ("B0", "B1", "B2", "B3", *"SML")), "inside"),
-    **dict.fromkeys((f"ConvNeXt{i}" for i in ("Tiny", "Small", "Base", "Large", "XLarge")), "inside"),
+    **dict.fromkeys(
+        (f"ConvNeXt{i}" for i in ("Tiny", "Small", "Base", "Large", "XLarge")), "inside"
+    ),
 }
 NAMES = {name.lower(): name for name in APPLICATIONS}
 
@@ -78,6 +80,8 @@ def _behind_preprocessing(model):
 
     bare = keras.models.clone_model(model, call_function=call)
     for layer in bare.layers:
+        if not layer.weights:  # an input layer goes by another name
+            continue
         layer.set_weights(model.get_layer(layer.name).get_weights())
     return bare, (white - black) / 255, black
 

@@ -185,5 +185,5 @@ def _key(name, number):
 
 
 def _axes(layer):
-    """PyTorch's (out, in, K, K) to Keras' (K, K, in, out); a depthwise (C, 1, K, K) to (K, K, C, 1)."""
+    """PyTorch's (out, in, K, K) to (K, K, in, out); depthwise (C, 1, K, K) to (K, K, C, 1)."""
     return (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0)

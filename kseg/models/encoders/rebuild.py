@@ -14,6 +14,7 @@ import numpy as np
 from kseg.models.convolutions import DepthwiseConv2D
 
 PROBE = 512  # pixels; every stride divides it
+LARGEST_STRIDE = 32  # what works beyond is no feature map
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
@@ -43,9 +44,9 @@ def nodes_of(model):
 def adapted(model, channels):
     """`model` for images of another number of channels, weights adapted.
 
-    The kernel of the first convolution is repeated over the channels (R, G, B, R, ...) and scaled by
-    3 / channels; for one channel it is summed. So a grey image gives what it gives in RGB with one
-    channel or a multiple of three, and about that otherwise.
+    The kernel of the first convolution is repeated over the channels (R, G, B, R, ...) and scaled
+    by 3 / channels; for one channel it is summed. So a grey image gives what it gives in RGB with
+    one channel or a multiple of three, and about that otherwise.
     """
     image = keras.Input((None, None, channels))
     new = keras.models.clone_model(model, input_tensors=image)
@@ -102,7 +103,7 @@ def _plan(model, output_stride):
     """What dilation changes: {layer: its new config}, {layer: zeros to put round its input}."""
     nodes = [node for node in nodes_of(model) if _maps_images(node)]
     configs, margins = {}, {}
-    if not nodes or output_stride == 32:
+    if not nodes or output_stride == LARGEST_STRIDE:
         return configs, margins
     before = shapes_of(model, [node.input_tensors[0] for node in nodes])
     after = shapes_of(model, [node.outputs[0] for node in nodes])
@@ -110,8 +111,8 @@ def _plan(model, output_stride):
         layer = node.operation
         dilation = max(1, stride // output_stride)
         removed = end > max(stride, output_stride)
-        if dilation == 1 and not removed:
-            continue
+        if end > LARGEST_STRIDE or (dilation == 1 and not removed):
+            continue  # a squeeze-and-excite branch, or nothing to change
         if isinstance(layer, CONVOLUTIONS):
             _dilate(node, dilation, removed, configs, margins)
         elif isinstance(layer, POOLINGS) and set(layer.pool_size) == {1}:
@@ -126,7 +127,7 @@ def _plan(model, output_stride):
 
 
 def _dilate(node, dilation, removed, configs, margins):
-    """Adds to the plan that a convolution reads every `dilation`-th pixel, unstrided if `removed`."""
+    """Plans that a convolution reads every `dilation`-th pixel, without its stride if `removed`."""
     layer = node.operation
     config = layer.get_config()
     sides, gaps, strides = layer.kernel_size, layer.dilation_rate, layer.strides
