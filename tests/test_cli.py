@@ -99,6 +99,24 @@ def test_evaluate_prints_a_table(kseg, run, tmp_path):
     assert scores["mean_iou"] == json.loads((run[0] / "evaluation.json").read_text())["mean_iou"]
 
 
+def test_evaluate_prints_more_where_asked(kseg, run, tmp_path, monkeypatch):
+    pytest.importorskip("scipy", reason="surface distances need SciPy")
+    monkeypatch.setenv("COLUMNS", "120")
+    options = ("--boundary", "--surface", "--calibration")
+    stdout = kseg("evaluate", run[0], *options, "--json", tmp_path / "scores.json")
+    for word in ("boundary IoU", "boundary F1", "HD95", "ASD", "distances in pixels"):
+        assert word in stdout
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert f"calibration error {scores['calibration_error']:.3f}" in stdout
+    line = next(line for line in stdout.splitlines() if "object" in line).split()
+    row = scores["classes"]["object"]
+    keys = ("iou", "dice", "accuracy", "boundary_iou", "boundary_f1")
+    assert line[1:6] == [f"{row[key]:.3f}" for key in keys]
+    assert line[6:] == [f"{row['hd95']:.2f}", f"{row['asd']:.2f}", f"{row['pixels']:,}"]
+    plain = kseg("evaluate", run[0])
+    assert "boundary" not in plain and "HD95" not in plain and "calibration" not in plain
+
+
 def test_predict_writes_masks_at_the_photos_size(kseg, run, tmp_path):
     photo = run[1] / "images" / "p0.png"
     opened(photo).convert("L").save(tmp_path / "grey.png")

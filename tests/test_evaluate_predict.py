@@ -49,6 +49,109 @@ def test_scores_by_hand(tmp_path, write_image):
     assert scores["pixels"] == 5
 
 
+TODAY = {
+    "images",
+    "pixels",
+    "mean_iou",
+    "mean_dice",
+    "mean_accuracy",
+    "pixel_accuracy",
+    "frequency_weighted_iou",
+    "classes",
+    "confusion",
+}
+
+
+def test_extra_numbers_only_where_asked_for(source):
+    plain = kseg.evaluate(threshold_model(), source)
+    assert set(plain) == TODAY
+    assert set(plain["classes"]["object"]) == {"iou", "dice", "accuracy", "precision", "pixels"}
+    extras = {
+        "boundary": {"mean_boundary_iou", "mean_boundary_f1"},
+        "calibration": {"calibration_error", "calibration"},
+    }
+    for name, keys in extras.items():
+        scores = kseg.evaluate(threshold_model(), source, **{name: True})
+        assert set(scores) == TODAY | keys
+        assert {key: scores[key] for key in TODAY - {"classes"}} == {
+            key: plain[key] for key in TODAY - {"classes"}
+        }
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_a_perfect_model_in_every_number(source, classes):
+    pytest.importorskip("scipy", reason="surface distances need SciPy")
+    scores = kseg.evaluate(
+        threshold_model(classes), source, boundary=True, surface=True, calibration=True
+    )
+    assert scores["mean_boundary_iou"] == scores["mean_boundary_f1"] == 1.0
+    assert scores["mean_hd95"] == scores["mean_asd"] == 0.0
+    row = scores["classes"]["object"]
+    assert (row["boundary_iou"], row["boundary_f1"], row["hd95"], row["asd"]) == (1, 1, 0, 0)
+    assert (row["surface_images"], row["surface_missed"]) == (6, 0)
+    assert scores["calibration_error"] == pytest.approx(0.0, abs=1e-6)  # sure, and right
+    assert scores["calibration"]["pixels"] == [0] * 14 + [6 * 40 * 56]
+
+
+def test_extra_numbers_by_hand(tmp_path, write_image):
+    # A row of 7 pixels and void, class 1 from column 3; predicted from column 4. There and in
+    # column 3 the logits are 3 apart, a confidence of sigmoid(3); elsewhere about 200, of 1.
+    red = np.array([[0, 0, 0, 99, 102, 200, 200, 200]], np.uint8)
+    write_image("i/a.png", red)
+    write_image("m/a.png", np.array([[0, 0, 0, 1, 1, 1, 1, 255]], np.uint8))
+    source = kseg.data.folder(tmp_path / "i", tmp_path / "m", ["a", "b"])
+    options = {"boundary": True, "calibration": True}
+    scores = kseg.evaluate(threshold_model(), source, **options)
+    # The image is one pixel high, so all its pixels are bands: Boundary IoU is the IoU.
+    for row in scores["classes"].values():
+        assert row["boundary_iou"] == row["iou"]
+        assert row["boundary_f1"] == 1.0  # the contours are one pixel apart, 1 is allowed
+    sure, wrong, right = 5, 1, 1
+    confidence = 1 / (1 + np.exp(-3))
+    error = abs(right - (wrong + right) * confidence) / (sure + wrong + right)
+    assert scores["calibration_error"] == pytest.approx(error, rel=1e-5)
+    assert scores["calibration"]["pixels"] == [0] * 14 + [7]  # sigmoid(3) is above 14 / 15
+
+
+def test_surface_distances_are_averaged_over_photos(tmp_path, write_image):
+    pytest.importorskip("scipy", reason="surface distances need SciPy")
+    truth, photo = np.zeros((2, 30, 40), np.uint8)
+    truth[10, 20], photo[13, 24] = 1, 200  # 3 down, 4 right
+    write_image("i/a.png", photo)
+    write_image("m/a.png", truth)
+    write_image("i/b.png", photo * 0)  # missed: the diagonal, 50
+    write_image("m/b.png", truth)
+    source = kseg.data.folder(tmp_path / "i", tmp_path / "m", ["a", "b"])
+    scores = kseg.evaluate(threshold_model(), source, surface=True)
+    row = scores["classes"]["b"]
+    assert row["hd95"] == row["asd"] == pytest.approx((5 + 50) / 2)
+    assert (row["surface_images"], row["surface_missed"]) == (2, 1)
+    mean = (scores["classes"]["a"]["hd95"] + row["hd95"]) / 2
+    assert scores["mean_hd95"] == pytest.approx(mean)
+
+
+def test_extra_numbers_of_mixed_sizes_agree_with_the_metrics(source, write_image, tmp_path):
+    write_image("set/images/r.png", np.full((23, 31, 3), 200, np.uint8))
+    write_image("set/masks/r.png", np.zeros((23, 31), np.uint8))
+    root = tmp_path / "set"
+    mixed = kseg.data.folder(root / "images", root / "masks", ["ground", "object"])
+    model = threshold_model()
+    scores = kseg.evaluate(model, mixed, batch_size=4, boundary=True, calibration=True)
+    names = {"class_names": mixed.class_names}
+    iou, f1 = kseg.metrics.BoundaryIoU(2, **names), kseg.metrics.BoundaryF1(2, **names)
+    error = kseg.metrics.ExpectedCalibrationError(2)
+    for index in range(len(mixed)):
+        sample = mixed[index]
+        logits = model.predict_on_batch(sample["image"][None])
+        for metric in (iou, f1):
+            metric.update_arrays(sample["label"][None], logits.argmax(-1))
+        error.update_state(sample["label"][None], logits)
+    for metric in (iou, f1):
+        by_class = {name: row[metric.name] for name, row in scores["classes"].items()}
+        assert by_class == metric.per_class()
+    assert scores["calibration_error"] == pytest.approx(float(error.result()), abs=1e-6)
+
+
 def test_mixed_sizes_and_batch_size_do_not_matter(source, write_image, tmp_path):
     write_image("set/images/r.png", np.full((23, 31, 3), 200, np.uint8))
     write_image("set/masks/r.png", np.zeros((23, 31), np.uint8))
@@ -120,3 +223,5 @@ def test_void_of_the_source_is_left_out(source):
         },
     )
     assert kseg.evaluate(threshold_model(), all_void)["pixels"] == 0
+    scores = kseg.evaluate(threshold_model(), all_void, boundary=True, calibration=True)
+    assert np.isnan([scores["mean_boundary_iou"], scores["calibration_error"]]).all()

@@ -16,8 +16,9 @@ def square(size, top, bottom, left, right):
     return ids
 
 
-def counts(metric, *args):
-    metric.update_state(*args)
+def counts(metric, *pair):
+    """By NumPy, which compiles nothing; that the backend counts the same is a test of its own."""
+    metric.update_arrays(*pair)
     return metric.counts()
 
 
@@ -65,7 +66,7 @@ class TestBoundaryIoU:
         truth = square(30, 2, 12, 3, 14)
         for predicted, expected in ((truth, 1.0), (square(30, 18, 28, 16, 27), 0.0)):
             metric = BoundaryIoU(1)
-            metric.update_state(truth, predicted)
+            metric.update_arrays(truth, predicted)
             assert float(metric.result()) == expected
 
     @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ class TestBoundaryIoU:
     def test_large_distances(self):
         truth, predicted = square(6, 1, 4, 1, 4), square(6, 2, 5, 2, 5)
         metric = BoundaryIoU(2, 100, classes=1)  # the band is the whole mask: the plain IoU
-        metric.update_state(truth, predicted)
+        metric.update_arrays(truth, predicted)
         assert float(metric.result()) == pytest.approx(4 / 14, rel=1e-6)
 
 
@@ -132,10 +133,10 @@ class TestBoundaryF1:
         truth, nothing = square(9, 2, 6, 2, 6), np.zeros((1, 9, 9), int)
         for pair in ((truth, nothing), (nothing, truth)):
             metric = BoundaryF1(2, 1, class_names=["ground", "object"])
-            metric.update_state(*pair)
+            metric.update_arrays(*pair)
             assert metric.per_class() == {"ground": 0.0, "object": 0.0}
         metric = BoundaryF1(2, 1)
-        metric.update_state(nothing, nothing)
+        metric.update_arrays(nothing, nothing)
         assert np.isnan(list(metric.per_class().values())).all() and float(metric.result()) == 0.0
 
 
@@ -166,9 +167,10 @@ def test_many_classes_take_several_words(metric_class):
 def test_weight_zero_is_void(metric_class):
     y_true, y_pred = random_case(1, 3)
     weight = np.random.default_rng(0).choice([0.0, 0.5], y_true.shape)
-    weighted = counts(metric_class(3, 1), y_true, y_pred, weight)
+    weighted = metric_class(3, 1)
+    weighted.update_state(y_true, y_pred, weight)
     as_void = counts(metric_class(3, 1), np.where(weight > 0, y_true, 255), y_pred)
-    np.testing.assert_array_equal(weighted, as_void)
+    np.testing.assert_array_equal(weighted.counts(), as_void)
 
 
 @METRICS
@@ -184,13 +186,12 @@ def test_flips_do_not_matter_to_the_band(metric_class):
 
 @METRICS
 def test_numpy_counts_the_same(metric_class):
-    for seed, classes in enumerate((2, 5, 40)):
-        y_true, y_pred = random_case(seed, classes)
-        metric = metric_class(classes)
-        metric.update_arrays(y_true, y_pred)
-        np.testing.assert_array_equal(
-            metric.counts(), counts(metric_class(classes), y_true, y_pred)
-        )
+    for classes in (2, 40):
+        y_true, y_pred = random_case(classes, classes)
+        metric = metric_class(classes, 2)
+        metric.update_state(y_true, y_pred)
+        expected = counts(metric_class(classes, 2), y_true, y_pred)
+        np.testing.assert_array_equal(metric.counts(), expected)
 
 
 @METRICS
