@@ -1,8 +1,8 @@
 """Depthwise convolution that is quick on every backend.
 
 XLA's own, on CPU, takes 20 times what TensorFlow's takes. So on JAX the sum is written out there:
-one shifted copy of the input for each element of the kernel, which XLA fuses into a single pass, and
-a gradient of the kernel that runs over the rows of the image, so that what it sums stays in cache.
+one shifted copy of the input for each element of the kernel, which XLA fuses into a single pass;
+and the kernel's gradient runs over the rows of the image, so that what it sums stays in cache.
 Milliseconds of CPU for forward / forward and backward, float32, one core (2026-11-24, JAX 0.10.2,
 TensorFlow 2.21):
 

@@ -34,11 +34,14 @@ def test_no_focus_is_cross_entropy_and_more_focus_costs_less(case):
         assert np.all(np.diff(values) < 0)
 
 
-def test_focal_keeps_the_digits_of_confident_pixels():
-    # 1 - p = 1 / (1 + e^10) = 4.54e-5, by a difference from 1 off by 0.1 percent.
-    miss = 1 / (1 + np.exp(10))
-    loss = float(focal(np.array([[1]]), np.array([[[10.0]]], "float32"), gamma=1.0))
+def test_focal_keeps_the_digits_of_confident_pixels(gradient):
+    # 1 - p = 1 / (1 + e^13) = 2.26e-6, of which a float32 difference from 1 keeps 5 bits.
+    miss = 1 / (1 + np.exp(13))
+    loss = float(focal(np.array([[1]]), np.array([[[13.0]]], "float32"), gamma=1.0))
     assert loss == pytest.approx(-miss * np.log1p(-miss), rel=1e-4)
+    # A pixel of p = 1, where the slope of (1 - p) ** 0.5 is infinite.
+    sure = np.array([[[200.0]]], "float32")
+    assert np.all(gradient(lambda x: focal(np.array([[1]]), x, gamma=0.5), sure) == 0)
 
 
 def test_distances_by_hand():

