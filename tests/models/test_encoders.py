@@ -24,11 +24,13 @@ CHANNELS = {
     "efficientnet_lite2": {2: 32, 4: 24, 8: 48, 16: 120, 32: 352},
     "torchvision:resnet18": {2: 64, 4: 64, 8: 128, 16: 256, 32: 512},
 }
+
+
 # JAX compiles every operation of these networks anew for every shape: minutes, for what is a
 # matter of how layers are connected.
-heavy = (
-    pytest.mark.slow if keras.backend.backend() == "jax" else pytest.mark.filterwarnings("error")
-)
+def heavy(test):
+    return pytest.mark.slow(test) if keras.backend.backend() == "jax" else test
+
 
 # one of each family of keras.applications, the lightest
 FAMILIES = (
