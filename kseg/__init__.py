@@ -42,6 +42,7 @@ _LAZY = {
     "PixelAccuracy": "kseg.metrics",
     "SurfaceDistances": "kseg.metrics",
     "Settings": "kseg.train",
+    "class_weights_from": "kseg.data.class_weights",
     "fit": "kseg.train",
     "losses": None,
     "metrics": None,
