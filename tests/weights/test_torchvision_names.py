@@ -15,7 +15,7 @@ from kseg.weights import torchvision
 def small(build, num_classes=3, depth=18, encoder_width=2, **arguments):
     """On a ResNet of few channels."""
     image = keras.Input((None, None, 3))
-    stages = resnet(Normalize(1 / 64, -2.0)(image), depth, output_stride=8, width=encoder_width)
+    stages = resnet(Normalize(1 / 64, -2.0)(image), depth, width=encoder_width)
     encoder = keras.Model(image, list(stages.values()), name="small")
     return build(num_classes, encoder=encoder, output_stride=8, compile=False, **arguments)
 

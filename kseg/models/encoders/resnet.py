@@ -1,19 +1,19 @@
 """ResNet in torchvision's layout: He, Zhang, Ren, Sun, "Deep Residual Learning for Image
 Recognition", 2015 (arXiv:1512.03385), table 1, as torchvision builds and publishes it.
 
-    stage    H x W at output stride    32       16       8       channels (18, 34 | 50, 101, 152)
-    conv1    7x7, stride 2             /2       /2       /2      64
-    layer1   3x3 max pool, blocks      /4       /4       /4      64  | 256
-    layer2   blocks                    /8       /8       /8      128 | 512
-    layer3   blocks                    /16      /16      /8      256 | 1024
-    layer4   blocks                    /32      /16      /8      512 | 2048
+    stage                              H x W    channels (18, 34 | 50, 101, 152)
+    conv1    7x7, stride 2             /2       64
+    layer1   3x3 max pool, blocks      /4       64  | 256
+    layer2   blocks                    /8       128 | 512
+    layer3   blocks                    /16      256 | 1024
+    layer4   blocks                    /32      512 | 2048
 
 A size that a stride does not divide is rounded up: H / s means ceil(H / s), down to one pixel.
 
 Deviations from the paper, all of them torchvision's: in the bottleneck the stride sits in the 3x3
-convolution ("v1.5") and not in the first 1x1. At an output stride of 16 or 8 the last stages keep
-their size and dilate their 3x3 convolutions instead (Chen et al., arXiv:1706.05587, section 3.1),
-and the first block of such a stage still has the dilation of the stage before it.
+convolution ("v1.5") and not in the first 1x1. Dilated by `rebuild.rebuilt`, the network is what
+torchvision's `replace_stride_with_dilation` makes of it: the first block of a stage that loses its
+stride has the dilation of the stage before it.
 
 Layers carry the names of torchvision's parameters with underscores for dots (`layer1.0.conv1` is
 `layer1_0_conv1`), which is all that `kseg.weights.torchvision` needs to know.
@@ -33,17 +33,14 @@ BLOCKS = {
     152: ((3, 8, 36, 3), "bottleneck"),
 }
 EXPANSION = {"basic": 1, "bottleneck": 4}
-OUTPUT_STRIDES = (8, 16, 32)
 
 
-def build_resnet(depth, *, input_shape=(None, None, 3), output_stride=32, width=64, name=None):
+def build_resnet(depth, *, input_shape=(None, None, 3), width=64, name=None):
     """Builds the trunk of a ResNet, without its classifier, as a Keras model.
 
     Args:
         depth: 18, 34, 50, 101 or 152.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
-        output_stride: 32 as in the paper; 16 or 8 to dilate layer4, or layer3 and layer4. The
-            3x3 blocks of depths 18 and 34 are dilated by the same rule, where torchvision refuses.
         width: Channels of the stem, 64 in every published model.
         name: Name of the model; None for `"resnet50"` and so on.
 
@@ -52,26 +49,26 @@ def build_resnet(depth, *, input_shape=(None, None, 3), output_stride=32, width=
         mean and deviation) to a dict of `"conv1"`, `"layer1"`, ... `"layer4"` and their features.
 
     Raises:
-        ValueError: `depth`, `output_stride` or `width` is not one of these.
+        ValueError: `depth` or `width` is not one of these.
 
     Example:
 
-    >>> model = build_resnet(50, output_stride=8)
+    >>> model = build_resnet(50)
     >>> model.compute_output_shape((1, 65, 97, 3))["layer4"]
-    (1, 9, 13, 2048)
+    (1, 3, 4, 2048)
     """
     image = keras.Input(input_shape)
-    stages = resnet(image, depth, output_stride=output_stride, width=width)
+    stages = resnet(image, depth, width=width)
     return keras.Model(image, stages, name=name or f"resnet{depth}")
 
 
-def resnet(x, depth, *, output_stride=32, width=64):
+def resnet(x, depth, *, width=64):
     """Applies a ResNet trunk to a normalised image; arguments and errors as of `build_resnet`.
 
     Returns:
         dict of stage name -> tensor `(B, H / stride, W / stride, channels)`.
     """
-    _check_arguments(depth, output_stride, width)
+    _check_arguments(depth, width)
     counts, kind = BLOCKS[depth]
     x = _conv_norm(x, width, 7, stride=2, names=("conv1", "bn1"))
     x = keras.layers.ReLU(name="relu")(x)
@@ -81,27 +78,20 @@ def resnet(x, depth, *, output_stride=32, width=64):
     x = keras.layers.ZeroPadding2D(1, name="maxpool_pad")(x)
     x = keras.layers.MaxPooling2D(3, strides=2, padding="valid", name="maxpool")(x)
 
-    stride, dilation = 4, 1
     for stage, count in enumerate(counts, start=1):
-        first_dilation, first_stride = dilation, 1
-        if stage > 1 and stride < output_stride:
-            stride, first_stride = 2 * stride, 2
-        elif stage > 1:
-            dilation *= 2
         for block in range(count):
             x = _block(
                 x,
                 width * 2 ** (stage - 1),
                 kind,
-                stride=1 if block else first_stride,
-                dilation=dilation if block else first_dilation,
+                stride=2 if stage > 1 and block == 0 else 1,
                 name=f"layer{stage}_{block}",
             )
-        stages[f"layer{stage}"] = x  # (B, H/stride, W/stride, expansion * width * 2^(stage-1))
+        stages[f"layer{stage}"] = x  # (B, H/2^(stage+1), W/..., expansion * width * 2^(stage-1))
     return stages
 
 
-def _block(x, width, kind, *, stride, dilation, name):
+def _block(x, width, kind, *, stride, name):
     """A residual block: 3x3, 3x3, or 1x1, 3x3, 1x1, added to its input (figure 5)."""
     channels = EXPANSION[kind] * width
     kernels = {"basic": (3, 3), "bottleneck": (1, 3, 1)}[kind]
@@ -116,7 +106,6 @@ def _block(x, width, kind, *, stride, dilation, name):
             channels if i == len(kernels) - 1 else width,
             kernel,
             stride=stride if i == strided else 1,
-            dilation=dilation if kernel == 3 else 1,
             names=(f"{name}_conv{i + 1}", f"{name}_bn{i + 1}"),
         )
         if i < len(kernels) - 1:
@@ -125,7 +114,7 @@ def _block(x, width, kind, *, stride, dilation, name):
     return keras.layers.ReLU(name=f"{name}_relu")(x)  # (B, ceil(H/stride), ceil(W/stride), ...)
 
 
-def _conv_norm(x, filters, kernel, *, names, stride=1, dilation=1):
+def _conv_norm(x, filters, kernel, *, names, stride=1):
     """Convolution padded by half its kernel on every side, then batch norm."""
     conv, norm = names
     padding = "same"
@@ -140,7 +129,6 @@ def _conv_norm(x, filters, kernel, *, names, stride=1, dilation=1):
         filters,
         kernel,
         strides=stride,
-        dilation_rate=dilation,
         padding=padding,
         use_bias=False,
         kernel_initializer=keras.initializers.VarianceScaling(
@@ -151,10 +139,8 @@ def _conv_norm(x, filters, kernel, *, names, stride=1, dilation=1):
     return keras.layers.BatchNormalization(**BATCH_NORM, name=norm)(x)
 
 
-def _check_arguments(depth, output_stride, width):
+def _check_arguments(depth, width):
     if depth not in BLOCKS:
         raise ValueError(f"depth={depth!r}: expected one of {', '.join(map(str, BLOCKS))}.")
-    if output_stride not in OUTPUT_STRIDES:
-        raise ValueError(f"output_stride={output_stride!r}: expected 8, 16 or 32.")
     if not isinstance(width, int) or width < 1:
         raise ValueError(f"width={width!r}: expected an integer >= 1.")
