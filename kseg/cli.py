@@ -63,7 +63,7 @@ def _parser():
     sub.add_argument("--instances", action="store_true", help="check objects, not labels")
     _data_options(sub)
 
-    sub = command("fit", commands.fit, "Train a U-Net.")
+    sub = command("fit", commands.fit, "Train a network.")
     sub.add_argument("data", nargs="?", help=DATA)
     sub.add_argument("--run", default="runs/unet", help="folder for the run (%(default)s)")
     sub.add_argument("--resume", action="store_true", help="go on with the run from its last step")
@@ -71,11 +71,13 @@ def _parser():
     sub.add_argument(
         "--no-check", action="store_true", help="train in spite of errors that the check finds"
     )
-    sub.add_argument("--encoder", help="encoder in place of the paper's, e.g. mobilenetv2")
+    sub.add_argument("--model", choices=commands.MODELS, default="unet", help="(%(default)s)")
+    sub.add_argument("--encoder", help="encoder in place of the paper's, e.g. efficientnet_lite0")
     sub.add_argument("--weights", help="weights of the encoder: imagenet or a file")
-    sub.add_argument("--width", type=int, default=32, help="channels of level 0 (%(default)s)")
-    sub.add_argument("--depth", type=int, default=4, help="times halved (%(default)s)")
-    sub.add_argument("--logits-stride", type=int, default=1, choices=(1, 2, 4))
+    sub.add_argument("--freeze", action="store_true", help="leave the encoder as it is")
+    sub.add_argument("--width", type=int, help="channels, as the model's builder has it (unet: 32)")
+    sub.add_argument("--depth", type=int, help="times halved (unet: 4)")
+    sub.add_argument("--logits-stride", type=int, choices=(1, 2, 4), help="of unet (1)")
     sub.add_argument("--size", type=_size, metavar="HxW", help="crop in pixels (256x256)")
     sub.add_argument("--scale", type=_pair, metavar="LOW,HIGH", help="random scale (0.5,2)")
     for name, kind, text in (

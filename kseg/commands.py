@@ -14,6 +14,9 @@ DATA = (
     "or shapes"
 )
 
+# What `kseg fit --model` takes: `kseg.build_...`
+MODELS = ("unet", "fcn8s", "fcn16s", "fcn32s", "fcn", "deeplabv3", "deeplabv3plus")
+
 # Key of a class' score -> heading and format; `mean_` and the key is its mean.
 COLUMNS = {
     "iou": ("IoU", ".3f"),
@@ -60,16 +63,27 @@ def fit(options):
     if not options.resume:
         keras.utils.set_random_seed(options.seed or 0)
         settings = _settings(kseg, options)
-        own = {} if options.encoder else {"width": options.width, "depth": options.depth}
-        model = kseg.build_unet(
-            train.num_classes,
-            encoder=options.encoder,
-            weights=options.weights,
-            logits_stride=options.logits_stride,
-            **own,
-        )
+        model = _built(kseg, options, train.num_classes)
     console.print(f"training on {len(train)} images, validating on {len(val)}", highlight=False)
     _train_and_report(console, model, train, val, options, settings, named)
+
+
+def _built(kseg, options, num_classes):
+    """The network that the options of `fit` ask for; what is not given is the builder's default."""
+    names = ("encoder", "weights", "width", "depth", "logits_stride")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.freeze:
+        given["freeze"] = True
+    if options.model != "unet":
+        for name in ("depth", "logits_stride"):
+            if name in given:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} {given[name]} goes with --model unet, but the "
+                    f"model is {options.model}: leave it out."
+                )
+    elif options.encoder is None:
+        given = {"width": 32, **given}  # half the paper's: a quarter of its time
+    return getattr(kseg, f"build_{options.model}")(num_classes, **given)
 
 
 def demo(options):

@@ -260,3 +260,25 @@ class TestMistakes:
     def test_a_wrong_option_is_named(self, refused, tmp_path):
         line = refused("fit", "shapes", "--run", tmp_path / "r", "--epochs", 0)
         assert "epochs=0" in line and not (tmp_path / "r").exists()
+
+
+def test_fit_takes_other_models(run, kseg, tmp_path):
+    _, data = run
+    kseg(
+        *("fit", f"folder:{data}", "--run", tmp_path / "run", "--model", "deeplabv3plus"),
+        *("--encoder", "efficientnet_lite0", "--freeze", "--width", 8),
+        *("--size", "32x32", "--batch-size", 2, "--epochs", 1),
+    )
+    from kseg.runs import Run
+
+    model = Run.open(tmp_path / "run").load_model()
+    assert model.name == "deeplabv3plus"
+    assert not model.get_layer("encoder").trainable
+    assert model.get_layer("aspp_project_conv").filters == 8
+
+
+def test_options_that_do_not_go_with_the_model_are_named(run, refused, tmp_path):
+    _, data = run
+    fit = ("fit", f"folder:{data}", "--run", tmp_path / "run", "--model", "fcn8s")
+    assert "--depth 3 goes with --model unet" in refused(*fit, "--depth", 3)
+    assert "--logits-stride 2 goes with --model unet" in refused(*fit, "--logits-stride", 2)
