@@ -19,6 +19,7 @@ _LAZY = {
     "build_fcn8s": "kseg.models",
     "build_fcn16s": "kseg.models",
     "build_fcn32s": "kseg.models",
+    "build_mask_rcnn": "kseg.models",
     "build_unet": "kseg.models",
     "BoundaryLoss": "kseg.losses",
     "CrossEntropyLoss": "kseg.losses",

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from kseg.data._tensorflow import converted, mapped, tensorflow
-from kseg.data.sample import decoded, read
+from kseg.data.sample import decoded, read, size_of
 
 MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
 
@@ -41,17 +41,20 @@ def batches(
         start_step: None for a data set of one epoch that ends, anew at each iteration. A number
             for an endless one that begins at this training step, as `fit(steps_per_epoch=...)`
             wants it: a run resumed at step n sees what it would have seen.
-        max_instances: N of an instance source's batches; of a photo with more, the largest stay.
+        max_instances: N of an instance source's batches; of a photo with more, the largest stay,
+            and crowd regions only where there is room.
         cache: None; or `"memory"`, `"disk"` or a folder, to read and decode each file once and
             keep the raw pixels there: for slow formats and slow storage, if there is room
             (3 bytes a pixel and the labels). `"disk"` is `~/.cache/kseg`, or `$KSEG_CACHE`.
 
     Returns:
         `tf.data.Dataset` of uint8 images `(B, H, W, 3)` and int32 labels `(B, H, W)`; for an
-        instance source, of images and a dict: `"boxes"`, float32 `(B, N, 4)`; `"classes"`, int32
-        `(B, N)`, -1 where there is no instance; `"masks"`, uint8 `(B, N, H, W)`. Crowd regions are
-        left out. A training set drops an incomplete last batch if it holds at least one whole one,
-        so that shapes never change; an evaluation set drops nothing.
+        instance source, of two dicts: `"image"`, uint8 `(B, H, W, 3)`, and `"size"`, int32
+        `(B, 2)`, height and width of each image without its padding; and `"boxes"`, float32
+        `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is no instance; `"masks"`, uint8
+        `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. A training set
+        drops an incomplete last batch if it holds at least one whole one, so that shapes never
+        change; an evaluation set drops nothing.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -108,8 +111,20 @@ def batches(
         )
         sample = make(index, key, len(transforms))
         if instances:
-            return sample["image"], padded(sample, max_instances)
+            inputs = {"image": sample["image"], "size": valid_size(sample, index)}
+            return inputs, padded(sample, max_instances)
         return sample["image"], sample["label"]
+
+    def valid_size(sample, index):
+        """Height and width without the padding of the letterbox."""
+        if training or size is None:
+            return size_of(sample)
+        from kseg.data.transforms.crop import letterbox_factor
+
+        row = {name: rows[index] for name, rows in columns.items()}
+        photo = tf.cast(size_of(read(source, row, whole=False)), tf.float32)
+        whole = tf.round(photo * letterbox_factor(photo, size))
+        return tf.minimum(tf.cast(whole, tf.int32), size)
 
     if start_step is None:
         numbers = _one_epoch(tf, count, seed)
@@ -118,12 +133,11 @@ def batches(
     ds = mapped(numbers, example)
     drop = training and count >= batch_size
     if size is None and not training:
-        void = (
-            np.array(source.void, ds.element_spec[1].dtype.as_numpy_dtype)
-            if not instances
-            else {"boxes": np.float32(0), "classes": np.int32(-1), "masks": np.uint8(0)}
-        )
-        ds = ds.padded_batch(batch_size, padding_values=(np.uint8(0), void))
+        image, label = ds.element_spec
+        padding = tf.nest.map_structure(lambda spec: spec.dtype.as_numpy_dtype(0), (image, label))
+        if not instances:
+            padding = (padding[0], np.array(source.void, label.dtype.as_numpy_dtype))
+        ds = ds.padded_batch(batch_size, padding_values=padding)
     else:
         ds = ds.batch(batch_size, drop_remainder=drop)
     if not instances:
@@ -140,22 +154,26 @@ def padded(sample, count):
 
     Returns:
         dict of `"boxes"`, float32 `(N, 4)`; `"classes"`, int32 `(N,)`, -1 for padding; `"masks"`,
-        uint8 `(N, H, W)`.
+        uint8 `(N, H, W)`; `"crowd"`, bool `(N,)`. Crowd regions are the first to be left out.
     """
     tf = tensorflow()
     masks = sample["masks"]
     area = tf.reduce_sum(tf.cast(masks, tf.int32), axis=(1, 2))
-    area = tf.where(sample["crowd"], 0, area)
     found = tf.minimum(tf.math.count_nonzero(area, dtype=tf.int32), count)
-    chosen = tf.sort(tf.math.top_k(area, found).indices)  # in their own order
-    more = count - found
-    boxes, classes = (tf.gather(sample[key], chosen) for key in ("boxes", "classes"))
-    masks = tf.pad(tf.gather(masks, chosen), [[0, more], [0, 0], [0, 0]])
-    height_width = sample["image"].shape[:2]
+    order = tf.where(sample["crowd"] & (area > 0), 1, 2 * area)
+    chosen = tf.sort(tf.math.top_k(order, found).indices)  # in their own order
+    more = [[0, count - found]]
+
+    def filled(key, shape, padding=0):
+        values = tf.gather(sample[key], chosen)
+        values = tf.pad(values, more + [[0, 0]] * len(shape), constant_values=padding)
+        return tf.ensure_shape(values, (count, *shape))
+
     return {
-        "boxes": tf.ensure_shape(tf.pad(boxes, [[0, more], [0, 0]]), (count, 4)),
-        "classes": tf.ensure_shape(tf.pad(classes, [[0, more]], constant_values=-1), (count,)),
-        "masks": tf.ensure_shape(masks, (count, *height_width)),
+        "boxes": filled("boxes", (4,)),
+        "classes": filled("classes", (), -1),
+        "masks": filled("masks", sample["image"].shape[:2]),
+        "crowd": filled("crowd", (), False),
     }
 
 

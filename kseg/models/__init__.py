@@ -5,6 +5,7 @@ from kseg.models.encoders import encode, encoder_names
 from kseg.models.fcn import build_fcn8s, build_fcn16s, build_fcn32s
 from kseg.models.fcn_head import build_fcn
 from kseg.models.fcn_surgery import carry_vgg16_classifier, hand_over
+from kseg.models.mask_rcnn import build_mask_rcnn
 from kseg.models.unet import build_unet
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "build_fcn8s",
     "build_fcn16s",
     "build_fcn32s",
+    "build_mask_rcnn",
     "build_unet",
     "carry_vgg16_classifier",
     "encode",

@@ -88,6 +88,25 @@ class Normalize(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="kseg")
+class ZeroBeyond(keras.layers.Layer):
+    """Sets to 0 what lies beyond the valid part of each image of a batch.
+
+    Shapes: `(B, H, W, C)` and `(B, 2)` of valid height and width -> `(B, H, W, C)`.
+    """
+
+    def call(self, inputs):
+        x, size = inputs
+        _, height, width, _ = ops.shape(x)
+        size = ops.cast(size, "int32")
+        rows = ops.arange(height, dtype="int32") < size[:, :1]  # (B, H)
+        columns = ops.arange(width, dtype="int32") < size[:, 1:]
+        return ops.where(rows[:, :, None, None] & columns[:, None, :, None], x, 0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable(package="kseg")
 class CropLike(keras.layers.Layer):
     """Cuts a feature map `(B, H', W', C)` back to the H and W of a reference `(B, H, W, D)`.
 

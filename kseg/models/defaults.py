@@ -7,6 +7,7 @@ from kseg.metrics import MeanIoU
 
 LEARNING_RATE = 1e-3  # AdamW's own default; safe for a U-Net from a random start
 WEIGHT_DECAY = 1e-4
+INSTANCE_LEARNING_RATE = 2e-4
 
 
 def compile_semantic(model, num_classes):
@@ -15,4 +16,13 @@ def compile_semantic(model, num_classes):
         optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY),
         loss=CrossEntropyLoss() + DiceLoss(),
         metrics=[MeanIoU(num_classes)],
+    )
+
+
+def compile_instance(model):
+    """Compiles an instance model, which brings its losses: AdamW, gradients held to norm 10."""
+    model.compile(
+        optimizer=keras.optimizers.AdamW(
+            INSTANCE_LEARNING_RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=10.0
+        )
     )

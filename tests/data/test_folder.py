@@ -88,8 +88,10 @@ def test_instances_feed_training(tmp_path, photos, write_image, numbered):
     source = folder(tmp_path / "images", tmp_path / "masks", ["nucleus"], instances=True)
     ds = kseg.data.batches(source, batch_size=3, max_instances=4)
     ((images, objects),) = ds
-    assert images.shape == (3, *SIZE, 3) and objects["masks"].shape == (3, 4, *SIZE)
+    assert images["image"].shape == (3, *SIZE, 3) and objects["masks"].shape == (3, 4, *SIZE)
+    assert images["size"].numpy().tolist() == [list(SIZE)] * 3
     assert objects["classes"].numpy().tolist() == [[0, 0, -1, -1]] * 3
+    assert not objects["crowd"].numpy().any()
     np.testing.assert_array_equal(objects["masks"][1, 0], numbered == 7)
     np.testing.assert_array_equal(objects["boxes"][2, 1], [5, 2, 25, 12])
     ((_, one),) = kseg.data.batches(source, batch_size=3, max_instances=1)

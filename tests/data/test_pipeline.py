@@ -113,3 +113,44 @@ def test_wrong_arguments_are_named(source, arguments, part):
     with pytest.raises(ValueError) as error:
         batches(source, **arguments)
     assert part in str(error.value)
+
+
+def test_instance_batches_say_what_is_padding():
+    """A photo of 32 x 40 letterboxed into 48 x 48 is enlarged by 1.2, to 38.4 x 48 pixels, of which
+    38 x 48 are whole."""
+    source = kseg.data.shapes("val", size=(32, 40), count=3, instances=True)
+    ((inputs, _),) = batches(source, size=(48, 48), batch_size=3)
+    assert inputs["size"].numpy().tolist() == [[38, 48]] * 3
+    image = inputs["image"].numpy()
+    assert image[:, :38].any(axis=(1, 3)).all() and not image[:, 39:].any()
+    ((inputs, _),) = batches(source, batch_size=3)
+    assert inputs["size"].numpy().tolist() == [[32, 40]] * 3
+
+
+def test_instance_batches_keep_crowds_where_there_is_room():
+    """Two objects of 4 and 6 pixels and a crowd of 20: the crowd is the first to go."""
+    masks = np.zeros((3, 6, 8), np.uint8)
+    masks[0, :2, :2], masks[1, :4, 3:8], masks[2, 4:6, :3] = 1, 1, 1
+
+    def decode(row):
+        masks = row["masks"]
+        crowd = np.array([False, True, False])
+        return {"image": row["image"], "masks": masks, "classes": [0, 1, 1], "crowd": crowd}
+
+    source = kseg.data.Source(
+        name="crowded",
+        columns={"image": np.zeros((1, 6, 8, 3), np.uint8), "masks": masks[None]},
+        decode=decode,
+        class_names=("a", "b"),
+        colors=((0, 0, 0), (255, 0, 0)),
+        ids=("x",),
+        task="instance",
+    )
+    for count, classes, crowd in (
+        (4, [0, 1, 1, -1], [False, True, False, False]),
+        (2, [0, 1], [False, False]),
+        (1, [1], [False]),
+    ):
+        ((_, labels),) = batches(source, batch_size=1, max_instances=count)
+        assert labels["classes"].numpy().tolist() == [classes]
+        assert labels["crowd"].numpy().tolist() == [crowd]

@@ -88,13 +88,19 @@ def letterbox(size, void=255):
     def transform(sample, seed):
         del seed
         photo = tf.cast(size_of(sample), tf.float32)
-        factor = tf.reduce_min(tf.constant(size, tf.float32) / photo)
+        factor = letterbox_factor(photo, size)
         window = tf.round(tf.constant(size, tf.float32) / factor)
         corner = tf.zeros((2,), tf.int32)
         return windowed(sample, corner, tf.cast(window, tf.int32), size, void)
 
     transform.takes_bytes = True
     return transform
+
+
+def letterbox_factor(photo, size):
+    """By how much `letterbox` enlarges a photo of float32 `(2,)` height and width."""
+    tf = tensorflow()
+    return tf.reduce_min(tf.constant(size, tf.float32) / photo)
 
 
 def pad(size, void=255):

@@ -10,7 +10,7 @@ out because their size is no exact fraction of the image.
 
 import keras
 
-from kseg.models.blocks import Normalize
+from kseg.models.blocks import Normalize, ZeroBeyond
 from kseg.models.encoders import applications, efficientnet_lite, presets, torchvision
 from kseg.models.encoders.rebuild import PROBE, nodes_of, rebuilt, shapes_of
 
@@ -18,7 +18,7 @@ STRIDES = (1, 2, 4, 8, 16, 32)
 OUTPUT_STRIDES = (8, 16, 32)
 
 
-def encode(image, encoder, *, weights=None, freeze=False, output_stride=32):
+def encode(image, encoder, *, weights=None, freeze=False, output_stride=32, size=None):
     """Applies an encoder to an image tensor.
 
     Args:
@@ -31,9 +31,12 @@ def encode(image, encoder, *, weights=None, freeze=False, output_stride=32):
             than 3 channels, the first convolution's weights are repeated over them and scaled so
             that a grey image gives what it gives in RGB.
         freeze: Whether the encoder stays as it is: neither its weights nor its batch-norm
-            statistics change. (`model.get_layer("encoder").trainable = True` thaws it.)
+            statistics change. (`model.get_layer("encoder").trainable = True` thaws it.) Or a
+            stride: what leads to the features of that stride stays, and every batch norm.
         output_stride: 32, or 16 or 8 to keep the last stages at that stride and dilate their
             convolutions instead (Chen et al. 2017, arXiv:1706.05587, section 3.1).
+        size: Keras tensor `(B, 2)`, valid height and width of each image, the rest of the batch
+            being padding: it is 0 *after* normalising. None where all of every image is valid.
 
     Returns:
         dict of stride -> Keras tensor `(B, H / stride, W / stride, features)`, in rising order of
@@ -64,10 +67,11 @@ def encode(image, encoder, *, weights=None, freeze=False, output_stride=32):
         model = rebuilt(model, output_stride)
     features = _features(model)
     model = keras.Model(model.input, list(features.values()), name="encoder")
-    if freeze:
-        model.trainable = False
+    _freeze(model, features, freeze)
     if preprocessing is not None:
         image = Normalize(*preprocessing, name="preprocessing")(image)
+    if size is not None:
+        image = ZeroBeyond(dtype="float32", name="zero_beyond")([image, size])
     tensors = model(image)
     return dict(zip(features, tensors if isinstance(tensors, (list, tuple)) else [tensors]))
 
@@ -102,6 +106,22 @@ def _given(model, weights, channels):
             f"The encoder {model.name!r} takes {taken} channels, but input_shape has {channels}."
         )
     return model
+
+
+def _freeze(model, features, freeze):
+    """`freeze=True` or up to a stride, as `encode` explains."""
+    if freeze is True:
+        model.trainable = False
+    elif freeze:
+        if freeze not in features:
+            raise ValueError(
+                f"freeze={freeze!r}: expected True, False or a stride at which the encoder has "
+                f"features, one of {', '.join(map(str, features))}."
+            )
+        before = {op for op in keras.Model(model.input, features[freeze]).operations}
+        for layer in model.layers:
+            if layer in before or isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
 
 
 def _features(model):

@@ -1,0 +1,200 @@
+"""Non-maximum suppression: exact, for batches, with a fixed number of places in the result.
+
+A box is kept unless it overlaps one of a higher score that is kept. Four ways to the same answer,
+because no single one is quick everywhere (benchmarks/README.md):
+
+- `_matrix`: all overlaps at once, then a fixed point; for compiled code and GPUs.
+- `_sequential`: one kept box after the other; where few are wanted out of many.
+- `_greedy`: in NumPy, block by block; on PyTorch's CPU, which would run the others op by op.
+- TensorFlow's own kernel, which XLA compiles too.
+
+Axes: G groups (images, or levels of images), N boxes, K places of the result.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kseg.ops.boxes import overlaps
+
+NOTHING = -1e30  # score of what is no candidate; finite, because XLA's sorting dislikes infinities
+BLOCK = 256  # boxes that `_greedy` takes at a time
+
+
+def nms(boxes, scores, threshold, count, *, valid=None, classes=None):
+    """Selects boxes of high score that do not overlap one another.
+
+    Args:
+        boxes: float32 `(G, N, 4)`.
+        scores: float32 `(G, N)`, above -1e30.
+        threshold: Boxes whose intersection over union is *above* it suppress one another.
+        count: K, how many boxes to keep at most.
+        valid: bool `(G, N)`, which boxes take part. Default: all.
+        classes: int32 `(G, N)`: only boxes of the same class suppress one another. Default: all
+            are of one class.
+
+    Returns:
+        index: int32 `(G, K)` into the boxes, in falling order of score; 0 where there is none.
+        kept: bool `(G, K)`, which places are filled. They come first.
+
+    Example:
+
+    >>> boxes = ops.array([[[0.0, 0, 10, 10], [1.0, 0, 11, 10], [20.0, 0, 30, 10]]])
+    >>> index, kept = nms(boxes, ops.array([[0.6, 0.9, 0.3]]), 0.5, 3)
+    >>> index, kept
+    [[1, 2, 0]], [[True, True, False]]
+    """
+    boxes, scores = (ops.stop_gradient(ops.cast(x, "float32")) for x in (boxes, scores))
+    if valid is not None:
+        scores = ops.where(valid, scores, NOTHING)
+    available = boxes.shape[1]
+    places = min(count, available)
+    index, kept = _method(boxes, classes, places)(boxes, scores, threshold, places, classes)
+    index = ops.where(kept, index, 0)
+    more = [[0, 0], [0, count - places]]
+    return ops.pad(index, more), ops.pad(kept, more, constant_values=False)
+
+
+def _method(boxes, classes, count):
+    backend = keras.backend.backend()
+    if backend == "torch" and boxes.device.type == "cpu":
+        return _greedy
+    if backend == "tensorflow" and classes is None:
+        return _kernel
+    if classes is not None or 8 * count < boxes.shape[1]:
+        return _sequential
+    return _matrix
+
+
+def _matrix(boxes, scores, threshold, count, classes=None):
+    """Sorts, finds who would suppress whom, and repeats "kept unless suppressed by a kept one".
+
+    After n rounds the n best boxes are settled, but it takes only as many rounds as there are boxes
+    in a chain in which each suppresses the next.
+    """
+    total = boxes.shape[1]
+    order = ops.cast(ops.argsort(-scores, axis=1), "int32")  # stable, as PyTorch's top_k is not
+    scores = ops.take_along_axis(scores, order, axis=1)
+    boxes = ops.take_along_axis(boxes, order[..., None], axis=1)
+    above = overlaps(boxes, boxes) > threshold  # (G, N, N)
+    if classes is not None:
+        classes = ops.take_along_axis(classes, order, axis=1)
+        above = above & (classes[:, :, None] == classes[:, None, :])
+    place = ops.arange(total)
+    above = ops.cast(above & (place[:, None] < place), "float32")  # by those before it
+    candidate = scores > NOTHING
+
+    def settle(kept, changed):
+        suppressed = ops.matmul(ops.cast(kept, "float32")[:, None, :], above)[:, 0] > 0
+        new = candidate & ~suppressed
+        return new, ops.any(new != kept)
+
+    kept, _ = ops.while_loop(lambda kept, changed: changed, settle, (candidate, ops.any(candidate)))
+    front, place = ops.top_k(ops.where(kept, -place, -total - 1), count)
+    index = ops.take_along_axis(order, ops.cast(place, "int32"), axis=1)
+    return index, front >= -total
+
+
+def _sequential(boxes, scores, threshold, count, classes=None):
+    """Takes the best box, strikes out what it suppresses, and so on until K are kept."""
+    groups = ops.shape(boxes)[0]
+    places = ops.arange(count)
+
+    def more(step, left, index, kept):
+        return (step < count) & ops.any(left > NOTHING)
+
+    def take(step, left, index, kept):
+        best = ops.cast(ops.argmax(left, axis=1), "int32")[:, None]  # (G, 1)
+        found = ops.take_along_axis(left, best, axis=1) > NOTHING
+        box = ops.take_along_axis(boxes, best[..., None], axis=1)  # (G, 1, 4)
+        struck = overlaps(box, boxes)[:, 0] > threshold  # (G, N)
+        if classes is not None:
+            struck = struck & (classes == ops.take_along_axis(classes, best, axis=1))
+        struck = struck | (ops.arange(boxes.shape[1], dtype="int32") == best)
+        here = places == step
+        return (
+            step + 1,
+            ops.where(struck, NOTHING, left),
+            ops.where(here, best, index),
+            ops.where(here, found, kept),
+        )
+
+    start = (
+        ops.convert_to_tensor(0, "int32"),
+        scores,
+        ops.zeros((groups, count), "int32"),
+        ops.zeros((groups, count), "bool"),
+    )
+    _, _, index, kept = ops.while_loop(more, take, start)
+    return index, kept
+
+
+def _kernel(boxes, scores, threshold, count, classes=None):
+    """TensorFlow's kernel, group by group."""
+    import tensorflow as tf
+
+    # it would turn around a box that ends before it begins; the others see one without area
+    corner = boxes[..., :2]
+    boxes = tf.concat([corner, tf.maximum(corner, boxes[..., 2:])], axis=-1)
+
+    def one(inputs):
+        index, found = tf.raw_ops.NonMaxSuppressionV4(
+            boxes=inputs[0],
+            scores=inputs[1],
+            max_output_size=count,
+            iou_threshold=tf.constant(threshold, tf.float32),
+            score_threshold=tf.constant(NOTHING, tf.float32),
+            pad_to_max_output_size=True,
+        )
+        return index, found
+
+    signature = (tf.TensorSpec((count,), tf.int32), tf.TensorSpec((), tf.int32))
+    index, found = tf.map_fn(one, (boxes, scores), fn_output_signature=signature)
+    return index, tf.range(count) < found[:, None]
+
+
+def _greedy(boxes, scores, threshold, count, classes=None):
+    """Block after block of the boxes still alive, from the best on."""
+    boxes, scores = (ops.convert_to_numpy(x) for x in (boxes, scores))
+    classes = [None] * len(boxes) if classes is None else ops.convert_to_numpy(classes)
+    index = np.zeros((len(boxes), count), "int32")
+    kept = np.zeros((len(boxes), count), bool)
+    for row, (group_boxes, group_scores, group_classes) in enumerate(zip(boxes, scores, classes)):
+        alive = np.argsort(-group_scores, kind="stable")
+        alive = alive[group_scores[alive] > NOTHING]
+        chosen = alive[:0]
+        while len(alive) and len(chosen) < count:
+            block, alive = alive[:BLOCK], alive[BLOCK:]
+            clashes = _clashes(group_boxes, block, block, threshold, group_classes)
+            removed = np.zeros(len(block), bool)
+            for place, others in enumerate(clashes):
+                if not removed[place]:
+                    removed[place + 1 :] |= others[place + 1 :]
+            taken = block[~removed]
+            chosen = np.concatenate([chosen, taken])
+            if len(chosen) < count:
+                struck = _clashes(group_boxes, taken, alive, threshold, group_classes)
+                alive = alive[~struck.any(axis=0)]
+        chosen = chosen[:count]
+        index[row, : len(chosen)] = chosen
+        kept[row, : len(chosen)] = True
+    return ops.convert_to_tensor(index), ops.convert_to_tensor(kept)
+
+
+def _clashes(boxes, some, others, threshold, classes):
+    """Which of some boxes overlap which others too much: bool `(len(some), len(others))`."""
+    x1, y1, x2, y2 = (side[:, None] for side in boxes[some].T)
+    u1, v1, u2, v2 = np.ascontiguousarray(boxes[others].T)
+    common = np.minimum(x2, u2)
+    common -= np.maximum(x1, u1)
+    np.maximum(common, 0, out=common)  # width
+    height = np.minimum(y2, v2)
+    height -= np.maximum(y1, v1)
+    common *= np.maximum(height, 0, out=height)
+    own = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
+    whole = own + np.maximum(u2 - u1, 0) * np.maximum(v2 - v1, 0) - common
+    whole[whole <= 0] = 1
+    clashes = common / whole > np.float32(threshold)
+    if classes is not None:
+        clashes &= classes[some][:, None] == classes[others]
+    return clashes

@@ -1,0 +1,254 @@
+"""Mask R-CNN as a Keras model: it trains, predicts, saves, and takes whatever images there are.
+
+That its numbers are right is shown in tests/parity/test_mask_rcnn.py and tests/ops.
+"""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kseg
+from kseg.models.rcnn import losses
+from kseg.models.rcnn.model import LOSSES
+
+CLASSES = 3
+SMALL = {
+    "encoder": "torchvision:resnet18",
+    "fpn_width": 16,
+    "box_width": 32,
+    "mask_width": 16,
+    "anchor_sizes": ((8,), (16,), (32,), (64,), (128,)),
+    "train_proposals": 60,
+    "predict_proposals": 40,
+    "anchor_samples": 32,
+    "region_samples": 24,
+    "mask_samples": 8,
+    "detections": 10,
+    "min_score": 0.01,
+    "resize": None,
+    "seed": 0,
+}
+SIZE = (64, 96)
+
+
+def build(**changed):
+    keras.utils.set_random_seed(0)
+    return kseg.build_mask_rcnn(CLASSES, **{**SMALL, **changed})
+
+
+def scene(boxes, *, size=SIZE, places=6, crowd=()):
+    """An image and its labels: rectangles of the classes 0, 1, 2, 0, ..."""
+    rng = np.random.default_rng(len(boxes))
+    image = rng.integers(0, 256, (*size, 3)).astype("uint8")
+    labels = {
+        "boxes": np.zeros((places, 4), "float32"),
+        "classes": np.full(places, -1, "int32"),
+        "masks": np.zeros((places, *size), "uint8"),
+        "crowd": np.zeros(places, bool),
+    }
+    for place, (x1, y1, x2, y2) in enumerate(boxes):
+        labels["boxes"][place] = x1, y1, x2, y2
+        labels["classes"][place] = place % CLASSES
+        labels["masks"][place, y1:y2, x1:x2] = 1
+        labels["crowd"][place] = place in crowd
+        image[y1:y2, x1:x2] = 60 * (place % CLASSES) + 60
+    return image, labels
+
+
+def stacked(*scenes):
+    images, labels = zip(*scenes)
+    return np.stack(images), {key: np.stack([one[key] for one in labels]) for key in labels[0]}
+
+
+TWO = stacked(scene([(5, 5, 40, 30), (50, 20, 90, 60)]), scene([(10, 8, 30, 50)]))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build()
+
+
+def test_fit_evaluate_and_predict_work_as_they_stand(model):
+    history = model.fit(*TWO, batch_size=2, epochs=6, verbose=0).history
+    assert set(history) == {"loss", *LOSSES}
+    for step in range(6):
+        total = sum(history[name][step] for name in LOSSES)
+        assert history["loss"][step] == pytest.approx(total, rel=1e-4)
+    assert np.isfinite(history["loss"]).all() and history["loss"][-1] < history["loss"][0]
+    scores = model.evaluate(*TWO, batch_size=2, verbose=0, return_dict=True)
+    assert set(scores) == {"loss", *LOSSES}
+
+    found = model.predict(TWO[0], verbose=0)
+    boxes, classes, scores, masks = (found[k] for k in ("boxes", "classes", "scores", "masks"))
+    assert boxes.shape == (2, 10, 4) and masks.shape == (2, 10, 28, 28)
+    there = classes >= 0
+    assert there.any() and (classes < CLASSES).all()
+    assert (np.diff(scores, axis=1) <= 0).all() and (scores[there] > 0.01).all()
+    assert not scores[~there].any() and not boxes[~there].any() and not masks[~there].any()
+    assert (boxes >= 0).all() and (boxes[..., 2] <= SIZE[1]).all() and (boxes[..., 3] <= 64).all()
+    assert (masks >= 0).all() and (masks <= 1).all()
+
+
+def test_a_batch_gives_what_its_images_give_alone(model):
+    together = model.predict_on_batch(TWO[0])
+    for number in range(2):
+        alone = model.predict_on_batch(TWO[0][number : number + 1])
+        same_detections(alone, 0, together, number)
+
+
+def test_padding_is_not_seen(model):
+    """A photo of 50 x 70 in a batch of 64 x 96 is found what it is found alone, whatever the
+    padding holds."""
+    photo = TWO[0][0, :50, :70]
+    batch = np.full((1, *SIZE, 3), 255, "uint8")
+    batch[0, :50, :70] = photo
+    size = np.array([[50, 70]], "int32")
+    padded = model.predict_on_batch({"image": batch, "size": size})
+    alone = model.predict_on_batch(photo[None])
+    same_detections(alone, 0, padded, 0)
+    assert padded["boxes"][..., 2].max() <= 70 and padded["boxes"][..., 3].max() <= 50
+
+
+def same_detections(one, i, other, j):
+    np.testing.assert_array_equal(one["classes"][i], other["classes"][j])
+    for key, tolerance in (("boxes", 1e-2), ("scores", 1e-4), ("masks", 1e-3)):
+        np.testing.assert_allclose(one[key][i], other[key][j], atol=tolerance)
+
+
+def test_saving_keeps_everything(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.settings == model.settings and loaded.num_classes == CLASSES
+    before, after = model.predict_on_batch(TWO[0]), loaded.predict_on_batch(TWO[0])
+    for key in before:
+        np.testing.assert_allclose(before[key], after[key], atol=1e-5)
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations)
+
+
+HARD = {
+    "no object": stacked(scene([]), scene([])),
+    "one pixel": stacked(scene([(0, 0, 1, 1)]), scene([(95, 63, 96, 64), (5, 5, 6, 6)])),
+    "all crowd": stacked(
+        scene([(0, 0, 96, 64), (5, 5, 50, 50)], crowd=(0, 1)), scene([(0, 0, 96, 64)], crowd=(0,))
+    ),
+    "the whole image": stacked(scene([(0, 0, 96, 64)]), scene([])),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_nothing_is_nan(model, name):
+    loss = model.train_on_batch(*HARD[name], return_dict=True)
+    assert all(np.isfinite(value) for value in loss.values()), loss
+    for weight in model.trainable_variables:
+        assert np.isfinite(ops.convert_to_numpy(weight)).all(), weight.path
+    if name in ("no object", "all crowd"):
+        fresh = build(compile=False)
+        found = losses_of(fresh, *HARD[name])
+        assert found["rpn_box"] == found["box"] == found["mask"] == 0
+
+
+def losses_of(model, images, labels):
+    """The losses of a model as it is, by name, not compiled."""
+    for mean in model.loss_means:
+        mean.reset_state()
+    labels = {key: ops.convert_to_tensor(value) for key, value in labels.items()}
+    images = ops.convert_to_tensor(images)
+    total = model.compute_loss(images, labels, model(images), training=False)
+    found = {mean.name: float(mean.result()) for mean in model.loss_means}
+    return {"total": float(ops.convert_to_numpy(total)), **found}
+
+
+def test_impossible_labels_make_the_loss_nan():
+    model = build(compile=False)
+    images, labels = TWO
+    boxes = labels["boxes"].copy()
+    boxes[0, 0] = 10, 10, 10, 20
+    assert np.isnan(losses_of(model, images, {**labels, "boxes": boxes})["total"])
+    classes = np.where(labels["classes"] == 1, CLASSES, labels["classes"])
+    assert np.isnan(losses_of(model, images, {**labels, "classes": classes})["total"])
+    assert np.isfinite(losses_of(model, images, labels)["total"])
+
+
+def test_crowds_are_neither_object_nor_background():
+    """All regions lie in the crowd: none is background, so that the box head learns nothing; the
+    same rectangle without the mark is an object. (Anchors may lie half outside the image.)"""
+    model = build(compile=False)
+    images, labels = stacked(scene([(0, 0, 96, 64)], crowd=(0,)))
+    found = losses_of(model, images, labels)
+    assert found["classifier"] == found["box"] == found["mask"] == 0
+    found = losses_of(model, images, {**labels, "crowd": np.zeros_like(labels["crowd"])})
+    assert found["classifier"] > 0 and found["box"] > 0 and found["mask"] > 0
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="compiles for minutes")
+def test_many_objects_long_images_and_bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build(freeze=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, [1980, 12], (300, 2))
+    boxes = [(x, y, x + 3 + x % 15, y + 1 + y % 7) for x, y in corners.tolist()]
+    images, labels = stacked(scene(boxes, size=(20, 2000), places=300))
+    for _ in range(2):
+        loss = model.train_on_batch(images, labels, return_dict=True)
+        assert all(np.isfinite(value) for value in loss.values()), loss
+    found = model.predict_on_batch(images)
+    assert all(np.isfinite(found[key]).all() for key in ("boxes", "scores", "masks"))
+    assert found["boxes"].dtype == found["scores"].dtype == np.float32
+
+
+def test_what_is_frozen_stays():
+    model = build(freeze=4)
+    encoder = model.trunk.get_layer("encoder")
+    before = {w.path: ops.convert_to_numpy(w) for w in encoder.weights}
+    model.train_on_batch(*TWO)
+    changed = {w.path for w in encoder.weights if (ops.convert_to_numpy(w) != before[w.path]).any()}
+    parts = {path.split("/")[-2].split("_")[0] for path in changed}
+    assert parts == {"layer2", "layer3", "layer4"}
+    assert not any("_bn" in path or "downsample_1" in path for path in changed)
+
+
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"anchor_sizes": ((8,),)}, "expected five tuples"),
+        ({"anchor_sizes": ((8,), (0,), (1,), (2,), (3,))}, "above 0"),
+        ({"anchor_ratios": (1, -1)}, "anchor_ratios=(1, -1)"),
+        ({"resize": (800, 600)}, "resize=(800, 600)"),
+        ({"detections": 0}, "detections=0"),
+        ({"min_score": 1.0}, "min_score=1.0"),
+        ({"freeze": 3}, "freeze=3"),
+        ({"input_shape": (None, 3)}, "input_shape"),
+    ],
+)
+def test_errors_name_the_argument(changed, message):
+    with pytest.raises(ValueError) as error:
+        build(**changed)
+    assert message in str(error.value)
+
+
+def test_losses_by_hand():
+    """Smooth L1 with beta 1/9 of 0.05: 0.05**2 * 9 / 2 = 0.01125; of 1: 1 - 1/18. Binary
+    cross-entropy of logit 0 is log 2; of 1000 with truth 1 it is 0, with truth 0 it is 1000."""
+    np.testing.assert_allclose(
+        losses.smooth_l1(ops.convert_to_tensor([[0.05, 0.0, -1.0, 0.0]])), [0.01125 + 17 / 18]
+    )
+    np.testing.assert_allclose(
+        losses.binary_cross_entropy(
+            ops.convert_to_tensor([0.0, 1000.0, 1000.0]), ops.convert_to_tensor([1.0, 1.0, 0.0])
+        ),
+        [np.log(2), 0, 1000],
+        rtol=1e-6,
+    )
+    # two of four places drawn, one of them positive: logits 0 and 0, so log 2; the delta of the
+    # positive is off by 1 in one of four numbers, over two drawn
+    logits, zeros = ops.zeros((1, 4)), ops.zeros((1, 4, 4))
+    targets = np.zeros((1, 4, 4), "float32")
+    targets[0, :, 2] = 1
+    drawn = ops.convert_to_tensor([[True, True, False, False]])
+    positive = ops.convert_to_tensor([[True, False, False, False]])
+    found = losses.proposal_losses(logits, zeros, ops.convert_to_tensor(targets), drawn, positive)
+    np.testing.assert_allclose(found, [np.log(2), 17 / 36], rtol=1e-6)
