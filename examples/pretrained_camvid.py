@@ -10,10 +10,10 @@ Recipe     15 epochs (675 steps) of 8 crops 224x320 at random scale 0.75..1.33, 
            jitter; AdamW, peak 1.5e-3 with warm-up and cosine decay; cross-entropy weighted by
            frequency ** -0.5, plus Dice.
 
-Result     mean IoU 0.662 on TensorFlow (31.7 minutes of CPU time, 38.5 on the clock), 0.670 on PyTorch
-           (50.5 on the clock), 0.654 on JAX (44.8); one core of a shared two-core CPU, other work
-           beside it, 2026-11-24, Keras 3.15.1, one run each; those on PyTorch and JAX were stopped
-           once and resumed. Not yet run whole with --model deeplabv3plus.
+Result     mean IoU 0.662 on TensorFlow (31.7 minutes of CPU time, 38.5 on the clock), 0.670 on
+           PyTorch (50.5 on the clock), 0.654 on JAX (44.8); one core of a shared two-core CPU,
+           other work beside it, 2026-11-24, Keras 3.15.1, one run each; those on PyTorch and JAX
+           were stopped once and resumed. Not yet run whole with --model deeplabv3plus.
 
 `--smoke` runs two steps on a few photos, or on generated scenes where there is no CamVid, from a
 random start where the weights are not installed.

@@ -100,13 +100,24 @@ def _parser():
         ("calibration", "compare confidence with accuracy too"),
     ):
         sub.add_argument(f"--{name}", action="store_true", help=text)
+    sub.add_argument(
+        "--detections",
+        type=Path,
+        metavar="FILE",
+        help="of an instance model: also write what it finds here, as COCO's results",
+    )
     sub.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     _data_options(sub)
 
-    sub = command("predict", commands.predict, "Write id masks and colour overlays of photos.")
+    sub = command(
+        "predict", commands.predict, "Write id masks, or objects, and colour overlays of photos."
+    )
     sub.add_argument("photos", nargs="+", type=Path, help="image files, or folders of them")
     sub.add_argument("-o", "--output", required=True, type=Path, help="folder for the results")
     sub.add_argument("--run", default="runs/unet", help="run folder (%(default)s)")
+    sub.add_argument(
+        "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
+    )
 
     sub = command("info", commands.info, "Show versions and devices, or what a run folder holds.")
     sub.add_argument("run", nargs="?", help="run folder")

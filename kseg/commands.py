@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from kseg import instance_cli
+from kseg.instances import is_instance
+
 DATA = (
     "camvid:PATH, voc:PATH, cityscapes:PATH, coco:PATH, tfds:NAME, folder:PATH, records:PATH "
     "or shapes"
@@ -131,12 +134,15 @@ def evaluate(options):
         named = Named(**_tuples(run.data))
     else:
         raise ValueError(f"{options.run!r} does not say its data: give them, e.g. camvid:PATH.")
-    source = named.open(options.split)
     _, kseg = _import_keras()
     model = run.load_model()
-    extras = {name: getattr(options, name) for name in ("boundary", "surface", "calibration")}
-    scores = _evaluate(console, kseg, model, source, **extras)
-    _print_scores(console, source, scores)
+    instances = is_instance(model)
+    source = dataclasses.replace(named, instances=instances).open(options.split)
+    extras = ("boundary", "surface", "calibration", "detections")
+    scores = _evaluate(
+        console, kseg, model, source, **{name: getattr(options, name) for name in extras}
+    )
+    (instance_cli.print_scores if instances else _print_scores)(console, source, scores)
     if options.json:
         _write_json(options.json, scores)
 
@@ -152,7 +158,7 @@ def predict(options):
         if not photo.is_file():
             raise FileNotFoundError(f"{str(photo)!r} does not exist: expected an image file.")
     _, kseg = _import_keras()
-    written = _predict_files(kseg, options.run, photos, options.output)
+    written = _predict_files(kseg, options.run, photos, options.output, options.min_score)
     console.print(f"{len(written)} masks and overlays in {options.output}", highlight=False)
 
 
@@ -277,11 +283,8 @@ def _print_scores(console, source, scores):
         console.print(f"calibration error {scores['calibration_error']:.3f}", highlight=False)
 
 
-def _predict_files(kseg, run, photos, output):
-    """Writes NAME.png (ids) and NAME_overlay.png for each photo; returns their paths."""
-    import numpy as np
-
-    from kseg import report
+def _predict_files(kseg, run, photos, output, min_score=None):
+    """Writes NAME.png (ids), or NAME.json (objects), and NAME_overlay.png; returns their paths."""
     from kseg.data.files import load_photo
 
     run = kseg.Run.open(run)
@@ -293,15 +296,28 @@ def _predict_files(kseg, run, photos, output):
             "other. Predict them into different folders."
         )
     model = run.load_model()
-    written = []
-    for photo in photos:
-        image = load_photo(photo)
-        labels = kseg.predict(model, image)
-        report.save(labels.astype(np.uint8), output / f"{photo.stem}.png")
-        picture = report.overlay(image, labels, run.colors, void=run.void)
-        report.save(picture, output / f"{photo.stem}_overlay.png")
-        written.append(output / f"{photo.stem}.png")
-    return written
+    if is_instance(model):
+        score = 0.5 if min_score is None else min_score
+        return [
+            instance_cli.predict_file(model, load_photo(photo), run, output / photo.stem, score)
+            for photo in photos
+        ]
+    if min_score is not None:
+        raise ValueError(f"--min-score {min_score} goes with instance models: leave it out.")
+    return [_predict_labels(model, load_photo(photo), run, output / photo.stem) for photo in photos]
+
+
+def _predict_labels(model, image, run, path):
+    import numpy as np
+
+    from kseg import predict, report
+
+    labels = predict(model, image)
+    mask = path.with_name(f"{path.name}.png")
+    report.save(labels.astype(np.uint8), mask)
+    picture = report.overlay(image, labels, run.colors, void=run.void)
+    report.save(picture, path.with_name(f"{path.name}_overlay.png"))
+    return mask
 
 
 def _demo_photos(source, folder, count=8):

@@ -4,8 +4,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from kseg.data.source import default_colors
+from kseg.instances import is_instance
 from kseg.runs import replacing
 
+WIDEST_CAPTION = 1.5  # times its box
 INK, PAPER, GRID = (30, 30, 30), (255, 255, 255), (225, 225, 225)
 WRONG, RIGHT, NOT_SCORED = (220, 50, 47), (225, 240, 225), (120, 120, 120)
 LINES = ((38, 110, 200), (220, 110, 20), (50, 150, 80))
@@ -54,14 +56,15 @@ def object_colors(crowd):
     return [NOT_SCORED if many else color for many, color in zip(crowd, colors)]
 
 
-def objects(image, masks, boxes, *, crowd=None, opacity=0.5):
-    """Lays a colour of its own over each object of a photo, and draws its box.
+def objects(image, masks, boxes, *, crowd=None, captions=None, opacity=0.5):
+    """Lays a colour of its own over each object of a photo, draws its box and writes its caption.
 
     Args:
         image: uint8 `(H, W, 3)`.
         masks: `(N, H, W)`, zero outside the object.
         boxes: `(N, 4)`, x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
         crowd: bool `(N,)`, true for a region of many objects, which is grey; None for none.
+        captions: A line of text for each object, such as `captions` makes; None for none.
         opacity: Share of the colour, 0..1.
 
     Returns:
@@ -81,7 +84,37 @@ def objects(image, masks, boxes, *, crowd=None, opacity=0.5):
         x1, y1, x2, y2 = map(int, boxes[index])
         if x2 > x1 and y2 > y1:
             draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=colors[index], width=width)
+    if captions is not None:
+        font = ImageFont.load_default(max(11, picture.width // 50))
+        for index in order:  # after all boxes, so that none crosses them
+            _caption(draw, captions[index], boxes[index], colors[index], picture.size, font)
     return np.asarray(picture)
+
+
+def captions(class_names, classes, scores=None):
+    """The name of each object's class, and its score if there is one.
+
+    >>> captions(("cat", "dog"), [1, 0], [0.987, 0.5])
+    ['dog 0.99', 'cat 0.50']
+    """
+    names = [class_names[class_id] for class_id in classes]
+    if scores is None:
+        return names
+    return [f"{name} {score:.2f}" for name, score in zip(names, scores)]
+
+
+def _caption(draw, text, box, color, size, font):
+    """Writes text on a strip of the object's colour, above its box where there is room; none by a
+    box that is much narrower, for captions of small objects would hide one another."""
+    x1, y1 = map(int, box[:2])
+    width, height = font.getlength(text) + 4, sum(font.getmetrics())
+    if width > WIDEST_CAPTION * (box[2] - x1):
+        return
+    x = max(0, min(x1, size[0] - width))
+    y = y1 - height if y1 >= height else max(0, min(y1, size[1] - height))
+    draw.rectangle((x, y, x + width, y + height), fill=color)
+    dark = np.dot(color, (0.299, 0.587, 0.114)) < 128  # luma of BT.601
+    draw.text((x + 2, y), text, PAPER if dark else INK, font)
 
 
 def errors(labels, predicted, void=255):
@@ -101,33 +134,64 @@ def spread(length, count):
 
 
 def sheet(model, source, path, *, count=6, width=320):
-    """Writes a PNG with one row a sample: photo, truth, prediction, error; and a legend.
+    """Writes a PNG with one row a sample: photo, truth, prediction; of labels error and a legend.
 
     Args:
-        model: A semantic kseg model.
-        source: Labelled `Source`; `count` samples are taken evenly spread.
+        model: A kseg model, semantic or of instances.
+        source: Labelled `Source` of its task; `count` samples are taken evenly spread.
         path: The PNG file.
         count: Rows.
         width: Width of one picture in pixels.
     """
+    instances = is_instance(model)
+    panels = _object_panels if instances else _label_panels
+    samples = (source[index] for index in spread(len(source), count))
+    rows = [
+        [_scaled(panel, width) for panel in panels(model, source, sample)] for sample in samples
+    ]
+    if instances:
+        picture = _grid(rows, ("photo", "truth", "prediction"), width)
+    else:
+        picture = _grid(rows, ("photo", "truth", "prediction", "error (red)"), width)
+        picture = _stack(picture, _legend(source.class_names, source.colors, picture.width))
+    save(picture, path)
+
+
+def _label_panels(model, source, sample):
     from kseg.predict import predict
 
-    rows = []
-    for index in spread(len(source), count):
-        sample = source[index]
-        image, labels = sample["image"], sample["label"]
-        predicted = predict(model, image)
-        panels = [
-            image,
-            overlay(image, labels, source.colors, opacity=0.6, void=source.void),
-            overlay(image, predicted, source.colors, opacity=0.6, void=source.void),
-            errors(labels, predicted, source.void),
-        ]
-        rows.append([_scaled(panel, width) for panel in panels])
-    titles = ("photo", "truth", "prediction", "error (red)")
-    picture = _grid(rows, titles, width)
-    picture = _stack(picture, _legend(source.class_names, source.colors, picture.width))
-    save(picture, path)
+    image, labels = sample["image"], sample["label"]
+    predicted = predict(model, image)
+    return [
+        image,
+        overlay(image, labels, source.colors, opacity=0.6, void=source.void),
+        overlay(image, predicted, source.colors, opacity=0.6, void=source.void),
+        errors(labels, predicted, source.void),
+    ]
+
+
+def _object_panels(model, source, sample):
+    from kseg.predict import predict
+
+    image, names = sample["image"], captions(source.class_names, sample["classes"])
+    truth = (sample["masks"], sample["boxes"])
+    return [
+        image,
+        objects(image, *truth, crowd=sample["crowd"], captions=names),
+        found_objects(image, predict(model, image), source.class_names),
+    ]
+
+
+def found_objects(image, found, class_names):
+    """`objects` for what `kseg.predict` has found, with names and scores.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        found: `kseg.instances.Instances` of that photo, with masks of its size.
+        class_names: Name of each class.
+    """
+    names = captions(class_names, found.classes, found.scores)
+    return objects(image, found.masks, found.boxes, captions=names)
 
 
 def curve(history, path, size=(900, 420)):

@@ -241,6 +241,11 @@ class TestMistakes:
         assert "no run folder" in refused("evaluate", tmp_path)
         line = refused("predict", run[1] / "images", "-o", tmp_path / "o", "--run", tmp_path)
         assert "no run folder" in line and not (tmp_path / "o").exists()
+        line = refused(
+            *("predict", run[1] / "images", "-o", tmp_path / "o", "--run", run[0]),
+            *("--min-score", 0.3),
+        )
+        assert "--min-score 0.3 goes with instance models" in line
 
     def test_predict_of_a_missing_or_corrupt_photo(self, refused, run, tmp_path):
         assert "gone.jpg" in refused("predict", "gone.jpg", "-o", tmp_path / "o", "--run", run[0])

@@ -20,16 +20,21 @@ ORDER = (
     "weights",
     "models",
     "runs",
+    "paste",
+    "instances",
     "predict",
+    "evaluate_instances",
     "evaluate",
     "progress",
     "train",
     "report",
     "check_cli",
     "check_page",
+    "instance_cli",
     "commands",
     "cli",
 )
+BACKENDS = ("tensorflow", "jax", "torch")
 NUMERIC = ("ops", "losses", "metrics", "models")
 
 
@@ -57,8 +62,21 @@ def test_the_flow_goes_one_way(file):
         other = part(module)
         if other in ORDER:
             assert ORDER.index(other) <= ORDER.index(own), f"{own} imports {module}"
-        if own in NUMERIC:
-            assert module.split(".")[0] not in ("tensorflow", "jax", "torch"), module
+        if own in NUMERIC and own != "ops":
+            assert module.split(".")[0] not in BACKENDS, module
+
+
+def test_kernels_of_a_backend_are_imported_where_they_are_used():
+    """`ops` may call a backend's own kernel, but not load a backend that is not there."""
+    for file in (PACKAGE / "ops").glob("*.py"):
+        statements = ast.parse(file.read_text()).body
+        names = {
+            alias.name.split(".")[0]
+            for node in statements
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for alias in node.names
+        } | {node.module.split(".")[0] for node in statements if isinstance(node, ast.ImportFrom)}
+        assert not names & {*BACKENDS}, file
 
 
 def run(code):

@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+from instance_model import InstanceModel, detections, photo, source_of
 from PIL import Image
 
 import kseg
@@ -37,3 +39,43 @@ def test_sheet_and_curve_are_written(tmp_path):
         curve = np.asarray(image)
     assert curve.shape == (420, 900, 3)
     assert (curve == report.LINES[0]).all(axis=2).sum() > 500  # the lines are drawn
+
+
+def test_captions_stand_above_their_boxes():
+    image = np.zeros((120, 200, 3), np.uint8)
+    masks, boxes = np.zeros((1, 120, 200), bool), np.array([[50.4, 60, 90, 100]])
+    plain = report.objects(image, masks, boxes)
+    named = report.objects(image, masks, boxes, captions=["dog 0.98"])
+    rows, columns = np.nonzero((plain != named).any(axis=2))
+    assert rows.max() <= 60 and columns.min() == 50 and len(rows) > 100
+    # at the edges they are moved into the photo
+    boxes = np.array([[180, 2, 200, 118], [-9, -9, 20, 20]])
+    corner = report.objects(image, np.zeros((2, 120, 200), bool), boxes, captions=["dog", "cat"])
+    assert corner[:12, 180:].any() and corner[:12, :10].any()
+    # beside an object that is much smaller there is none
+    boxes = np.array([[50, 60, 60, 100]])
+    plain = report.objects(image, masks, boxes)
+    np.testing.assert_array_equal(report.objects(image, masks, boxes, captions=["dog"]), plain)
+    assert report.captions(("a", "b"), [1, 0]) == ["b", "a"]
+    assert report.captions(("a", "b"), [1, 0], [0.987, 0.5]) == ["b 0.99", "a 0.50"]
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_found_objects(rng, count):
+    found = [detections(rng, (90, 120), count)]
+    image = photo(0, (90, 120))
+    objects = kseg.predict(InstanceModel(found), image, min_score=0)
+    picture = report.found_objects(image, objects, ("a", "b", "c"))
+    assert picture.shape == image.shape and picture.dtype == np.uint8
+    assert picture.any() == (count > 0)
+
+
+def test_sheet_of_instances(rng, tmp_path):
+    found = [detections(rng, (60, 80), count) for count in (2, 0, 3)]
+    report.sheet(InstanceModel(found), source_of(found), tmp_path / "s.png", count=3, width=80)
+    with Image.open(tmp_path / "s.png") as image:
+        sheet = np.asarray(image)
+    assert sheet.shape == (24 + 3 * (60 + 6), 3 * (80 + 6) + 6, 3)
+    truth, prediction = sheet[24:84, 92:172], sheet[24:84, 178:258]
+    assert truth.any() and (truth != prediction).any()  # one has scores
+    assert (sheet[90 : 90 + 60, 92:172] == 1).all()  # photo 1, all of 1, without an object

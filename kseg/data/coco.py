@@ -39,8 +39,9 @@ def coco(images, annotations, *, instances=False, panoptic=None):
             `.json`.
 
     Returns:
-        `Source`; its `category_ids` are the file's own numbers, with 0 for the background (-1 if 0
-        is a category). `void` is 255, or 65535 where there are more than 255 classes.
+        `Source`; its `image_ids` and `category_ids` are the file's own numbers, the latter with 0
+        for the background (-1 if 0 is a category). `void` is 255, or 65535 where there are more
+        than 255 classes.
 
     Raises:
         FileNotFoundError: a folder, the file, a photo or a panoptic PNG is missing.
@@ -297,6 +298,7 @@ def _source(found, columns, decode, names, colors, instances, void, categories, 
         void=void,
         task="instance" if instances else "semantic",
         category_ids=tuple(categories),
+        image_ids=tuple(image["id"] for image in found.images),
         problems=lambda index: problems.get(index, []),
     )
 

@@ -216,11 +216,47 @@ def _lengths(counts, where):
     return np.array(counts, np.int64)
 
 
+def of_mask(mask):
+    """A mask `(H, W)`, zero outside, as COCO's JSON files have it: `{"size", "counts"}`."""
+    rle = pycocotools_mask().encode(np.asfortranarray(np.asarray(mask) != 0, np.uint8))
+    return {"size": list(map(int, rle["size"])), "counts": rle["counts"].decode("ascii")}
+
+
+def of_box(box):
+    """x1, y1, x2, y2 -> COCO's `[x, y, width, height]`."""
+    x1, y1, x2, y2 = map(float, box)
+    return [x1, y1, x2 - x1, y2 - y1]
+
+
+def of_sample(sample, image_id, categories):
+    """The objects of an instance sample as COCO's annotations, but for their ids.
+
+    Args:
+        sample: Dict of arrays, as `Source` has it.
+        image_id: The photo's.
+        categories: The category id of each class.
+    """
+    return [
+        {
+            "image_id": image_id,
+            "category_id": int(categories[class_id]),
+            "iscrowd": int(crowd),
+            "bbox": of_box(box),
+            "area": int(np.count_nonzero(mask)),
+            "segmentation": of_mask(mask),
+        }
+        for mask, class_id, box, crowd in zip(
+            *(sample[key] for key in ("masks", "classes", "boxes", "crowd"))
+        )
+    ]
+
+
 def pycocotools_mask():
     try:
         from pycocotools import mask
     except ImportError as error:
         raise ImportError(
-            'COCO\'s masks are read with pycocotools: pip install "kseg[coco]".'
+            "COCO's masks and scores are those of pycocotools, which is not installed: "
+            'pip install "kseg[coco]".'
         ) from error
     return mask

@@ -21,7 +21,7 @@ from PIL import Image
 
 from kseg.data.cityscapes import CLASSES as CITYSCAPES_CLASSES
 from kseg.data.cityscapes import IMAGE, INSTANCE, LABEL, LABEL_IDS, THING_IDS
-from kseg.data.coco_json import pycocotools_mask
+from kseg.data.coco_json import of_sample, pycocotools_mask
 from kseg.data.source import VOID, default_colors
 from kseg.data.voc import CLASSES as VOC_CLASSES
 
@@ -96,7 +96,8 @@ def write_coco(source, images, annotations):
     """Writes an instance source as photos and an annotation file in COCO's format.
 
     Args:
-        source: Instance `Source`. Categories have its `category_ids`, or else 1, 2, 3, ...
+        source: Instance `Source`. Photos have its `image_ids` and categories its `category_ids`, or
+            else 1, 2, 3, ...
         images: Folder for the photos, as PNG: they lose nothing.
         annotations: JSON file to write; masks are compressed runs.
 
@@ -105,34 +106,18 @@ def write_coco(source, images, annotations):
         ImportError: pycocotools is not installed.
     """
     _check(source, "instance", None, "source")
-    mask = pycocotools_mask()
+    pycocotools_mask()  # says at once that it is missing
+    image_ids = source.image_ids or range(1, len(source) + 1)
     categories = source.category_ids or range(1, source.num_classes + 1)
     listed, objects = [], []
-    for index, name in enumerate(source.ids):
+    for index, (name, image_id) in enumerate(zip(source.ids, image_ids)):
         sample = source[index]
         height, width = sample["image"].shape[:2]
         file_name = f"{name}.png"
         _save(sample["image"], Path(images).expanduser() / file_name)
-        listed.append({"id": index + 1, "file_name": file_name, "height": height, "width": width})
-        for one, class_id, box, crowd in zip(
-            *(sample[key] for key in ("masks", "classes", "boxes", "crowd"))
-        ):
-            rle = mask.encode(np.asfortranarray(one))
-            x1, y1, x2, y2 = map(float, box)
-            objects.append(
-                {
-                    "id": len(objects) + 1,
-                    "image_id": index + 1,
-                    "category_id": int(categories[class_id]),
-                    "iscrowd": int(crowd),
-                    "bbox": [x1, y1, x2 - x1, y2 - y1],
-                    "area": int(one.sum()),
-                    "segmentation": {
-                        "size": [height, width],
-                        "counts": rle["counts"].decode("ascii"),
-                    },
-                }
-            )
+        listed.append({"id": image_id, "file_name": file_name, "height": height, "width": width})
+        for annotation in of_sample(sample, image_id, categories):
+            objects.append({"id": len(objects) + 1, **annotation})
     named = [{"id": int(i), "name": name} for i, name in zip(categories, source.class_names)]
     annotations = Path(annotations).expanduser()
     annotations.parent.mkdir(parents=True, exist_ok=True)

@@ -97,6 +97,7 @@ def write_records(source, path, *, shards=None, decoded=False, progress=None):
             "colors": source.colors,
             "void": source.void,
             "category_ids": source.category_ids,
+            "image_ids": source.image_ids,
             "decoded": decoded,
             "files": files,
         }
@@ -140,6 +141,7 @@ def records(path, *, shard=None):
             key: _tuples(description[key])
             for key in ("name", "task", "class_names", "colors", "void", "category_ids")
         }
+        given["image_ids"] = _tuples(description.get("image_ids"))
         decoded = description["decoded"]
         _check(given, decoded, files, place, offsets)
         source = Source(
@@ -236,6 +238,7 @@ def _in_memory(source):
         void=source.void,
         task=source.task,
         category_ids=source.category_ids,
+        image_ids=source.image_ids,
     )
 
 
@@ -252,6 +255,8 @@ def _check(given, decoded, files, place, offsets):
         and all(len(color) == 3 and is_list(color, int) for color in given["colors"]),
         "void": type(given["void"]) is int,
         "category_ids": given["category_ids"] is None or is_list(given["category_ids"], int),
+        "image_ids": given["image_ids"] is None
+        or all(type(each) in (int, str) for each in given["image_ids"]),
         "decoded": isinstance(decoded, bool),
         "shard": place.dtype == np.int64 and 0 <= place.min() and place.max() < len(files),
         "offset": offsets.dtype == np.int64 and 0 <= offsets.min(),

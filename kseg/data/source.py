@@ -36,6 +36,7 @@ class Source:
         task: `"semantic"` or `"instance"`.
         category_ids: The data set's own number for each class, where that is not its position:
             COCO's 1..90 with gaps, Cityscapes' 7, 8, 11, ... Result files want it.
+        image_ids: The data set's own number for each sample, where it has one, as COCO; likewise.
         problems: What the reader itself knows to be wrong with a sample: a function from its
             position to a list of `(kind, message)`, for `kseg.data.check`.
 
@@ -55,10 +56,13 @@ class Source:
     void: int = VOID
     task: str = "semantic"
     category_ids: tuple[int, ...] | None = None
+    image_ids: tuple[int | str, ...] | None = None
     problems: Callable[[int], list] | None = None
 
     def __post_init__(self):
         lengths = {name: len(rows) for name, rows in self.columns.items()} | {"ids": len(self.ids)}
+        if self.image_ids is not None:
+            lengths["image_ids"] = len(self.image_ids)
         if len(set(lengths.values())) != 1:
             raise ValueError(f"Source {self.name!r}: columns differ in length: {lengths}.")
         if not len(self.ids):
@@ -106,6 +110,7 @@ class Source:
             name=name or self.name,
             columns={key: rows[indices] for key, rows in self.columns.items()},
             ids=tuple(self.ids[i] for i in indices),
+            image_ids=self.image_ids and tuple(self.image_ids[i] for i in indices),
             problems=self.problems and (lambda i: self.problems(int(indices[i]))),
         )
 

@@ -1,4 +1,4 @@
-"""Segmentation metrics: exact counts of pixels, and the scores computed from them.
+"""Segmentation metrics: exact counts of pixels, and the scores computed from them; of objects too.
 
 base.py         exact counts in Keras; scores by class
 confusion.py    the confusion matrix and its scores, NumPy and Keras
@@ -7,8 +7,11 @@ contours.py     contours of label maps, all classes at once
 boundary.py     BoundaryIoU, BoundaryF1
 calibration.py  ExpectedCalibrationError
 surface.py      Hausdorff and average surface distance, by SciPy
+average_precision.py  COCO's average precision of boxes and masks, by pycocotools
+panoptic.py     PanopticQuality
 """
 
+from kseg.metrics.average_precision import average_precision as average_precision
 from kseg.metrics.boundary import BoundaryF1 as BoundaryF1
 from kseg.metrics.boundary import BoundaryIoU as BoundaryIoU
 from kseg.metrics.calibration import ExpectedCalibrationError as ExpectedCalibrationError
@@ -20,5 +23,6 @@ from kseg.metrics.iou import MeanIoU as MeanIoU
 from kseg.metrics.iou import MeanPrecision as MeanPrecision
 from kseg.metrics.iou import MeanRecall as MeanRecall
 from kseg.metrics.iou import PixelAccuracy as PixelAccuracy
+from kseg.metrics.panoptic import PanopticQuality as PanopticQuality
 from kseg.metrics.surface import SurfaceDistances as SurfaceDistances
 from kseg.metrics.surface import surface_distances as surface_distances

@@ -32,6 +32,7 @@ FILES = {
     "fcn_resnet101": {"COCO_WITH_VOC_LABELS_V1": "fcn_resnet101_coco-7ecb50ca.pth"},
     "deeplabv3_resnet50": {"COCO_WITH_VOC_LABELS_V1": "deeplabv3_resnet50_coco-cd0a2569.pth"},
     "deeplabv3_resnet101": {"COCO_WITH_VOC_LABELS_V1": "deeplabv3_resnet101_coco-586e9e4e.pth"},
+    "maskrcnn_resnet50_fpn": {"COCO_V1": "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth"},
 }
 
 

@@ -3,16 +3,28 @@
     torchvision                              kseg
     fcn_resnet50, fcn_resnet101              build_fcn(encoder="torchvision:resnet50"), ...
     deeplabv3_resnet50, deeplabv3_resnet101  build_deeplabv3(encoder="torchvision:resnet50"), ...
+    maskrcnn_resnet50_fpn                    build_mask_rcnn(encoder="torchvision:resnet50")
     resnet18 to resnet152, without "fc"      any model on an encoder "torchvision:resnet..."
 
 Layers are found by name, at any depth of nested models. The trunk's names are torchvision's own
-with underscores for dots (`kseg/models/encoders/resnet.py`); those of the heads stand in `HEADS`.
+with underscores for dots (`kseg/models/encoders/resnet.py`); those of the heads stand in `HEADS`
+here and in `torchvision_mask_rcnn.py`.
 
     PyTorch                           Keras
     conv weight (out, in, kh, kw)     kernel (kh, kw, in, out)
+    up-conv weight (in, out, kh, kw)  kernel (kh, kw, out, in)
+    linear weight (out, in)           kernel (in, out)
     norm weight, bias                 gamma, beta
     norm running_mean, running_var    moving_mean, moving_variance
     norm num_batches_tracked          nothing; 0 on the way back (it is not used in computing)
+
+A batch norm's epsilon is no weight, and the published Mask R-CNN was trained without one. Where it
+differs from the layer's, gamma makes up for it:
+
+    gamma' / sqrt(variance + layer's epsilon) = gamma / sqrt(variance + norm_epsilon)
+
+The variance could not: variance + norm_epsilon - layer's epsilon loses all its digits where the
+variance is far below the layer's epsilon, and then divides by zero.
 """
 
 import re
@@ -21,8 +33,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kseg.weights import torchvision_mask_rcnn as mask_rcnn
 from kseg.weights.files import read
+from kseg.weights.published import FILES
+from kseg.weights.torchvision_mask_rcnn import COCO_CLASSES
 
+__all__ = ["COCO_CLASSES", "load", "state_dict"]
+
+WITHOUT_EPSILON = (Path(FILES["maskrcnn_resnet50_fpn"]["COCO_V1"]).stem,)
 TRUNK = re.compile(r"(conv1|bn1|layer[1-4]_\d+_(conv[123]|bn[123]|downsample_[01]))")
 
 # kseg layer -> torchvision module
@@ -51,65 +69,95 @@ HEADS = {
 
 # parts of a checkpoint that have no place in a kseg model: read over, and named by `load`
 LEFT_OUT = ("aux_classifier.", "fc.")
+HEAD_KEYS = ("classifier.", "backbone.fpn.", "rpn.", "roi_heads.")
 COUNTER = "num_batches_tracked"
 
+# number of axes -> which of Keras' axes PyTorch has first, second, ...: plain convolutions swap
+# input and output channels between them as transposed ones do
+_AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
 
-def load(model, weights, *, head=True):
+
+def load(model, weights, *, head=True, classes=None, norm_epsilon=None):
     """Loads a torchvision checkpoint into a kseg model, whole or not at all.
 
     Args:
-        model: A model of `build_fcn` or `build_deeplabv3` on an encoder `"torchvision:resnet..."`,
-            for checkpoints of torchvision's segmentation models; for checkpoints of its
-            classifiers, or with `head=False`, any model that holds such an encoder.
+        model: A model of `build_fcn`, `build_deeplabv3` or `build_mask_rcnn` on an encoder
+            `"torchvision:resnet..."`, for checkpoints of torchvision's model of that kind; for
+            checkpoints of its classifiers, or with `head=False`, any model that holds such an
+            encoder.
         weights: Path of a .pth or .safetensors file, or a dict of name -> array.
-        head: False loads the encoder of a segmentation checkpoint and leaves the model's head, for
-            instance for other classes.
+        head: False loads the encoder of a segmentation or detection checkpoint and leaves the rest
+            of the model, for instance for other classes.
+        classes: For Mask R-CNN: torchvision's indices, from 1, of the checkpoint's classes that
+            become the model's classes 0, 1, ...; `COCO_CLASSES` for the 80 of COCO in a published
+            checkpoint of 91. The background comes along. None takes all.
+        norm_epsilon: Epsilon of batch norm for which the weights were made. None for the layers'
+            own, 1e-5, but 0.0 for a file with the name of the published Mask R-CNN, which has none.
 
     Returns:
         list of the checkpoint's keys that were left out: the auxiliary classifier's, the
         classifier's last layer, and with `head=False` the head's.
 
     Raises:
-        ValueError: keys are missing, unexpected or of another shape (all are listed), or the model
-            has layers that torchvision's has not. The model is then as it was.
+        ValueError: keys are missing, unexpected or of another shape (all are listed), the model has
+            layers that torchvision's has not, `classes` does not fit the checkpoint or
+            `norm_epsilon` is negative or makes it divide by zero. The model is then as it was.
         FileNotFoundError, ImportError: as `kseg.weights.read`.
 
     Example:
 
-    >>> model = kseg.build_deeplabv3(num_classes=21)
-    >>> left_out = kseg.weights.torchvision.load(model, "deeplabv3_resnet50_coco-cd0a2569.pth")
+    >>> model = kseg.build_mask_rcnn(num_classes=80)
+    >>> file = kseg.weights.fetch("maskrcnn_resnet50_fpn")
+    >>> kseg.weights.torchvision.load(model, file, classes=kseg.weights.torchvision.COCO_CLASSES)
+    []
     """
-    source = weights if isinstance(weights, (str, Path)) else "weights"
-    tensors = read(weights) if isinstance(weights, (str, Path)) else dict(weights)
-    segmentation = any(key.startswith("backbone.") for key in tensors)
-    with_head = segmentation and head
+    is_file = isinstance(weights, (str, Path))
+    source = weights if is_file else "weights"
+    tensors = read(weights) if is_file else dict(weights)
+    if norm_epsilon is None and is_file and Path(weights).stem in WITHOUT_EPSILON:
+        norm_epsilon = 0.0
+    prefix = _prefix(tensors)
+    with_head = head and prefix != ""
     left_out = [
         key
         for key in tensors
-        if key.startswith(LEFT_OUT) or (not head and key.startswith("classifier."))
+        if key.startswith(LEFT_OUT) or (not head and key.startswith(HEAD_KEYS))
     ]
-    given = {key: array for key, array in tensors.items() if key not in left_out}
-    variables = _variables(model, head=with_head, prefix="backbone." if segmentation else "")
+    given = {key: np.asarray(array) for key, array in tensors.items() if key not in left_out}
+    if classes is not None:
+        _check_classes(model, classes, with_head)
+        given = mask_rcnn.pick_classes(given, classes)
+    layers = _modules(model, head=with_head, prefix=prefix)
+    variables = {
+        mask_rcnn.earlier(key) if mask_rcnn.earlier(key) in given else key: variable
+        for key, variable in _variables(layers).items()
+    }
     _check(source, given, variables)
+    scales = _gamma_scales(layers, given, norm_epsilon)
     for key, variable in variables.items():
-        variable.assign(_to_keras(np.asarray(given[key])).astype(variable.dtype))
+        array = _to_keras(key, given[key].astype("float32")) * scales.get(key, np.float32(1))
+        variable.assign(array.astype(variable.dtype))
     return left_out
 
 
-def state_dict(model, *, head=True):
+def state_dict(model, *, head=True, norm_epsilon=None):
     """The model's weights as torchvision names and lays them out; the inverse of `load`.
 
     Args:
         model: As for `load`.
-        head: True for a segmentation model's keys, which torchvision's `load_state_dict` takes
-            with `strict=True` where the model was built with `aux_loss=False`; False for the
-            encoder alone, with the keys of a classifier, less `fc`.
+        head: True for the keys of a segmentation or detection model, which torchvision's
+            `load_state_dict` takes with `strict=True`: `maskrcnn_resnet50_fpn` as it is, with
+            batch norm frozen or not, and the others where built with `aux_loss=False`. False for
+            the encoder alone, with the keys of a classifier, less `fc`.
+        norm_epsilon: Epsilon of batch norm in the model that will read the weights. None for the
+            layers' own, 1e-5, which is also torchvision's.
 
     Returns:
         dict of name -> NumPy array: float32, and int64 for `num_batches_tracked`.
 
     Raises:
-        ValueError: the model has no torchvision encoder, or layers that torchvision's has not.
+        ValueError: the model has no torchvision encoder, or layers that torchvision's has not, or
+            `norm_epsilon` is negative or makes torchvision divide by zero.
 
     Example:
 
@@ -117,17 +165,33 @@ def state_dict(model, *, head=True):
     >>> tensors["backbone.conv1.weight"].shape
     (64, 3, 7, 7)
     """
+    prefix = "" if not head else "backbone.body." if _detects(model) else "backbone."
+    layers = _modules(model, head=head, prefix=prefix)
     tensors = {}
-    for key, variable in _variables(model, head=head, prefix="backbone." if head else "").items():
+    for key, variable in _variables(layers).items():
         array = keras.ops.convert_to_numpy(variable.value).astype("float32")
-        tensors[key] = _to_torch(array)
+        tensors[key] = _to_torch(key, array)
         if key.endswith("running_var"):
             tensors[key.replace("running_var", COUNTER)] = np.zeros((), "int64")
+    for key, scale in _gamma_scales(layers, tensors, norm_epsilon).items():
+        tensors[key] = tensors[key] / scale
     return tensors
 
 
-def _variables(model, *, head, prefix):
-    """torchvision key -> the model's variable."""
+def _prefix(tensors):
+    """What stands before the trunk's names: nothing in a checkpoint of a classifier."""
+    for prefix in ("backbone.body.", "backbone."):
+        if any(key.startswith(prefix) for key in tensors):
+            return prefix
+    return ""
+
+
+def _detects(model):
+    return getattr(model, "task", None) == "instance"
+
+
+def _modules(model, *, head, prefix):
+    """torchvision module -> the model's layer."""
     layers = {layer.name: layer for layer in _weighted_layers(model)}
     trunk = {name: prefix + name.replace("_", ".") for name in layers if TRUNK.fullmatch(name)}
     if "layer1_0_conv1" not in trunk:
@@ -137,19 +201,16 @@ def _variables(model, *, head, prefix):
         )
     modules = dict(trunk)
     if head:
-        modules |= {name: HEADS[name] for name in layers if name in HEADS}
+        heads = mask_rcnn.HEADS if _detects(model) else HEADS
+        modules |= {name: heads[name] for name in layers if name in heads}
         others = sorted(set(layers) - set(modules))
         if others:
             raise ValueError(
                 f"The model {model.name!r} has layers without a counterpart in torchvision: "
-                f"{', '.join(others)}. Expected a model of build_fcn or build_deeplabv3; "
-                "head=False takes the encoder of any other."
+                f"{', '.join(others)}. Expected a model of build_fcn, build_deeplabv3 or "
+                "build_mask_rcnn; head=False takes the encoder of any other."
             )
-    return {
-        f"{module}.{key}": variable
-        for name, module in modules.items()
-        for key, variable in _parameters(layers[name])
-    }
+    return {module: layers[name] for name, module in modules.items()}
 
 
 def _weighted_layers(model):
@@ -159,6 +220,15 @@ def _weighted_layers(model):
             yield from _weighted_layers(layer)
         elif layer.weights:
             yield layer
+
+
+def _variables(layers):
+    """torchvision key -> variable, of a dict of torchvision module -> layer."""
+    return {
+        f"{module}.{key}": variable
+        for module, layer in layers.items()
+        for key, variable in _parameters(layer)
+    }
 
 
 def _parameters(layer):
@@ -190,7 +260,7 @@ def _check(source, given, variables):
         raise ValueError(
             f"{source}: {len(faults)} keys do not fit the model:\n  " + "\n  ".join(faults) + "\n"
             "Compare the encoder's depth, the number of classes and the kind of model; head=False "
-            "loads the encoder alone."
+            "loads the encoder alone, classes=... some classes of a Mask R-CNN."
         )
 
 
@@ -199,13 +269,50 @@ def _counts_a_norm(key, variables):
     return parameter == COUNTER and f"{module}.running_var" in variables
 
 
+def _check_classes(model, classes, with_head):
+    if not (with_head and _detects(model)):
+        raise ValueError(
+            f"classes={classes!r}: only for a checkpoint of Mask R-CNN in a model of "
+            "build_mask_rcnn, with head=True. Leave it out."
+        )
+
+
+def _gamma_scales(layers, tensors, norm_epsilon):
+    """Key of each batch norm's weight -> what a gamma for `norm_epsilon` is multiplied with."""
+    if norm_epsilon is None:
+        return {}
+    if not norm_epsilon >= 0:
+        raise ValueError(f"norm_epsilon={norm_epsilon!r}: expected a number >= 0, or None.")
+    scales, zeros = {}, []
+    for module, layer in layers.items():
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            continue
+        key = f"{module}.running_var"
+        variance = tensors[key].astype("float64")
+        if not (variance + norm_epsilon > 0).all():
+            zeros.append(key)
+            continue
+        scale = np.sqrt((variance + layer.epsilon) / (variance + norm_epsilon))
+        scales[f"{module}.weight"] = scale.astype("float32")
+    if zeros:
+        raise ValueError(
+            f"norm_epsilon={norm_epsilon!r}: batch norm would divide by the root of zero or less: "
+            f"{', '.join(zeros)}. Leave it out, for 1e-5."
+        )
+    return scales
+
+
 def _torch_shape(shape):
-    return tuple(shape[i] for i in (3, 2, 0, 1)) if len(shape) == 4 else tuple(shape)
+    return tuple(shape[i] for i in _AXES[len(shape)])
 
 
-def _to_keras(array):
-    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+def _to_keras(key, array):
+    if key == mask_rcnn.FLATTENED:
+        return mask_rcnn.to_rows_first(array)
+    return array.transpose(np.argsort(_AXES[array.ndim]))
 
 
-def _to_torch(array):
-    return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+def _to_torch(key, array):
+    if key == mask_rcnn.FLATTENED:
+        return mask_rcnn.to_channels_first(array)
+    return array.transpose(_AXES[array.ndim])

@@ -160,7 +160,8 @@ def test_batches_with_mixing_repeat_differ_and_resume():
     resumed = batches(2, 4)  # made anew: the same run once more, from the third step on
     tf.nest.map_structure(np.testing.assert_array_equal, steps[2:], resumed)
     for inputs, objects in steps:
-        assert inputs["image"].shape == (4, 32, 40, 3) and objects["masks"].shape == (4, 100, 32, 40)
+        assert inputs["image"].shape == (4, 32, 40, 3)
+        assert objects["masks"].shape == (4, 100, 32, 40)
         for masks, classes, found in zip(*(objects[k] for k in ("masks", "classes", "boxes"))):
             count = (classes >= 0).sum()
             np.testing.assert_array_equal(found[:count], boxes(masks[:count]))

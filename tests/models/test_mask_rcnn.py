@@ -252,3 +252,17 @@ def test_losses_by_hand():
     positive = ops.convert_to_tensor([[True, False, False, False]])
     found = losses.proposal_losses(logits, zeros, ops.convert_to_tensor(targets), drawn, positive)
     np.testing.assert_allclose(found, [np.log(2), 17 / 36], rtol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch runs eagerly")
+def test_a_size_is_compiled_once(model, monkeypatch):
+    """Python code of the losses runs only while a step is compiled."""
+    model.train_on_batch(*TWO)
+    traced, compute_loss = [], model.compute_loss
+    monkeypatch.setattr(
+        type(model), "compute_loss", lambda self, *a, **k: traced.append(1) or compute_loss(*a, **k)
+    )
+    model.train_on_batch(*TWO)
+    model.train_on_batch(*HARD["no object"])
+    model.train_on_batch(*HARD["the whole image"])
+    assert not traced

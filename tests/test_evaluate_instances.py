@@ -1,0 +1,251 @@
+"""`kseg.evaluate` of an instance model, against pycocotools and by hand."""
+
+import contextlib
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+from instance_model import NAMES, InstanceModel, detections, source_of
+
+import kseg
+from kseg.data.layouts import write_coco
+from kseg.evaluate_instances import AP
+
+pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+
+SIZES = [(120, 160), (150, 90), (120, 160), (200, 210), (57, 133), (120, 160)]
+COUNTS = (4, 3, 0, 6, 1, 5)
+
+
+@pytest.fixture
+def truth(rng):
+    return [detections(rng, size, count) for size, count in zip(SIZES, COUNTS)]
+
+
+def spoiled(rng, truth):
+    """Detections with objects missed, moved, called something else, invented and doubled."""
+    found = []
+    for each in truth:
+        kept = rng.random(len(each["scores"])) < 0.8
+        more = detections(rng, each["size"], 2)
+        again = slice(0, 1)
+        parts = [{k: v[kept] for k, v in each.items() if k != "size"}, more]
+        if kept.any():
+            parts.append({k: v[again] for k, v in parts[0].items()})
+        one = {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+        one["boxes"] = one["boxes"] + rng.normal(0, 2, one["boxes"].shape).astype("float32")
+        one["scores"] = rng.uniform(0.1, 1, len(one["scores"])).astype("float32")
+        order = np.argsort(-one["scores"])
+        one = {k: v[order] for k, v in one.items()}
+        one["classes"] = np.where(
+            rng.random(len(order)) < 0.2, (one["classes"] + 1) % 3, one["classes"]
+        ).astype("int32")
+        found.append({**one, "size": each["size"]})
+    return found
+
+
+def by_pycocotools(annotations, results):
+    """The usual twelve numbers of boxes and of masks, from files."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    stats = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(annotations))
+        for kind in ("bbox", "segm"):
+            found = json.loads(results.read_text())
+            if kind == "segm":  # else the areas would be those of the boxes
+                for each in found:
+                    del each["bbox"]
+            evaluator = COCOeval(truth, truth.loadRes(found), kind)
+            evaluator.evaluate()
+            evaluator.accumulate()
+            evaluator.summarize()
+            stats[kind] = [float("nan") if s == -1 else s for s in evaluator.stats[:6]]
+    return stats
+
+
+def test_perfect_detections_score_one(truth, capsys):
+    for each in truth:  # surely found: 0.5 is where the panoptic map begins
+        each["scores"] = 0.5 + each["scores"] / 2
+    done = []
+    scores = kseg.evaluate(InstanceModel(truth), source_of(truth), progress=done.append)
+    for name in ("box_ap", "box_ap50", "mask_ap", "mask_ap75"):
+        assert scores[name] == pytest.approx(1)
+    assert scores["images"] == 6 and scores["objects"] == scores["detections"] == sum(COUNTS)
+    assert scores["crowds"] == 0 and done == [1, 2, 3, 4, 5, 6]
+    assert list(scores["classes"]) == list(NAMES)
+    classes = np.concatenate([each["classes"] for each in truth])
+    for class_id, row in enumerate(scores["classes"].values()):
+        assert row["objects"] == np.count_nonzero(classes == class_id) > 0
+        assert row["box_ap"] == row["mask_ap"] == pytest.approx(1)
+    assert json.loads(json.dumps(scores))["mask_ap"] == scores["mask_ap"]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("resize", [None, (90, 140)])
+def test_scores_are_those_of_pycocotools_on_files(rng, truth, tmp_path, resize):
+    crowd = [np.arange(count) == 2 for count in COUNTS]
+    source = source_of(truth, crowd)
+    model = InstanceModel(spoiled(rng, truth), resize=resize)
+    scores = kseg.evaluate(model, source, batch_size=3, detections=tmp_path / "new" / "found.json")
+    write_coco(source, tmp_path / "images", tmp_path / "truth.json")
+    stats = by_pycocotools(tmp_path / "truth.json", tmp_path / "new" / "found.json")
+    for kind, name in (("bbox", "box"), ("segm", "mask")):
+        np.testing.assert_allclose([scores[f"{name}_{key}"] for key in AP], stats[kind], rtol=1e-12)
+        assert 0.1 < scores[f"{name}_ap"] < 0.95
+    assert scores["crowds"] == 4 and scores["objects"] == sum(COUNTS) - 4
+    for name in ("box_ap", "mask_ap", "pq"):
+        per_class = [row[name] for row in scores["classes"].values()]
+        assert scores[name] == pytest.approx(np.mean(per_class))
+    assert 0 < scores["pq"] < min(scores["sq"], scores["rq"])
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["found.json"]
+
+
+def test_batch_size_does_not_matter(rng, truth, tmp_path):
+    model, source = InstanceModel(spoiled(rng, truth)), source_of(truth)
+    one, four = (
+        kseg.evaluate(model, source, batch_size=n, detections=tmp_path / f"{n}.json")
+        for n in (1, 4)
+    )
+    by_class = zip(*(scores.pop("classes").values() for scores in (one, four)))
+    for few, many in ((one, four), *by_class):
+        assert few == pytest.approx(many, rel=1e-12, nan_ok=True)
+    assert (tmp_path / "1.json").read_text() == (tmp_path / "4.json").read_text()
+
+
+def test_ids_of_the_source_or_positions(truth, tmp_path):
+    def ids(source):
+        kseg.evaluate(InstanceModel(truth), source, detections=tmp_path / "found.json")
+        found = json.loads((tmp_path / "found.json").read_text())
+        return [each["image_id"] for each in found], {each["category_id"] for each in found}
+
+    images = [i for i, count in enumerate(COUNTS) for _ in range(count)]
+    assert ids(source_of(truth)) == ([i + 1 for i in images], {1, 2, 3})
+    named = source_of(truth, image_ids=(7, 5, 3, 11, 13, 2), category_ids=(3, 17, 18))
+    assert ids(named) == ([named.image_ids[i] for i in images], {3, 17, 18})
+
+
+def test_results_hold_what_predict_gives(truth, tmp_path):
+    from pycocotools import mask as mask_api
+
+    source, model = source_of(truth), InstanceModel(truth)
+    kseg.evaluate(model, source, detections=tmp_path / "found.json")
+    found = [e for e in json.loads((tmp_path / "found.json").read_text()) if e["image_id"] == 4]
+    expected = kseg.predict(model, source[3]["image"], min_score=0)
+    assert len(found) == len(expected) == 6
+    for each, box, score, mask in zip(found, expected.boxes, expected.scores, expected.masks):
+        x, y, width, height = each["bbox"]
+        np.testing.assert_allclose([x, y, x + width, y + height], box, rtol=1e-6)
+        assert each["score"] == score
+        np.testing.assert_array_equal(mask_api.decode(each["segmentation"]), mask)
+
+
+def squares(*corners, scores=None, classes=None, size=(64, 64)):
+    """Filled squares of 16 x 16 pixels as detections, all of class 0 and sure."""
+    count = len(corners)
+    boxes = np.array([[x, y, x + 16, y + 16] for x, y in corners], np.float32).reshape(-1, 4)
+    return {
+        "boxes": boxes,
+        "classes": np.array(classes or [0] * count, np.int32),
+        "scores": np.array(scores or [0.9] * count, np.float32),
+        "masks": np.ones((count, 28, 28), np.float32),
+        "size": size,
+    }
+
+
+def quality(found, truth, crowd=None):
+    scores = kseg.evaluate(InstanceModel([found]), source_of([truth], crowd))
+    return scores["classes"]["cat"]
+
+
+def test_panoptic_quality_of_squares():
+    # One found exactly, one missed: RQ = 1 / (1 + 1/2).
+    row = quality(squares((0, 0)), squares((0, 0), (32, 32)))
+    assert (row["sq"], row["rq"]) == (1, pytest.approx(2 / 3))
+    # The copy of a lower score is hidden by the first and drops out: no error. The average
+    # precision does not see it either, for recall is complete before it.
+    row = quality(squares((0, 0), (1, 0), scores=[0.9, 0.8]), squares((0, 0)))
+    assert row["pq"] == 1 and row["mask_ap"] == pytest.approx(1)
+    # Unsure: it has no place in the panoptic map.
+    row = quality(squares((0, 0), (32, 32), scores=[0.9, 0.4]), squares((0, 0)))
+    assert row["pq"] == 1
+    # Sure and wrong: RQ = 1 / (1 + 1/2).
+    row = quality(squares((0, 0), (32, 32), scores=[0.9, 0.6]), squares((0, 0)))
+    assert row["pq"] == pytest.approx(2 / 3)
+
+
+def test_panoptic_quality_of_crowds():
+    truth = squares((0, 0), (32, 32))
+    crowd = [[False, True]]
+    row = quality(squares((0, 0)), truth, crowd)  # the crowd need not be found
+    assert (row["pq"], row["objects"]) == (1, 1)
+    row = quality(squares((0, 0), (34, 34), scores=[0.9, 0.8]), truth, crowd)  # nor does it harm
+    assert row["pq"] == 1 and row["mask_ap"] == pytest.approx(1)
+
+
+def test_the_smaller_of_two_true_objects_lies_on_top():
+    # A cup on a table: found exactly, of a higher score; the table then loses what the cup hides.
+    table = {**squares((0, 0)), "boxes": np.array([[0, 0, 60, 60]], np.float32)}
+    cup = squares((20, 20))
+    both = {k: np.concatenate([table[k], cup[k]]) for k in table if k != "size"}
+    found = {k: v[::-1].copy() for k, v in both.items()}
+    row = quality({**found, "size": (64, 64)}, {**both, "size": (64, 64)})
+    assert row["pq"] == 1
+
+
+def test_a_photo_without_objects_and_nothing_found():
+    nothing = squares()
+    scores = kseg.evaluate(InstanceModel([nothing]), source_of([nothing]))
+    assert scores["objects"] == scores["detections"] == 0
+    assert np.isnan([scores["box_ap"], scores["mask_ap"], scores["pq"], scores["sq"]]).all()
+
+
+class TestMistakes:
+    def test_the_task(self, truth):
+        with pytest.raises(ValueError, match="instances=True"):
+            kseg.evaluate(InstanceModel(truth), kseg.data.shapes("val", count=1))
+        image = keras.Input((None, None, 3))
+        with pytest.raises(ValueError, match="instances=False"):
+            kseg.evaluate(keras.Model(image, image), source_of(truth))
+
+    def test_the_classes(self, truth):
+        with pytest.raises(ValueError, match="5 classes but 'made' has 3"):
+            kseg.evaluate(InstanceModel(truth, num_classes=5), source_of(truth))
+
+    def test_options_of_the_other_task(self, truth):
+        with pytest.raises(ValueError, match="surface=True is of semantic models"):
+            kseg.evaluate(InstanceModel(truth), source_of(truth), surface=True)
+        image = keras.Input((None, None, 3))
+        with pytest.raises(ValueError, match="detections='a.json' is of instance models"):
+            kseg.evaluate(keras.Model(image, image), source_of(truth), detections="a.json")
+
+    def test_without_pycocotools(self, truth, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "pycocotools", None)
+        with pytest.raises(ImportError, match=r"kseg\[coco\]"):
+            kseg.evaluate(InstanceModel(truth), source_of(truth))
+
+    def test_a_failure_leaves_no_file(self, truth, tmp_path, monkeypatch):
+        def fail(*_):
+            raise OSError("disk full")
+
+        monkeypatch.setattr("os.replace", fail)
+        with pytest.raises(OSError, match="disk full"):
+            kseg.evaluate(InstanceModel(truth), source_of(truth), detections=tmp_path / "f.json")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_coco_set_keeps_its_own_numbers(truth, tmp_path):
+    """From COCO's files, and from records of them, to a result file that fits the former."""
+    source = source_of(truth, image_ids=(70, 50, 30, 110, 130, 20), category_ids=(3, 17, 18))
+    write_coco(source, tmp_path / "images", tmp_path / "truth.json")
+    read = kseg.data.coco(tmp_path / "images", tmp_path / "truth.json", instances=True)
+    assert (read.image_ids, read.category_ids) == (source.image_ids, source.category_ids)
+    again = kseg.data.records(kseg.data.write_records(read, tmp_path / "records"))
+    part = again.subset([4, 1])
+    assert again.image_ids == source.image_ids and part.image_ids == (130, 50)
+    kseg.evaluate(InstanceModel(truth), again, detections=tmp_path / "found.json")
+    stats = by_pycocotools(tmp_path / "truth.json", tmp_path / "found.json")
+    assert stats["segm"][0] == stats["bbox"][0] == pytest.approx(1)
