@@ -32,6 +32,7 @@ def crop_masks(masks, boxes, owner, size, *, most_samples=None):
     >>> crop_masks(masks, ops.array([[[0.0, 0, 8, 8]]]), ops.array([[0]]), 2)
     [[[[0.875, 0], [0.875, 0]]]]
     """
+    boxes = ops.stop_gradient(ops.cast(boxes, "float32"))
     height, width = ops.shape(masks)[2:]
     rows = _averages(boxes[..., 1], boxes[..., 3], height, size, most_samples)  # (B, R, P, H)
     columns = _averages(boxes[..., 0], boxes[..., 2], width, size, most_samples)

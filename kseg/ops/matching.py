@@ -55,14 +55,16 @@ def sample(matched, count, most_positive, randomness):
         randomness: float `(B, A)`, uniform 0..1: those with the highest numbers are drawn.
 
     Returns:
-        index: int32 `(B, S)` into the anchors, positives first.
+        index: int32 `(B, S)` into the anchors, positives first; 0 where none is drawn.
         drawn: bool `(B, S)`, which places are filled; there may be too few anchors.
         positive: bool `(B, S)`, which of them are positive.
     """
-    available = matched.shape[1]
-    count, most_positive = min(count, available), min(most_positive, available)
+    # enough places to draw from, however few anchors there are
+    matched, randomness = (
+        ops.pad(x, [[0, 0], [0, count]], constant_values=IGNORED) for x in (matched, randomness)
+    )
     key = ops.cast(randomness, "float32")
-    chosen, place = ops.top_k(ops.where(matched >= 0, key, -1.0), most_positive)
+    chosen, place = ops.top_k(ops.where(matched >= 0, key, -1.0), min(most_positive, count))
     others, other_place = ops.top_k(ops.where(matched == NEGATIVE, key, -1.0), count)
     index = ops.cast(ops.concatenate([place, other_place], axis=1), "int32")
     drawn = ops.concatenate([chosen, others], axis=1) >= 0
@@ -72,4 +74,4 @@ def sample(matched, count, most_positive, randomness):
     _, order = ops.top_k(-order, count)
     index, drawn = (ops.take_along_axis(x, order, axis=1) for x in (index, drawn))
     positive = drawn & (ops.take_along_axis(matched, index, axis=1) >= 0)
-    return index, drawn, positive
+    return ops.where(drawn, index, 0), drawn, positive

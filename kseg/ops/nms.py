@@ -133,7 +133,12 @@ def _kernel(boxes, scores, threshold, count, classes=None):
     """TensorFlow's kernel, group by group."""
     import tensorflow as tf
 
-    # it would turn around a box that ends before it begins; the others see one without area
+    # It gets ranks for scores, because XLA's version breaks ties as it likes.
+    order = tf.argsort(scores, axis=1, direction="DESCENDING", stable=True)
+    boxes, scores = (tf.gather(x, order, batch_dims=1) for x in (boxes, scores))
+    rank = -tf.range(scores.shape[1], dtype=tf.float32)
+    scores = tf.where(scores > NOTHING, rank, NOTHING)
+    # It would turn around a box that ends before it begins; the others see one without area.
     corner = boxes[..., :2]
     boxes = tf.concat([corner, tf.maximum(corner, boxes[..., 2:])], axis=-1)
 
@@ -150,7 +155,7 @@ def _kernel(boxes, scores, threshold, count, classes=None):
 
     signature = (tf.TensorSpec((count,), tf.int32), tf.TensorSpec((), tf.int32))
     index, found = tf.map_fn(one, (boxes, scores), fn_output_signature=signature)
-    return index, tf.range(count) < found[:, None]
+    return tf.gather(order, index, batch_dims=1), tf.range(count) < found[:, None]
 
 
 def _greedy(boxes, scores, threshold, count, classes=None):

@@ -14,6 +14,8 @@ Axes: B batch, R regions, P rows and columns of the grid, L pixels of all levels
 channels, T the taps (4 * ratio**2) that make a bin.
 """
 
+import contextlib
+
 import keras
 from keras import ops
 
@@ -128,8 +130,8 @@ def neighbours(at, length):
 def weighted_rows(table, index, weight):
     """Sums of rows: result n is the sum over t of weight[n, t] * table[index[n, t]].
 
-    The (N, T, C) rows are never all in memory at once on the way forward, nor kept for the way
-    back: tap after tap is added, which XLA fuses into one pass.
+    Tap after tap is added, which XLA fuses into one pass; so the (N, T, C) rows are never in memory
+    at once, and none are kept for the gradient.
 
     Args:
         table: `(L, C)`.
@@ -154,51 +156,74 @@ def weighted_rows(table, index, weight):
             index, table, mode="sum", per_sample_weights=ops.cast(weight, table.dtype)
         )
 
+    if keras.backend.backend() == "jax":
+        return _with_own_gradient(table, index, weight)
+
     @ops.custom_gradient
-    def gather(table):
-        total = 0.0  # in float32, whatever the table is in
-        for tap in range(index.shape[1]):
+    def rows(table):
+        return _gather(table, index, weight), lambda up: _scatter(up, index, weight, table)
+
+    return rows(table)
+
+
+def _with_own_gradient(table, index, weight):
+    """What `ops.custom_gradient` does; under JAX that may not refer to tensors around it, which
+    within a condition belong to another trace."""
+    import jax
+
+    rows = jax.custom_vjp(_gather)
+    rows.defvjp(
+        lambda *inputs: (_gather(*inputs), inputs),
+        lambda inputs, up: (_scatter(up, *inputs[1:], inputs[0]), None, None),
+    )
+    return rows(table, index, weight)
+
+
+def _gather(table, index, weight):
+    total = ops.zeros((ops.shape(index)[0], table.shape[1]))  # float32, whatever the table is
+    for tap in range(index.shape[1]):
+        with _after(total):
             rows = ops.take(table, index[:, tap], axis=0)
             total = total + ops.cast(rows, "float32") * weight[:, tap, None]
-
-        def gradient(upstream):
-            scattered = _scatter(ops.cast(upstream, "float32"), index, weight, ops.shape(table)[0])
-            return ops.cast(scattered, table.dtype)
-
-        return ops.cast(total, table.dtype), gradient
-
-    return gather(table)
+    return ops.cast(total, table.dtype)
 
 
-def _scatter(rows, index, weight, length):
-    """The transpose of `weighted_rows`: row n, times weight[n, t], is added to row index[n, t].
+def _after(tensor):
+    """A context in which TensorFlow's graphs compute nothing before the tensor is there. They would
+    gather all taps at once, and hold them in memory, as soon as they could."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
 
-    Args:
-        rows: float32 `(N, C)`.
-        index, weight: As of `weighted_rows`.
-        length: L, how many rows come out.
+        return tf.control_dependencies([tensor])
+    return contextlib.nullcontext()
 
-    Returns:
-        float32 `(L, C)`.
-    """
+
+def _scatter(rows, index, weight, table):
+    """The transpose of `weighted_rows`: row n, times weight[n, t], is added to row index[n, t] of
+    zeros as many as the table has rows, and of its dtype."""
+    rows, length = ops.cast(rows, "float32"), ops.shape(table)[0]
+    if keras.backend.backend() == "jax" and _on_cpu():
+        total = _scatter_by_row(rows, index, weight, length)
+    else:
+        products = rows[:, None, :] * weight[:, :, None]  # (N, T, C)
+        products = ops.reshape(products, (-1, rows.shape[1]))
+        total = ops.segment_sum(products, ops.reshape(index, (-1,)), length)
+    return ops.cast(total, table.dtype)
+
+
+def _on_cpu():
+    return keras.distribution.list_devices()[0].startswith("cpu")
+
+
+def _scatter_by_row(rows, index, weight, length):
+    """Row after row, which takes XLA a quarter of the time of its own scatter on CPU."""
     channels = rows.shape[1]
-    if _on_jax_cpu():
-        # XLA's own scatter takes four times as long there as this loop over the rows
-        def add(number, total):
-            for tap in range(index.shape[1]):
-                place = (index[number, tap], 0)
-                sum_before = ops.slice(total, place, (1, channels))
-                added = sum_before + rows[number] * weight[number, tap]
-                total = ops.slice_update(total, place, added)
-            return total
 
-        return ops.fori_loop(0, rows.shape[0], add, ops.zeros((length, channels)))
-    products = rows[:, None, :] * weight[:, :, None]  # (N, T, C)
-    products = ops.reshape(products, (-1, channels))
-    return ops.segment_sum(products, ops.reshape(index, (-1,)), length)
+    def add(number, total):
+        for tap in range(index.shape[1]):
+            place = (index[number, tap], 0)
+            before = ops.slice(total, place, (1, channels))
+            total = ops.slice_update(total, place, before + rows[number] * weight[number, tap])
+        return total
 
-
-def _on_jax_cpu():
-    return keras.backend.backend() == "jax" and keras.distribution.list_devices()[0].startswith(
-        "cpu"
-    )
+    return ops.fori_loop(0, rows.shape[0], add, ops.zeros((length, channels)))

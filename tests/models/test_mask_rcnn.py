@@ -23,7 +23,7 @@ SMALL = {
     "predict_proposals": 40,
     "anchor_samples": 32,
     "region_samples": 24,
-    "mask_samples": 8,
+    "mask_samples": 12,  # more than are always computed
     "detections": 10,
     "min_score": 0.01,
     "resize": None,
@@ -143,45 +143,37 @@ def test_nothing_is_nan(model, name):
     for weight in model.trainable_variables:
         assert np.isfinite(ops.convert_to_numpy(weight)).all(), weight.path
     if name in ("no object", "all crowd"):
-        fresh = build(compile=False)
-        found = losses_of(fresh, *HARD[name])
+        found = losses_of(model, *HARD[name])
         assert found["rpn_box"] == found["box"] == found["mask"] == 0
 
 
 def losses_of(model, images, labels):
-    """The losses of a model as it is, by name, not compiled."""
-    for mean in model.loss_means:
-        mean.reset_state()
-    labels = {key: ops.convert_to_tensor(value) for key, value in labels.items()}
-    images = ops.convert_to_tensor(images)
-    total = model.compute_loss(images, labels, model(images), training=False)
-    found = {mean.name: float(mean.result()) for mean in model.loss_means}
-    return {"total": float(ops.convert_to_numpy(total)), **found}
+    """The losses of a model as it is, by name."""
+    model.reset_metrics()
+    return model.test_on_batch(images, labels, return_dict=True)
 
 
-def test_impossible_labels_make_the_loss_nan():
-    model = build(compile=False)
+def test_impossible_labels_make_the_loss_nan(model):
     images, labels = TWO
     boxes = labels["boxes"].copy()
     boxes[0, 0] = 10, 10, 10, 20
-    assert np.isnan(losses_of(model, images, {**labels, "boxes": boxes})["total"])
+    assert np.isnan(losses_of(model, images, {**labels, "boxes": boxes})["loss"])
     classes = np.where(labels["classes"] == 1, CLASSES, labels["classes"])
-    assert np.isnan(losses_of(model, images, {**labels, "classes": classes})["total"])
-    assert np.isfinite(losses_of(model, images, labels)["total"])
+    assert np.isnan(losses_of(model, images, {**labels, "classes": classes})["loss"])
+    assert np.isfinite(losses_of(model, images, labels)["loss"])
 
 
-def test_crowds_are_neither_object_nor_background():
+def test_crowds_are_neither_object_nor_background(model):
     """All regions lie in the crowd: none is background, so that the box head learns nothing; the
     same rectangle without the mark is an object. (Anchors may lie half outside the image.)"""
-    model = build(compile=False)
-    images, labels = stacked(scene([(0, 0, 96, 64)], crowd=(0,)))
+    images, labels = stacked(*[scene([(0, 0, 96, 64)], crowd=(0,))] * 2)
     found = losses_of(model, images, labels)
     assert found["classifier"] == found["box"] == found["mask"] == 0
     found = losses_of(model, images, {**labels, "crowd": np.zeros_like(labels["crowd"])})
     assert found["classifier"] > 0 and found["box"] > 0 and found["mask"] > 0
 
 
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="compiles for minutes")
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="compiles for long")
 def test_many_objects_long_images_and_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -201,14 +193,15 @@ def test_many_objects_long_images_and_bfloat16():
 
 
 def test_what_is_frozen_stays():
-    model = build(freeze=4)
-    encoder = model.trunk.get_layer("encoder")
-    before = {w.path: ops.convert_to_numpy(w) for w in encoder.weights}
-    model.train_on_batch(*TWO)
-    changed = {w.path for w in encoder.weights if (ops.convert_to_numpy(w) != before[w.path]).any()}
-    parts = {path.split("/")[-2].split("_")[0] for path in changed}
-    assert parts == {"layer2", "layer3", "layer4"}
-    assert not any("_bn" in path or "downsample_1" in path for path in changed)
+    """Up to stride 4 everything, and every batch norm, as torchvision fine-tunes."""
+    model = build(freeze=4, compile=False)
+    trained = {w.path.split("/")[-2] for w in model.trunk.get_layer("encoder").trainable_weights}
+    assert {name.split("_")[0] for name in trained} == {"layer2", "layer3", "layer4"}
+    assert not any("_bn" in name or name.endswith("downsample_1") for name in trained)
+    assert len(trained) == 15  # convolutions: 2 blocks of 2 in 3 stages, 3 shortcuts
+    assert not build(freeze=True, compile=False).trunk.get_layer("encoder").trainable_weights
+    loose = build(compile=False).trunk.get_layer("encoder")
+    assert len(loose.trainable_weights) == 3 * 20  # kernel, gamma, beta of every convolution
 
 
 @pytest.mark.parametrize(

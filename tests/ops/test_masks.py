@@ -1,0 +1,94 @@
+"""Mask targets against a loop over every sample."""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_roi_align import interpolated
+
+from kseg.ops.masks import crop_masks
+
+relaxed = settings(max_examples=5, deadline=None)
+seeds = st.integers(0, 2**32 - 1)
+HEIGHT, WIDTH = 20, 33
+
+
+@functools.cache
+def cropper(size, most=None):
+    return lambda masks, boxes, owner: crop_masks(masks, boxes, owner, size, most_samples=most)
+
+
+def reference(mask, box, size, most=10**6):
+    x1, y1, x2, y2 = box.astype("float64")
+    height, width = max(y2 - y1, 1), max(x2 - x1, 1)
+    rows, columns = (min(math.ceil(side / size), most) for side in (height, width))
+    result = np.zeros((size, size))
+    for i, j in np.ndindex(size, size):
+        for a, b in np.ndindex(rows, columns):
+            y = y1 + (i + (a + 0.5) / rows) * height / size
+            x = x1 + (j + (b + 0.5) / columns) * width / size
+            result[i, j] += interpolated(mask[..., None], y, x)[0] / (rows * columns)
+    return result
+
+
+def drawn(rng, regions=6):
+    masks = (rng.random((2, 3, HEIGHT, WIDTH)) < 0.5).astype("uint8")
+    ends = rng.integers(0, [WIDTH * 4 + 1, HEIGHT * 4 + 1], (2, 2, regions, 2)) / 4
+    boxes = np.concatenate([ends.min(0), ends.max(0)], -1)
+    boxes[:, 0] = [0, 0, WIDTH, HEIGHT]
+    boxes[0, 1] = 0  # no area
+    owner = rng.integers(0, 3, (2, regions)).astype("int32")
+    return masks, boxes.astype("float32"), owner
+
+
+@pytest.mark.parametrize("size, most", [(4, None), (7, None), (4, 3)])
+@relaxed
+@given(seed=seeds)
+def test_equals_a_loop_over_samples(run, size, most, seed):
+    masks, boxes, owner = drawn(np.random.default_rng(seed))
+    found = run(cropper(size, most), masks, boxes, owner)
+    assert found.shape == (2, 6, size, size) and found.dtype == np.float32
+    for image, region in np.ndindex(owner.shape):
+        mask = masks[image, owner[image, region]]
+        expected = reference(mask, boxes[image, region], size, most or 10**6)
+        np.testing.assert_allclose(found[image, region], expected, atol=1e-5)
+
+
+def test_sides_that_are_multiples_of_the_grid(run):
+    # A bin of 84 / 28 = 3 pixels has 3 samples, at 0.5, 1.5 and 2.5 of them (84 * (1 / 28) is
+    # rounded to above 3). Of columns 0 1 0 1 ... the samples lie half way: all are 0.5 but the
+    # last, which is beyond the last column and so takes its value, 1.
+    masks = np.tile(np.arange(84, dtype="uint8") % 2, (1, 1, 84, 1))
+    boxes = np.array([[[0, 0, 84, 84]]], "float32")
+    found = run(cropper(28), masks, boxes, np.zeros((1, 1), "int32"))
+    expected = np.full((28, 28), 0.5)
+    expected[:, -1] = (0.5 + 0.5 + 1) / 3
+    np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
+
+
+def test_whole_and_empty_masks(run):
+    masks = np.stack([np.zeros((HEIGHT, WIDTH)), np.ones((HEIGHT, WIDTH))])[None].astype("uint8")
+    boxes = np.array([[[3, 4, 30, 18], [3, 4, 30, 18], [0, 0, 33, 20]]], "float32")
+    found = run(cropper(4), masks, boxes, np.array([[0, 1, 1]], "int32"))
+    np.testing.assert_allclose(found.mean((2, 3)), [[0, 1, 1]], atol=1e-6)
+    np.testing.assert_allclose(found.std((2, 3)), 0, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others have no unknown sizes")
+def test_unknown_sizes():
+    import tensorflow as tf
+
+    specification = [
+        tf.TensorSpec((None,) * 4, tf.uint8),
+        tf.TensorSpec((None, None, 4)),
+        tf.TensorSpec((None, None), tf.int32),
+    ]
+    function = tf.function(cropper(4), input_signature=specification, autograph=False)
+    case = drawn(np.random.default_rng(0))
+    for cut in (1, 2):
+        arguments = [tf.constant(x[:cut]) for x in case]
+        np.testing.assert_allclose(function(*arguments), cropper(4)(*arguments), atol=1e-6)
