@@ -1,6 +1,6 @@
 """Mask R-CNN as a Keras model: it trains, predicts, saves, and takes whatever images there are.
 
-That its numbers are right is shown in tests/parity/test_mask_rcnn.py and tests/ops.
+That its numbers are right is shown in tests/parity/test_rcnn.py and tests/ops.
 """
 
 import keras
@@ -259,3 +259,29 @@ def test_a_size_is_compiled_once(model, monkeypatch):
     model.train_on_batch(*HARD["no object"])
     model.train_on_batch(*HARD["the whole image"])
     assert not traced
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles")
+def test_xla_gives_the_same(model):
+    """With jit_compile=True TensorFlow compiles training and prediction whole."""
+    compiled = build(compile=False)
+    compiled.set_weights(model.get_weights())
+    compiled.compile(keras.optimizers.SGD(0.0), jit_compile=True)
+    compiled.detector.compile(jit_compile=True)
+    found, expected = compiled.predict_on_batch(TWO[0]), model.predict_on_batch(TWO[0])
+    for number in range(2):
+        same_detections(found, number, expected, number)
+    loss = compiled.train_on_batch(*TWO, return_dict=True)
+    assert all(np.isfinite(value) for value in loss.values()), loss
+
+
+def test_a_model_that_is_not_used_any_more_is_freed():
+    import gc
+    import weakref
+
+    model = build(compile=False)
+    model.detector  # noqa: B018 - is kept for later calls, but not longer than the model
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None

@@ -9,6 +9,7 @@ from keras import ops
 
 from kseg.models.rcnn.fpn import STRIDES
 from kseg.models.rcnn.heads import MASK_REGION, REGION
+from kseg.models.rcnn.proposals import anchors_of, propose
 from kseg.ops import boxes as box_ops
 from kseg.ops.nms import NOTHING, nms
 from kseg.ops.roi_align import roi_align
@@ -111,7 +112,15 @@ def masks_of(head, features, boxes, classes):
     return ops.concatenate(found, axis=1)
 
 
-@keras.saving.register_keras_serializable(package="kseg")
+def image_and_size(x):
+    """The image and its valid size, of what a model was called with: see `MaskRCNN`."""
+    if isinstance(x, dict):
+        return x["image"], ops.cast(x["size"], "int32")
+    batch, height, width, _ = ops.shape(x)
+    whole = ops.stack([ops.cast(height, "int32"), ops.cast(width, "int32")])
+    return x, ops.broadcast_to(whole, (batch, 2))
+
+
 class Detector(keras.Model):
     """Images -> detections: what `MaskRCNN.predict` runs, and what is exported.
 
@@ -122,9 +131,32 @@ class Detector(keras.Model):
     def __init__(self, model):
         super().__init__(name=f"{model.name}_detector")
         self.trunk, self.box_head, self.mask_head = model.trunk, model.box_head, model.mask_head
-        self._detect, self._inputs_of = model.detect, model.inputs_of
+        self.settings, self.arguments = model.settings, model.arguments
         self.built = True
 
     def call(self, x):
-        image, size = self._inputs_of(x)
-        return self._detect(self.trunk([image, size], training=False), size)
+        image, size = image_and_size(x)
+        return self.detect(self.trunk([image, size], training=False), size)
+
+    def detect(self, found, size):
+        """Detections, of what the trunk found in images of valid `size`."""
+        settings, arguments = self.settings, self.arguments
+        anchors, logits, deltas = anchors_of(
+            found, arguments["anchor_sizes"], arguments["anchor_ratios"]
+        )
+        count = settings.predict_proposals
+        regions, valid = propose(logits, deltas, anchors, size, before=count, after=count)
+        features = found["features"][:-1]
+        logits, deltas = box_outputs(self.box_head, features, regions)
+        result = select(
+            logits,
+            deltas,
+            regions,
+            valid,
+            size,
+            min_score=settings.min_score,
+            overlap=settings.overlap,
+            count=settings.detections,
+        )
+        masks = masks_of(self.mask_head, features, result["boxes"], result["classes"])
+        return {**result, "masks": masks}

@@ -16,12 +16,11 @@ from kseg.models.rcnn.detections import (
     Detector,
     box_outputs,
     chunks,
+    image_and_size,
     mask_outputs,
-    masks_of,
-    select,
 )
 from kseg.models.rcnn.heads import MASK_REGION
-from kseg.models.rcnn.proposals import flat, level_anchors, propose
+from kseg.models.rcnn.proposals import anchors_of, propose
 from kseg.ops import boxes as box_ops
 from kseg.ops.masks import crop_masks
 from kseg.ops.matching import NEGATIVE, match, sample
@@ -117,16 +116,8 @@ class MaskRCNN(keras.Model):
     def resize(self):
         return self.settings.resize
 
-    def inputs_of(self, x):
-        """The image and its valid size, of what the model was called with."""
-        if isinstance(x, dict):
-            return x["image"], ops.cast(x["size"], "int32")
-        batch, height, width, _ = ops.shape(x)
-        whole = ops.stack([ops.cast(height, "int32"), ops.cast(width, "int32")])
-        return x, ops.broadcast_to(whole, (batch, 2))
-
     def call(self, x, training=False):
-        return self.trunk([*self.inputs_of(x)], training=training)
+        return self.trunk([*image_and_size(x)], training=training)
 
     # Training
 
@@ -142,7 +133,7 @@ class MaskRCNN(keras.Model):
         Returns:
             Scalar: NaN if a box has no area or a class is out of range.
         """
-        _, size = self.inputs_of(x)
+        _, size = image_and_size(x)
         truth = self._truth(y)
         anchors, logits, deltas = self._anchors(y_pred)
         found = self._proposal_losses(
@@ -179,12 +170,8 @@ class MaskRCNN(keras.Model):
         }
 
     def _anchors(self, found):
-        """Anchors, logits and deltas of each level, the latter two flattened."""
-        height, width = ops.shape(found["features"][0])[1:3]
-        image = (4 * height, 4 * width)
-        sizes, ratios = self.arguments["anchor_sizes"], self.arguments["anchor_ratios"]
-        anchors = level_anchors(found["logits"], image, sizes, ratios)
-        return anchors, flat(found["logits"]), flat(found["deltas"], 4)
+        """Anchors, logits and deltas of each level."""
+        return anchors_of(found, self.arguments["anchor_sizes"], self.arguments["anchor_ratios"])
 
     def _randomness(self, like):
         return keras.random.uniform(ops.shape(like), seed=self.seed)
@@ -264,33 +251,13 @@ class MaskRCNN(keras.Model):
 
     # Inference
 
-    def detect(self, found, size):
-        """Detections, of what the trunk found in images of valid `size`."""
-        settings = self.settings
-        anchors, logits, deltas = self._anchors(found)
-        count = settings.predict_proposals
-        regions, valid = propose(logits, deltas, anchors, size, before=count, after=count)
-        features = found["features"][:-1]
-        logits, deltas = box_outputs(self.box_head, features, regions)
-        result = select(
-            logits,
-            deltas,
-            regions,
-            valid,
-            size,
-            min_score=settings.min_score,
-            overlap=settings.overlap,
-            count=settings.detections,
-        )
-        masks = masks_of(self.mask_head, features, result["boxes"], result["classes"])
-        return {**result, "masks": masks}
-
     @property
     def detector(self):
         """`keras.Model` from images to detections, with this model's weights."""
-        if self not in _detectors:
-            _detectors[self] = Detector(self)
-        return _detectors[self]
+        found = _detectors.get(self)
+        if found is None or found.settings is not self.settings:
+            found = _detectors[self] = Detector(self)
+        return found
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Detections, as the class describes them; arguments as of `keras.Model.predict`."""

@@ -6,6 +6,7 @@ Axes: B batch, A anchors of a level, K proposals.
 
 from keras import ops
 
+from kseg.models.rcnn.fpn import STRIDES
 from kseg.ops import boxes as box_ops
 from kseg.ops.anchors import anchors
 from kseg.ops.nms import NOTHING, nms
@@ -14,28 +15,28 @@ OVERLAP = 0.7  # above which the better proposal suppresses the other
 SMALLEST = 1e-3  # pixels
 
 
-def level_anchors(logits, image, sizes, ratios):
-    """Anchors of every level.
+def anchors_of(found, sizes, ratios):
+    """Anchors of every level, with their scores and deltas in one row.
 
     Args:
-        logits: List of `(B, h, w, A)`, one a level.
-        image: `(H, W)` of the padded image.
+        found: What the trunk found: `"features"`, and lists of `"logits"` `(B, h, w, A)` and
+            `"deltas"` `(B, h, w, 4 * A)`, one a level.
         sizes: One tuple of sizes a level.
         ratios: Height / width of the anchors.
 
     Returns:
-        List of float32 `(h * w * A, 4)`.
+        Lists of float32 anchors `(h * w * A, 4)`, logits `(B, h * w * A)` and deltas
+        `(B, h * w * A, 4)`.
     """
-    return [
-        anchors(ops.shape(level)[1:3], image, level_sizes, ratios)
-        for level, level_sizes in zip(logits, sizes)
-    ]
-
-
-def flat(levels, channels=None):
-    """`(B, h, w, A * channels)` of each level -> `(B, h * w * A)` or `(B, h * w * A, channels)`."""
-    shape = (-1,) if channels is None else (-1, channels)
-    return [ops.reshape(level, (ops.shape(level)[0], *shape)) for level in levels]
+    height, width = ops.shape(found["features"][0])[1:3]
+    image = (STRIDES[0] * height, STRIDES[0] * width)
+    boxes, logits, deltas = [], [], []
+    for level_logits, level_deltas, level_sizes in zip(found["logits"], found["deltas"], sizes):
+        batch, *grid, _ = ops.shape(level_logits)
+        boxes.append(anchors(grid, image, level_sizes, ratios))
+        logits.append(ops.reshape(level_logits, (batch, -1)))
+        deltas.append(ops.reshape(level_deltas, (batch, -1, 4)))
+    return boxes, logits, deltas
 
 
 def propose(logits, deltas, boxes, size, *, before, after):
