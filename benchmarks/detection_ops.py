@@ -115,7 +115,6 @@ def case(task):
 
 
 def ours(who, task):
-    from keras import ops
 
     from kseg.ops.nms import nms
     from kseg.ops.roi_align import roi_align
@@ -140,13 +139,13 @@ def ours(who, task):
 
         if train:
 
-            def loss(features, boxes):
-                return ops.sum(run(boxes, *features) * UPSTREAM)
+            def both(upstream, boxes, *features):
+                result, transpose = jax.vjp(lambda *features: run(boxes, *features), *features)
+                return result, transpose(upstream)
 
-            gradient = jax.jit(jax.value_and_grad(loss))  # without the value, no forward
-            values, boxes = [jax.device_put(x) for x in features], jax.device_put(boxes)
-            return lambda: jax.block_until_ready(gradient(values, boxes))
-        function = jax.jit(run)
+            function, arguments = jax.jit(both), [UPSTREAM, *arguments]
+        else:
+            function = jax.jit(run)
         arguments = [jax.device_put(x) for x in arguments]
         return lambda: jax.block_until_ready(function(*arguments))
     if who == "torch":
@@ -165,11 +164,12 @@ def ours(who, task):
     def step(*arguments):
         if not train:
             return run(*arguments)
+        boxes, *features = arguments
         with tf.GradientTape() as tape:
-            tape.watch(arguments[1:])
-            loss = tf.reduce_sum(run(*arguments) * UPSTREAM)
-        gradients = tape.gradient(loss, arguments[1:])
-        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+            tape.watch(features)
+            result = run(boxes, *features)
+        gradients = tape.gradient(result, features, tf.constant(UPSTREAM))
+        return result, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
     return lambda: step(*arguments)
 
@@ -188,7 +188,7 @@ def torch_step(run, arguments, train):
         boxes, *features = arguments
         for x in features:
             x.requires_grad_().grad = None
-        (run(boxes, *features) * upstream).sum().backward()
+        run(boxes, *features).backward(upstream)
 
     return step
 

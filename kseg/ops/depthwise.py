@@ -14,8 +14,9 @@ TensorFlow 2.21):
 Axes: B batch, H and W rows and columns in, h and w out, C channels, K the kernel's side.
 """
 
-import keras
 from keras import ops
+
+from kseg.ops.platform import is_jax_on_cpu
 
 
 def depthwise_conv(x, kernel, stride=1, padding="same", dilation=1):
@@ -69,11 +70,7 @@ def depthwise_conv(x, kernel, stride=1, padding="same", dilation=1):
 
 def _written_out(shape):
     """Whether to spell the convolution out: on JAX, on CPU, for sizes that are known."""
-    return (
-        keras.config.backend() == "jax"
-        and None not in shape[1:]
-        and keras.distribution.list_devices()[0].startswith("cpu")
-    )
+    return None not in shape[1:] and is_jax_on_cpu()
 
 
 def _same_padding(size, reach, stride):

@@ -20,6 +20,7 @@ import keras
 from keras import ops
 
 from kseg.ops.boxes import area
+from kseg.ops.platform import is_jax_on_cpu
 
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4  # Lin et al. 2017 (arXiv:1612.03144), equation 1
 
@@ -202,17 +203,13 @@ def _scatter(rows, index, weight, table):
     """The transpose of `weighted_rows`: row n, times weight[n, t], is added to row index[n, t] of
     zeros as many as the table has rows, and of its dtype."""
     rows, length = ops.cast(rows, "float32"), ops.shape(table)[0]
-    if keras.backend.backend() == "jax" and _on_cpu():
+    if is_jax_on_cpu():
         total = _scatter_by_row(rows, index, weight, length)
     else:
         products = rows[:, None, :] * weight[:, :, None]  # (N, T, C)
         products = ops.reshape(products, (-1, rows.shape[1]))
         total = ops.segment_sum(products, ops.reshape(index, (-1,)), length)
     return ops.cast(total, table.dtype)
-
-
-def _on_cpu():
-    return keras.distribution.list_devices()[0].startswith("cpu")
 
 
 def _scatter_by_row(rows, index, weight, length):

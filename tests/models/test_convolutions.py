@@ -4,12 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from kseg.models.convolutions import DepthwiseConv2D, PointwiseConv2D, UpConv2D
+from kseg.models.convolutions import DepthwiseConv2D, PatchConv2D, PointwiseConv2D, UpConv2D
 
 CASES = {
     "pointwise": (PointwiseConv2D, keras.layers.Conv2D, (6, 1), {"activation": "relu"}),
     "pointwise strided": (PointwiseConv2D, keras.layers.Conv2D, (6, 1), {"strides": 2}),
     "pointwise 3x3": (PointwiseConv2D, keras.layers.Conv2D, (6, 3), {}),
+    "patches": (PatchConv2D, keras.layers.Conv2D, (6, (3, 5)), {"padding": "same"}),
+    "patches, strided": (PatchConv2D, keras.layers.Conv2D, (6, 3), {"strides": 2}),
     "up": (UpConv2D, keras.layers.Conv2DTranspose, (6, 2), {"strides": 2}),
     "up, no bias": (
         UpConv2D,

@@ -10,7 +10,7 @@ their class c + 1. Scores and deltas are float32 under every dtype policy.
 
 import keras
 
-from kseg.models.convolutions import PointwiseConv2D, UpConv2D
+from kseg.models.convolutions import PatchConv2D, PointwiseConv2D, UpConv2D
 
 REGION, MASK_REGION = 7, 14  # rows and columns of a region's features
 MASK_CONVS = 4
@@ -93,7 +93,7 @@ def build_mask_head(num_classes, channels, width):
     he = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
     x = region
     for number in range(1, MASK_CONVS + 1):
-        x = keras.layers.Conv2D(
+        x = PatchConv2D(
             width,
             3,
             padding="same",
