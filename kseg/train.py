@@ -145,6 +145,11 @@ def fit(
                 f"run={str(run)!r} holds a run already. Choose another folder, or resume it "
                 "(`kseg fit --resume`)."
             )
+    if getattr(model, "task", "semantic") != "semantic":
+        raise ValueError(
+            f"The model {model.name!r} finds objects, but kseg.fit trains models that label pixels. "
+            "Use model.fit(kseg.data.batches(source, ...)): examples/mask_rcnn_nuclei.py shows how."
+        )
     sources = [train] if val is None else [train, val]
     for source in sources:
         check_classes(model, source)

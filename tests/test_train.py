@@ -186,3 +186,13 @@ def test_class_weights_by_hand():
 def test_wrong_settings_are_named(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         kseg.Settings(**change)
+
+
+def test_an_instance_model_is_refused(tmp_path):
+    class Finder:
+        task, name = "instance", "finder"
+
+    source = kseg.data.shapes("train", count=4, instances=True)
+    with pytest.raises(ValueError, match="'finder' finds objects.*model.fit"):
+        kseg.fit(Finder(), source, run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

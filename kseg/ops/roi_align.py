@@ -22,6 +22,7 @@ from keras import ops
 from kseg.ops.boxes import area
 from kseg.ops.platform import is_jax_on_cpu
 
+TAPS = 4  # that the gradient holds at a time: all 16 would be 400 MB for 512 regions of 7x7x256
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4  # Lin et al. 2017 (arXiv:1612.03144), equation 1
 
 
@@ -206,9 +207,14 @@ def _scatter(rows, index, weight, table):
     if is_jax_on_cpu():
         total = _scatter_by_row(rows, index, weight, length)
     else:
-        products = rows[:, None, :] * weight[:, :, None]  # (N, T, C)
-        products = ops.reshape(products, (-1, rows.shape[1]))
-        total = ops.segment_sum(products, ops.reshape(index, (-1,)), length)
+        total = ops.zeros((length, rows.shape[1]))
+        for tap in range(0, index.shape[1], TAPS):
+            part = slice(tap, tap + TAPS)
+            with _after(total):
+                products = rows[:, None, :] * weight[:, part, None]  # (N, TAPS, C)
+                products = ops.reshape(products, (-1, rows.shape[1]))
+                places = ops.reshape(index[:, part], (-1,))
+                total = total + ops.segment_sum(products, places, length)
     return ops.cast(total, table.dtype)
 
 
