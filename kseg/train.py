@@ -147,7 +147,7 @@ def fit(
             )
     if getattr(model, "task", "semantic") != "semantic":
         raise ValueError(
-            f"The model {model.name!r} finds objects, but kseg.fit trains models that label pixels. "
+            f"The model {model.name!r} finds objects, but kseg.fit trains models of labels. "
             "Use model.fit(kseg.data.batches(source, ...)): examples/mask_rcnn_nuclei.py shows how."
         )
     sources = [train] if val is None else [train, val]
