@@ -23,6 +23,8 @@ def read(source, row, whole=True):
         sample.setdefault("crowd", tf.zeros_like(sample["classes"], tf.bool))
         if "boxes" not in sample:
             sample["boxes"] = boxes_of(sample["masks"])
+        else:
+            require_area(sample["boxes"])
     encoded = sample["image"].dtype == tf.string
     size = photo_size(sample["image"]) if encoded else tf.shape(sample["image"])[:2]
     require(
@@ -32,6 +34,19 @@ def read(source, row, whole=True):
         ),
     )
     return decoded(sample) if whole else sample
+
+
+def require_area(boxes):
+    """Fails unless every box ends behind where it begins: `(N, 4)`."""
+    tf = tensorflow()
+    has_area = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=1)
+    require(
+        tf.reduce_all(has_area),
+        lambda: tf.strings.format(
+            "boxes without area, x1, y1, x2, y2: {}; leave these objects out",
+            tf.boolean_mask(boxes, ~has_area),
+        ),
+    )
 
 
 def decoded(sample):

@@ -3,6 +3,7 @@ import pytest
 
 import kseg
 from kseg.data import batches, samples, steps_per_epoch
+from kseg.data.check import naming_bad_files
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +155,26 @@ def test_instance_batches_keep_crowds_where_there_is_room():
         ((_, labels),) = batches(source, batch_size=1, max_instances=count)
         assert labels["classes"].numpy().tolist() == [classes]
         assert labels["crowd"].numpy().tolist() == [crowd]
+
+
+@pytest.mark.parametrize("box", [(3, 2, 3, 5), (3, 5, 6, 5), (6, 2, 3, 5)])
+def test_boxes_without_area_are_refused_with_the_photo_named(box):
+    def decode(row):
+        return {
+            "image": row["image"],
+            "masks": np.ones((2, 6, 8), np.uint8),
+            "classes": [0, 0],
+            "boxes": np.array([(0, 0, 8, 6), box], np.float32),
+        }
+
+    source = kseg.data.Source(
+        name="thin",
+        columns={"image": np.zeros((1, 6, 8, 3), np.uint8)},
+        decode=decode,
+        class_names=("a",),
+        colors=((255, 0, 0),),
+        ids=("photo-7",),
+        task="instance",
+    )
+    with pytest.raises(ValueError, match="photo-7.*boxes without area"), naming_bad_files(source):
+        list(batches(source, batch_size=1))
