@@ -5,15 +5,17 @@
 
 What       11 classes of road scenes, trained on 367 photos, scored on the 101 of the validation
            split at 360x480, every labelled pixel, no test-time tricks.
-Model      EfficientNet-Lite0 with its ImageNet weights, under a U-Net (5.4 million weights).
+Model      EfficientNet-Lite0 with its ImageNet weights, under a U-Net (5.4 million weights)
+           or, with --model deeplabv3plus, DeepLabV3+.
 Recipe     15 epochs (675 steps) of 8 crops 224x320 at random scale 0.75..1.33, flips and colour
            jitter; AdamW, peak 1.5e-3 with warm-up and cosine decay; cross-entropy weighted by
            frequency ** -0.5, plus Dice.
 
-Result     mean IoU 0.662 on TensorFlow (31.7 minutes of CPU time, 38.5 on the clock), 0.670 on
-           PyTorch (50.5 on the clock), 0.654 on JAX (44.8); one core of a shared two-core CPU,
-           other work beside it, 2026-11-24, Keras 3.15.1, one run each; those on PyTorch and JAX
-           were stopped once and resumed. Not yet run whole with --model deeplabv3plus.
+Result     U-Net: mean IoU 0.662 on TensorFlow (31.7 minutes of CPU time, 38.5 on the clock), 0.670
+           on PyTorch (50.5 on the clock), 0.654 on JAX (44.8). DeepLabV3+ on TensorFlow: 0.671
+           (63.4 minutes of CPU time). One core of a shared two-core CPU, other work beside it,
+           2026-11-24, Keras 3.15.1, one run each; those on PyTorch and JAX were stopped once and
+           resumed.
 
 `--smoke` runs two steps on a few photos, or on generated scenes where there is no CamVid, from a
 random start where the weights are not installed.

@@ -117,6 +117,7 @@ def same_detections(one, i, other, j):
 
 
 def test_saving_keeps_everything(model, tmp_path):
+    model.train_on_batch(*TWO)  # so that there is an optimizer's state, whatever ran before
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.settings == model.settings and loaded.num_classes == CLASSES

@@ -20,12 +20,12 @@ import kseg
 from kseg.instances import resized_size
 from kseg.models.rcnn.detections import BOX_WEIGHTS, box_outputs, mask_outputs
 from kseg.models.rcnn.fpn import STRIDES
-from kseg.models.rcnn.model import LOSSES, proposal_losses_at
+from kseg.models.rcnn.model import LOSSES, match_anchors, match_regions, proposal_losses_at
 from kseg.models.rcnn.proposals import propose
 from kseg.ops import boxes as box_ops
 from kseg.ops.anchors import anchors
 from kseg.ops.masks import crop_masks
-from kseg.ops.matching import IGNORED, NEGATIVE, match
+from kseg.ops.matching import IGNORED, NEGATIVE
 from kseg.ops.roi_align import roi_align
 from kseg.paste import bilinear, paste_masks
 from kseg.weights import torchvision
@@ -322,13 +322,7 @@ def of_training(stored, name):
 
 def test_anchor_targets(truth, stored):
     every = stored["resnet18/three/anchors"].astype("float32")
-    matched = match(
-        box_ops.overlaps(every[None], truth["boxes"]),
-        truth["valid"],
-        positive=0.7,
-        negative=0.3,
-        keep_best=True,
-    )
+    matched = match_anchors(every, truth)
     matched = ops.convert_to_numpy(matched)
     label = np.where(matched >= 0, 1, np.where(matched == NEGATIVE, 0, -1))
     np.testing.assert_array_equal(label, of_training(stored, "anchor_labels"))
@@ -344,9 +338,8 @@ def test_region_targets(truth, stored):
         boxes = ops.convert_to_numpy(truth["boxes"])[i]
         own = boxes[: cases.OBJECTS[i]]
         regions = np.concatenate([proposals, own])
-        matched = match(
-            box_ops.overlaps(regions, boxes), truth["valid"][i], positive=0.5, negative=0.5
-        )
+        of_image = {key: truth[key][i] for key in ("boxes", "valid", "crowd")}
+        matched = match_regions(regions, of_image)
         matched = ops.convert_to_numpy(matched)
         classes = ops.convert_to_numpy(truth["classes"])[i]
         label = np.where(matched >= 0, classes[matched], -1)
@@ -386,13 +379,7 @@ def losses(model, truth, stored):
         [np.concatenate(both) for both in zip(positive, negative)], cases.ANCHOR_SAMPLES
     )
     is_object = np.arange(index.shape[1]) < np.array([len(p) for p in positive])[:, None]
-    matched = match(
-        box_ops.overlaps(every[None], truth["boxes"]),
-        truth["valid"],
-        positive=0.7,
-        negative=0.3,
-        keep_best=True,
-    )
+    matched = match_anchors(every, truth)
     logits, deltas = ops.concatenate(logits, axis=1), ops.concatenate(deltas, axis=1)
     index, drawn, is_object = map(ops.convert_to_tensor, (index, drawn, is_object))
     total = proposal_losses_at(index, drawn, is_object, matched, every, logits, deltas, truth)

@@ -23,7 +23,7 @@ from kseg.models.rcnn.heads import MASK_REGION
 from kseg.models.rcnn.proposals import anchors_of, propose
 from kseg.ops import boxes as box_ops
 from kseg.ops.masks import crop_masks
-from kseg.ops.matching import NEGATIVE, match, sample
+from kseg.ops.matching import IGNORED, match, sample
 
 LOSSES = ("objectness", "rpn_box", "classifier", "box", "mask")
 FIRST = 8  # regions of an image that the mask head always runs on
@@ -177,14 +177,7 @@ class MaskRCNN(keras.Model):
         return keras.random.uniform(ops.shape(like), seed=self.seed)
 
     def _proposal_losses(self, anchors, logits, deltas, truth):
-        matched = match(
-            box_ops.overlaps(anchors[None], truth["boxes"], crowd=truth["crowd"]),
-            truth["valid"],
-            positive=0.7,
-            negative=0.3,
-            keep_best=True,
-            crowd=truth["crowd"],
-        )  # (B, A)
+        matched = match_anchors(anchors, truth)  # (B, A)
         count = self.settings.anchor_samples
         index, drawn, positive = sample(matched, count, count // 2, self._randomness(matched))
         return proposal_losses_at(index, drawn, positive, matched, anchors, logits, deltas, truth)
@@ -192,14 +185,8 @@ class MaskRCNN(keras.Model):
     def _region_losses(self, features, proposals, valid, truth):
         regions = ops.concatenate([proposals, truth["boxes"]], axis=1)
         usable = ops.concatenate([valid, truth["valid"]], axis=1)
-        matched = match(
-            box_ops.overlaps(regions, truth["boxes"], crowd=truth["crowd"]),
-            truth["valid"],
-            positive=0.5,
-            negative=0.5,
-            crowd=truth["crowd"],
-        )
-        matched = ops.where(usable, matched, NEGATIVE - 1)
+        matched = match_regions(regions, truth)
+        matched = ops.where(usable, matched, IGNORED)
         settings = self.settings
         index, drawn, positive = sample(
             matched, settings.region_samples, settings.mask_samples, self._randomness(matched)
@@ -284,6 +271,29 @@ class MaskRCNN(keras.Model):
         if isinstance(config["encoder"], dict):
             config["encoder"] = keras.saving.deserialize_keras_object(config["encoder"])
         return build_mask_rcnn(**config)
+
+
+def match_anchors(anchors, truth):
+    """The object of each anchor `(A, 4)`, for learning proposals: int32 `(B, A)` of `match`."""
+    return match(
+        box_ops.overlaps(anchors, truth["boxes"], crowd=truth["crowd"]),
+        truth["valid"],
+        positive=0.7,
+        negative=0.3,
+        keep_best=True,
+        crowd=truth["crowd"],
+    )
+
+
+def match_regions(regions, truth):
+    """The object of each region `(B, K, 4)`, for learning both heads: int32 `(B, K)`."""
+    return match(
+        box_ops.overlaps(regions, truth["boxes"], crowd=truth["crowd"]),
+        truth["valid"],
+        positive=0.5,
+        negative=0.5,
+        crowd=truth["crowd"],
+    )
 
 
 def proposal_losses_at(index, drawn, positive, matched, anchors, logits, deltas, truth):
