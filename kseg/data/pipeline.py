@@ -83,8 +83,10 @@ def batches(
         return tf.function(lambda index, key: make(index, key, steps), autograph=False)
 
     def make(index, key, steps):
-        """The sample at `index` after the first `steps` transforms; `key` seeds them."""
+        """The sample at `index` after the first `steps` transforms, which `key` seeds; and the size
+        of its photo before them."""
         sample = read(source, {name: rows[index] for name, rows in columns.items()}, whole=False)
+        photo = size_of(sample)
         seeds = tf.random.stateless_uniform((max(1, steps), 2), key, None, None, tf.int32)
         for position, transform in enumerate(transforms[:steps]):
             seed_here = seeds[position]
@@ -97,10 +99,10 @@ def batches(
             def partner(number, seed_here=seed_here, position=position):
                 key = tf.random.experimental.stateless_fold_in(seed_here, number + 1)
                 other = tf.random.stateless_uniform((), key, 0, count, tf.int64)
-                return stage(position)(other, key)
+                return stage(position)(other, key)[0]
 
             sample = converted(transform)(sample, seed_here, partner)
-        return decoded(sample)
+        return decoded(sample), photo
 
     def example(epoch, number):
         index = number
@@ -109,20 +111,19 @@ def batches(
         key = tf.random.experimental.stateless_fold_in(
             tf.cast([seed, epoch], tf.int32), tf.cast(index, tf.int32)
         )
-        sample = make(index, key, len(transforms))
+        sample, photo = make(index, key, len(transforms))
         if instances:
-            inputs = {"image": sample["image"], "size": valid_size(sample, index)}
+            inputs = {"image": sample["image"], "size": valid_size(sample, photo)}
             return inputs, padded(sample, max_instances)
         return sample["image"], sample["label"]
 
-    def valid_size(sample, index):
+    def valid_size(sample, photo):
         """Height and width without the padding of the letterbox."""
         if training or size is None:
             return size_of(sample)
         from kseg.data.transforms.crop import letterbox_factor
 
-        row = {name: rows[index] for name, rows in columns.items()}
-        photo = tf.cast(size_of(read(source, row, whole=False)), tf.float32)
+        photo = tf.cast(photo, tf.float32)
         whole = tf.round(photo * letterbox_factor(photo, size))
         return tf.minimum(tf.cast(whole, tf.int32), size)
 
