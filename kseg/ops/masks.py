@@ -8,7 +8,7 @@ from keras import ops
 from kseg.ops.roi_align import neighbours
 
 
-def crop_masks(masks, boxes, owner, size, *, most_samples=None):
+def crop_masks(masks, boxes, owner, size):
     """What part of each cell of a P x P grid over a box the object's mask covers.
 
     RoIAlign of the mask at scale 1 with torchvision's adaptive number of samples: ceil(side / P) in
@@ -20,8 +20,6 @@ def crop_masks(masks, boxes, owner, size, *, most_samples=None):
         boxes: float32 `(B, R, 4)`, within the image.
         owner: int32 `(B, R)`, the mask of each box.
         size: P.
-        most_samples: Samples to which a bin's side is held. Default: enough for a box as large as
-            the image, where H and W are known; 16 otherwise.
 
     Returns:
         float32 `(B, R, P, P)`, 0..1.
@@ -34,8 +32,8 @@ def crop_masks(masks, boxes, owner, size, *, most_samples=None):
     """
     boxes = ops.stop_gradient(ops.cast(boxes, "float32"))
     height, width = ops.shape(masks)[2:]
-    rows = _averages(boxes[..., 1], boxes[..., 3], height, size, most_samples)  # (B, R, P, H)
-    columns = _averages(boxes[..., 0], boxes[..., 2], width, size, most_samples)
+    rows = _averages(boxes[..., 1], boxes[..., 3], height, size)  # (B, R, P, H)
+    columns = _averages(boxes[..., 0], boxes[..., 2], width, size)
     batch, objects = ops.shape(masks)[:2]
     image = ops.arange(batch, dtype="int32")[:, None]
     masks = ops.reshape(masks, (batch * objects, height, width))
@@ -44,10 +42,9 @@ def crop_masks(masks, boxes, owner, size, *, most_samples=None):
     return ops.matmul(ops.matmul(rows, masks), ops.transpose(columns, (0, 1, 3, 2)))
 
 
-def _averages(start, stop, length, size, most):
+def _averages(start, stop, length, size):
     """Matrices whose row p is the mean of the samples in bin p: float32 `(B, R, P, length)`."""
-    if most is None:
-        most = -(-length // size) if isinstance(length, int) else 16
+    most = -(-length // size)  # samples: enough for a box as large as the image
     side = ops.maximum(stop - start, 1.0)[..., None, None]  # (B, R, 1, 1)
     samples = ops.arange(most, dtype="float32")  # (S,)
     # ceil(side / size), at least 1 and at most S. Compiled, XLA would multiply by 1 / size instead
