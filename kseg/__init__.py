@@ -7,6 +7,8 @@ import importlib
 
 from kseg import data
 from kseg.evaluate import evaluate
+from kseg.export import export
+from kseg.load import load
 from kseg.predict import predict
 from kseg.runs import Run
 
@@ -52,7 +54,7 @@ _LAZY = {
     "weights": None,
 }
 
-__all__ = ["Run", "__version__", "data", "evaluate", "predict", *_LAZY]
+__all__ = ["Run", "__version__", "data", "evaluate", "export", "load", "predict", *_LAZY]
 
 
 def __getattr__(name):

@@ -5,19 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.instances import detect, is_instance
+from kseg.instances import detect, is_instance, resized_size
+from kseg.paste import bilinear
 
 _labellers = weakref.WeakKeyDictionary()
 _confident_labellers = weakref.WeakKeyDictionary()
 
 
-def predict(model, images, *, min_score=0.5, threshold=0.5, masks="binary"):
+def predict(model, images, *, resize=None, min_score=0.5, threshold=0.5, masks="binary"):
     """Predicts the class of every pixel, or finds the objects.
 
     Args:
         model: A kseg model, semantic or of instances.
         images: A path, a Pillow image, or an array `(H, W)`, `(H, W, 1)` or `(H, W, C)` of 0..255;
             or a list of those, of any sizes.
+        resize: Of a semantic model: `(shortest, longest)` side in pixels that a photo gets for the
+            network, its aspect kept; its logits are enlarged or shrunk back. Default None: photos
+            go in as they are. An instance model says this itself.
         min_score: Of an instance model, as what follows: objects of a lower score are left out; 0
             keeps all that the model gives. Default 0.5.
         threshold: Probability from which on a pixel belongs to an object. Default 0.5.
@@ -47,16 +51,23 @@ def predict(model, images, *, min_score=0.5, threshold=0.5, masks="binary"):
     several = isinstance(images, (list, tuple))
     options = {"min_score": min_score, "threshold": threshold, "masks": masks}
     if is_instance(model):
-        arrays = (_as_array(image, channels=3) for image in (images if several else [images]))
+        if resize is not None:
+            raise ValueError(
+                f"resize={resize!r} is of semantic models; this one was built with "
+                f"resize={model.resize!r}."
+            )
+        arrays = (as_array(image, channels=3) for image in (images if several else [images]))
         found = [each for _, each in detect(model, enumerate(arrays), **options)]
         return found if several else found[0]
     for name, value in options.items():
         if value != predict.__kwdefaults__[name]:
             raise ValueError(f"{name}={value!r} is of instance models; this one labels pixels.")
     if several:
-        return [predict(model, image) for image in images]
-    image = _as_array(images, channels=model.inputs[0].shape[-1])
-    return labels_on_batch(model, image[None])[0]
+        return [predict(model, image, resize=resize) for image in images]
+    image = as_array(images, channels=model.inputs[0].shape[-1])
+    if resize is None:
+        return labels_on_batch(model, image[None])[0]
+    return _resized_labels(model, image, check_resize(resize))
 
 
 def labels_on_batch(model, images):
@@ -67,6 +78,36 @@ def labels_on_batch(model, images):
     if model not in _labellers:
         _labellers[model] = _labeller(model)
     return np.asarray(_labellers[model].predict_on_batch(images)).astype(np.int32)
+
+
+def check_resize(resize):
+    """`(shortest, longest)`, if it is one; None is one too.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if resize is None:
+        return None
+    try:
+        shortest, longest = (int(side) for side in resize)
+    except (TypeError, ValueError):
+        shortest, longest = 0, 0
+    if not 1 <= shortest <= longest:
+        raise ValueError(
+            f"resize={resize!r}: expected (shortest, longest) side in pixels, or None."
+        )
+    return shortest, longest
+
+
+def _resized_labels(model, image, resize):
+    """Class ids of an image that the network sees at another size."""
+    from keras import ops
+
+    smaller = bilinear(image, *resized_size(image.shape[:2], resize))
+    logits = ops.image.resize(
+        model.predict_on_batch(smaller[None]), image.shape[:2], "bilinear", antialias=False
+    )
+    return np.asarray(ops.convert_to_numpy(_labels(logits))).astype(np.int32)[0]
 
 
 def confident_labels_on_batch(model, images):
@@ -88,15 +129,19 @@ def _confident_labeller(model):
 def _labeller(model):
     import keras
 
-    logits = model.outputs[0]
+    return keras.Model(model.input, _labels(model.outputs[0]))
+
+
+def _labels(logits):
+    from keras import ops
+
     if logits.shape[-1] == 1:
-        labels = keras.ops.cast(logits[..., 0] > 0, "int32")  # sigmoid(0) is one half
-    else:
-        labels = keras.ops.argmax(logits, axis=-1)
-    return keras.Model(model.input, labels)
+        return ops.cast(logits[..., 0] > 0, "int32")  # sigmoid(0) is one half
+    return ops.argmax(logits, axis=-1)
 
 
-def _as_array(image, channels):
+def as_array(image, channels):
+    """A path, a Pillow image or an array as an array `(H, W, channels)`; clear errors."""
     from kseg.data.files import load_photo, photo_array
 
     if isinstance(image, (str, Path)):

@@ -98,11 +98,10 @@ def photo_size(content):
     def other():
         return tf.shape(tf.io.decode_image(content, channels=3, expand_animations=False))[:2]
 
-    is_png = _is_png(content)
     return tf.cond(
         tf.io.is_jpeg(content),
         lambda: tf.io.extract_jpeg_shape(content)[:2],
-        lambda: tf.ensure_shape(tf.cond(is_png, png, other), (2,)),
+        lambda: tf.ensure_shape(tf.cond(is_png(content), png, other), (2,)),
     )
 
 
@@ -130,8 +129,8 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         uint8 `(H, W)`, or int32 if `wide`.
     """
     tf = tensorflow()
-    is_png = _is_png(content)
-    content = tf.cond(is_png, lambda: content, lambda: tf.constant(bytes(PNG_START)))
+    whole = is_png(content)
+    content = tf.cond(whole, lambda: content, lambda: tf.constant(bytes(PNG_START)))
     # bytes 24 and 25: bits a sample, colour type
     header = tf.ensure_shape(tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8), (2,))
     bits, color_type = tf.cast(header[0], tf.int32), header[1]
@@ -151,7 +150,7 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
             (name,),
         )
 
-    require(is_png & (is_ids | repeated), lambda: tf.cond(is_png, in_color, no_png))
+    require(whole & (is_ids | repeated), lambda: tf.cond(whole, in_color, no_png))
     is_palette = (color_type == PALETTE) & (bits <= 8)  # there is none of 16: an error below
     content = tf.cond(is_palette, lambda: _palette_to_grey(content), lambda: content)
     kind = tf.int32 if wide else tf.uint8
@@ -182,7 +181,7 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
     return tf.ensure_shape(mask, (None, None, 1))[:, :, 0]
 
 
-def _is_png(content):
+def is_png(content):
     """Whether these bytes are a PNG file with a whole header.
 
     Bytes beyond the end of a string are not to be asked for: TensorFlow puts the string into the

@@ -1,0 +1,78 @@
+"""TensorFlow Serving's layout: `NAME/VERSION/`, where a version appears whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def numbers(folder):
+    """The versions in a model's folder, in rising order; none if there is no such folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return []
+    return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal())
+
+
+def latest(folder):
+    """The folder of the highest version.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = numbers(folder)
+    if not found:
+        raise FileNotFoundError(f"{str(folder)!r} holds no version: expected folders 1, 2, 3, ...")
+    return Path(folder) / str(found[-1])
+
+
+@contextlib.contextmanager
+def new(folder, version=None):
+    """Yields a folder to write into, which becomes `folder/VERSION` on success.
+
+    A server that polls `folder` never sees a half-written version: until the end it has a name that
+    is no number, and lies on the same file system.
+
+    Args:
+        folder: The model's folder.
+        version: Integer >= 1, or None for the one after the highest.
+
+    Yields:
+        The folder to write into, and a list whose one element is, afterwards, the final folder.
+
+    Raises:
+        FileExistsError: this version is there already.
+        ValueError: `version` is no integer >= 1.
+    """
+    folder = Path(folder)
+    if version is not None and (not isinstance(version, int) or version < 1):
+        raise ValueError(f"version={version!r}: expected an integer >= 1, or None for the next.")
+    if version in numbers(folder):
+        raise FileExistsError(
+            f"version={version}: {str(folder / str(version))!r} exists. Servers may be using it: "
+            "give another number, or none for the next."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    final = []
+    try:
+        yield temporary, final
+        temporary.chmod(0o755)  # mkdtemp's are for their owner alone; a server is another user
+        final.append(_move(temporary, folder, version))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):  # only if nothing at all is in it
+            folder.rmdir()
+
+
+def _move(temporary, folder, version):
+    while True:
+        number = version or (numbers(folder) or [0])[-1] + 1
+        target = folder / str(number)
+        try:
+            os.rename(temporary, target)  # fails where another export was faster
+            return target
+        except OSError:
+            if version is not None or not target.exists():
+                raise
