@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from kseg import commands
+from kseg import commands, export_cli
 from kseg.commands import DATA
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -119,9 +119,47 @@ def _parser():
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
 
-    sub = command("info", commands.info, "Show versions and devices, or what a run folder holds.")
-    sub.add_argument("run", nargs="?", help="run folder")
+    sub = command(
+        "export", export_cli.export, "Write a model for a server, or in another format; checked."
+    )
+    sub.add_argument("run", help="run folder or .keras file")
+    sub.add_argument("path", help="folder for SavedModels (PATH/NAME/VERSION); else the file")
+    _export_options(sub)
+    _data_options(sub)
+
+    sub = command(
+        "info", commands.info, "Show versions and devices, or what a run or an export holds."
+    )
+    sub.add_argument("run", nargs="?", help="run folder, or exported SavedModel")
     return parser
+
+
+def _export_options(parser):
+    parser.add_argument(
+        "--format", choices=("saved_model", "onnx", "litert", "openvino"), default="saved_model"
+    )
+    parser.add_argument("--data", help="to compare on, as for fit; default: the run's own")
+    parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
+    for name, kind, text in (
+        ("samples", int, "how many photos to compare on (8)"),
+        ("tolerance", float, "share of results that may differ (by precision)"),
+        ("max-drop", float, "by how much the mean IoU may fall (0.01)"),
+        ("name", str, "SavedModel: name it is served under (the model's)"),
+        ("version", int, "SavedModel: (the next)"),
+        ("signatures", _names, "SavedModel: names, comma-separated, e.g. with tiled or logits"),
+        ("resize", _int_pair, "SavedModel: SHORTEST,LONGEST side for the network (as they are)"),
+        ("max-pixels", int, "SavedModel: larger photos are refused (50000000)"),
+        ("tile", int, "SavedModel: side of a tile of `tiled` (512)"),
+        ("overlap", int, "SavedModel: what a tile shares with the next (128)"),
+        ("min-score", float, "of objects (0.5)"),
+        ("threshold", float, "of masks of objects (0.5)"),
+        ("shape", _size, "HEIGHTxWIDTH that another format takes (any)"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, help=text)
+    parser.add_argument("--overlay", choices=("jpeg", "png"), help="SavedModel: of overlays (jpeg)")
+    parser.add_argument(
+        "--precision", choices=("float32", "float16", "int8"), help="of another format (float32)"
+    )
 
 
 def _data_options(parser):
@@ -150,6 +188,13 @@ def _pair(text):
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected LOW,HIGH, e.g. 0.5,2") from None
     return low, high
+
+
+def _int_pair(text):
+    pair = _ints(text)
+    if len(pair) != 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected two integers, e.g. 800,1333")
+    return pair
 
 
 def _names(text):

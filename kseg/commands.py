@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from kseg import instance_cli
+from kseg import export_cli, instance_cli
 from kseg.instances import is_instance
+from kseg.load import saved_model_folder
 
 DATA = (
     "camvid:PATH, voc:PATH, cityscapes:PATH, coco:PATH, tfds:NAME, folder:PATH, records:PATH "
@@ -164,6 +165,10 @@ def predict(options):
 
 def info(options):
     console = _console()
+    exported = options.run and saved_model_folder(options.run)
+    if exported:
+        export_cli.print_saved_model(console, exported)
+        return
     if options.run:
         from kseg.runs import Run
 

@@ -130,7 +130,7 @@ def export(
 
     >>> kseg.export("runs/street", "models").path
     PosixPath('models/unet/1')
-    >>> kseg.export(model, "street.tflite", "litert", shape=(256, 320), precision="int8", source=val)
+    >>> kseg.export(model, "street.tflite", "litert", shape=(256, 320), precision="int8")
     """
     _check(format, precision, overlay, tile, overlap, min_score, threshold, samples, max_pixels)
     model, run = _opened(model)
@@ -143,7 +143,8 @@ def export(
             f"{len(names)} classes; expected one of each for every class."
         )
     pairs, about_photos, void = _samples(model, run, source, samples, shape)
-    tolerance = TOLERANCES[precision] if tolerance is None else tolerance
+    if tolerance is None:
+        tolerance = max(TOLERANCES[precision], TOLERANCES[_computes_in(model)])
     report = {"tolerance": tolerance, "max_drop": max_drop, "photos": about_photos, "void": void}
 
     if format == "saved_model":
@@ -345,6 +346,13 @@ def _channels(image, channels):
     """A colour photo with another number of channels: grey, repeated."""
     grey = np.round(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)  # luma of BT.601
     return np.repeat(grey[:, :, None], channels, axis=2)
+
+
+def _computes_in(model):
+    """float16 if any layer computes in 16 bits, whose near ties fall either way."""
+    layers = model._flatten_layers(include_self=False)
+    half = any("16" in str(getattr(layer, "compute_dtype", "")) for layer in layers)
+    return "float16" if half else "float32"
 
 
 def _about(model, name, class_names, colors, void):

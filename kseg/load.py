@@ -35,13 +35,13 @@ class Predictor:
         self.class_names = tuple(class_names)
         self.colors = tuple(tuple(color) for color in colors)
 
-    def predict(self, images, *, min_score=0.5):
+    def predict(self, images, *, min_score=None):
         """Class ids of photos, or their objects.
 
         Args:
             images: A path, a Pillow image or a uint8 array `(H, W, C)`; or a list of those.
-            min_score: Of objects: those of a lower score are left out. Default 0.5. What an export
-                has left out does not come back.
+            min_score: Of objects: those of a lower score are left out. Default None: 0.5, or what
+                the export was told; what it has left out does not come back.
 
         Returns:
             As `kseg.predict`, with binary masks: int32 `(H, W)`, or `kseg.instances.Instances`;
@@ -62,9 +62,9 @@ class KerasPredictor(Predictor):
         super().__init__(path, task, class_names or names, colors or default)
         self.model = model
 
-    def predict(self, images, *, min_score=0.5):
+    def predict(self, images, *, min_score=None):
         if self.task == "instance":
-            return predict(self.model, images, min_score=min_score)
+            return predict(self.model, images, min_score=0.5 if min_score is None else min_score)
         return predict(self.model, images)
 
 
@@ -76,11 +76,11 @@ class SavedModelPredictor(Predictor):
 
         about = read_about(path)
         super().__init__(path, about["task"], about["class_names"], about["colors"])
-        self.channels = about["channels"]
+        self.channels, self.threshold = about["channels"], about["options"]["threshold"]
         self.model = tensorflow().saved_model.load(str(path))
         self.signatures = self.model.signatures
 
-    def predict(self, images, *, min_score=0.5):
+    def predict(self, images, *, min_score=None):
         if isinstance(images, (list, tuple)):
             return [self.predict(image, min_score=min_score) for image in images]
         if "serving_default" not in self.signatures:
@@ -98,14 +98,10 @@ class SavedModelPredictor(Predictor):
         found = {name: values.numpy()[0] for name, values in found.items()}
         if self.task == "semantic":
             return found["class_ids"].astype(np.int32)
-        kept = (found["classes"] >= 0) & (found["scores"] >= min_score)
+        kept = (found["classes"] >= 0) & (found["scores"] >= (min_score or 0))
         boxes = found["boxes"][kept]
         masks = paste_masks(found["masks"][kept], boxes, *image.shape[:2], threshold=self.threshold)
         return Instances(boxes, found["classes"][kept], found["scores"][kept], masks)
-
-    @property
-    def threshold(self):
-        return read_about(self.path)["options"]["threshold"]
 
 
 def load(path):

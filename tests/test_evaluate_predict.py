@@ -203,6 +203,25 @@ def test_predict_names_a_wrong_shape():
             kseg.predict(threshold_model(), np.zeros(shape))
 
 
+@pytest.mark.parametrize("resize", [(24, 30), (70, 90)])
+def test_photos_can_be_resized_for_the_network(rng, resize):
+    """The aspect stays; logits, not ids, are brought back to the photo's size."""
+    from kseg.paste import bilinear
+
+    model = kseg.build_unet(4, width=4, depth=2, compile=False)
+    photo = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    # 40x60: 24 / 40 = 0.6 makes 36 of 60, but 30 at most: half, 20x30; 70 -> 70x105 -> 90: 60x90
+    size = (20, 30) if resize == (24, 30) else (60, 90)
+    logits = np.asarray(model.predict_on_batch(bilinear(photo, *size)[None]))[0]
+    expected = bilinear(logits, 40, 60).argmax(axis=-1)
+    found = kseg.predict(model, photo, resize=resize)
+    assert found.shape == (40, 60) and (found != expected).mean() <= 1e-3  # ties
+    assert (kseg.predict(model, photo, resize=(40, 60)) == kseg.predict(model, photo)).all()
+    for wrong in ((0, 9), (9, 8), 9, "ab"):
+        with pytest.raises(ValueError, match="expected .shortest, longest. side in pixels"):
+            kseg.predict(model, photo, resize=wrong)
+
+
 def test_prediction_follows_training(source):
     """The labelling of a model is not frozen when it is first used."""
     model = kseg.build_unet(2, width=2, depth=1)

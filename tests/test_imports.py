@@ -35,6 +35,7 @@ ORDER = (
     "export",
     "check_cli",
     "check_page",
+    "export_cli",
     "instance_cli",
     "commands",
     "cli",

@@ -198,7 +198,7 @@ def pasted(mask, box, size):
 
 
 def layers(boxes, classes, masks, size, threshold):
-    """Which object is on top at every pixel, and whose box's line: int32 `(H, W)` twice, -1 of none.
+    """Which object is on top at every pixel, and whose box's line: int32 `(H, W)`, -1 for none.
 
     Objects are laid from the largest box to the smallest, so that none is lost under another.
     """

@@ -70,7 +70,7 @@ def decode(contents, max_pixels=MAX_PIXELS):
 
 
 def restore(pixels, size):
-    """The images of a group: serialized, string `(G,)`, all of one `size` -> uint8 `(G, H, W, 3)`."""
+    """The images of a group, all of one `size`: string `(G,)` -> uint8 `(G, H, W, 3)`."""
     tf = tensorflow()
     images = tf.map_fn(
         lambda each: tf.ensure_shape(tf.io.parse_tensor(each, tf.uint8), (None, None, 3)),

@@ -140,7 +140,7 @@ def signatures(model, options):
             encoded,
             "JPEG or PNG files of any sizes -> pictures",
             {
-                "overlay_bytes": f"{options.overlay.upper()} of the photo under its classes' colours",
+                "overlay_bytes": f"{options.overlay.upper()} of the photo in its classes' colours",
                 "status": ABOUT_MASK["status"],
             },
         ),

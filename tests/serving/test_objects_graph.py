@@ -1,0 +1,66 @@
+"""Masks of objects in a graph: pasted into the photo, and as COCO's runs."""
+
+import numpy as np
+import pytest
+
+from kseg.paste import pasted as numpy_pasted
+from kseg.serving import instance, runs
+
+pytestmark = pytest.mark.usefixtures("on_tensorflow")
+
+
+def test_runs_are_those_of_pycocotools(rng):
+    import tensorflow as tf
+    from pycocotools import mask as coco
+
+    compressed = tf.function(
+        runs.compressed,
+        input_signature=[
+            tf.TensorSpec((None, None), tf.bool),
+            tf.TensorSpec((2,), tf.int32),
+            tf.TensorSpec((2,), tf.int32),
+        ],
+        autograph=False,
+    )
+    for trial in range(300):
+        height, width = rng.integers(1, 60, 2)
+        h, w = rng.integers(0, [height + 1, width + 1])
+        y, x = rng.integers(0, [height - h + 1, width - w + 1])
+        block = rng.random((h, w)) < rng.choice([0.0, 0.02, 0.5, 0.98, 1.0])
+        whole = np.zeros((height, width), np.uint8, order="F")
+        whole[y : y + h, x : x + w] = block
+        found = compressed(block, np.int32([y, x]), np.int32([height, width])).numpy()
+        assert found == coco.encode(whole)["counts"], (trial, block.shape, whole.shape)
+
+
+def test_long_runs_have_several_characters():
+    # by hand: 0 -> "0"; 31 -> low 31, 0 left, but its sign bit is set: "o" and "0"; 1,000 = 31*32
+    # + 8 -> 8 + 32 + 48 = "X", then 31 -> "o", then "0"; the fourth is less its forerunner by two
+    found = runs.written(np.int32([0, 31, 1000, 30])).numpy()
+    assert found == b"0" + b"o0" + b"Xo0" + b"O"
+
+
+def test_masks_are_pasted_as_predict_pastes_them(rng):
+    import tensorflow as tf
+
+    height, width = 40, 55
+    paste = tf.function(instance.pasted, autograph=False)
+    boxes = rng.uniform(-20, 70, (200, 2, 2)).astype("float32")
+    boxes = np.sort(boxes, axis=1).reshape(200, 4)
+    boxes[0], boxes[1] = (3.5, 4.5, 3.5, 4.5), (-9, -9, -5, -5)  # no area; outside
+    masks = rng.random((200, 28, 28)).astype("float32")
+    for mask, box, expected in zip(masks, boxes, numpy_pasted(masks, boxes, height, width)):
+        rows, columns, values = paste(mask, box, np.int32([height, width]))
+        assert slice(*rows.numpy()) == expected[0] and slice(*columns.numpy()) == expected[1]
+        np.testing.assert_allclose(values, expected[2], atol=1e-6)
+
+
+def test_small_objects_are_drawn_over_large_ones():
+    boxes = np.float32([[2, 2, 6, 6], [0, 0, 12, 10], [0, 0, 0, 0]])
+    classes, masks = np.int32([0, 1, -1]), np.ones((3, 28, 28), "float32")
+    top, outlines = instance.layers(boxes, classes, masks, np.int32([10, 12]), 0.5)
+    # 2..6 grows by 2/28 of its half and is cut to whole pixels, both ends inclusive: 1..6
+    assert (top.numpy()[1:7, 1:7] == 0).all() and np.count_nonzero(top == 0) == 36
+    assert np.count_nonzero(top == 1) == 10 * 12 - 36
+    # lines inside of the boxes: 4x4 has 12 outer pixels, 10x12 has 40
+    assert np.count_nonzero(outlines == 0) == 12 and np.count_nonzero(outlines == 1) == 40

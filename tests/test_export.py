@@ -1,0 +1,291 @@
+"""`kseg.export`: what it writes does what the model does, or nothing is written."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import kseg
+from kseg.runs import save_model
+
+TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+@pytest.fixture(scope="module")
+def photos():
+    rng = np.random.default_rng(1)
+    return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((30, 41), (64, 48))]
+
+
+def small_unet(num_classes=4, **options):
+    return kseg.build_unet(num_classes, width=4, depth=2, compile=False, **options)
+
+
+def small_mask_rcnn():
+    return kseg.build_mask_rcnn(
+        2,
+        encoder="torchvision:resnet18",
+        fpn_width=16,
+        box_width=32,
+        mask_width=16,
+        anchor_sizes=((16,), (32,), (64,), (128,), (256,)),
+        predict_proposals=50,
+        detections=10,
+        resize=(64, 96),
+        seed=0,
+        compile=False,
+    )
+
+
+def signature(exported, name, **inputs):
+    """What a signature gives, run by TensorFlow alone."""
+    import tensorflow as tf
+
+    found = tf.saved_model.load(str(exported.path)).signatures[name](
+        **{key: tf.constant(value) for key, value in inputs.items()}
+    )
+    return {key: value.numpy() for key, value in found.items()}
+
+
+def png(image):
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def pixels(content):
+    import io
+
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def test_a_saved_model_does_what_predict_does(tmp_path, photos):
+    model = small_unet()
+    exported = kseg.export(model, tmp_path, samples=2, verbose=False)
+    assert exported.path == tmp_path / "unet" / "1" and os.listdir(tmp_path / "unet") == ["1"]
+    assert exported.rescored.differing == 0
+    expected = [kseg.predict(model, photo) for photo in photos]
+
+    encoded = [png(photo) for photo in photos]
+    found = signature(exported, "image_bytes", image_bytes=[encoded[0], b"junk", encoded[1]])
+    assert found["status"].tolist() == [b"ok", b"neither JPEG nor PNG", b"ok"]
+    for position, ids in ((0, expected[0]), (2, expected[1])):
+        np.testing.assert_array_equal(pixels(found["mask_bytes"][position]), ids)
+        counts = np.bincount(ids.ravel(), minlength=4)
+        np.testing.assert_array_equal(found["pixel_counts"][position], counts)
+    assert found["mask_bytes"][1] == b"" and not found["pixel_counts"][1].any()
+
+    images = np.stack([photos[0], photos[0][::-1]])
+    found = signature(exported, "serving_default", images=images)
+    np.testing.assert_array_equal(found["class_ids"][0], expected[0])
+    logits = np.asarray(model.predict_on_batch(images.astype("float32")))
+    scores = np.exp(logits - logits.max(-1, keepdims=True))
+    scores = (scores / scores.sum(-1, keepdims=True)).max(-1)
+    np.testing.assert_allclose(found["scores"], scores, rtol=1e-4)
+    found = signature(exported, "image_bytes", image_bytes=[encoded[0]])
+    np.testing.assert_allclose(found["mean_confidence"][0], scores[0].mean(), rtol=1e-4)
+
+
+def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
+    if keras.backend.backend() == "jax":
+        pytest.skip("compiles for a minute; `.keras` files of every backend are one format")
+    model = small_mask_rcnn()
+    names = ("serving_default", "image_bytes")
+    exported = kseg.export(
+        model, tmp_path, signatures=names, samples=1, min_score=0.2, verbose=False
+    )
+    encoded = [png(photo) for photo in photos]
+    found = signature(exported, "image_bytes", image_bytes=[b"", *encoded])
+    assert found["status"][0].startswith(b"empty") and (found["classes"][0] == -1).all()
+    loaded = kseg.load(exported.path)
+    assert loaded.task == "instance"
+    for position, photo in enumerate(photos, 1):
+        expected = kseg.predict(model, photo, min_score=0.2)
+        count = len(expected)
+        assert count and (found["classes"][position] >= 0).sum() == count
+        np.testing.assert_array_equal(found["classes"][position][:count], expected.classes)
+        np.testing.assert_allclose(found["boxes"][position][:count], expected.boxes, atol=1e-2)
+        np.testing.assert_allclose(found["scores"][position][:count], expected.scores, atol=1e-4)
+        assert found["size"][position].tolist() == list(photo.shape[:2])
+        decode = pytest.importorskip("pycocotools.mask").decode
+        for text, mask in zip(found["rle"][position], expected.masks):
+            run = decode({"size": photo.shape[:2], "counts": text}).astype(bool)
+            assert np.count_nonzero(run != mask) <= 0.002 * mask.size
+        again = loaded.predict(photo)
+        np.testing.assert_allclose(again.boxes, expected.boxes, atol=1e-2)
+        assert np.count_nonzero(again.masks != expected.masks) <= 0.002 * expected.masks.size
+
+
+@pytest.mark.parametrize("resize", [(24, 40), (80, 200)])
+def test_resizing_is_in_the_graph(tmp_path, photos, resize):
+    if not TENSORFLOW:
+        pytest.skip("the same graph; kseg.predict's resizing is tested with it")
+    model = small_unet()
+    exported = kseg.export(model, tmp_path, resize=resize, samples=2, verbose=False)
+    found = signature(exported, "image_bytes", image_bytes=[png(photo) for photo in photos])
+    for content, photo in zip(found["mask_bytes"], photos):
+        expected = kseg.predict(model, photo, resize=resize)
+        assert (pixels(content) != expected).mean() <= 1e-3
+        assert (expected != kseg.predict(model, photo)).mean() > 1e-3  # it does something
+
+
+def test_signatures_on_request(tmp_path, photos):
+    if not TENSORFLOW:
+        pytest.skip("the same graph")
+    model = small_unet()
+    names = ("serving_default", "logits", "tiled", "overlay")
+    colors = ((0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200))
+    exported = kseg.export(
+        model,
+        tmp_path,
+        name="street",
+        version=7,
+        signatures=names,
+        tile=32,
+        overlap=16,
+        overlay="png",
+        colors=colors,
+        samples=1,
+        verbose=False,
+    )
+    assert exported.path == tmp_path / "street" / "7"
+    images = photos[0][None]
+    logits = signature(exported, "logits", images=images)["logits"]
+    np.testing.assert_allclose(
+        logits, model.predict_on_batch(images.astype("float32")), rtol=1e-4, atol=1e-4
+    )
+    # the photo of 30x41 has one row of tiles, of 30x32, whose seam is in column 20
+    ids = pixels(signature(exported, "tiled", image_bytes=[png(photos[0])])["mask_bytes"][0])
+    left, right = (kseg.predict(model, photos[0][:, part]) for part in (slice(32), slice(9, 41)))
+    np.testing.assert_array_equal(ids, np.hstack([left[:, :20], right[:, 11:]]))
+    picture = signature(exported, "overlay", image_bytes=[png(photos[0])])["overlay_bytes"][0]
+    expected = kseg.report.overlay(photos[0], kseg.predict(model, photos[0]), colors)
+    np.testing.assert_array_equal(pixels(picture), expected)
+    about = json.loads((exported.path / "assets.extra" / "kseg.json").read_text())
+    assert list(about["signatures"]) == list(names) and about["name"] == "street"
+
+
+@pytest.mark.parametrize("case", ["binary", "grey", "mixed"])
+def test_other_models(tmp_path, photos, case):
+    if not TENSORFLOW and case != "mixed":
+        pytest.skip("the same graph")
+    photo = photos[0]
+    if case == "binary":
+        model = small_unet(1)
+    elif case == "grey":
+        model, photo = small_unet(3, input_shape=(None, None, 1)), photo[:, :, :1]
+    else:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        model = small_unet()
+    exported = kseg.export(model, tmp_path, samples=1, verbose=False)
+    loaded = kseg.load(tmp_path / "unet")
+    # in bfloat16 near ties fall either way
+    share = 0.02 if case == "mixed" else 0
+    assert (loaded.predict(photo) != kseg.predict(model, photo)).mean() <= share
+    if case == "binary":
+        assert loaded.class_names == ("0", "1")
+        counts = signature(exported, "image_bytes", image_bytes=[png(photo)])["pixel_counts"][0]
+        ones = int(kseg.predict(model, photo).sum())
+        assert counts.tolist() == [photo.shape[0] * photo.shape[1] - ones, ones]
+    if case == "grey":  # encoded photos have three channels
+        assert set(loaded.signatures) == {"serving_default"}
+
+
+def test_what_differs_is_not_written(tmp_path, monkeypatch):
+    """A written model that is another one is refused, and leaves no trace."""
+    if not TENSORFLOW:
+        pytest.skip("needs the writer in this process")
+    from kseg.serving import saved_model
+
+    write, other = saved_model.write, small_unet()
+    monkeypatch.setattr(
+        saved_model, "write", lambda model, path, **options: write(other, path, **options)
+    )
+    with pytest.raises(ValueError, match="does not do what the model does.*Nothing was written"):
+        kseg.export(small_unet(), tmp_path / "out", verbose=False)
+    assert os.listdir(tmp_path / "out") == []
+    allowed = kseg.export(small_unet(), tmp_path, samples=1, tolerance=1, verbose=False)
+    assert allowed.rescored.differing > 0.01
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "tflite"}, "format='tflite': expected one of 'saved_model', 'onnx'"),
+        ({"signatures": ("image_bytes",)}, "'serving_default' among them"),
+        ({"signatures": ("serving_default", "rle")}, "can have serving_default, image_bytes"),
+        ({"version": 0}, "version=0: expected an integer >= 1"),
+        ({"resize": (300, 200)}, r"resize=\(300, 200\): expected \(shortest, longest\)"),
+        ({"overlap": 512}, "overlap=512: expected an integer from 0 to below tile=512"),
+        ({"samples": 0}, "samples=0: expected an integer >= 1"),
+        ({"min_score": 2}, "min_score=2: expected a number from 0 to 1"),
+        ({"precision": "int8"}, "a SavedModel is float32"),
+        ({"class_names": ("a", "b")}, "2 class_names and 2 colors: the model has 4 classes"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_written(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        kseg.export(small_unet(), tmp_path / "out", verbose=False, **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_can_be_exported(tmp_path):
+    with pytest.raises(TypeError, match="expected a Keras model, a kseg.Run, or the path"):
+        kseg.export(7, tmp_path)
+    with pytest.raises(FileNotFoundError, match="run.json"):
+        kseg.export(tmp_path / "nothing", tmp_path)
+    with pytest.raises(FileNotFoundError, match="a.keras"):
+        kseg.export(tmp_path / "a.keras", tmp_path)
+
+
+def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
+    from kseg.cli import main
+
+    model = small_unet(6)
+    names = ("sky", "road", "car", "tree", "sign", "person")
+    colors = tuple((10 * i, 0, 0) for i in range(6))
+    run = kseg.Run(tmp_path / "run", names, colors, 255, {}, {"spec": "shapes"})
+    run.write()
+    save_model(model, run.path / "best.keras")
+    assert main(["export", str(run.path), str(tmp_path / "models"), "--samples", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 photos of shapes/val" in printed and "SavedModel" in printed
+    assert "0.0000% of the pixels come out otherwise" in printed
+
+    opened = [
+        kseg.load(run.path),
+        kseg.load(run.path / "best.keras"),
+        kseg.load(tmp_path / "models" / "unet"),
+        kseg.load(tmp_path / "models" / "unet" / "1"),
+    ]
+    expected = [kseg.predict(model, photo) for photo in photos]
+    for loaded in opened:
+        assert loaded.task == "semantic"
+        for found, ids in zip(loaded.predict(photos), expected):
+            assert found.dtype == np.int32
+            np.testing.assert_array_equal(found, ids)
+    assert opened[0].class_names == opened[2].class_names == names
+    assert opened[0].colors == opened[3].colors == colors
+    assert opened[1].class_names == tuple("012345")
+
+    assert main(["info", str(tmp_path / "models" / "unet")]) == 0
+    printed = capsys.readouterr().out
+    assert "sky, road, car" in printed and "mask_bytes" in printed and "image_bytes" in printed
+    assert main(["export", str(run.path), str(tmp_path / "models"), "--version", "1"]) == 2
+    assert "another number" in capsys.readouterr().err
+
+
+def test_what_cannot_be_loaded(tmp_path):
+    with pytest.raises(FileNotFoundError, match="neither a run folder nor a .keras file nor"):
+        kseg.load(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(ValueError, match="not of kseg.export"):
+        kseg.load(tmp_path)
