@@ -94,16 +94,6 @@ def signatures(model, options):
             fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
         )
 
-    def answered(image_bytes, empty, answer):
-        sizes, pixels, status = photos.decode(image_bytes, options.max_pixels)
-        results = photos.by_size(
-            sizes,
-            status,
-            empty,
-            lambda members, size: answer(photos.restore(tf.gather(pixels, members), size), size),
-        )
-        return {**results, "status": status}, sizes
-
     def image_bytes_(image_bytes):
         batch = tf.size(image_bytes)
         empty = {
@@ -113,22 +103,22 @@ def signatures(model, options):
             "rle": tf.fill([batch, count], ""),
         }
 
-        def answer(images, size):
+        def answer(images):
             found = detect(images)
-            found["rle"] = runs_of(found, size)
+            found["rle"] = runs_of(found, tf.shape(images)[1:3])
             return {name: found[name] for name in empty}
 
-        results, sizes = answered(image_bytes, empty, answer)
+        results, sizes = photos.answered(image_bytes, empty, answer, options.max_pixels)
         return {**results, "size": sizes}
 
     def overlay(image_bytes):
         encode = photos.encode_jpeg if options.overlay == "jpeg" else photos.encode_png
 
-        def answer(images, size):
+        def answer(images):
             return {"overlay_bytes": encode(drawn(images, detect(images)))}
 
         empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
-        return answered(image_bytes, empty, answer)[0]
+        return photos.answered(image_bytes, empty, answer, options.max_pixels)[0]
 
     return {
         "serving_default": Signature(

@@ -16,68 +16,100 @@ UNKNOWN = "neither JPEG nor PNG"
 DAMAGED = "damaged: it cannot be decoded"
 
 
-def decode(contents, max_pixels=MAX_PIXELS):
-    """Decodes the photos of a request; one that cannot be gets a status instead of an error.
+def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
+    """Answers a request of encoded photos, in groups of one size.
 
-    A photo's size is read from its header, and one of more than `max_pixels` is not decoded.
+    Of all photos the headers are read first; then one group after the other is decoded and
+    answered, so that the memory of a request is that of its largest group.
 
     Args:
         contents: string `(B,)`, JPEG or PNG files.
+        empty: dict of the results, `(B, ...)`, as they are for a photo that cannot be answered.
+        answer: Function of a group's images, uint8 `(G, H, W, 3)`, to a dict like `empty`,
+            `(G, ...)`.
+        max_pixels: Photos of more are not decoded.
+
+    Returns:
+        dict of the results, `(B, ...)`, and of `"status"`, string `(B,)`: `"ok"` or what is wrong;
+        and int32 `(B, 2)`, height and width of the photos, 0 where the status is not ok.
+    """
+    tf = tensorflow()
+    sizes, status = look(contents, max_pixels)
+
+    def group_of(members, size):
+        images, whole = decode(tf.gather(contents, members), size)
+        return whole, {**answer(images), "status": tf.fill(tf.shape(members), OK)}
+
+    damaged = tf.where(status == OK, DAMAGED, status)
+    results = by_size(sizes, status, {**empty, "status": damaged}, group_of)
+    return results, tf.where((results["status"] == OK)[:, None], sizes, 0)
+
+
+def look(contents, max_pixels):
+    """Sizes of encoded photos, from their headers, and which of them are to be decoded.
+
+    Args:
+        contents: string `(B,)`.
         max_pixels: The largest photo that is accepted.
 
     Returns:
-        sizes: int32 `(B, 2)`, height and width; 0 of a photo that was refused.
-        pixels: string `(B,)`, each a serialized uint8 tensor `(H, W, 3)`; see `restore`.
+        sizes: int32 `(B, 2)`, height and width.
         status: string `(B,)`, `"ok"` or what is wrong.
     """
     tf = tensorflow()
-    count = tf.size(contents)
-    jpeg = tf.map_fn(tf.io.is_jpeg, contents, fn_output_signature=tf.bool)
-    png = tf.map_fn(is_png, contents, fn_output_signature=tf.bool)
-    too_large = f"too large: more than {max_pixels:,} pixels"
-
-    def header(index, content):
-        return index, photo_size(content), content
-
-    def whole(index, size, content):
-        pixels = tf.cond(
-            tf.reduce_prod(tf.cast(size, tf.int64)) > max_pixels,
-            lambda: "",
-            lambda: tf.io.serialize_tensor(decode_image(content)),
-        )
-        return index, size, pixels
-
-    known = tf.boolean_mask(tf.range(count), jpeg | png)
-    ds = tf.data.Dataset.from_tensor_slices((known, tf.gather(contents, known)))
-    ds = mapped(mapped(ds, header), whole).ignore_errors()
-    # one more, beyond the photos: there is always an element to get
-    last = tf.data.Dataset.from_tensors((count, tf.zeros([2], tf.int32), ""))
-    index, size, pixels = (
-        ds.concatenate(last).batch(tf.cast(count + 1, tf.int64)).get_single_element()
+    known = tf.map_fn(
+        lambda content: tf.io.is_jpeg(content) | is_png(content),
+        contents,
+        fn_output_signature=tf.bool,
     )
-    place = index[:, None]
-
-    def scattered(values, empty):
-        return tf.tensor_scatter_nd_update(empty, place, values)[:-1]
-
-    sizes = scattered(size, tf.zeros([count + 1, 2], tf.int32))
-    texts = scattered(pixels, tf.fill([count + 1], ""))
-    seen = scattered(tf.ones_like(index, tf.bool), tf.zeros([count + 1], tf.bool))
-    status = tf.where(seen, tf.where(texts == "", too_large, OK), DAMAGED)
-    status = tf.where(jpeg | png, status, UNKNOWN)
-    status = tf.where(contents == "", EMPTY, status)
-    return tf.where((status == OK)[:, None], sizes, 0), texts, status
+    places = tf.where(known)[:, 0]
+    sizes, read = _surviving(photo_size, tf.gather(contents, places), tf.zeros([2], tf.int32))
+    read = tf.scatter_nd(places[:, None], read, tf.shape(known, tf.int64))
+    sizes = tf.scatter_nd(places[:, None], sizes, tf.stack([tf.size(known, tf.int64), 2]))
+    too_large = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=-1) > max_pixels
+    status = tf.where(too_large, f"too large: more than {max_pixels:,} pixels", OK)
+    status = tf.where(read, status, DAMAGED)
+    status = tf.where(known, status, UNKNOWN)
+    return sizes, tf.where(contents == "", EMPTY, status)
 
 
-def restore(pixels, size):
-    """The images of a group, all of one `size`: string `(G,)` -> uint8 `(G, H, W, 3)`."""
+def decode(contents, size):
+    """Decodes photos of one size.
+
+    Args:
+        contents: string `(G,)`.
+        size: int32 `(2,)`, their height and width.
+
+    Returns:
+        uint8 `(G, H, W, 3)`, black where a photo is damaged; bool `(G,)`, which are not.
+    """
     tf = tensorflow()
-    images = tf.map_fn(
-        lambda each: tf.ensure_shape(tf.io.parse_tensor(each, tf.uint8), (None, None, 3)),
-        pixels,
-        fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
-    )
-    return tf.reshape(images, tf.concat([tf.shape(pixels), size, [3]], 0))
+
+    def image(content):
+        decoded = decode_image(content)
+        same = tf.debugging.assert_equal(tf.shape(decoded)[:2], size)
+        with tf.control_dependencies([same]):
+            return tf.identity(decoded)
+
+    return _surviving(image, contents, tf.zeros(tf.concat([size, [3]], 0), tf.uint8))
+
+
+def _surviving(function, contents, nothing):
+    """`function` of each content; where it fails, `nothing`, of the same shape.
+
+    Returns:
+        The results `(N, ...)`, and bool `(N,)`, where it has not failed.
+    """
+    tf = tensorflow()
+    count = tf.size(contents)
+    ds = tf.data.Dataset.from_tensor_slices((tf.range(count), contents))
+    ds = mapped(ds, lambda index, content: (index, function(content))).ignore_errors()
+    # one more, beyond the last: there is always an element to get
+    ds = ds.concatenate(tf.data.Dataset.from_tensors((count, nothing)))
+    index, values = ds.batch(tf.cast(count + 1, tf.int64)).get_single_element()
+    shape = tf.concat([[count + 1], tf.shape(nothing)], 0)
+    survived = tf.scatter_nd(index[:, None], tf.ones_like(index, tf.bool), [count + 1])
+    return tf.scatter_nd(index[:, None], values, shape)[:-1], survived[:-1]
 
 
 def by_size(sizes, status, empty, answer):
@@ -87,8 +119,9 @@ def by_size(sizes, status, empty, answer):
         sizes: int32 `(B, 2)`.
         status: string `(B,)`; photos that are not `"ok"` are left out.
         empty: dict of the results, `(B, ...)`, as they are where a photo is left out.
-        answer: Function of the positions of a group, int32 `(G,)`, and its size, int32 `(2,)`, to a
-            dict like `empty`, `(G, ...)`.
+        answer: Function of the positions of a group, int32 `(G,)`, and its size, int32 `(2,)`, to
+            bool `(G,)`, which of the results count, and the results: a dict like `empty`,
+            `(G, ...)`.
 
     Returns:
         dict of results, `(B, ...)`.
@@ -106,9 +139,10 @@ def by_size(sizes, status, empty, answer):
 
     def body(number, results):
         members = tf.boolean_mask(positions, group == number)
-        found = answer(members, sizes[members[0]])
+        counts, found = answer(members, sizes[members[0]])
+        members = tf.boolean_mask(members, counts)[:, None]
         updated = {
-            name: tf.tensor_scatter_nd_update(values, members[:, None], found[name])
+            name: tf.tensor_scatter_nd_update(values, members, tf.boolean_mask(found[name], counts))
             for name, values in results.items()
         }
         return number + 1, updated

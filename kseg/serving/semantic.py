@@ -71,14 +71,7 @@ def signatures(model, options):
         }
 
     def answered(image_bytes, empty, answer):
-        sizes, pixels, status = photos.decode(image_bytes, options.max_pixels)
-        results = photos.by_size(
-            sizes,
-            status,
-            empty,
-            lambda members, size: answer(photos.restore(tf.gather(pixels, members), size)),
-        )
-        return {**results, "status": status}
+        return photos.answered(image_bytes, empty, answer, options.max_pixels)[0]
 
     def empty_masks(image_bytes):
         count = tf.size(image_bytes)

@@ -29,17 +29,33 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + header
 
 
-def decoded(contents, **options):
+def seen(contents, max_pixels=10_000):
+    """The photos of a request as `answer` sees them, put in order: sums, sizes and status."""
     import tensorflow as tf
 
+    def request(contents):
+        def answer(images):
+            total = tf.reduce_sum(tf.cast(images, tf.int64), axis=(1, 2, 3))
+            # what each image is, without its size: its bytes
+            texts = tf.map_fn(tf.io.serialize_tensor, images, fn_output_signature=tf.string)
+            return {"total": total, "bytes": texts}
+
+        empty = {
+            "total": -tf.ones_like(contents, tf.int64),
+            "bytes": tf.fill(tf.shape(contents), ""),
+        }
+        return photos.answered(contents, empty, answer, max_pixels)
+
     # in a graph, as it is served
-    function = tf.function(
-        lambda x: photos.decode(x, **options),
-        input_signature=[tf.TensorSpec((None,), tf.string)],
-        autograph=False,
+    request = tf.function(
+        request, input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False
     )
-    sizes, pixels, status = function(tf.constant(contents, tf.string, shape=(len(contents),)))
-    return sizes.numpy(), pixels, [each.decode() for each in status.numpy()]
+    results, sizes = request(tf.constant(contents, tf.string, shape=(len(contents),)))
+    images = [
+        tf.io.parse_tensor(text, tf.uint8).numpy() if text else None
+        for text in results["bytes"].numpy()
+    ]
+    return images, sizes.numpy(), [each.decode() for each in results["status"].numpy()]
 
 
 @pytest.fixture
@@ -60,18 +76,19 @@ def test_every_kind_is_decoded_as_pillow_does(photo):
         encoded(deep),
         encoded(photo[:1, :1]),
     ]
-    sizes, pixels, status = decoded(contents)
+    images, sizes, status = seen(contents)
     assert status == ["ok"] * len(contents)
-    for content, size, each in zip(contents, sizes, pixels):
+    for content, size, image in zip(contents, sizes, images):
         expected = photo_array(Image.open(io.BytesIO(content)))
-        np.testing.assert_array_equal(photos.restore(each[None], size)[0], expected)
+        assert expected.shape[:2] == tuple(size)
+        np.testing.assert_array_equal(image, expected)
 
 
 def test_a_bad_photo_gets_a_status_and_fails_no_other(photo):
     good = encoded(photo)
     jpeg = encoded(photo, "JPEG")
     contents = [b"", good, b"junk", jpeg[: len(jpeg) // 2], good[:50], encoded(photo, "GIF"), good]
-    sizes, _, status = decoded(contents)
+    images, sizes, status = seen(contents)
     assert [each.split(":")[0] for each in status] == [
         "empty",
         "ok",
@@ -82,12 +99,24 @@ def test_a_bad_photo_gets_a_status_and_fails_no_other(photo):
         "ok",
     ]
     assert sizes.tolist() == [[0, 0], [13, 17], [0, 0], [0, 0], [0, 0], [0, 0], [13, 17]]
+    assert [image is None for image in images] == [each != "ok" for each in status]
+    np.testing.assert_array_equal(images[1], photo)
+
+
+def test_a_photo_that_breaks_beside_its_like_leaves_them_whole(photo):
+    """Of one group: all have the size that their headers say."""
+    good, other = encoded(photo), encoded(photo[::-1])
+    images, _, status = seen([good, good[:-30], other])
+    assert status == ["ok", photos.DAMAGED, "ok"]
+    np.testing.assert_array_equal(images[0], photo)
+    np.testing.assert_array_equal(images[2], photo[::-1])
+    assert seen([good[:-30]])[2] == [photos.DAMAGED]  # a group of none
 
 
 def test_nothing_is_decoded_beyond_the_limit(photo):
     # 13 * 17 = 221 pixels; the bomb would be 7.5 GB if it were decoded
     contents = [encoded(photo), png_header(50_000, 50_000), encoded(photo[:, :16])]
-    _, _, status = decoded(contents, max_pixels=220)
+    _, _, status = seen(contents, max_pixels=220)
     assert status == [
         "too large: more than 220 pixels",
         "too large: more than 220 pixels",
@@ -96,8 +125,11 @@ def test_nothing_is_decoded_beyond_the_limit(photo):
 
 
 def test_an_empty_request_is_answered_with_nothing():
-    sizes, pixels, status = decoded([])
-    assert sizes.shape == (0, 2) and pixels.shape == (0,) and status == []
+    images, sizes, status = seen([])
+    assert images == [] and sizes.shape == (0, 2) and status == []
+
+
+LEFT_OUT = 5
 
 
 def by_size(sizes, status):
@@ -108,7 +140,7 @@ def by_size(sizes, status):
 
     def answer(members, size):
         groups.append((members.numpy().tolist(), size.numpy().tolist()))
-        return {"x": members * 10}
+        return members != LEFT_OUT, {"x": members * 10}
 
     empty = {"x": tf.fill([len(status)], -1)}
     result = photos.by_size(tf.constant(sizes, tf.int32), tf.constant(status), empty, answer)
@@ -127,7 +159,7 @@ def test_a_group_is_bounded_by_its_pixels(monkeypatch):
     sizes = [[2, 3], [2, 3], [4, 4], [2, 3], [4, 4], [2, 3], [2, 3]]
     groups, answers = by_size(sizes, ["ok"] * 7)
     assert [members for members, _ in groups] == [[0, 1], [2], [3, 5], [4], [6]]
-    assert answers == [0, 10, 20, 30, 40, 50, 60]
+    assert answers == [0, 10, 20, 30, 40, -1, 60]
 
 
 @pytest.mark.parametrize("size", [(13, 17), (26, 34), (5, 40), (1, 1)])
