@@ -1,4 +1,4 @@
-"""Writes the reference outputs of torchvision that test_mask_rcnn.py compares with.
+"""Writes the reference outputs of torchvision that test_rcnn.py compares with.
 
     python tests/parity/make_mask_rcnn.py [PHOTOS]     writes mask_rcnn.npz beside this file
     python tests/parity/make_mask_rcnn.py check DIR    kseg's own state dicts, read by torchvision
@@ -71,6 +71,7 @@ def build(name, *, epsilon=1e-5, dtype=torch.float32):
     }
     model.load_state_dict(state, strict=True)
     model.transform.resize = lambda image, target=None: (image, target)
+    keep_small_masks(model)
     return model.eval().to(dtype)
 
 
@@ -118,27 +119,24 @@ def inference(model, photos, out, *, every_stage):
         out["anchors"] = anchors.astype("int16")
         logits, deltas = _anchor_rows(*outputs["rpn.head"])
         out["rpn/logits"], out["rpn/deltas"] = map(cases.thin_anchors, (logits, deltas))
-        for i, (boxes, scores) in enumerate(zip(*outputs["proposals"])):
-            out[f"proposals/{i}/boxes"], out[f"proposals/{i}/scores"] = _numpy(boxes, scores)
+        for i, boxes in enumerate(outputs["proposals"][0]):
+            out[f"proposals/{i}/boxes"] = boxes.numpy()
         regions(model, features, photos, out)
     for i, result in enumerate(found):
-        detections(result, f"detections/{i}", out, masks=every_stage)
+        detections(result, f"detections/{i}", out)
         counts = np.bincount(result["labels"].numpy(), minlength=CLASSES)[1:]
         scores = result["scores"].numpy()
         print("   found", len(scores), "a class", counts, "scores", scores.min(), scores.max())
     return found
 
 
-def detections(result, name, out, *, masks):
+def detections(result, name, out):
     """One image's boxes, labels from 0, scores, and of some detections the masks, as pasted."""
     out[f"{name}/boxes"], out[f"{name}/scores"] = _numpy(result["boxes"], result["scores"])
     out[f"{name}/labels"] = result["labels"].numpy().astype("uint8") - 1
-    if masks:
-        out[f"{name}/small_masks"] = cases.thin_detections(result["small_masks"].numpy()).astype(
-            "float16"
-        )
-        pasted = cases.thin_pasted(result["masks"][:, 0].numpy())
-        out[f"{name}/masks"] = pasted.astype("float16")
+    small = cases.thin_detections(result["small_masks"].numpy())
+    pasted = cases.thin_pasted(result["masks"][:, 0].numpy())
+    out[f"{name}/small_masks"], out[f"{name}/masks"] = map(cases.fixed_point, (small, pasted))
 
 
 def regions(model, features, photos, out):
@@ -148,13 +146,11 @@ def regions(model, features, photos, out):
     heads = model.roi_heads
     with torch.inference_mode():
         pooled = heads.box_roi_pool(features, boxes, sizes)
-        hidden = heads.box_head(pooled)
-        logits, deltas = heads.box_predictor(hidden)
+        logits, deltas = heads.box_predictor(heads.box_head(pooled))
         mask_pooled = heads.mask_roi_pool(features, boxes, sizes)
         masks = heads.mask_predictor(heads.mask_head(mask_pooled))
     out["regions/box_features"] = cases.thin_regions(_last(pooled))
     out["regions/mask_features"] = cases.thin_regions(_last(mask_pooled))[:, ::2, ::2]
-    out["regions/hidden"] = hidden.numpy()
     out["regions/class_logits"], out["regions/box_deltas"] = logits.numpy(), deltas.numpy()
     out["regions/mask_logits"] = _last(masks)[:, ::3, ::3]
     print("   masks: share above a half", float((masks > 0).float().mean()))
@@ -283,7 +279,7 @@ def _keep_result(owner, name, kept):
 
 
 def default_transform(out):
-    """Resizing to 800 and 1333 pixels: sizes, a photo, a mask, and what is then detected."""
+    """Resizing to 800 and 1333 pixels: sizes, a photo, and what is then detected."""
     sizes = [(h, w) for h in cases.SIDES for w in cases.SIDES if max(h, w) <= 64 * min(h, w)]
     resized = []
     for h, w in sizes:
@@ -298,17 +294,9 @@ def default_transform(out):
     with torch.inference_mode():
         (found,) = model(images_of([photo]))
     images = recorded.outputs["transform"][0]
-    (h, w), (height, width) = images.image_sizes[0], images.tensors.shape[-2:]
-    out["size"] = np.array([h, w, height, width])
+    h, w = images.image_sizes[0]
     out["photo"] = cases.thin_photo(_last(images.tensors)[0, :h, :w])
-    detections(found, "detections", out, masks=False)
-    boxes, _, masks = cases.objects(*cases.RESIZED, 2)
-    target = {"boxes": torch.from_numpy(boxes), "masks": torch.from_numpy(masks)}
-    model.transform.train()
-    _, target = model.transform.resize(images_of([photo])[0], target)
-    model.transform.eval()
-    out["boxes"] = target["boxes"].numpy()
-    out["masks"] = np.packbits(target["masks"].numpy(), axis=-1)
+    detections(found, "detections", out)
 
 
 def golden_anchors(out):
@@ -354,7 +342,6 @@ def write(folder):
             print(name, batch)
             photos = cases.photos(batch)
             model = build(name)
-            keep_small_masks(model)
             part = _under(out, f"{name}/{batch}")
             found = inference(model, photos, part, every_stage=name == "resnet18")
             same_in_double(name, photos, found)

@@ -32,6 +32,7 @@ BATCHES = {
 REAL = ("000000000009.jpg", "000000000025.jpg")  # of COCO's train2017, each a batch of its own
 OBJECTS = (3, 0, 14)  # of the batch "three" in training
 RESIZED = (97, 240)  # the photo that goes through the default transform, 800 and 1333 pixels
+FULL = 2**16 - 1  # what stands for a probability of 1
 SIDES = (1, 2, 37, 97, 240, 333, 480, 500, 600, 640, 799, 800, 801, 1333, 1334, 2000, 4032)
 
 # Variance that a last layer gives its outputs for inputs of mean square 1, chosen so that scores,
@@ -213,6 +214,11 @@ def thin_detections(values):
 def thin_pasted(values):
     """Of `(N, ...)` every 32nd: for masks of the photo's size."""
     return values[::32]
+
+
+def fixed_point(probabilities):
+    """0..1 as uint16: within 8e-6, and half of float32's size."""
+    return np.round(np.float64(probabilities) * FULL).astype("uint16")
 
 
 def thin_photo(image):
