@@ -5,17 +5,16 @@ photos beside the model, and given its name only if it agrees.
 """
 
 import dataclasses
-import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from kseg import rescore
 from kseg.data.source import default_colors
 from kseg.instances import is_instance
 from kseg.load import SavedModelPredictor, names_and_colors
-from kseg.predict import check_resize, predict
-from kseg.rescore import Rescored, rescore, samples_of
+from kseg.predict import check_resize, predict, winners
 from kseg.runs import Run, load_model
 from kseg.serving import instance, saved_model, semantic, versions, warmup
 from kseg.serving.photos import MAX_PIXELS
@@ -24,8 +23,12 @@ from kseg.serving.signatures import ON_PHOTOS, Options
 
 FORMATS = ("saved_model", "onnx", "litert", "openvino")
 PRECISIONS = ("float32", "float16", "int8")
-# Share of pixels, or objects, that may come out otherwise.
-TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "int8": 0.1}
+SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}  # OpenVINO's is a folder
+# Share of pixels that may come out otherwise; of objects, those whose score or overlap is near a
+# threshold fall either way.
+TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "int8": 0.1, "objects": 0.05}
+ORDER = PRECISIONS.index
+CALIBRATION = 100  # photos of which the ranges for int8 are taken
 WARM_SIDE = 64  # pixels of the photo in warm-up requests
 
 
@@ -41,7 +44,7 @@ class Exported:
 
     path: Path
     format: str
-    rescored: Rescored
+    rescored: rescore.Rescored
 
 
 def export(
@@ -88,7 +91,8 @@ def export(
     Args:
         model: A kseg model of any backend; a `kseg.Run`; or the path of a run folder or a `.keras`
             file.
-        path: Folder for SavedModels; of other formats, the file.
+        path: Folder for SavedModels. A file ending in `.onnx`, in `.tflite`; of OpenVINO a new
+            folder. A file that is there is replaced.
         format: `"saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
         name: Of a SavedModel: the name it is served under. Default: the model's.
         version: Of a SavedModel: an integer >= 1. Default None: the next.
@@ -107,9 +111,9 @@ def export(
         precision: Of other formats: `"float32"` (the default), `"float16"` or `"int8"`.
         source: Labelled photos to compare on, and to calibrate int8 with. Default None: the
             validation data of a run, else generated scenes, which say nothing of the mean IoU.
-        samples: How many of them. Default 8.
-        tolerance: Share of pixels (or objects) that may come out otherwise. Default None: 1e-4 of
-            float32, 1e-2 of float16, 0.1 of int8.
+        samples: How many of them to compare on. Default 8. (int8 is calibrated on 100.)
+        tolerance: Share of pixels, or of objects, that may come out otherwise. Default None: of
+            pixels 1e-4 in float32, 1e-2 in 16 bits, 0.1 in int8; of objects 0.05.
         max_drop: By how much the mean IoU may fall. Default 0.01.
         class_names, colors: Of the classes. Default None: the run's, else numbers and the VOC
             palette.
@@ -142,16 +146,35 @@ def export(
             f"{len(class_names)} class_names and {len(colors)} colors: the model has "
             f"{len(names)} classes; expected one of each for every class."
         )
-    pairs, about_photos, void = _samples(model, run, source, samples, shape)
+    source = _source(run, source)
     if tolerance is None:
-        tolerance = max(TOLERANCES[precision], TOLERANCES[_computes_in(model)])
-    report = {"tolerance": tolerance, "max_drop": max_drop, "photos": about_photos, "void": void}
+        kind = "objects" if is_instance(model) else max(precision, _computes_in(model), key=ORDER)
+        tolerance = TOLERANCES[kind]
+
+    def compared(of_model, of_artefact, artefact, folder):
+        return rescore.compare(
+            of_model,
+            of_artefact,
+            model=model,
+            artefact=artefact,
+            folder=folder,
+            source=source,
+            count=samples,
+            shape=shape,
+            tolerance=tolerance,
+            max_drop=max_drop,
+        )
 
     if format == "saved_model":
         if precision != "float32" or shape != (None, None):
             raise ValueError(
                 f"precision={precision!r}, shape={shape!r}: a SavedModel is float32 and takes any "
                 "size. Other formats have these options."
+            )
+        if is_instance(model) and resize is not None:
+            raise ValueError(
+                f"resize={resize!r} is of semantic models; this one was built with "
+                f"resize={model.resize!r}."
             )
         options = Options(
             signatures=_signatures(model, signatures),
@@ -164,38 +187,20 @@ def export(
             min_score=min_score,
             threshold=threshold,
         )
-        about = _about(model, name or model.name, class_names, colors, void)
-        done = _saved_model(model, Path(path), version, about, options, pairs, report)
+        about = _about(model, name or model.name, class_names, colors)
+        done = _saved_model(model, Path(path), version, about, options, compared)
     else:
-        done = _other(model, Path(path), format, shape, precision, pairs, report)
+        calibration = None
+        if precision == "int8":
+            photos = rescore.photos_of(model, source, CALIBRATION)[0]
+            calibration = [photo for photo, _ in photos]
+        done = _other(model, Path(path), format, shape, precision, calibration, compared)
     if verbose:
-        print_table(done)
+        rescore.print_table(done.rescored, done.path)
     return done
 
 
-def print_table(exported, console=None):
-    """Prints what was measured: a line for the model, one for the artefact."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    rescored = exported.rescored
-    table = Table(title=f"{rescored.photos}", box=box.SIMPLE_HEAD)
-    for heading in ("", "MB", "ms a photo", "mean IoU"):
-        table.add_column(heading, justify="left" if heading == "" else "right")
-    for row in (rescored.model, rescored.artefact):
-        iou = "" if np.isnan(row.mean_iou) else f"{row.mean_iou:.4f}"
-        table.add_row(row.name, f"{row.megabytes:.1f}", f"{row.milliseconds:.0f}", iou)
-    console = console or Console()
-    console.print(table)
-    what = "objects" if rescored.of_objects else "pixels"
-    console.print(
-        f"{rescored.differing:.4%} of the {what} come out otherwise; {exported.path}",
-        highlight=False,
-    )
-
-
-def _saved_model(model, path, version, about, options, pairs, report):
+def _saved_model(model, path, version, about, options, compared):
     with versions.new(path / about["name"], version) as (folder, final):
         on_tensorflow(
             saved_model.write,
@@ -205,81 +210,51 @@ def _saved_model(model, path, version, about, options, pairs, report):
             options=dataclasses.asdict(options),
         )
         _warm_up(folder, about, options)
-        artefact = SavedModelPredictor(folder)
-
-        def whole(image):
-            if is_instance(model):
-                return predict(model, image, min_score=options.min_score)
-            return predict(model, image, resize=options.resize)
-
-        rescored = _rescored(model, whole, artefact.predict, folder, pairs, report, "SavedModel")
+        of_model = {"min_score": options.min_score, "threshold": options.threshold}
+        if not is_instance(model):
+            of_model = {"resize": options.resize}
+        rescored = compared(
+            lambda image: predict(model, image, **of_model),
+            SavedModelPredictor(folder).predict,
+            "SavedModel",
+            folder,
+        )
     return Exported(final[0], "saved_model", rescored)
 
 
-def _other(model, path, format, shape, precision, pairs, report):
-    from kseg.formats import module_of
+def _other(model, path, format, shape, precision, calibration, compared):
+    """ONNX, LiteRT or OpenVINO: written beside its place, compared, and moved there."""
+    from kseg.formats import format_module
 
-    module = module_of(format)
+    module = format_module(format)
+    if format in SUFFIXES:
+        expected = f"a file ending in {SUFFIXES[format]}"
+        right = path.suffix == SUFFIXES[format] and not path.is_dir()
+    else:
+        expected = "a folder that is new or empty"
+        right = not path.exists() or path.is_dir() and not any(path.iterdir())
+    if not right:
+        raise ValueError(f"path={str(path)!r}: expected {expected} for format={format!r}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
+        written = Path(folder) / path.name
         on_tensorflow(
             module.write,
             model,
-            path=str(temporary),
+            path=str(written),
             shape=shape,
             precision=precision,
-            samples=[image for image, _ in pairs],
+            samples=calibration,
         )
-        runtime = module.open(temporary)
-
-        def artefact(image):
-            logits = runtime(image[None])[0]
-            if logits.shape[-1] == 1:
-                return (logits[..., 0] > 0).astype(np.int32)
-            return logits.argmax(axis=-1).astype(np.int32)
-
-        rescored = _rescored(
-            model, lambda image: predict(model, image), artefact, temporary, pairs, report, format
+        runtime = module.Runtime(written)
+        rescored = compared(
+            lambda image: predict(model, image),
+            lambda image: winners(runtime(image[None])[0]),
+            f"{format} {precision}",
+            folder,
         )
-        _replace(Path(folder), path)
+        written.replace(path)
     return Exported(path, format, rescored)
-
-
-def _replace(folder, path):
-    """Moves what was written beside its place into it: a file, or a file and its companion."""
-    for each in sorted(folder.iterdir(), key=lambda each: each.name == path.name):
-        target = path.parent / each.name
-        if target.is_dir():
-            shutil.rmtree(target)
-        each.replace(target)
-
-
-def _rescored(model, whole, artefact, files, pairs, report, name):
-    """Both on the same photos; raises if they differ by more than is allowed."""
-    import keras
-
-    weights = sum(int(np.prod(w.shape)) * 4 for w in model.weights)
-    rescored = rescore(
-        whole,
-        artefact,
-        pairs,
-        names=(f"model on {keras.backend.backend()}", name),
-        sizes=(weights, _bytes(files)),
-        void=report["void"],
-        photos=report["photos"],
-        num_classes=len(names_and_colors(model)[0]),
-    )
-    drop = rescored.model.mean_iou - rescored.artefact.mean_iou
-    if rescored.differing > report["tolerance"] or drop > report["max_drop"]:
-        raise ValueError(
-            f"the {name} does not do what the model does: {rescored.differing:.3%} of its results "
-            f"differ (tolerance={report['tolerance']:g}), and its mean IoU is "
-            f"{rescored.artefact.mean_iou:.4f} in place of {rescored.model.mean_iou:.4f} "
-            f"(max_drop={report['max_drop']:g}), on {report['photos']}. Nothing was written. Give "
-            "a higher precision, photos of the model's own kind (source=), or a larger tolerance."
-        )
-    return rescored
 
 
 def _warm_up(folder, about, options):
@@ -299,13 +274,6 @@ def _warm_up(folder, about, options):
     warmup.write(folder / "assets.extra", about["name"], requests)
 
 
-def _bytes(path):
-    path = Path(path)
-    if path.is_dir():
-        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
-    return sum(each.stat().st_size for each in path.parent.iterdir())
-
-
 def _opened(model):
     """The model, and its run if it has one."""
     if isinstance(model, (str, Path)):
@@ -323,29 +291,14 @@ def _opened(model):
     return model, None
 
 
-def _samples(model, run, source, count, shape):
-    """Pairs of photo and label, what they are in words, and the label id that is not scored."""
-    from kseg.data import shapes
+def _source(run, source):
+    """Labelled photos: those given, or the validation data of the run; None if there are none."""
     from kseg.data.named import Named
 
     if source is None and run is not None and run.data:
         data = {k: tuple(v) if isinstance(v, list) else v for k, v in run.data.items()}
-        source = Named(**data).open("val")
-    labelled = source is not None
-    source = source or shapes("val")
-    pairs = samples_of(source, count, shape)
-    channels = 3 if is_instance(model) else model.inputs[0].shape[-1]
-    if channels != 3:
-        pairs = [(_channels(image, channels), label) for image, label in pairs]
-    if not labelled or is_instance(model):
-        pairs = [(image, None) for image, _ in pairs]
-    return pairs, f"{len(pairs)} photos of {source.name}", source.void
-
-
-def _channels(image, channels):
-    """A colour photo with another number of channels: grey, repeated."""
-    grey = np.round(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)  # luma of BT.601
-    return np.repeat(grey[:, :, None], channels, axis=2)
+        return Named(**data).open("val")
+    return source
 
 
 def _computes_in(model):
@@ -355,7 +308,7 @@ def _computes_in(model):
     return "float16" if half else "float32"
 
 
-def _about(model, name, class_names, colors, void):
+def _about(model, name, class_names, colors):
     import keras
 
     from kseg import __version__
@@ -366,7 +319,6 @@ def _about(model, name, class_names, colors, void):
         "channels": 3 if is_instance(model) else model.inputs[0].shape[-1],
         "class_names": class_names,
         "colors": colors,
-        "void": void,
         "kseg": __version__,
         "keras": keras.__version__,
         "backend": keras.backend.backend(),

@@ -107,7 +107,7 @@ def _resized_labels(model, image, resize):
     logits = ops.image.resize(
         model.predict_on_batch(smaller[None]), image.shape[:2], "bilinear", antialias=False
     )
-    return np.asarray(ops.convert_to_numpy(_labels(logits))).astype(np.int32)[0]
+    return winners(ops.convert_to_numpy(logits))[0]
 
 
 def confident_labels_on_batch(model, images):
@@ -132,7 +132,15 @@ def _labeller(model):
     return keras.Model(model.input, _labels(model.outputs[0]))
 
 
+def winners(logits):
+    """Class ids of logits that are NumPy arrays: `(..., C)` -> int32 `(...)`."""
+    if logits.shape[-1] == 1:
+        return (logits[..., 0] > 0).astype(np.int32)
+    return logits.argmax(axis=-1).astype(np.int32)
+
+
 def _labels(logits):
+    """`winners` of a backend's tensors."""
     from keras import ops
 
     if logits.shape[-1] == 1:

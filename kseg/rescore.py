@@ -5,9 +5,11 @@ An export is not believed: it is run in its own runtime before it gets its name.
 
 import dataclasses
 import time
+from pathlib import Path
 
 import numpy as np
 
+from kseg.instances import is_instance
 from kseg.paste import bilinear
 
 MIN_IOU = 0.95  # from which on two masks are one object, in `differing_objects`
@@ -48,73 +50,145 @@ class Rescored:
     of_objects: bool
 
 
-def samples_of(source, count, shape=(None, None)):
-    """Photos and labels, evenly spread over a source.
-
-    Args:
-        source: A `Source`.
-        count: How many.
-        shape: `(height, width)` to which they are resized; None is a sample's own.
-
-    Returns:
-        List of pairs of uint8 `(H, W, 3)` and class ids `(H, W)`, or None for objects.
-    """
-    from kseg.report import spread
-
-    found = []
-    for index in spread(len(source), count):
-        sample = source[index]
-        image, label = sample["image"], sample.get("label")
-        size = tuple(given or own for given, own in zip(shape, image.shape))
-        if size != image.shape[:2]:
-            image = np.round(bilinear(image, *size)).astype(np.uint8)
-            if label is not None:
-                rows, columns = (
-                    ((np.arange(new) + 0.5) * old / new).astype(int)
-                    for new, old in zip(size, label.shape)
-                )
-                label = label[rows][:, columns]
-        found.append((image, label))
-    return found
-
-
-def rescore(model, artefact, samples, *, names, sizes, photos, num_classes, void=255):
+def compare(
+    of_model,
+    of_artefact,
+    *,
+    model,
+    artefact,
+    folder,
+    source,
+    count,
+    shape,
+    tolerance,
+    max_drop,
+):
     """Runs both on the same photos.
 
     Args:
-        model, artefact: Functions of a photo to class ids `(H, W)`, or to `Instances`.
-        samples: List of pairs, as `samples_of` gives them.
-        names, sizes: Of the two: what they are called, and how many bytes they take.
-        photos: The samples in words.
-        num_classes: How many there are, at least two.
-        void: Label id that is not scored.
+        of_model, of_artefact: Functions of a photo to class ids `(H, W)`, or to `Instances`.
+        model: The Keras model.
+        artefact: What to call the artefact.
+        folder: Where its files are, and nothing else.
+        source, count, shape: As of `photos_of`.
+        tolerance: Share of pixels or objects that may differ.
+        max_drop: By how much the mean IoU may fall.
 
     Returns:
         `Rescored`.
+
+    Raises:
+        ValueError: they differ by more than that.
     """
+    import keras
+
+    pairs, photos, void = photos_of(model, source, count, shape)
+    of_objects = is_instance(model)
+    classes = None if of_objects else max(2, model.outputs[0].shape[-1])
+    backend = keras.backend.backend()
+    runs = []
+    for name, function, size in (
+        (f"model on {backend}", of_model, sum(int(np.prod(w.shape)) * 4 for w in model.weights)),
+        (artefact, of_artefact, _size(folder)),
+    ):
+        results, milliseconds = _timed(function, pairs)
+        iou = float("nan") if of_objects else _mean_iou(results, pairs, classes, void)
+        runs.append((results, Row(name, size / 1e6, milliseconds, iou)))
+    (expected, before), (found, after) = runs
+    differing = (differing_objects if of_objects else differing_pixels)(expected, found)
+    if differing > tolerance or before.mean_iou - after.mean_iou > max_drop:
+        raise ValueError(
+            f"the {artefact} does not do what the model does: {differing:.3%} of its "
+            f"{'objects' if of_objects else 'pixels'} differ (tolerance={tolerance:g}), and its "
+            f"mean IoU is {after.mean_iou:.4f} in place of {before.mean_iou:.4f} "
+            f"(max_drop={max_drop:g}), on {photos}. Nothing was written. Give a higher precision, "
+            "photos of the model's own kind (source=), or a larger tolerance."
+        )
+    return Rescored(before, after, differing, photos, of_objects)
+
+
+def photos_of(model, source, count, shape=(None, None)):
+    """Photos and labels, evenly spread over a source.
+
+    Args:
+        model: The Keras model, of which they get the number of channels.
+        source: A `Source`; None for generated scenes, which have no labels then.
+        count: How many.
+        shape: `(height, width)` to which they are resized; None is a photo's own.
+
+    Returns:
+        List of pairs of uint8 `(H, W, C)` and class ids `(H, W)`, or None where there are none;
+        what they are, in words; and the label id that is not scored.
+    """
+    from kseg.data import shapes
+    from kseg.report import spread
+
+    channels = 3 if is_instance(model) else model.inputs[0].shape[-1]
+    labelled = source is not None and source.task == "semantic" and not is_instance(model)
+    source = source or shapes("val")
+    pairs = []
+    for index in spread(len(source), count):
+        sample = source[index]
+        image, label = sample["image"], sample["label"] if labelled else None
+        size = tuple(given or own for given, own in zip(shape, image.shape))
+        image = np.round(bilinear(image, *size)).astype(np.uint8)
+        if channels != 3:
+            grey = np.round(image @ np.array([0.299, 0.587, 0.114]))  # luma of BT.601
+            image = np.repeat(grey[:, :, None].astype(np.uint8), channels, axis=2)
+        pairs.append((image, label if label is None else _nearest(label, size)))
+    return pairs, f"{len(pairs)} photos of {source.name}", source.void
+
+
+def print_table(rescored, path, console=None):
+    """Prints what was measured: a line for the model, one for the artefact."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=rescored.photos, box=box.SIMPLE_HEAD)
+    for heading in ("", "MB", "ms a photo", "mean IoU"):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    for row in (rescored.model, rescored.artefact):
+        iou = "" if np.isnan(row.mean_iou) else f"{row.mean_iou:.4f}"
+        table.add_row(row.name, f"{row.megabytes:.1f}", f"{row.milliseconds:.0f}", iou)
+    console = console or Console()
+    console.print(table)
+    what = "objects" if rescored.of_objects else "pixels"
+    console.print(
+        f"{rescored.differing:.4%} of the {what} come out otherwise; {path}", highlight=False
+    )
+
+
+def _timed(function, pairs):
+    """Results of all photos, and the median of milliseconds."""
+    results, times = [], []
+    for image, _ in pairs:
+        function(image)  # a shape's first call may compile
+        start = time.perf_counter()
+        results.append(function(image))
+        times.append(time.perf_counter() - start)
+    return results, 1000 * float(np.median(times))
+
+
+def _mean_iou(results, pairs, num_classes, void):
     from kseg.metrics.confusion import confusion_matrix, scores
 
-    times, ious, results = [], [], []
-    for function in (model, artefact):
-        confusion = 0
-        taken, outputs = [], []
-        for image, label in samples:
-            function(image)  # a shape's first call may compile
-            start = time.perf_counter()
-            outputs.append(function(image))
-            taken.append(time.perf_counter() - start)
-            if label is not None:
-                confusion = confusion + confusion_matrix(
-                    label[None], outputs[-1][None], num_classes, ignore_class=void
-                )
-        times.append(1000 * float(np.median(taken)))
-        scored = isinstance(confusion, np.ndarray) and confusion.any()
-        ious.append(scores(confusion)["mean_iou"] if scored else float("nan"))
-        results.append(outputs)
-    rows = [Row(*row) for row in zip(names, [size / 1e6 for size in sizes], times, ious)]
-    of_objects = not isinstance(results[0][0], np.ndarray)
-    compare = differing_objects if of_objects else differing_pixels
-    return Rescored(*rows, compare(*results), photos, of_objects)
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    for ids, (_, label) in zip(results, pairs):
+        if label is not None:
+            confusion += confusion_matrix(label[None], ids[None], num_classes, ignore_class=void)
+    return float(scores(confusion)["mean_iou"]) if confusion.any() else float("nan")
+
+
+def _nearest(label, size):
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, label.shape)
+    )
+    return label[rows][:, columns]
+
+
+def _size(folder):
+    return sum(each.stat().st_size for each in Path(folder).rglob("*") if each.is_file())
 
 
 def differing_pixels(expected, found):
@@ -138,4 +212,4 @@ def differing_objects(expected, found):
                 same[i, j] = both >= MIN_IOU * union
         alone += np.count_nonzero(~same.any(axis=1)) + np.count_nonzero(~same.any(axis=0))
         total += len(a) + len(b)
-    return alone / max(total, 1)
+    return float(alone / max(total, 1))

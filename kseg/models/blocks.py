@@ -44,7 +44,9 @@ class PadToStride(keras.layers.Layer):
         size = ops.shape(x)[axis]  # an int, or a scalar tensor in a TensorFlow graph
         if isinstance(size, int) and size % self.stride == 0:
             return x
-        index = ops.arange(-(-size // self.stride) * self.stride, dtype="int32")
+        # not -(-size // stride): ONNX rounds a negative quotient towards zero
+        length = (size + self.stride - 1) // self.stride * self.stride
+        index = ops.arange(length, dtype="int32")
         index = index % (2 * size)
         return ops.take(x, ops.minimum(index, 2 * size - 1 - index), axis=axis)
 

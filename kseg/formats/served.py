@@ -1,0 +1,170 @@
+"""What the formats share: the model as it is served, and the checks before and after."""
+
+import contextlib
+import importlib
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+INPUT, OUTPUT = "images", "logits"
+
+
+def check(model, format, precision, precisions):
+    """Raises `ValueError` unless this model can be written in this format and precision."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"format={format!r} is written where Keras' backend is TensorFlow, and it is "
+            f"{keras.backend.backend()!r}. Save the model and start with KERAS_BACKEND=tensorflow."
+        )
+    if precision not in precisions:
+        raise ValueError(
+            f"precision={precision!r}: format={format!r} has {', '.join(map(repr, precisions))}."
+        )
+    if getattr(model, "task", "semantic") == "instance":
+        raise ValueError(
+            f"format={format!r} cannot hold model {model.name!r}: the suppression of overlapping "
+            "boxes and the conditions in its mask head have no counterpart in this format's "
+            "converter. Use format='saved_model'."
+        )
+
+
+def fixed_shape(model, shape):
+    """`(H, W)` of the artefact: what is asked for, or what the model itself is fixed to."""
+    try:
+        shape = tuple(shape)
+    except TypeError:
+        shape = (shape,)
+    if len(shape) != 2 or not all(
+        side is None or (isinstance(side, int) and not isinstance(side, bool) and side >= 1)
+        for side in shape
+    ):
+        raise ValueError(
+            f"shape={shape!r}: expected (height, width) in pixels, None for any, as in (256, None)."
+        )
+    own = model.inputs[0].shape[1:3]
+    for asked, given in zip(shape, own):
+        if None not in (asked, given) and asked != given:
+            raise ValueError(
+                f"shape={shape!r}: the model was built for {own}. Give that, or build it with "
+                "input_shape=(None, None, channels)."
+            )
+    return tuple(given if asked is None else asked for asked, given in zip(shape, own))
+
+
+def served(model, shape):
+    """The model from uint8 `images` of this `(H, W)` to `{"logits": ...}`, in float32."""
+    import keras
+
+    channels = model.inputs[0].shape[-1]
+    images = keras.Input((*shape, channels), dtype="uint8", name=INPUT)
+    return keras.Model(images, {OUTPUT: in_float32(model)(images)}, name=model.name)
+
+
+def in_float32(model):
+    """The model, or a copy of it that computes in float32 where its policy is a lower precision.
+
+    Weights are float32 under mixed policies too, so that nothing is lost; the formats' runtimes
+    lack bfloat16 for most operations.
+    """
+    import keras
+
+    layers = model._flatten_layers(include_self=False)
+    if all(layer.compute_dtype in (None, "float32") for layer in layers):
+        return model
+
+    def copied(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def signature(model, batch=None):
+    """What `keras.Model.export` is told of the inputs of a served model."""
+    import keras
+
+    (images,) = model.inputs
+    shape = (batch, *images.shape[1:])
+    return [keras.layers.InputSpec(dtype=images.dtype, shape=shape, name=INPUT)]
+
+
+def package(name, extra):
+    """Imports a module that an extra of kseg brings."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"format={extra!r} needs {name.partition('.')[0]}, which is not installed: "
+            f"pip install kseg[{extra}]."
+        ) from error
+
+
+@contextlib.contextmanager
+def draft(path, name):
+    """A path of this name in a temporary folder; what is there in the end is moved to `path`."""
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".kseg-") as folder:
+        with warnings.catch_warnings():
+            # Keras asks NumPy for a name that it no longer has, for the sake of an older tf2onnx
+            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+            yield Path(folder, name)
+        Path(folder, name).replace(path)
+
+
+def refusal(format, model, operations):
+    """The `ValueError` for TensorFlow operations that a format lacks.
+
+    Args:
+        format: Its name.
+        model: The served model.
+        operations: Names of operations, as TensorFlow has them.
+    """
+    layers = _layers_with(model, operations)
+    where = f" of layer {', '.join(map(repr, layers))}" if layers else ""
+    return ValueError(
+        f"format={format!r} has no {', '.join(sorted(set(operations)))}{where}. "
+        "Use format='saved_model', or build the model without it."
+    )
+
+
+def _layers_with(model, operations):
+    """Names of the layers whose operations these are, from the names of the graph's nodes."""
+    import keras
+    import tensorflow as tf
+
+    layers = model._flatten_layers(include_self=False)
+    names = {each.name for each in layers if not isinstance(each, keras.Model)}
+    (image,) = model.inputs
+    spec = tf.TensorSpec(image.shape, image.dtype)
+    graph = tf.function(model, autograph=False).get_concrete_function(spec).graph
+    found = []
+    for node in graph.get_operations():
+        if node.type in operations:
+            for part in node.name.split("/"):
+                # the second call of a layer is named layer_1
+                found += {part, re.sub(r"_\d+$", "", part)} & names
+    return sorted(set(found))
+
+
+def checked_images(images, shape, channels):
+    """The images, if a runtime takes them: uint8 `(B, H, W, C)` of the artefact's shape."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != channels:
+        raise ValueError(
+            f"images of shape {images.shape} and type {images.dtype}: expected uint8 "
+            f"(batch, height, width, {channels})."
+        )
+    if not images.size or any(
+        own not in (None, side) for own, side in zip(shape, images.shape[1:3])
+    ):
+        raise ValueError(
+            f"images of height and width {images.shape[1:3]} in a batch of {len(images)}: expected "
+            f"at least one, of {shape} (None: any size). Resize them, or export with another shape."
+        )
+    return images
