@@ -289,3 +289,54 @@ def test_what_cannot_be_loaded(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
     with pytest.raises(ValueError, match="not of kseg.export"):
         kseg.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "needs", "options"),
+    [
+        ("onnx", "unet.onnx", "onnxruntime", {}),
+        ("litert", "unet.tflite", "ai_edge_litert", {"shape": (32, 40)}),
+        ("litert", "unet.tflite", "ai_edge_litert", {"shape": (32, 40), "precision": "float16"}),
+        ("openvino", "unet", "openvino", {}),
+    ],
+)
+def test_other_formats_are_compared_and_moved_into_place(tmp_path, format, name, needs, options):
+    pytest.importorskip(needs)
+    if not TENSORFLOW and format != "onnx":
+        pytest.skip("the same writer in a process of its own: seen with ONNX")
+    exported = kseg.export(
+        small_unet(), tmp_path / "out" / name, format, samples=2, verbose=False, **options
+    )
+    assert exported.path == tmp_path / "out" / name and os.listdir(tmp_path / "out") == [name]
+    assert exported.rescored.differing <= (1e-2 if options.get("precision") else 1e-4)
+    assert 0 < exported.rescored.artefact.megabytes < 1
+
+
+def test_what_has_lost_too_much_is_not_written(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    if not TENSORFLOW:
+        pytest.skip("the same writer")
+    path = tmp_path / "unet.tflite"
+    path.write_text("the last one")
+    with pytest.raises(ValueError, match=r"litert int8 does not do.*\(tolerance=0\)"):
+        kseg.export(
+            small_unet(), path, "litert", shape=(32, 32), precision="int8", tolerance=0, samples=2
+        )
+    assert path.read_text() == "the last one" and os.listdir(tmp_path) == [path.name]
+
+
+def test_formats_that_cannot_hold_a_model_say_which_can(tmp_path):
+    if not TENSORFLOW:
+        pytest.skip("the same writer")
+    for format, name in (("onnx", "a.onnx"), ("litert", "a.tflite"), ("openvino", "a")):
+        with pytest.raises(ValueError, match="cannot hold model 'mask_rcnn'.*'saved_model'"):
+            kseg.export(small_mask_rcnn(), tmp_path / name, format)
+    with pytest.raises(ValueError, match="give shape=.height, width., or use format='onnx'"):
+        kseg.export(small_unet(), tmp_path / "a.tflite", "litert")
+    with pytest.raises(ValueError, match="a file ending in .onnx"):
+        kseg.export(small_unet(), tmp_path / "a.tflite", "onnx")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    with pytest.raises(ValueError, match="a folder that is new or empty"):
+        kseg.export(small_unet(), tmp_path / "full", "openvino")
+    assert os.listdir(tmp_path) == ["full"]
