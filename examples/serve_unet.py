@@ -13,7 +13,7 @@ Needs      nothing but Python over REST, not even kseg; over gRPC, which needs n
 Patience   a server that cannot be reached, or says that it is busy or still loading, is asked
            again after 0.5 s, 1 s, 2 s, ...; all other errors are final.
 
-Result     `--smoke` took 28 s on one core of a shared two-core CPU, 2026-11-24: it exports a tiny
+Result     `--smoke` took 20 s on one core of a shared two-core CPU, 2026-11-24: it exports a tiny
            U-Net, serves it over REST for itself, and finds its masks equal to `kseg.predict`'s.
 """
 

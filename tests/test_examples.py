@@ -8,21 +8,39 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
+TRAINING = [path for path in EXAMPLES if path.stem != "serve_unet"]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", TRAINING, ids=lambda path: path.stem)
 def test_smoke(example, tmp_path):
-    result = subprocess.run(
-        [sys.executable, str(example), "--smoke", "--run", str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-        timeout=300,
-    )
+    result = run(example, "--smoke", "--run", tmp_path / "run")
     assert result.returncode == 0, result.stderr
     assert "mean IoU" in result.stdout or "mask AP" in result.stdout
     assert (tmp_path / "run" / "last.keras").is_file()
 
 
-def test_there_are_examples():
-    assert EXAMPLES
+def run(example, *arguments):
+    return subprocess.run(
+        [sys.executable, str(example), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        timeout=300,
+    )
+
+
+def test_smoke_of_the_client(tmp_path):
+    (client,) = set(EXAMPLES) - set(TRAINING)
+    result = run(client, "--smoke", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "again in" in result.stderr  # the server was busy at first
+    assert "3 masks as of kseg.predict, 1 file refused" in result.stdout
+    assert (tmp_path / "a_overlay.jpg").is_file()
+
+
+def test_a_client_without_a_server_gives_up(tmp_path):
+    (client,) = set(EXAMPLES) - set(TRAINING)
+    (tmp_path / "a.jpg").write_bytes(b"")
+    url = "http://127.0.0.1:9/v1/models/unet"  # the port of "discard", where nothing listens
+    result = run(client, url, tmp_path / "a.jpg", "--out", tmp_path, "--tries", 2)
+    assert result.returncode == 1 and "Gave up after 2 tries" in result.stderr
