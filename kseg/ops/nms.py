@@ -1,12 +1,11 @@
 """Non-maximum suppression: exact, for batches, with a fixed number of places in the result.
 
-A box is kept unless it overlaps one of a higher score that is kept. Four ways to the same answer,
+A box is kept unless it overlaps one of a higher score that is kept. Three ways to the same answer,
 because no single one is quick everywhere (benchmarks/README.md):
 
-- `_matrix`: all overlaps at once, then a fixed point; for compiled code and GPUs.
+- `_blocks`: block after block of the sorted boxes, all overlaps of a block at once;
 - `_sequential`: one kept box after the other; where few are wanted out of many.
-- `_greedy`: in NumPy, block by block; on PyTorch's CPU, which would run the others op by op.
-- TensorFlow's own kernel, which XLA compiles too.
+- `_greedy`: in NumPy; on PyTorch's CPU, which would run the others op by op.
 
 Axes: G groups (images, or levels of images), N boxes, K places of the result.
 """
@@ -18,7 +17,7 @@ from keras import ops
 from kseg.ops.boxes import overlaps
 
 NOTHING = -1e30  # score of what is no candidate; finite, because XLA's sorting dislikes infinities
-BLOCK = 256  # boxes that `_greedy` takes at a time
+BLOCK = 256  # boxes taken at a time; fewer save time, and cost it where each block is compiled
 
 
 def nms(boxes, scores, threshold, count, *, valid=None, classes=None):
@@ -56,43 +55,71 @@ def nms(boxes, scores, threshold, count, *, valid=None, classes=None):
 
 
 def _method(boxes, classes, count):
-    backend = keras.backend.backend()
-    if backend == "torch" and boxes.device.type == "cpu":
+    if keras.backend.backend() == "torch" and boxes.device.type == "cpu":
         return _greedy
-    if backend == "tensorflow" and classes is None:
-        return _kernel
     if classes is not None or 8 * count < boxes.shape[1]:
         return _sequential
-    return _matrix
+    return _blocks
 
 
-def _matrix(boxes, scores, threshold, count, classes=None):
-    """Sorts, finds who would suppress whom, and repeats "kept unless suppressed by a kept one".
-
-    After n rounds the n best boxes are settled, but it takes only as many rounds as there are boxes
-    in a chain in which each suppresses the next.
-    """
-    total = boxes.shape[1]
+def _blocks(boxes, scores, threshold, count, classes=None):
+    """Sorts; settles the best boxes among themselves; lets those kept strike out what follows; and
+    so on. Overlaps are compared where they are computed: never is there a matrix of all of them."""
+    groups, total = ops.shape(boxes)[0], boxes.shape[1]
     order = ops.cast(ops.argsort(-scores, axis=1), "int32")  # stable, as PyTorch's top_k is not
-    scores = ops.take_along_axis(scores, order, axis=1)
+    alive = ops.take_along_axis(scores, order, axis=1) > NOTHING
     boxes = ops.take_along_axis(boxes, order[..., None], axis=1)
-    above = overlaps(boxes, boxes) > threshold  # (G, N, N)
     if classes is not None:
         classes = ops.take_along_axis(classes, order, axis=1)
-        above = above & (classes[:, :, None] == classes[:, None, :])
-    place = ops.arange(total)
-    above = ops.cast(above & (place[:, None] < place), "float32")  # by those before it
-    candidate = scores > NOTHING
+
+    def clashes(some, others):  # bool (G, len(some), len(others))
+        found = overlaps(boxes[:, some], boxes[:, others]) > threshold
+        if classes is not None:
+            found = found & (classes[:, some, None] == classes[:, None, others])
+        return found
+
+    kept = []
+    for start in range(0, total, BLOCK):
+        block, rest = slice(start, start + BLOCK), slice(start + BLOCK, total)
+        candidates, alive = alive[:, :BLOCK], alive[:, BLOCK:]
+        kept.append(_settled(candidates, clashes(block, block)))
+        if rest.start < total:
+            alive = alive & ~ops.any(kept[-1][:, :, None] & clashes(block, rest), axis=1)
+    kept = ops.concatenate(kept, axis=1)  # (G, N)
+
+    number = ops.cast(ops.cumsum(ops.cast(kept, "int32"), axis=1), "int32")
+    # each kept box to its place; there is one place more, for all that are left out
+    place = ops.where(kept & (number <= count), number - 1, count)
+    place = place + (count + 1) * ops.arange(groups, dtype="int32")[:, None]
+    index = ops.scatter(
+        ops.reshape(place, (-1, 1)), ops.reshape(order, (-1,)), (groups * (count + 1),)
+    )
+    index = ops.reshape(index, (-1, count + 1))[:, :count]
+    return index, ops.arange(count, dtype="int32") < number[:, -1:]
+
+
+def _settled(candidates, clashes):
+    """Which of sorted boxes are kept: repeats "a candidate, and not suppressed by a kept one".
+
+    After n rounds the n best are settled, but it takes only as many rounds as there are boxes in a
+    chain in which each suppresses the next.
+
+    Args:
+        candidates: bool `(G, n)`.
+        clashes: bool `(G, n, n)`, which overlap too much.
+
+    Returns:
+        bool `(G, n)`.
+    """
+    place = ops.arange(candidates.shape[1])
+    suppressing = clashes & (place[:, None] < place)  # those before it
 
     def settle(kept, changed):
-        suppressed = ops.matmul(ops.cast(kept, "float32")[:, None, :], above)[:, 0] > 0
-        new = candidate & ~suppressed
+        new = candidates & ~ops.any(kept[:, :, None] & suppressing, axis=1)
         return new, ops.any(new != kept)
 
-    kept, _ = ops.while_loop(lambda kept, changed: changed, settle, (candidate, ops.any(candidate)))
-    front, place = ops.top_k(ops.where(kept, -place, -total - 1), count)
-    index = ops.take_along_axis(order, ops.cast(place, "int32"), axis=1)
-    return index, front >= -total
+    start = (candidates, ops.any(candidates))
+    return ops.while_loop(lambda kept, changed: changed, settle, start)[0]
 
 
 def _sequential(boxes, scores, threshold, count, classes=None):
@@ -127,35 +154,6 @@ def _sequential(boxes, scores, threshold, count, classes=None):
     )
     _, _, index, kept = ops.while_loop(more, take, start)
     return index, kept
-
-
-def _kernel(boxes, scores, threshold, count, classes=None):
-    """TensorFlow's kernel, group by group."""
-    import tensorflow as tf
-
-    # It gets ranks for scores, because XLA's version breaks ties as it likes.
-    order = tf.argsort(scores, axis=1, direction="DESCENDING", stable=True)
-    boxes, scores = (tf.gather(x, order, batch_dims=1) for x in (boxes, scores))
-    rank = -tf.range(scores.shape[1], dtype=tf.float32)
-    scores = tf.where(scores > NOTHING, rank, NOTHING)
-    # It would turn around a box that ends before it begins; the others see one without area.
-    corner = boxes[..., :2]
-    boxes = tf.concat([corner, tf.maximum(corner, boxes[..., 2:])], axis=-1)
-
-    def one(inputs):
-        index, found = tf.raw_ops.NonMaxSuppressionV4(
-            boxes=inputs[0],
-            scores=inputs[1],
-            max_output_size=count,
-            iou_threshold=tf.constant(threshold, tf.float32),
-            score_threshold=tf.constant(NOTHING, tf.float32),
-            pad_to_max_output_size=True,
-        )
-        return index, found
-
-    signature = (tf.TensorSpec((count,), tf.int32), tf.TensorSpec((), tf.int32))
-    index, found = tf.map_fn(one, (boxes, scores), fn_output_signature=signature)
-    return tf.gather(order, index, batch_dims=1), tf.range(count) < found[:, None]
 
 
 def _greedy(boxes, scores, threshold, count, classes=None):

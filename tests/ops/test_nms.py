@@ -14,7 +14,7 @@ from kseg.ops.nms import NOTHING, nms
 
 relaxed = settings(max_examples=4, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
-METHODS = ["_matrix", "_sequential", "_greedy", "_kernel"]
+METHODS = ["_blocks", "_sequential", "_greedy"]
 GROUPS, TOTAL, THRESHOLD = 24, 30, 0.4
 
 
@@ -78,8 +78,6 @@ def check(found, boxes, scores, valid, classes, count):
 @relaxed
 @given(seed=seeds)
 def test_every_method_equals_a_loop(run, name, count, by_class, seed):
-    if name == "_kernel" and (by_class or keras.config.backend() != "tensorflow"):
-        pytest.skip("TensorFlow's kernel knows no classes")
     if name == "_greedy" and run.way != "eager":
         pytest.skip("NumPy is not compiled")
     boxes, scores, valid, classes = drawn(np.random.default_rng(seed))
@@ -128,8 +126,6 @@ def test_only_above_the_threshold_is_suppressed(run):
     boxes = np.array([[[0, 0, 4, 1], [0, 0, 2, 1]]], "float32")
     scores = np.array([[1, 0.5]], "float32")
     for name in METHODS:
-        if name == "_kernel" and keras.config.backend() != "tensorflow":
-            continue
         if name == "_greedy" and run.way != "eager":
             continue
         for threshold, number in ((0.5, 2), (0.49, 1)):
