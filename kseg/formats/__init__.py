@@ -22,7 +22,7 @@ def format_module(name):
 
     Example:
 
-    >>> format_module("onnx").PRECISIONS
+    >>> format_module("openvino").PRECISIONS
     ('float32', 'float16')
     """
     if name not in FORMATS:

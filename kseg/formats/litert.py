@@ -52,7 +52,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     """
     import tensorflow as tf
 
-    check(model, "litert", precision, PRECISIONS)
+    check(model, "litert", precision)
     asked, shape = shape, fixed_shape(model, shape)
     if None in shape:
         raise ValueError(

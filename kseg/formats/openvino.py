@@ -43,7 +43,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     >>> Runtime("unet_openvino")(np.zeros((1, 97, 131, 3), "uint8")).shape
     (1, 97, 131, 21)
     """
-    check(model, "openvino", precision, PRECISIONS)
+    check(model, "openvino", precision)
     openvino = package("openvino", "openvino")
     model = served(model, fixed_shape(model, shape))
     with draft(path, "model") as made:

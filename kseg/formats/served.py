@@ -12,18 +12,23 @@ import numpy as np
 INPUT, OUTPUT = "images", "logits"
 
 
-def check(model, format, precision, precisions):
+def check(model, format, precision):
     """Raises `ValueError` unless this model can be written in this format and precision."""
     import keras
+
+    from kseg.formats import FORMATS, format_module
+
+    precisions = {name: format_module(name).PRECISIONS for name in FORMATS}
 
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             f"format={format!r} is written where Keras' backend is TensorFlow, and it is "
             f"{keras.backend.backend()!r}. Save the model and start with KERAS_BACKEND=tensorflow."
         )
-    if precision not in precisions:
+    if precision not in precisions[format]:
         raise ValueError(
-            f"precision={precision!r}: format={format!r} has {', '.join(map(repr, precisions))}."
+            f"precision={precision!r}: format={format!r} has {_listed(precisions[format])}. "
+            f"It is in {_listed(f for f in FORMATS if precision in precisions[f]) or 'none'}."
         )
     if getattr(model, "task", "semantic") == "instance":
         raise ValueError(
@@ -31,6 +36,10 @@ def check(model, format, precision, precisions):
             "boxes and the conditions in its mask head have no counterpart in this format's "
             "converter. Use format='saved_model'."
         )
+
+
+def _listed(names):
+    return ", ".join(map(repr, names))
 
 
 def fixed_shape(model, shape):
@@ -113,6 +122,8 @@ def draft(path, name):
         with warnings.catch_warnings():
             # Keras asks NumPy for a name that it no longer has, for the sake of an older tf2onnx
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+            # TensorFlow's converter calibrates with TensorFlow's own interpreter
+            warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated")
             yield Path(folder, name)
         Path(folder, name).replace(path)
 
@@ -126,7 +137,7 @@ def refusal(format, model, operations):
         operations: Names of operations, as TensorFlow has them.
     """
     layers = _layers_with(model, operations)
-    where = f" of layer {', '.join(map(repr, layers))}" if layers else ""
+    where = f" of layer {_listed(layers)}" if layers else ""
     return ValueError(
         f"format={format!r} has no {', '.join(sorted(set(operations)))}{where}. "
         "Use format='saved_model', or build the model without it."

@@ -1,0 +1,128 @@
+"""LiteRT: what its interpreter makes of a file equals Keras, in floats and in integers."""
+
+import sys
+
+import numpy as np
+import pytest
+from formats.served_models import (
+    difference,
+    every_model,
+    instance_model,
+    needs_tensorflow,
+    photos,
+    settled,
+    small,
+    strange_model,
+)
+
+from kseg.formats.litert import Runtime, fitted, write
+
+pytest.importorskip("ai_edge_litert", reason="pip install kseg[litert]")
+
+
+@pytest.fixture(autouse=True)
+def tensorflow():
+    needs_tensorflow()
+
+
+def test_equals_keras_at_an_odd_size(tmp_path):
+    model, path = small(), tmp_path / "unet.tflite"
+    write(model, path, shape=(33, 47))
+    runtime = Runtime(path)
+    assert runtime.shape == (33, 47)
+    assert difference(model, runtime, photos(3, 33, 47)) < 1e-5
+    with pytest.raises(ValueError, match=r"\(47, 33\) in a batch of 1: .* of \(33, 47\)"):
+        runtime(photos(1, 47, 33))
+    with pytest.raises(ValueError, match="in a batch of 0: expected at least one"):
+        runtime(photos(0, 33, 47))
+    assert [each.name for each in tmp_path.iterdir()] == ["unet.tflite"]
+
+
+def test_an_image_smaller_than_the_stride(tmp_path):
+    model, path = small(num_classes=1, input_shape=(3, 2, 1)), tmp_path / "unet.tflite"
+    write(model, path)
+    assert difference(model, Runtime(path), photos(2, 3, 2, 1)) < 1e-5
+
+
+def test_float16_halves_the_weights_and_int8_quarters_them(tmp_path):
+    """The roundings: 11 bits of a half; 8 bits of an integer, over seven layers."""
+    model = small(width=16)
+    bounds = {"float32": (0, 1e-5), "float16": (1e-6, 5e-3), "int8": (1e-3, 0.1)}
+    sizes = {}
+    for precision, (least, most) in bounds.items():
+        path = tmp_path / precision
+        write(model, path, shape=(32, 48), precision=precision, samples=iter(photos(8, 32, 48)))
+        sizes[precision] = path.stat().st_size
+        assert least <= difference(model, Runtime(path), photos(2, 32, 48)) < most
+    assert sizes["float16"] < 0.55 * sizes["float32"]
+    assert sizes["int8"] < 0.35 * sizes["float32"]
+
+
+def test_int8_computes_in_integers(tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = tmp_path / "unet.tflite"
+    samples = photos(4, 16, 16)
+    write(small(), path, shape=(16, 16), precision="int8", samples=samples)
+    interpreter = Interpreter(model_path=str(path))
+    tensors = interpreter.get_tensor_details()
+    maps = [each for each in tensors if len(each["shape"]) == 4 and each["shape"][0] == 1]
+    floats = [each["name"] for each in maps if each["dtype"] == np.float32]
+    assert sum(each["dtype"] == np.int8 for each in maps) > 10
+    assert len(floats) <= 2, floats  # the image before it becomes integers, and the logits
+
+
+def test_samples_are_scaled_to_cover_the_shape_and_cut_to_their_middle():
+    """Twice the height, four times the width: halved, and the middle half of the columns kept."""
+    image = np.zeros((8, 32, 3), np.uint8)
+    image[:, 8:24] = 200
+    made = fitted(image, (4, 8), 3)
+    assert made.shape == (4, 8, 3) and made.dtype == np.uint8
+    assert (made[:, 1:-1] == 200).all()
+    same = photos(1, 5, 7)[0]
+    np.testing.assert_array_equal(fitted(same, (5, 7), 3), same)
+    assert fitted(same, (50, 20), 3).shape == (50, 20, 3)
+
+
+def test_what_litert_cannot_hold_is_refused_and_nothing_written(tmp_path):
+    path = tmp_path / "model.tflite"
+    with pytest.raises(ValueError, match="no Erfinv of layer 'inverse_error'. Use .*saved_model"):
+        write(strange_model(), path, shape=(16, 16))
+    with pytest.raises(ValueError, match="cannot hold model 'mask_rcnn'.*saved_model"):
+        write(instance_model(), path, shape=(64, 64))
+    with pytest.raises(ValueError, match=r"shape=\(None, 64\): .* input; .* format='onnx'"):
+        write(small(), path, shape=(None, 64))
+    for samples in (None, []):
+        with pytest.raises(ValueError, match="samples=.*precision='int8' takes"):
+            write(small(), path, shape=(16, 16), precision="int8", samples=samples)
+    with pytest.raises(ValueError, match=r"samples: an image of shape \(9, 9\) and type uint8"):
+        samples = [np.zeros((9, 9), np.uint8)]
+        write(small(), path, shape=(16, 16), precision="int8", samples=samples)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_missing_is_named(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="nothing.tflite: no such LiteRT file"):
+        Runtime(tmp_path / "nothing.tflite")
+    (tmp_path / "there.tflite").touch()
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(ImportError, match=r"needs ai_edge_litert, .* pip install kseg\[litert\]"):
+        Runtime(tmp_path / "there.tflite")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", every_model())
+def test_every_model_equals_keras(name, tmp_path):
+    model = settled(every_model()[name]())
+    images = photos(2, 97, 131)
+    found = {}
+    for precision in ("float32", "int8"):
+        path = tmp_path / precision
+        write(model, path, shape=(97, 131), precision=precision, samples=iter(photos(8, 97, 131)))
+        runtime = Runtime(path)
+        ids = np.asarray(model(images, training=False)).argmax(-1)
+        same = (runtime(images).argmax(-1) == ids).mean()
+        found[precision] = difference(model, runtime, images)
+        print(f"litert {name} {precision}: {found[precision]:.1e}, ids {same:.4f}")
+    assert found["float32"] < 1e-4
+    assert found["int8"] < 0.5
