@@ -68,6 +68,8 @@ def look(contents, max_pixels):
     sizes = tf.scatter_nd(places[:, None], sizes, tf.stack([tf.size(known, tf.int64), 2]))
     too_large = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=-1) > max_pixels
     status = tf.where(too_large, f"too large: more than {max_pixels:,} pixels", OK)
+    # PNG's sizes are unsigned: what is negative here is beyond 2**31, which its standard forbids
+    read = read & tf.reduce_all(sizes > 0, axis=-1)
     status = tf.where(read, status, DAMAGED)
     status = tf.where(known, status, UNKNOWN)
     return sizes, tf.where(contents == "", EMPTY, status)

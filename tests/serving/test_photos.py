@@ -124,6 +124,12 @@ def test_nothing_is_decoded_beyond_the_limit(photo):
     ]
 
 
+def test_sizes_that_no_photo_has_are_damage(photo):
+    contents = [png_header(2**31 + 5, 3), png_header(0, 3), png_header(2**32 - 1, 2**32 - 1)]
+    images, sizes, status = seen([*contents, encoded(photo)])
+    assert status == [photos.DAMAGED] * 3 + ["ok"] and not sizes[:3].any()
+
+
 def test_an_empty_request_is_answered_with_nothing():
     images, sizes, status = seen([])
     assert images == [] and sizes.shape == (0, 2) and status == []
