@@ -8,6 +8,7 @@ from kseg.data._tensorflow import mapped, tensorflow
 from kseg.data.decode import decode_image, is_png, photo_size
 
 MAX_PIXELS = 50_000_000  # 12 bytes of each are held at times
+MAX_SIDE = 65_500  # that libjpeg writes, and more than libpng needs to be asked for
 GROUP_PIXELS = 1 << 22  # two photos of 1024x2048 at a time: bounds the memory of a large request
 
 OK = "ok"
@@ -68,6 +69,8 @@ def look(contents, max_pixels):
     sizes = tf.scatter_nd(places[:, None], sizes, tf.stack([tf.size(known, tf.int64), 2]))
     too_large = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=-1) > max_pixels
     status = tf.where(too_large, f"too large: more than {max_pixels:,} pixels", OK)
+    too_long = tf.reduce_max(sizes, axis=-1) > MAX_SIDE
+    status = tf.where(too_long, f"too large: a side of more than {MAX_SIDE:,} pixels", status)
     # PNG's sizes are unsigned: what is negative here is beyond 2**31, which its standard forbids
     read = read & tf.reduce_all(sizes > 0, axis=-1)
     status = tf.where(read, status, DAMAGED)

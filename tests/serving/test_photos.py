@@ -116,11 +116,12 @@ def test_a_photo_that_breaks_beside_its_like_leaves_them_whole(photo):
 def test_nothing_is_decoded_beyond_the_limit(photo):
     # 13 * 17 = 221 pixels; the bomb would be 7.5 GB if it were decoded
     contents = [encoded(photo), png_header(50_000, 50_000), encoded(photo[:, :16])]
-    _, _, status = seen(contents, max_pixels=220)
+    _, _, status = seen([*contents, png_header(65_501, 1)], max_pixels=220)
     assert status == [
         "too large: more than 220 pixels",
         "too large: more than 220 pixels",
         "ok",
+        "too large: a side of more than 65,500 pixels",
     ]
 
 
