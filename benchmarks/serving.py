@@ -1,12 +1,13 @@
 """An exported U-Net beside its own network: size of answers, latency, throughput.
 
     pip install 'kseg[serving]'
-    python benchmarks/serving.py [PHOTO] [--rounds 20]
+    python benchmarks/serving.py [PHOTO] [--model RUN] [--rounds 20]
 
 1. Bytes of an answer to a photo of 1024x2048 with 19 classes: the mask's PNG (over gRPC, and with
    base64 over REST) against logits as JSON, of which some rows are written and the rest counted.
 2. Milliseconds of a request, median and 99th percentile, over gRPC to a server in a process of its
    own (tests/serving/server.py), while 4 clients ask at once; photos of 360x480, 1 and 8 a request.
+   `logits` is the bare network behind a server.
 3. Photos a second in one process: `image_bytes` against the same by hand, around the network alone:
    decoding and encoding by Pillow, argmax by TensorFlow; and against the bare network, which
    neither decodes nor encodes. They run in turn; the median of the rounds' ratios counts.
@@ -52,7 +53,7 @@ def answer_size(signatures, photo):
     some = ",".join(map(str, logits[::64].ravel()))
     floats = len(some) * logits.shape[0] // len(logits[::64])
     print(
-        f"answer to 1024x2048, {CLASSES} classes: PNG {mask / 1e3:.0f} kB, JSON of logits "
+        f"answer to 1024x2048, {logits.shape[-1]} classes: PNG {mask / 1e3:.0f} kB, JSON of logits "
         f"{floats / 1e6:.0f} MB: {floats / mask:.0f} times as much, {floats / (mask * 4 / 3):.0f} "
         f"times with base64; float32 as they are {logits.nbytes / mask:.0f} times"
     )
@@ -75,13 +76,13 @@ def latency(folder, photo, requests):
         port = json.loads(process.stdout.readline())["grpc"]
         options = [("grpc.max_receive_message_length", -1)]
         stub = service.PredictionServiceStub(grpc.insecure_channel(f"127.0.0.1:{port}", options))
-        for name in ("serving_default", "image_bytes", "overlay"):
+        for name in ("logits", "serving_default", "image_bytes", "overlay"):
             for batch in (1, 8):
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name = folder.parent.name
                 request.model_spec.signature_name = name
                 key, value = "image_bytes", [content] * batch
-                if name == "serving_default":
+                if name in ("logits", "serving_default"):
                     key, value = "images", np.stack([image] * batch)
                 request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
 
@@ -91,12 +92,14 @@ def latency(folder, photo, requests):
                     return 1000 * (time.perf_counter() - began)
 
                 ask(0)
+                began = time.perf_counter()
                 with ThreadPoolExecutor(CLIENTS) as pool:
                     times = list(pool.map(ask, range(max(requests // batch, 4 * CLIENTS))))
+                rate = len(times) * batch / (time.perf_counter() - began)
                 p50, p99 = np.percentile(times, (50, 99))
                 print(
                     f"{name:16} {batch} a request, {CLIENTS} clients, {len(times)} requests: "
-                    f"p50 {p50:.0f} ms, p99 {p99:.0f} ms",
+                    f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, {rate:.1f} photos/s",
                     flush=True,
                 )
         process.terminate()
@@ -143,6 +146,7 @@ def throughput(signatures, model, photo, size, batch, rounds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photo", nargs="?", help="a photo; a generated scene by default")
+    parser.add_argument("--model", help="a trained one: run or .keras file; else random weights")
     parser.add_argument("--rounds", type=int, default=20, help="of throughput (%(default)s)")
     parser.add_argument("--requests", type=int, default=200, help="of latency (%(default)s)")
     options = parser.parse_args()
@@ -154,7 +158,10 @@ def main():
     scene = kseg.data.shapes("val", count=1)[0]["image"]
     photo = Image.open(options.photo).convert("RGB") if options.photo else Image.fromarray(scene)
     keras.utils.set_random_seed(0)
-    model = kseg.build_unet(CLASSES, width=32, depth=3, logits_stride=4, name="unet")
+    if options.model:
+        model = kseg.load(options.model).model
+    else:
+        model = kseg.build_unet(CLASSES, width=32, depth=3, logits_stride=4, name="unet")
     with tempfile.TemporaryDirectory() as folder:
         signatures = ("serving_default", "image_bytes", "overlay", "logits")
         path = kseg.export(model, folder, signatures=signatures, samples=1, verbose=False).path

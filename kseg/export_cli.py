@@ -35,7 +35,11 @@ def export(options):
     }
     exported = kseg.export(options.run, options.path, options.format, source=source, **given)
     if options.format == "saved_model":
-        print(f"served by: tensorflow_model_server --model_base_path={exported.path.parent}")
+        base = exported.path.parent.resolve()
+        print(
+            f"tensorflow_model_server --rest_api_port=8501 --model_name={base.name} "
+            f"--model_base_path={base}"
+        )
 
 
 def print_saved_model(console, folder):
