@@ -54,15 +54,21 @@ class PatchConv2D(keras.layers.Conv2D):
         odd = all(side % 2 for side in self.kernel_size)
         if not (plain and odd and self.padding == "same" and is_jax_on_cpu()):
             return super().call(inputs)
-        _, height, width, channels = ops.shape(inputs)
-        rows, columns = self.kernel_size
-        margins = [[rows // 2] * 2, [columns // 2] * 2]
-        x = ops.pad(inputs, [[0, 0], *margins, [0, 0]])
-        patches = [
-            x[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)
-        ]  # (B, H, W, C) each
-        kernel = ops.reshape(self.kernel, (rows * columns * channels, self.filters))
-        return _finish(self, ops.matmul(ops.concatenate(patches, axis=-1), kernel))
+        # of patches, 9 times as large as the input, none are kept for the gradient
+        x = keras.remat(_patches_times)(inputs, ops.convert_to_tensor(self.kernel))
+        return _finish(self, x)
+
+
+def _patches_times(inputs, kernel):
+    """Patches around each pixel of `(B, H, W, C)`, times a kernel `(rows, columns, C, D)`."""
+    _, height, width, channels = ops.shape(inputs)
+    rows, columns, _, filters = kernel.shape
+    x = ops.pad(inputs, [[0, 0], [rows // 2] * 2, [columns // 2] * 2, [0, 0]])
+    patches = [
+        x[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)
+    ]  # (B, H, W, C) each
+    kernel = ops.reshape(kernel, (rows * columns * channels, filters))
+    return ops.matmul(ops.concatenate(patches, axis=-1), kernel)
 
 
 @keras.saving.register_keras_serializable(package="kseg")
