@@ -279,7 +279,7 @@ def _opened(model):
     if isinstance(model, (str, Path)):
         path = Path(model).expanduser()
         if path.suffix == ".keras":
-            return load_model(path), None
+            return load_model(path, compile=False), None
         model = Run.open(path)
     if isinstance(model, Run):
         return model.load_model(), model

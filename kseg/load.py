@@ -54,7 +54,7 @@ class Predictor:
 
 
 class KerasPredictor(Predictor):
-    """A Keras model; it is `.model`."""
+    """A Keras model; it is `.model`, not compiled if it comes from a `.keras` file."""
 
     def __init__(self, path, model, class_names=None, colors=None):
         names, default = names_and_colors(model)
@@ -127,7 +127,7 @@ def load(path):
         run = Run.open(path)
         return KerasPredictor(path, run.load_model(), run.class_names, run.colors)
     if path.suffix == ".keras":
-        return KerasPredictor(path, load_model(path))
+        return KerasPredictor(path, load_model(path, compile=False))
     folder = saved_model_folder(path)
     if folder is None:
         raise FileNotFoundError(

@@ -152,8 +152,13 @@ def save_model(model, path):
         _forget_backend(temporary)
 
 
-def load_model(path):
+def load_model(path, compile=True):
     """Loads a `.keras` file, with kseg's losses and metrics known.
+
+    Args:
+        path: The file.
+        compile: Whether to load optimizer, loss and metrics too; False to predict only, which a
+            loss of one's own cannot hinder then.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -169,7 +174,7 @@ def load_model(path):
     if not path.is_file():
         raise FileNotFoundError(f"{str(path)!r} does not exist: expected a .keras file.")
     try:
-        return keras.saving.load_model(path)
+        return keras.saving.load_model(path, compile=compile)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{str(path)!r} cannot be loaded as a Keras model ({error}).") from error
 

@@ -78,7 +78,7 @@ def _main(folder):
         with np.load(samples) as stored:
             arguments["samples"] = [stored[name] for name in stored.files]
     try:
-        function(load_model(folder / "model.keras"), **arguments)
+        function(load_model(folder / "model.keras", compile=False), **arguments)
     except ValueError as error:
         (folder / "refusal.txt").write_text(str(error))
         raise
