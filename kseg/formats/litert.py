@@ -82,10 +82,14 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
                 **options,
             )
         except Exception as error:  # the converter's own class is not public
-            lacking = re.findall(r"'tf\.(\w+)' op is neither", str(error))
-            if not lacking:
-                raise
-            raise refusal("litert", model, lacking) from error
+            if lacking := re.findall(r"'tf\.(\w+)' op is neither", str(error)):
+                raise refusal("litert", model, lacking) from error
+            if precision == "int8" and "failed to prepare" in str(error):  # while calibrating
+                raise ValueError(
+                    f"precision='int8': LiteRT cannot calibrate model {model.name!r}: {error} "
+                    "Use precision='float32' or 'float16'."
+                ) from error
+            raise
 
 
 def fitted(image, shape, channels):

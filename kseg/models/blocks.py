@@ -315,7 +315,8 @@ class DepthwiseConv2DTranspose(keras.layers.Layer):
             for left in (0, 1):
                 pixels = x[:, 1 - up : height - up, 1 - left : width - left]  # (B, H + 1, W + 1, C)
                 part = kernel[up * f : (up + 1) * f, :, left * f : (left + 1) * f]  # (f, 1, f, C)
-                y = y + pixels[:, :, None, :, None, :] * part  # (B, H + 1, f, W + 1, f, C)
+                # expand_dims, as LiteRT's calibration knows no slices of six axes
+                y = y + ops.expand_dims(pixels, (2, 4)) * part  # (B, H + 1, f, W + 1, f, C)
         y = ops.reshape(y, (batch, f * (height - 1), f * (width - 1), channels))
         if self.padding == "same":
             cut = f // 2
