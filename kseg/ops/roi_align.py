@@ -173,10 +173,11 @@ def _with_own_gradient(table, index, weight):
     within a condition belong to another trace."""
     import jax
 
+    like = jax.ShapeDtypeStruct(table.shape, table.dtype)  # all that the gradient needs of it
     rows = jax.custom_vjp(_gather)
     rows.defvjp(
-        lambda *inputs: (_gather(*inputs), inputs),
-        lambda inputs, up: (_scatter(up, *inputs[1:], inputs[0]), None, None),
+        lambda *inputs: (_gather(*inputs), inputs[1:]),
+        lambda taps, up: (_scatter(up, *taps, like), None, None),
     )
     return rows(table, index, weight)
 
