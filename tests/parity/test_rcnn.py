@@ -335,7 +335,7 @@ def test_region_targets(truth, stored):
         boxes = ops.convert_to_numpy(truth["boxes"])[i]
         own = boxes[: cases.OBJECTS[i]]
         regions = np.concatenate([proposals, own])
-        of_image = {key: truth[key][i] for key in ("boxes", "valid", "crowd")}
+        of_image = {"boxes": truth["boxes"][i], "valid": truth["valid"][i], "crowd": None}
         matched = match_regions(regions, of_image)
         matched = ops.convert_to_numpy(matched)
         classes = ops.convert_to_numpy(truth["classes"])[i]

@@ -17,6 +17,8 @@ from kseg.ops.roi_align import roi_align
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # of the box head's deltas
 SMALLEST = 1e-2  # pixels
 CHUNK = 32  # regions of an image that a head is run on, or not, at a time
+FIRST = 8  # regions of an image that the mask head always learns from
+LOOP_CHUNK = 16  # regions of an image at a time in JAX' loop over them
 
 
 def box_outputs(head, features, regions):
@@ -42,6 +44,51 @@ def chunks(count, first=CHUNK, size=CHUNK):
     """Slices that cover `count` places: one of `first`, the others of `size` at most."""
     ends = [0, *range(min(first, count), count, size), count]
     return [slice(start, end) for start, end in zip(ends, ends[1:])]
+
+
+def sum_where(function, values):
+    """The sum of a function over the chunks of regions that hold a positive one.
+
+    Under JAX a loop passes over the chunks, and its gradient computes each again: written out, XLA
+    would compile them one by one, and reserve memory for what each keeps, left out or not.
+
+    Args:
+        function: Takes a chunk of each of the values; gives a float32 scalar, 0 where no region is
+            positive.
+        values: List of `(B, R, ...)`; the last is bool, which regions are positive. Those come
+            first.
+
+    Returns:
+        float32 scalar.
+    """
+    *_, positive = values
+    count = positive.shape[1]
+
+    def sum_or_zero(*chunk):
+        return ops.cond(
+            ops.any(chunk[-1]), lambda: function(*chunk), lambda: ops.zeros((), "float32")
+        )
+
+    if keras.config.backend() == "jax":
+        size = min(LOOP_CHUNK, count)
+
+        def chunked(x):  # (B, R, ...) -> (R / size, B, size, ...)
+            rest = [[0, 0]] * (len(x.shape) - 2)
+            x = ops.pad(x, [[0, 0], [0, -count % size], *rest])
+            return ops.moveaxis(ops.reshape(x, (x.shape[0], -1, size, *x.shape[2:])), 1, 0)
+
+        def step(total, chunk):
+            return total + sum_or_zero(*chunk), None
+
+        total, _ = ops.scan(keras.remat(step), ops.zeros((), "float32"), [*map(chunked, values)])
+        return total
+
+    # The few first are always computed, so that the head has a gradient in every step.
+    first, *others = chunks(count, FIRST)
+    total = function(*(x[:, first] for x in values))
+    for part in others:
+        total = total + sum_or_zero(*(x[:, part] for x in values))
+    return total
 
 
 def select(logits, deltas, regions, valid, size, *, min_score, overlap, count):

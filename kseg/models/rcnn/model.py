@@ -15,9 +15,9 @@ from kseg.models.rcnn.detections import (
     BOX_WEIGHTS,
     Detector,
     box_outputs,
-    chunks,
     image_and_size,
     mask_outputs,
+    sum_where,
 )
 from kseg.models.rcnn.heads import MASK_REGION
 from kseg.models.rcnn.proposals import anchors_of, propose
@@ -26,7 +26,6 @@ from kseg.ops.masks import crop_masks
 from kseg.ops.matching import IGNORED, match, sample
 
 LOSSES = ("objectness", "rpn_box", "classifier", "box", "mask")
-FIRST = 8  # regions of an image that the mask head always runs on
 UNIT = (0.0, 0.0, 1.0, 1.0)  # stands where there is no box, so that nothing is divided by 0
 
 _detectors = weakref.WeakKeyDictionary()
@@ -152,12 +151,10 @@ class MaskRCNN(keras.Model):
     def _truth(self, y):
         """The labels as float32 and int32, and a number that is NaN if they are impossible."""
         boxes, classes = ops.cast(y["boxes"], "float32"), ops.cast(y["classes"], "int32")
-        valid = crowd = classes >= 0
+        valid, crowd = classes >= 0, None
         if "crowd" in y:
             crowd = valid & ops.cast(y["crowd"], "bool")
             valid = valid & ~crowd
-        else:
-            crowd = ops.zeros_like(valid)
         empty = ~ops.all(boxes[..., 2:] > boxes[..., :2], axis=-1)
         wrong = ops.any(valid & (empty | (classes >= self.num_classes)))
         return {
@@ -218,21 +215,15 @@ class MaskRCNN(keras.Model):
         logits, deltas = box_outputs(self.box_head, features, regions)
         classifier, box = losses.box_losses(logits, deltas, classes, targets, drawn, positive)
 
-        def masks_at(part):
-            logits = mask_outputs(self.mask_head, features, regions[:, part])
-            targets = crop_masks(truth["masks"], regions[:, part], owner[:, part], 2 * MASK_REGION)
-            return losses.mask_loss(logits, classes[:, part], targets, positive[:, part])
+        def masks_at(regions, owner, classes, positive):
+            logits = mask_outputs(self.mask_head, features, regions)
+            targets = crop_masks(truth["masks"], regions, owner, 2 * MASK_REGION)
+            return losses.mask_loss(logits, classes, targets, positive)
 
-        # The few first places are always computed, so that the head has a gradient in every step;
-        # those behind, only where there are so many objects.
-        first, *others = chunks(min(self.settings.mask_samples, regions.shape[1]), FIRST)
-        mask = masks_at(first)
-        for part in others:
-            mask = mask + ops.cond(
-                ops.any(positive[:, part]),
-                lambda part=part: masks_at(part),
-                lambda: ops.zeros((), "float32"),
-            )
+        count = min(self.settings.mask_samples, regions.shape[1])
+        mask = sum_where(
+            masks_at, [values[:, :count] for values in (regions, owner, classes, positive)]
+        )
         number = ops.maximum(ops.sum(ops.cast(positive, "float32")), 1.0)
         return [classifier, box, mask / number]
 
