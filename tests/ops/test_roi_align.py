@@ -83,6 +83,10 @@ def drawn(rng, regions=12):
 @given(seed=seeds)
 def test_equals_a_loop_over_samples(run, size, ratio, seed):
     features, boxes = drawn(np.random.default_rng(seed))
+    if run.way == "xla":
+        # it multiplies by reciprocals: samples just on the border, beyond which all is 0, may fall
+        # on either side; of quarters, thirds and sevenths none is there now
+        boxes += np.float32(0.003)
     found = run(aligner(size, ratio), boxes, *features)
     for image in range(2):
         expected = reference([f[image] for f in features], boxes[image], size, ratio)
