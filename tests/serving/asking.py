@@ -9,7 +9,8 @@ START = 120  # seconds that a server may take
 ANY_SIZE = [("grpc.max_receive_message_length", -1)]  # the client's limit is 4 MB otherwise
 
 
-def wait_until_loaded(channel):
+def wait_until_loaded(channel, process, log):
+    """Returns when a server knows the model; fails with the server's log if it never will."""
     import grpc
 
     for _ in range(START):
@@ -17,8 +18,10 @@ def wait_until_loaded(channel):
             return metadata(channel)
         except grpc.RpcError as error:
             last = error
-            time.sleep(1)
-    raise last
+        if process.poll() is not None:
+            break
+        time.sleep(1)
+    raise AssertionError(f"{last}\nThe server's log:\n{log.read_text()}")
 
 
 def metadata(channel):

@@ -82,8 +82,7 @@ def server(request, exported, tmp_path_factory):
         ports = ports or json.loads(process.stdout.readline() or "null")
         assert ports, log.read_text()
         with grpc.insecure_channel(f"127.0.0.1:{ports['grpc']}", options=ANY_SIZE) as channel:
-            grpc.channel_ready_future(channel).result(START)
-            wait_until_loaded(channel)
+            wait_until_loaded(channel, process, log)
             yield Server(process, ports, channel)
     finally:
         process.terminate()
