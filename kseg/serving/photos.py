@@ -39,7 +39,14 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
 
     def group_of(members, size):
         images, whole = decode(tf.gather(contents, members), size)
-        return whole, {**answer(images), "status": tf.fill(tf.shape(members), OK)}
+        # a header may promise more than follows: the network is not run for nothing
+        results = tf.cond(
+            tf.reduce_any(whole),
+            lambda: answer(tf.boolean_mask(images, whole)),
+            lambda: {name: values[:0] for name, values in empty.items()},
+        )
+        count = tf.math.count_nonzero(whole, dtype=tf.int32)
+        return whole, {**results, "status": tf.fill([count], OK)}
 
     damaged = tf.where(status == OK, DAMAGED, status)
     results = by_size(sizes, status, {**empty, "status": damaged}, group_of)
@@ -125,8 +132,8 @@ def by_size(sizes, status, empty, answer):
         status: string `(B,)`; photos that are not `"ok"` are left out.
         empty: dict of the results, `(B, ...)`, as they are where a photo is left out.
         answer: Function of the positions of a group, int32 `(G,)`, and its size, int32 `(2,)`, to
-            bool `(G,)`, which of the results count, and the results: a dict like `empty`,
-            `(G, ...)`.
+            bool `(G,)`, which of the photos it answered, and the results of those: a dict like
+            `empty`.
 
     Returns:
         dict of results, `(B, ...)`.
@@ -144,10 +151,10 @@ def by_size(sizes, status, empty, answer):
 
     def body(number, results):
         members = tf.boolean_mask(positions, group == number)
-        counts, found = answer(members, sizes[members[0]])
-        members = tf.boolean_mask(members, counts)[:, None]
+        known, found = answer(members, sizes[members[0]])
+        members = tf.boolean_mask(members, known)[:, None]
         updated = {
-            name: tf.tensor_scatter_nd_update(values, members, tf.boolean_mask(found[name], counts))
+            name: tf.tensor_scatter_nd_update(values, members, found[name])
             for name, values in results.items()
         }
         return number + 1, updated

@@ -113,6 +113,25 @@ def test_a_photo_that_breaks_beside_its_like_leaves_them_whole(photo):
     assert seen([good[:-30]])[2] == [photos.DAMAGED]  # a group of none
 
 
+def test_the_network_sees_no_damaged_photo(photo):
+    import tensorflow as tf
+
+    batches = []
+
+    def answer(images):
+        tf.py_function(lambda shape: batches.append(shape.numpy().tolist()), [tf.shape(images)], [])
+        return {"x": tf.ones_like(images[:, 0, 0, 0])}
+
+    def request(contents):
+        return photos.answered(contents, {"x": tf.zeros_like(contents, tf.uint8)}, answer)
+
+    good = encoded(photo)
+    contents = tf.constant([png_header(5000, 5000), good, good[:-30], good])
+    results, _ = tf.function(request, autograph=False)(contents)
+    assert results["x"].numpy().tolist() == [0, 1, 0, 1]
+    assert batches == [[2, 13, 17, 3]]
+
+
 def test_nothing_is_decoded_beyond_the_limit(photo):
     # 13 * 17 = 221 pixels; the bomb would be 7.5 GB if it were decoded
     contents = [encoded(photo), png_header(50_000, 50_000), encoded(photo[:, :16])]
@@ -147,7 +166,8 @@ def by_size(sizes, status):
 
     def answer(members, size):
         groups.append((members.numpy().tolist(), size.numpy().tolist()))
-        return members != LEFT_OUT, {"x": members * 10}
+        known = members != LEFT_OUT
+        return known, {"x": members[known] * 10}
 
     empty = {"x": tf.fill([len(status)], -1)}
     result = photos.by_size(tf.constant(sizes, tf.int32), tf.constant(status), empty, answer)
