@@ -225,8 +225,9 @@ def _saved_model(model, path, version, about, options, compared):
 def _other(model, path, format, shape, precision, calibration, compared):
     """ONNX, LiteRT or OpenVINO: written beside its place, compared, and moved there."""
     from kseg.formats import format_module
+    from kseg.formats.served import in_float32
 
-    module = format_module(format)
+    module, exact = format_module(format), in_float32(model)
     if format in SUFFIXES:
         expected = f"a file ending in {SUFFIXES[format]}"
         right = path.suffix == SUFFIXES[format] and not path.is_dir()
@@ -248,7 +249,7 @@ def _other(model, path, format, shape, precision, calibration, compared):
         )
         runtime = module.Runtime(written)
         rescored = compared(
-            lambda image: predict(model, image),
+            lambda image: predict(exact, image),
             lambda image: winners(runtime(image[None])[0]),
             f"{format} {precision}",
             folder,
