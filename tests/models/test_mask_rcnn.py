@@ -174,7 +174,11 @@ def test_crowds_are_neither_object_nor_background(model):
     assert found["classifier"] > 0 and found["box"] > 0 and found["mask"] > 0
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="compiles for long")
+def where_it_compiles_for_long(test):
+    return test if keras.backend.backend() == "torch" else pytest.mark.slow(test)
+
+
+@where_it_compiles_for_long
 def test_many_objects_long_images_and_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
