@@ -12,7 +12,7 @@ import numpy as np
 
 from kseg import rescore
 from kseg.data.source import default_colors
-from kseg.instances import is_instance
+from kseg.instances import bucket, is_instance
 from kseg.load import SavedModelPredictor, names_and_colors
 from kseg.predict import check_resize, predict, winners
 from kseg.runs import Run, load_model
@@ -186,6 +186,7 @@ def export(
             overlap=overlap,
             min_score=min_score,
             threshold=threshold,
+            bucket=bucket(),
         )
         about = _about(model, name or model.name, class_names, colors)
         done = _saved_model(model, Path(path), version, about, options, compared)

@@ -73,20 +73,20 @@ def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch
     """
     _check(min_score, threshold, masks, batch_size)
     options = (min_score, threshold, masks)
-    multiple = _bucket()
+    multiple = bucket()
     waiting = {}
     for key, photo in photos:
         resized = bilinear(photo, *resized_size(photo.shape[:2], model.resize))
-        bucket = tuple(-(-side // multiple) * multiple for side in resized.shape[:2])
-        alike = waiting.setdefault(bucket, [])
+        filled = tuple(-(-side // multiple) * multiple for side in resized.shape[:2])
+        alike = waiting.setdefault(filled, [])
         alike.append((key, photo.shape[:2], resized))
         if len(alike) < batch_size:
             if sum(map(len, waiting.values())) <= 4 * batch_size:
                 continue
-            bucket = max(waiting, key=lambda bucket: len(waiting[bucket]))
-        yield from _detect_batch(model, bucket, waiting.pop(bucket), batch_size, options)
-    for bucket, alike in waiting.items():
-        yield from _detect_batch(model, bucket, alike, batch_size, options)
+            filled = max(waiting, key=lambda filled: len(waiting[filled]))
+        yield from _detect_batch(model, filled, waiting.pop(filled), batch_size, options)
+    for filled, alike in waiting.items():
+        yield from _detect_batch(model, filled, alike, batch_size, options)
 
 
 def resized_size(size, resize):
@@ -111,7 +111,8 @@ def resized_size(size, resize):
     return tuple(max(1, math.floor(side * scale)) for side in size)
 
 
-def _bucket():
+def bucket():
+    """The multiple to which sides are filled up, on this backend."""
     import keras
 
     return JAX_BUCKET if keras.backend.backend() == "jax" else BUCKET

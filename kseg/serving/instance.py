@@ -5,7 +5,6 @@ Axes: B photos of a request, G of one size, D detections, m a mask's side, H and
 
 from kseg.data._tensorflow import tensorflow
 from kseg.data.source import default_colors
-from kseg.instances import BUCKET
 from kseg.paste import BORDER
 from kseg.serving import photos, runs
 from kseg.serving.signatures import Signature, blended, bytes_input, images_input, resized_size
@@ -48,7 +47,7 @@ def signatures(model, options):
         """Detections in pixels of the images, as `kseg.predict` finds them."""
         size = tf.shape(images)[1:3]
         inner = resized_size(size, model.resize)
-        beyond = -inner % BUCKET
+        beyond = -inner % options.bucket
         padded = tf.pad(
             photos.resized(images, inner),
             tf.stack([[0, 0], [0, beyond[0]], [0, beyond[1]], [0, 0]]),

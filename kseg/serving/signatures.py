@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 
 from kseg.data._tensorflow import tensorflow
+from kseg.instances import BUCKET
 
 ON_PHOTOS = ("image_bytes", "overlay", "tiled")  # those that decode JPEG and PNG
 
@@ -42,6 +43,8 @@ class Options:
         overlay: `"jpeg"` or `"png"`.
         tile, overlap: Side of a tile and what it shares with the next, in pixels; of `tiled`.
         min_score, threshold: Of instance models, as of `kseg.predict`.
+        bucket: Of instance models: sides are filled up to multiples of so many pixels. As on the
+            model's own backend, for what is filled up has a part in the numbers.
     """
 
     signatures: tuple[str, ...]
@@ -53,6 +56,7 @@ class Options:
     overlap: int = 128
     min_score: float = 0.5
     threshold: float = 0.5
+    bucket: int = BUCKET
 
 
 def images_input(channels):
