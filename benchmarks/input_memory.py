@@ -41,10 +41,10 @@ def main():
     parser.add_argument("--size", default="224x320", help="of the crops (%(default)s)")
     options = parser.parse_args()
 
-    from kseg.data.named import Named
+    from kseg.data.spec import DataSpec
 
     size = tuple(map(int, options.size.split("x")))
-    measure_memory(Named(options.data).open("train"), size, options.epochs)
+    measure_memory(DataSpec(options.data).open("train"), size, options.epochs)
 
 
 if __name__ == "__main__":

@@ -115,9 +115,8 @@ def against_decoding(source, rounds, photos=24, scale=4):
     from PIL import Image
 
     import kseg
-    from kseg.data._tensorflow import mapped
-    from kseg.data.pipeline import constants
-    from kseg.data.sample import read
+    from kseg.base.tensorflow import mapped
+    from kseg.data.sample import constants, read
 
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("images", "masks"):
@@ -190,9 +189,9 @@ def main():
     options = parser.parse_args()
 
     import kseg  # noqa: F401
-    from kseg.data.named import Named
+    from kseg.data.spec import DataSpec
 
-    source = Named(options.data).open("train")
+    source = DataSpec(options.data).open("train")
     cores = len(os.sched_getaffinity(0))
     print(f"{len(source)} photos, {cores} cores, Python {sys.version.split()[0]}")
     source[0]  # TensorFlow's own start is not the subject

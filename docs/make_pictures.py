@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 import kseg
-from kseg import report
+from kseg import pictures
+from kseg.base.colors import default_colors
 from kseg.data import transforms as t
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -58,9 +59,9 @@ def drawn(source, sample):
     """Photo above, labels (or objects, each in a colour of its own, with boxes) below."""
     image = sample["image"].numpy()
     if "label" in sample:
-        below = report.colorize(sample["label"].numpy(), source.colors)
+        below = pictures.colorize(sample["label"].numpy(), source.colors)
     else:
-        colors = kseg.data.source.default_colors(len(sample["masks"]) + 1)[1:]
+        colors = default_colors(len(sample["masks"]) + 1)[1:]
         below = image // 3
         for mask, box, color in zip(sample["masks"].numpy(), sample["boxes"].numpy(), colors):
             below[mask > 0] = color

@@ -63,7 +63,7 @@ def main():
 
     scored = source.subset(range(min(options.photos or len(source), len(source))))
     scores = kseg.evaluate(model, scored, detections=folder / "detections.json")
-    kseg.report.sheet(model, scored, folder / "pictures.png")
+    kseg.reports.write_sheet(model, scored, folder / "pictures.png")
     for name, row in scores["classes"].items():
         if row["objects"]:
             print(f"{name:16} {row['objects']:6} objects  mask AP {row['mask_ap']:.3f}")

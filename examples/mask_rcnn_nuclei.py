@@ -95,7 +95,7 @@ def main():
     model.save(folder / "last.keras")
 
     scores = kseg.evaluate(model, val)
-    kseg.report.sheet(model, val, folder / "validation.png")
+    kseg.reports.write_sheet(model, val, folder / "validation.png")
     print(
         f"{keras.backend.backend()}: mask AP50 {scores['mask_ap50']:.3f}, "
         f"mask AP {scores['mask_ap']:.3f}, box AP {scores['box_ap']:.3f}, "

@@ -24,7 +24,7 @@ import keras
 
 import kseg
 from kseg.data import transforms
-from kseg.data.layouts import write_cityscapes
+from kseg.data.writers.layouts import write_cityscapes
 
 
 def main():

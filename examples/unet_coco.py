@@ -22,7 +22,7 @@ import tempfile
 import keras
 
 import kseg
-from kseg.data.layouts import write_coco
+from kseg.data.writers.layouts import write_coco
 
 
 def main():

@@ -21,7 +21,7 @@ import keras
 
 import kseg
 from kseg.data import transforms
-from kseg.data.layouts import write_voc
+from kseg.data.writers.layouts import write_voc
 
 
 def main():

@@ -3,16 +3,15 @@
 The whole public face. Parts that need Keras resolve on first use, so that `kseg --help` is instant.
 """
 
-import importlib
-
 from kseg import data
-from kseg.evaluate import evaluate
-from kseg.export import export
-from kseg.load import load
-from kseg.predict import predict
-from kseg.runs import Run
-
-__version__ = "0.1.0"
+from kseg.base.lazy import lazy
+from kseg.base.version import __version__ as __version__
+from kseg.checks.check import check
+from kseg.deployment.export import export
+from kseg.deployment.load import load
+from kseg.evaluation.evaluate import evaluate
+from kseg.prediction.predict import predict
+from kseg.runs.run import Run
 
 _LAZY = {
     "build_deeplabv3": "kseg.models",
@@ -44,26 +43,20 @@ _LAZY = {
     "MeanRecall": "kseg.metrics",
     "PixelAccuracy": "kseg.metrics",
     "SurfaceDistances": "kseg.metrics",
-    "Settings": "kseg.train",
-    "class_weights_from": "kseg.data.class_weights",
-    "fit": "kseg.train",
+    "Settings": "kseg.training.settings",
+    "class_weights_from": "kseg.checks.class_weights",
+    "fit": "kseg.training.fit",
     "losses": None,
     "metrics": None,
     "models": None,
-    "report": None,
+    "pictures": None,
+    "reports": None,
     "weights": None,
 }
 
-__all__ = ["Run", "__version__", "data", "evaluate", "export", "load", "predict", *_LAZY]
+__all__ = ["Run", "__version__", "check", "data", "evaluate", "export", "load", "predict", *_LAZY]
 
-
-def __getattr__(name):
-    if name not in _LAZY:
-        raise AttributeError(f"module 'kseg' has no attribute {name!r}")
-    module = _LAZY[name]
-    if module is None:
-        return importlib.import_module(f"kseg.{name}")
-    return getattr(importlib.import_module(module), name)
+__getattr__, _ = lazy("kseg", _LAZY)
 
 
 def __dir__():

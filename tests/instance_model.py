@@ -78,7 +78,7 @@ def source_of(found, crowd=None, **fields):
     """
     import tensorflow as tf
 
-    from kseg.paste import paste_masks
+    from kseg.ops.paste import paste_masks
 
     def sample(index):
         each = found[index]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kseg.cli import main
+from kseg.cli.main import main
 
 
 def opened(path):
@@ -22,7 +22,7 @@ def opened(path):
 def process(*arguments):
     """Runs the command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "kseg.cli", *map(str, arguments)],
+        [sys.executable, "-m", "kseg", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "120"},
@@ -152,7 +152,7 @@ def test_resume_of_a_finished_run_scores_it_again(kseg, run):
 
 
 def test_help_needs_no_keras():
-    code = "import sys, kseg.cli; kseg.cli._parser(); print('keras' in sys.modules)"
+    code = "import sys, kseg.cli.main; kseg.cli.main.parser(); print('keras' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "False"
 
@@ -274,7 +274,7 @@ def test_fit_takes_other_models(run, kseg, tmp_path):
         *("--encoder", "efficientnet_lite0", "--freeze", "--width", 8),
         *("--size", "32x32", "--batch-size", 2, "--epochs", 1),
     )
-    from kseg.runs import Run
+    from kseg.runs.run import Run
 
     model = Run.open(tmp_path / "run").load_model()
     assert model.name == "deeplabv3plus"

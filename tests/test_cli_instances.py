@@ -7,9 +7,9 @@ import pytest
 from instance_model import NAMES, InstanceModel, detections, photo, source_of
 from PIL import Image
 
-from kseg.cli import main
-from kseg.data.layouts import write_coco
-from kseg.runs import Run
+from kseg.cli.main import main
+from kseg.data.writers.layouts import write_coco
+from kseg.runs.run import Run
 
 pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
 

@@ -10,8 +10,8 @@ import pytest
 from instance_model import NAMES, InstanceModel, detections, source_of
 
 import kseg
-from kseg.data.layouts import write_coco
-from kseg.evaluate_instances import AP
+from kseg.data.writers.layouts import write_coco
+from kseg.evaluation.instance import AP
 
 pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
 

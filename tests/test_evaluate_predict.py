@@ -206,7 +206,7 @@ def test_predict_names_a_wrong_shape():
 @pytest.mark.parametrize("resize", [(24, 30), (70, 90)])
 def test_photos_can_be_resized_for_the_network(rng, resize):
     """The aspect stays; logits, not ids, are brought back to the photo's size."""
-    from kseg.paste import bilinear
+    from kseg.ops.resize import bilinear
 
     model = kseg.build_unet(4, width=4, depth=2, compile=False)
     photo = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.runs import save_model
+from kseg.models.saving import save_model
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
@@ -173,7 +173,7 @@ def test_signatures_on_request(tmp_path, photos):
     left, right = (kseg.predict(model, photos[0][:, part]) for part in (slice(32), slice(9, 41)))
     np.testing.assert_array_equal(ids, np.hstack([left[:, :20], right[:, 11:]]))
     picture = signature(exported, "overlay", image_bytes=[png(photos[0])])["overlay_bytes"][0]
-    expected = kseg.report.overlay(photos[0], kseg.predict(model, photos[0]), colors)
+    expected = kseg.pictures.overlay(photos[0], kseg.predict(model, photos[0]), colors)
     np.testing.assert_array_equal(pixels(picture), expected)
     about = json.loads((exported.path / "assets.extra" / "kseg.json").read_text())
     assert list(about["signatures"]) == list(names) and about["name"] == "street"
@@ -209,7 +209,7 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch):
     """A written model that is another one is refused, and leaves no trace."""
     if not TENSORFLOW:
         pytest.skip("needs the writer in this process")
-    from kseg.serving import saved_model
+    from kseg.deployment.saved_model import write as saved_model
 
     write, other = saved_model.write, small_unet()
     monkeypatch.setattr(
@@ -243,6 +243,13 @@ def test_mistakes_are_named_before_anything_is_written(tmp_path, options, messag
     assert not (tmp_path / "out").exists()
 
 
+def test_photos_of_other_classes_are_refused(tmp_path):
+    source = kseg.data.shapes("val", count=2)  # of six classes
+    with pytest.raises(ValueError, match="6"):
+        kseg.export(small_unet(4), tmp_path / "out", source=source, verbose=False)
+    assert not list(tmp_path.rglob("saved_model.pb"))
+
+
 def test_what_can_be_exported(tmp_path):
     with pytest.raises(TypeError, match="expected a Keras model, a kseg.Run, or the path"):
         kseg.export(7, tmp_path)
@@ -253,7 +260,7 @@ def test_what_can_be_exported(tmp_path):
 
 
 def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
-    from kseg.cli import main
+    from kseg.cli.main import main
 
     model = small_unet(6)
     names = ("sky", "road", "car", "tree", "sign", "person")

@@ -9,8 +9,11 @@ from instance_model import InstanceModel, detections, photo
 from PIL import Image
 
 import kseg
-from kseg.instances import BUCKET, JAX_BUCKET, detect, resized_size
-from kseg.paste import paste_masks
+from kseg.ops.paste import paste_masks
+from kseg.ops.resize import resized_size
+from kseg.prediction.batching import BUCKET, JAX_BUCKET
+from kseg.prediction.instance import detect
+from kseg.prediction.results import Instances
 
 SIZES = [(40, 56), (130, 90), (40, 56), (200, 210), (57, 33)]
 
@@ -66,7 +69,7 @@ def test_predict_takes_what_users_have(found, write_image):
     grey = array[:, :, 0]
     for image in (array, array.astype("float64"), str(path), path, Image.fromarray(array), grey):
         one = kseg.predict(model, image)
-        assert isinstance(one, kseg.instances.Instances)
+        assert isinstance(one, Instances)
         assert (one.scores >= 0.5).all() and one.masks.shape[1:] == SIZES[1]
     assert len(kseg.predict(model, [path])) == 1
     assert kseg.predict(model, []) == []

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from kseg.paste import bilinear, paste_masks, pasted
+from kseg.ops.paste import paste_masks, pasted
+from kseg.ops.resize import bilinear
 
 
 def sampled(image, at, length, new_length, axis):

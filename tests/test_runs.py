@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.runs import Run, load_model, replacing, save_model
+from kseg.base.atomic import replacing
+from kseg.models.saving import load_model, save_model
+from kseg.runs.run import Run
 
 BACKENDS = ("tensorflow", "jax", "torch")
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.train import class_weights
+from kseg.checks.statistics import class_weights
+from kseg.training.settings import from_dict
 
 SETTINGS = {
     "size": (32, 32),
@@ -129,7 +130,7 @@ def test_kill_9_loses_only_the_steps_since_the_checkpoint(tmp_path):
     step = int(saved.optimizer.iterations)
     assert 5 <= step < 100 and step % 5 == 0  # in the middle of the first epoch
     settings = json.loads((run / "run.json").read_text())["settings"]
-    settings = kseg.train.from_dict({**settings, "epochs": 1})
+    settings = from_dict({**settings, "epochs": 1})
     train = kseg.data.shapes("train", size=(32, 32), count=400)
     resumed = kseg.fit(None, train, run=run, settings=settings, resume=True)
     assert int(resumed.optimizer.iterations) == 100

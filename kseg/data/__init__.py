@@ -1,22 +1,22 @@
 """What to learn from: readers that return a `Source`, and batches made of it."""
 
-from kseg.data.camvid import camvid
-from kseg.data.check import check
-from kseg.data.cityscapes import cityscapes
-from kseg.data.coco import coco
-from kseg.data.folder import folder
-from kseg.data.pipeline import batches, samples, steps_per_epoch
-from kseg.data.records import records, write_records
-from kseg.data.shapes import shapes
+from kseg.data.pipeline import batches, steps_per_epoch
+from kseg.data.readers.camvid import camvid
+from kseg.data.readers.cityscapes import cityscapes
+from kseg.data.readers.coco import coco
+from kseg.data.readers.folder import folder
+from kseg.data.readers.records import records
+from kseg.data.readers.shapes import shapes
+from kseg.data.readers.tfds import tfds
+from kseg.data.readers.voc import voc
+from kseg.data.sample import samples
 from kseg.data.source import Source
-from kseg.data.tfds import tfds
-from kseg.data.voc import voc
+from kseg.data.writers.records import write_records
 
 __all__ = [
     "Source",
     "batches",
     "camvid",
-    "check",
     "cityscapes",
     "coco",
     "folder",

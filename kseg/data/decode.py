@@ -9,11 +9,18 @@ import struct
 
 import numpy as np
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.tensorflow import tensorflow
+from kseg.data.errors import require
 
 GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # colour types of the PNG specification, section 11.2.1
+
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
 PNG_START = 33  # bytes of a signature and a header
+
+
 REDUCTIONS = (1, 2, 4, 8)  # what libjpeg can divide both sides by while it decodes
 
 
@@ -274,21 +281,6 @@ def relabel(mask, values, void_values, void, path):
         ),
     )
     return label
-
-
-def require(condition, message):
-    """Fails the step in flight with `message()`, a string tensor, unless `condition` holds.
-
-    The message starts with "kseg: ", by which `kseg.data.check.explain` knows it for our own. It is
-    put together only when it is needed.
-    """
-    tf = tensorflow()
-
-    def fail():
-        tf.debugging.Assert(False, [tf.strings.join(["kseg: ", message()])])
-        return False
-
-    tf.cond(condition, lambda: True, fail)
 
 
 def _no_class(path, value, expected):

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")
+
+
 MASKS = (".png",)  # a mask saved as JPEG has lost its ids
 
 
@@ -127,3 +129,23 @@ def _read(path, array):
         raise ValueError(
             f"{str(path)!r} cannot be read as an image ({error}). Replace or remove the file."
         ) from error
+
+
+def as_array(image, channels):
+    """A path, a Pillow image or an array as an array `(H, W, channels)`; clear errors."""
+
+    if isinstance(image, (str, Path)):
+        array = load_photo(image)
+    elif isinstance(image, np.ndarray) or not hasattr(image, "convert"):
+        array = np.asarray(image)
+    else:
+        array = photo_array(image)
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim == 3 and array.shape[-1] == 1 and channels > 1:
+        array = np.repeat(array, channels, axis=-1)
+    if array.ndim != 3 or array.shape[-1] != channels or 0 in array.shape:
+        raise ValueError(
+            f"image of shape {array.shape}: expected (height, width, {channels}) for this model."
+        )
+    return array

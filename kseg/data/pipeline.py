@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from kseg.data._tensorflow import converted, mapped, tensorflow
-from kseg.data.sample import decoded, read, size_of
+from kseg.base.tensorflow import converted, mapped, tensorflow
+from kseg.data.sample import constants, decoded, read, size_of
 
 MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
 
@@ -67,7 +67,7 @@ def batches(
     _check_arguments(size, batch_size, augment, max_instances)
     tf = tensorflow()
     if cache is not None:
-        from kseg.data.records import cached
+        from kseg.data.cache import cached
 
         source = cached(source, cache)
     training = bool(augment)
@@ -178,31 +178,9 @@ def padded(sample, count):
     }
 
 
-def constants(source):
-    """The columns of a source as eager tensors on the CPU: graphs refer to them, not copy them."""
-    tf = tensorflow()
-    with tf.device("CPU"):
-        return {name: tf.constant(rows) for name, rows in source.columns.items()}
-
-
 def steps_per_epoch(source, batch_size):
     """Training batches in an epoch: incomplete ones are dropped, but never the only one."""
     return max(1, len(source) // batch_size)
-
-
-def samples(source):
-    """Yields every sample in order at its own size, decoded ahead in parallel.
-
-    Yields:
-        dict of NumPy arrays with the keys of `Source`.
-    """
-    tf = tensorflow()
-    columns = constants(source)
-    ds = mapped(
-        tf.data.Dataset.range(len(source)),
-        lambda index: read(source, {name: rows[index] for name, rows in columns.items()}),
-    )
-    yield from ds.prefetch(2).as_numpy_iterator()
 
 
 def _one_epoch(tf, count, seed):

@@ -3,8 +3,32 @@
 The keys of a sample are those of `Source`. Axes: H, W the image; N the instances.
 """
 
-from kseg.data._tensorflow import converted, tensorflow
-from kseg.data.decode import decode_image, photo_size, require
+from kseg.base.tensorflow import converted, mapped, tensorflow
+from kseg.data.decode import decode_image, photo_size
+from kseg.data.errors import require
+
+
+def constants(source):
+    """The columns of a source as eager tensors on the CPU: graphs refer to them, not copy them."""
+    tf = tensorflow()
+    with tf.device("CPU"):
+        return {name: tf.constant(rows) for name, rows in source.columns.items()}
+
+
+def samples(source):
+    """Yields every sample in order at its own size, decoded ahead in parallel.
+
+    Yields:
+        dict of NumPy arrays with the keys of `Source`.
+    """
+    tf = tensorflow()
+    columns = constants(source)
+    ds = mapped(
+        tf.data.Dataset.range(len(source)),
+        lambda index: read(source, {name: rows[index] for name, rows in columns.items()}),
+    )
+    yield from ds.prefetch(2).as_numpy_iterator()
+
 
 MAPS = ("label", "masks")  # whatever moves with the image's pixels, its last two axes H, W
 

@@ -38,7 +38,7 @@ class Source:
             COCO's 1..90 with gaps, Cityscapes' 7, 8, 11, ... Result files want it.
         image_ids: The data set's own number for each sample, where it has one, as COCO; likewise.
         problems: What the reader itself knows to be wrong with a sample: a function from its
-            position to a list of `(kind, message)`, for `kseg.data.check`.
+            position to a list of `(kind, message)`, for `kseg.check`.
 
     Example:
 
@@ -94,7 +94,7 @@ class Source:
 
     def __getitem__(self, index):
         """Reads one sample: a dict of NumPy arrays."""
-        from kseg.data._tensorflow import tensorflow
+        from kseg.base.tensorflow import tensorflow
         from kseg.data.sample import read
 
         tf = tensorflow()
@@ -115,17 +115,10 @@ class Source:
         )
 
 
-def default_colors(count):
-    """`count` distinct colours: the Pascal VOC palette, bit-reversed counting in three channels.
+def spread(length, count):
+    """`count` positions evenly spread over `length`, the first and the last among them.
 
-    >>> default_colors(3)
-    ((0, 0, 0), (128, 0, 0), (0, 128, 0))
+    >>> spread(101, 3), spread(2, 3)
+    ([0, 50, 100], [0, 1])
     """
-    colors = []
-    for index in range(count):
-        rgb = [0, 0, 0]
-        for bit in range(8):  # three bits of the index at a time, most significant output first
-            for channel in range(3):
-                rgb[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
-        colors.append(tuple(rgb))
-    return tuple(colors)
+    return np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()

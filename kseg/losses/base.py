@@ -9,7 +9,8 @@ import numbers
 import keras
 from keras import ops
 
-from kseg.losses.pixels import REDUCE, check_choice, plain_weights
+from kseg.base.arguments import check_choice
+from kseg.losses.pixels import REDUCE, plain_weights
 from kseg.ops.labels import void_ids
 
 

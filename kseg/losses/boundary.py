@@ -8,15 +8,9 @@ import math
 import keras
 from keras import ops
 
+from kseg.base.arguments import check_range
 from kseg.losses.base import SegmentationLoss
-from kseg.losses.pixels import (
-    check_range,
-    harden,
-    mean_of_pixels,
-    prepare,
-    probabilities,
-    scored_classes,
-)
+from kseg.losses.pixels import harden, mean_of_pixels, prepare, probabilities, scored_classes
 
 
 def boundary(

@@ -3,14 +3,9 @@
 import keras
 from keras import ops
 
+from kseg.base.arguments import check_range
 from kseg.losses.base import SegmentationLoss
-from kseg.losses.pixels import (
-    check_range,
-    log_probabilities,
-    mean_of_pixels,
-    prepare,
-    weigh_by_class,
-)
+from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
 
 
 def cross_entropy(

@@ -7,11 +7,11 @@ N pixels of a unit.
 import keras
 from keras import ops
 
+from kseg.base.arguments import check_choice
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import (
     ABSENT,
     REDUCE,
-    check_choice,
     harden,
     mean_of_classes,
     prepare,

@@ -5,10 +5,9 @@ Axes: B batch, ... pixels, C classes scored (1 where there is one channel), U un
 
 from keras import ops
 
+from kseg.base.arguments import check_choice, check_range
 from kseg.losses.pixels import (
     ABSENT,
-    check_choice,
-    check_range,
     mean_of_classes,
     prepare,
     probabilities,

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kseg.base.arguments import check_choice
 from kseg.ops.labels import (
     num_classes_of,
     one_hot,
@@ -25,6 +26,8 @@ from kseg.ops.labels import (
 )
 
 REDUCE = ("batch", "image")
+
+
 ABSENT = ("ignore", "penalize")
 
 
@@ -226,24 +229,3 @@ def plain_weights(class_weight):
             f"class_weight must hold finite numbers >= 0, received class_weight={class_weight}."
         )
     return plain
-
-
-def check_choice(argument, value, choices):
-    """Raises ValueError if an argument is none of its choices."""
-    if value not in choices:
-        raise ValueError(f"{argument} must be one of {choices}, received {argument}={value!r}.")
-
-
-def check_range(argument, value, *, above=None, at_least=None, at_most=None):
-    """Raises ValueError unless a number is finite, > `above`, >= `at_least` and <= `at_most`."""
-    limits = {">": above, ">=": at_least, "<=": at_most}
-    fits = (
-        isinstance(value, (int, float, np.number))
-        and math.isfinite(value)
-        and (above is None or value > above)
-        and (at_least is None or value >= at_least)
-        and (at_most is None or value <= at_most)
-    )
-    if not fits:
-        wanted = " and ".join(f"{sign} {x}" for sign, x in limits.items() if x is not None)
-        raise ValueError(f"{argument} must be a number {wanted}, received {argument}={value!r}.")

@@ -5,6 +5,8 @@ import io
 
 import numpy as np
 
+from kseg.base.optional import _pycocotools
+
 AREAS = ("all", "small", "medium", "large")  # in pycocotools' order
 
 
@@ -100,9 +102,3 @@ def _summary(precision):
         **{f"ap_{area}": mean(precision[..., i]) for i, area in enumerate(AREAS) if i},
         "classes": np.array([mean(each) for each in precision[..., 0].transpose(2, 0, 1)]),
     }
-
-
-def _pycocotools():
-    from kseg.data.coco_json import pycocotools_mask
-
-    return pycocotools_mask()

@@ -6,12 +6,17 @@ from keras import ops
 
 from kseg.metrics.base import CountingMetric, class_count, count_pairs, divide
 from kseg.ops import labels as labels_
+from kseg.ops.decisions import top_class
 
 # A confidence is kept as an integer of 24 bits, in units of 1 / UNIT: a rounding of 3e-8, what
 # float32 itself has near 1. Its sum over pixels would overflow int32 at 128 pixels, so what is
 # counted is how often each value of each of its three bytes comes, and of its correctness (0 or 1).
 UNIT = 2**24 - 1
+
+
 BYTE = 256
+
+
 PARTS = ("low byte", "middle byte", "high byte", "correct")
 
 
@@ -177,31 +182,3 @@ class ExpectedCalibrationError(CountingMetric):
         # Floats from here: the sum in units would leave int64 at 2**39 pixels.
         confidence = (low + middle * float(BYTE) + high * float(BYTE**2)) / UNIT
         return xp.sum(counts[0], axis=-1), confidence, correct
-
-
-def top_class(scores, from_logits=True):
-    """The predicted class and its probability.
-
-    Args:
-        scores: Logits or probabilities (B, ..., C); C = 1 is binary.
-        from_logits: Which of the two. Defaults to True.
-
-    Returns:
-        Class ids, int32 (B, ...), and confidences, float32 (B, ...).
-
-    Example:
-
-    >>> ids, confidence = top_class(np.array([[0.0, 0.0]]))
-    >>> int(ids[0]), float(confidence[0])
-    (0, 0.5)
-    """
-    scores = ops.cast(scores, "float32")
-    if scores.shape[-1] == 1:
-        score = scores[..., 0]
-        predicted = score > (0.0 if from_logits else 0.5)
-        probability = ops.sigmoid(score) if from_logits else score
-        confidence = ops.where(predicted, probability, 1.0 - probability)
-        return ops.cast(predicted, "int32"), confidence
-    probabilities = ops.softmax(scores, axis=-1) if from_logits else scores
-    # argmax of the scores, as everywhere: two logits may round to one probability
-    return ops.cast(ops.argmax(scores, axis=-1), "int32"), ops.max(probabilities, axis=-1)

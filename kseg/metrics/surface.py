@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kseg.base.optional import _kd_tree
 from kseg.metrics.base import divide
 from kseg.ops import labels as labels_
 
@@ -119,13 +120,3 @@ def _surface(mask, void):
     inside = np.pad(mask | void, 1)
     neighbours = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
     return mask & ~void & ~neighbours
-
-
-def _kd_tree():
-    try:
-        from scipy.spatial import cKDTree
-    except ImportError as error:
-        raise ImportError(
-            "surface distances need SciPy, which is not installed: pip install kseg[surface]"
-        ) from error
-    return cKDTree

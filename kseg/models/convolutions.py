@@ -15,8 +15,8 @@ one core (2026-11-24, JAX 0.10.2, PyTorch 2.13, TensorFlow 2.21):
 import keras
 from keras import ops
 
+from kseg.base.platform import is_jax_on_cpu
 from kseg.ops.depthwise import depthwise_conv
-from kseg.ops.platform import is_jax_on_cpu
 
 
 @keras.saving.register_keras_serializable(package="kseg")

@@ -31,29 +31,27 @@ unless another is given, where the paper's best is a modified Xception.
 
 import keras
 
+from kseg.models.arguments import check_arguments, check_deepest, check_output_stride, check_width
 from kseg.models.blocks import (
-    BATCH_NORM,
-    Enlarge,
-    PadToStride,
-    ResizeLike,
-    check_arguments,
-    logits_head,
-)
-from kseg.models.convolutions import DepthwiseConv2D
-from kseg.models.defaults import compile_semantic
-from kseg.models.encoders import encode
-from kseg.models.fcn_head import (
-    check_deepest,
-    check_output_stride,
-    check_width,
     conv_norm_relu,
     deepest_feature,
+    logits_head,
     resized_logits,
+    separable_conv_norm_relu,
 )
+from kseg.models.defaults import compile_semantic
+from kseg.models.encoders import encode
+from kseg.models.layers import Enlarge, PadToStride, ResizeLike
 
 RATES_V3 = (12, 24, 36)  # torchvision's at every output stride; the paper's at 8
+
+
 RATES_V3PLUS = {16: (6, 12, 18), 8: (12, 24, 36)}  # by output stride: doubled as the stride halves
+
+
 LOW_LEVEL_WIDTH = 48  # V3+, table 1
+
+
 DROPOUT = 0.5
 
 
@@ -185,22 +183,6 @@ def build_deeplabv3plus(
     if compile:
         compile_semantic(model, num_classes)
     return model
-
-
-def separable_conv_norm_relu(x, filters, kernel, *, dilation=1, name):
-    """Depthwise convolution, batch norm, ReLU, then 1x1 convolution, batch norm, ReLU."""
-    x = DepthwiseConv2D(
-        kernel,
-        padding="same",
-        dilation_rate=dilation,
-        use_bias=False,
-        # each filter sees one channel: 9 values in and out, not the 9 * C of "he_normal"
-        depthwise_initializer=keras.initializers.VarianceScaling(2.0, mode="fan_out"),
-        name=f"{name}_depthwise_conv",
-    )(x)
-    x = keras.layers.BatchNormalization(**BATCH_NORM, name=f"{name}_depthwise_norm")(x)
-    x = keras.layers.ReLU(name=f"{name}_depthwise_relu")(x)
-    return conv_norm_relu(x, filters, 1, name=name)  # (B, H, W, filters)
 
 
 def atrous_pyramid(x, width, rates, *, block=conv_norm_relu):

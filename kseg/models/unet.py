@@ -21,17 +21,12 @@ pixels take the place of up-convolutions, which learned more slowly from pretrai
 
 import keras
 
-from kseg.models.blocks import (
-    Enlarge,
-    Normalize,
-    PadToStride,
-    check_arguments,
-    convolutions,
-    logits_head,
-)
+from kseg.models.arguments import check_arguments
+from kseg.models.blocks import convolutions, logits_head
 from kseg.models.convolutions import UpConv2D
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
+from kseg.models.layers import Enlarge, Normalize, PadToStride
 
 # channels of the expanding path on an encoder, by stride
 DECODER_WIDTHS = {16: 256, 8: 128, 4: 64, 2: 32, 1: 16}

@@ -16,7 +16,7 @@ Axes: B batch, H and W rows and columns in, h and w out, C channels, K the kerne
 
 from keras import ops
 
-from kseg.ops.platform import is_jax_on_cpu
+from kseg.base.platform import is_jax_on_cpu
 
 
 def depthwise_conv(x, kernel, stride=1, padding="same", dilation=1):

@@ -6,6 +6,8 @@ Axes: B batch, A anchors (or regions), M objects, S places of the sample.
 from keras import ops
 
 NEGATIVE, IGNORED = -1, -2
+
+
 # An anchor that lies at least this much in a crowd region is no background.
 CROWD_OVERLAP = 0.5
 

@@ -17,6 +17,8 @@ from keras import ops
 from kseg.ops.boxes import overlaps
 
 NOTHING = -1e30  # score of what is no candidate; finite, because XLA's sorting dislikes infinities
+
+
 BLOCK = 256  # boxes taken at a time; fewer save time, and cost it where each block is compiled
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 TORCH_SUFFIXES = (".pth", ".pt")
+
+
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 
 

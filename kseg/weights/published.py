@@ -12,6 +12,7 @@ import keras
 
 BASE = "https://download.pytorch.org/models/"
 
+
 # model -> {weights: file}, the best last
 FILES = {
     "resnet18": {"IMAGENET1K_V1": "resnet18-f37072fd.pth"},

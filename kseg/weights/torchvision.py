@@ -40,8 +40,12 @@ from kseg.weights.torchvision_mask_rcnn import COCO_CLASSES
 
 __all__ = ["COCO_CLASSES", "load", "state_dict"]
 
+
 WITHOUT_EPSILON = (Path(FILES["maskrcnn_resnet50_fpn"]["COCO_V1"]).stem,)
+
+
 TRUNK = re.compile(r"(conv1|bn1|layer[1-4]_\d+_(conv[123]|bn[123]|downsample_[01]))")
+
 
 # kseg layer -> torchvision module
 HEADS = {
@@ -67,10 +71,16 @@ HEADS = {
     "head": "classifier.4",
 }
 
+
 # parts of a checkpoint that have no place in a kseg model: read over, and named by `load`
 LEFT_OUT = ("aux_classifier.", "fc.")
+
+
 HEAD_KEYS = ("classifier.", "backbone.fpn.", "rpn.", "roi_heads.")
+
+
 COUNTER = "num_batches_tracked"
+
 
 # number of axes -> which of Keras' axes PyTorch has first, second, ...: plain convolutions swap
 # input and output channels between them as transposed ones do

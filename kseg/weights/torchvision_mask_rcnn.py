@@ -25,11 +25,17 @@ HEADS = {
     "mask_predictor_mask_fcn_logits": "roi_heads.mask_predictor.mask_fcn_logits",
 }
 
+
 # The published weights name classes by COCO's category ids, 1 to 90, of which ten were never used.
 COCO_CLASSES = tuple(sorted({*range(1, 91)} - {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}))
 
+
 FLATTENED = "roi_heads.box_head.fc6.weight"
+
+
 COUNTED = "roi_heads.box_predictor.cls_score.bias"  # one number a class
+
+
 OF_CLASSES = tuple(
     f"roi_heads.{module}.{parameter}"
     for module in (

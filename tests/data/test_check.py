@@ -1,4 +1,4 @@
-"""`kseg.data.check`: clean and real sets, statistics, and each detector by itself."""
+"""`kseg.check`: clean and real sets, statistics, and each detector by itself."""
 
 import dataclasses
 import shutil
@@ -10,12 +10,14 @@ import pytest
 from PIL import Image
 
 import kseg
-from kseg.check_cli import shortened
-from kseg.data.check import Report, check_samples, class_weights
-from kseg.data.check.duplicates import near_duplicates
-from kseg.data.check.look import Facts
-from kseg.data.check.masks import ghosts, interpolated
-from kseg.data.shapes import COLORS, draw_scene
+from kseg.checks.check import check_samples
+from kseg.checks.duplicates import near_duplicates
+from kseg.checks.findings import Report
+from kseg.checks.mask_values import ghosts, interpolated
+from kseg.checks.one_sample import Facts
+from kseg.checks.statistics import class_weights
+from kseg.cli.check import shortened
+from kseg.data.readers.shapes import COLORS, draw_scene
 
 SIZE = (64, 88)
 SPLITS = ("train", "val")
@@ -67,7 +69,7 @@ class TestMasks:
             write_image(f"images/{index}.png", photo)
             write_image(f"masks/{index}.png", mask)
         source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", "abc")
-        assert not kseg.data.check(source).findings
+        assert not kseg.check(source).findings
 
     def test_cityscapes_label_ids(self, tmp_path, write_image):
         for index in range(2):
@@ -78,7 +80,7 @@ class TestMasks:
         source = kseg.data.folder(
             tmp_path / "images", tmp_path / "masks", list("abcdefghijklmnopqrs")
         )
-        assert names(kseg.data.check(source))["cityscapes_ids"] == ["0.png", "1.png"]
+        assert names(kseg.check(source))["cityscapes_ids"] == ["0.png", "1.png"]
 
     def test_black_and_white_masks_beside_masks_with_void(self, tmp_path, write_image):
         for index in range(4):
@@ -91,7 +93,7 @@ class TestMasks:
                 np.where(mask == 1, 255, 0).astype(np.uint8) if index == 2 else mask,
             )
         source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", "ab")
-        report = kseg.data.check(source)
+        report = kseg.check(source)
         assert report.ok and names(report) == {"maybe_black_and_white": ["2.png"]}
 
 
@@ -135,19 +137,19 @@ def test_instances(tmp_path):
             "set", {"image": images}, decode, "ab", COLORS[:2], ("x",), task="instance"
         )
 
-    report = kseg.data.check(source())
+    report = kseg.check(source())
     assert not report.findings and report.sources[0].instances.tolist() == [1, 1]
     assert report.sources[0].pixels.tolist() == [63, 63]
     empty = masks.copy()
     empty[1] = 0
-    assert names(kseg.data.check(source(masks=empty))) == {"empty_instance": ["x"]}
+    assert names(kseg.check(source(masks=empty))) == {"empty_instance": ["x"]}
     boxes = np.array([[3, 2, 12, 9], [3, 2, 40, 9]], np.float32)
-    assert names(kseg.data.check(source(boxes=boxes))) == {"box_outside": ["x"]}
-    assert "unknown_id" in names(kseg.data.check(source(classes=np.array([0, 2], np.int32))))
+    assert names(kseg.check(source(boxes=boxes))) == {"box_outside": ["x"]}
+    assert "unknown_id" in names(kseg.check(source(classes=np.array([0, 2], np.int32))))
     known = dataclasses.replace(
         source(), problems=lambda index: [("box outside", f"box of {index}")]
     )
-    (finding,) = kseg.data.check(known).findings
+    (finding,) = kseg.check(known).findings
     assert (finding.kind, finding.severity, finding.message) == (
         "box_outside",
         "warning",
@@ -158,13 +160,13 @@ def test_instances(tmp_path):
 def test_generated_scenes_are_clean():
     for instances in (False, True):
         sources = [kseg.data.shapes(s, count=40, instances=instances) for s in SPLITS]
-        assert not kseg.data.check(*sources).findings
+        assert not kseg.check(*sources).findings
 
 
 def test_real_camvid_is_clean(camvid_root):
     train, val = (kseg.data.camvid(camvid_root, split) for split in SPLITS)
     # neighbours in time: the val drive was labelled 15 times a second
-    report = kseg.data.check(train.subset(range(0, 367, 16)), val.subset(range(10, 34)))
+    report = kseg.check(train.subset(range(0, 367, 16)), val.subset(range(10, 34)))
     assert not report.findings
     assert report.sources[0].sizes == {(360, 480): 23}
     assert report.sources[0].suggested_size == (352, 480)
@@ -180,7 +182,7 @@ def test_real_nuclei_are_clean(tmp_path, camvid_root):
             nuclei = np.array(labels) > 0
         Image.fromarray(nuclei.astype(np.uint8)).save(tmp_path / "masks" / path.name)
     source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", ["ground", "nucleus"])
-    assert not kseg.data.check(source).findings
+    assert not kseg.check(source).findings
 
 
 def test_statistics_of_two_small_masks(tmp_path, write_image):
@@ -191,7 +193,7 @@ def test_statistics_of_two_small_masks(tmp_path, write_image):
         write_image(f"images/{index}.png", draw_scene(1, index, shape)["image"])
         write_image(f"masks/{index}.png", mask)
     source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", ["a", "b", "c"])
-    report = kseg.data.check(source)
+    report = kseg.check(source)
     kinds = ["maybe_black_and_white", "absent_class"]
     assert report.ok and [f.kind for f in report.warnings] == kinds
     (stats,) = report.sources
@@ -205,13 +207,13 @@ def test_statistics_of_two_small_masks(tmp_path, write_image):
 def test_limit_and_progress():
     source = kseg.data.shapes("val", count=20)
     seen = []
-    report = kseg.data.check(source, limit=7, progress=lambda *done: seen.append(done))
+    report = kseg.check(source, limit=7, progress=lambda *done: seen.append(done))
     assert report.sources[0].read == 7 and seen == [(i + 1, 7) for i in range(7)]
     for wrong in (0, 2.5):
         with pytest.raises(ValueError, match="limit="):
-            kseg.data.check(source, limit=wrong)
+            kseg.check(source, limit=wrong)
     with pytest.raises(ValueError, match="no source"):
-        kseg.data.check()
+        kseg.check()
 
 
 def test_errors_are_raised_with_file_and_remedy(pair_folders, write_image):
@@ -222,7 +224,7 @@ def test_errors_are_raised_with_file_and_remedy(pair_folders, write_image):
     with pytest.raises(ValueError, match="p2.png.*28x20.*56x40.*never resize.*2 files") as error:
         check_samples(source)
     assert "\n" not in str(error.value)
-    report = kseg.data.check(source)
+    report = kseg.check(source)
     assert not report.ok and report.sources[0].read == 4
     with pytest.raises(ValueError, match="p2.png"):
         report.raise_on_errors()

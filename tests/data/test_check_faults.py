@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 import kseg
-from kseg.check_page import page
-from kseg.data.camvid import CLASSES as CAMVID
-from kseg.data.check import Finding
-from kseg.data.check.findings import KINDS
-from kseg.data.shapes import CLASS_NAMES, COLORS, draw_scene
-from kseg.data.source import VOID, default_colors
+from kseg.base.colors import default_colors
+from kseg.checks.findings import KINDS, Finding
+from kseg.data.readers.camvid import CLASSES as CAMVID
+from kseg.data.readers.shapes import CLASS_NAMES, COLORS, draw_scene
+from kseg.data.source import VOID
+from kseg.reports.check import page
 
 SIZE = (64, 88)
 SPLITS = ("train", "val")
@@ -347,7 +347,7 @@ def harmed(layout, tmp_path_factory):
             paths[fault] = harm(here)
             partner = "val01" if fault == "photo of another split" else f"train{here.other:02}"
             concerned[fault] = {paths[fault].stem, partner}
-    report = kseg.data.check(*(dataclasses.replace(layout, root=root).open(s) for s in SPLITS))
+    report = kseg.check(*(dataclasses.replace(layout, root=root).open(s) for s in SPLITS))
     return paths, concerned, report
 
 
@@ -377,7 +377,7 @@ def test_no_sound_file_is_blamed(harmed):
 
 
 def test_nothing_is_found_in_a_clean_set(layout):
-    report = kseg.data.check(*(layout.open(split) for split in SPLITS))
+    report = kseg.check(*(layout.open(split) for split in SPLITS))
     assert not [f for f in report.findings if f.kind != "absent_class" or "train" in f.source]
 
 

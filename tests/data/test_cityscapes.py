@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import kseg
-from kseg.data.cityscapes import CLASSES, LABEL_IDS, THING_IDS
-from kseg.data.layouts import write_cityscapes
-from kseg.data.source import default_colors
+from kseg.base.colors import default_colors
+from kseg.data.readers.cityscapes import CLASSES, LABEL_IDS, THING_IDS
+from kseg.data.writers.layouts import write_cityscapes
 
 NAME = "{}_00000{}_000000"
 SIZE = (20, 36)  # of these little streets, with room for every label id
@@ -110,7 +110,7 @@ def test_train_ids_under_the_name_of_label_ids(make):
 
 
 def test_a_single_wrong_mask_is_named(make, monkeypatch):
-    monkeypatch.setattr(sys.modules["kseg.data.cityscapes"], "PROBED", 1)  # the first
+    monkeypatch.setattr(sys.modules["kseg.data.readers.cityscapes"], "PROBED", 1)  # the first
     root = make("a", 1, labelTrainIds=train_ids())
     make("a", 2, labelTrainIds=label_ids())
     with pytest.raises(Exception, match=r'a_000002_000000_gtFine_labelTrainIds.png".*0\.\.18'):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import kseg
-from kseg.data.layouts import write_coco
-from kseg.data.rle import END, decode_rles, parse
+from kseg.data.coco_format.rle import END, decode_rles, parse
+from kseg.data.writers.layouts import write_coco
 
 mask_api = pytest.importorskip("pycocotools.mask", reason='needs pip install "kseg[coco]"')
 

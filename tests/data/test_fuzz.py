@@ -31,10 +31,10 @@ from data.damage import (
 from PIL import Image
 
 import kseg
-from kseg.data.check import explain, naming_bad_files
-from kseg.data.check.look import Looker
+from kseg.checks.one_sample import SampleReader
+from kseg.data.bad_files import explain, naming_bad_files
 from kseg.data.files import load_mask, load_photo
-from kseg.data.named import Named
+from kseg.data.spec import DataSpec
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="nothing of a backend"),
@@ -64,7 +64,7 @@ def folder_of(root, pairs):
 
 def outcomes(source):
     """Reads every sample as `check` does: the sample, or its error, which names a file."""
-    looker = Looker(source, thorough=False)
+    looker = SampleReader(source, thorough=False)
     for index in range(len(source)):
         files = [str(source.columns[name][index]) for name in ("image", "label")]
         try:
@@ -76,7 +76,7 @@ def outcomes(source):
 
 def checked(source, bad):
     """`check` reports every file in `bad`."""
-    report = kseg.data.check(source, duplicates=False)
+    report = kseg.check(source, duplicates=False)
     reported = {file for finding in report.errors for file in finding.files}
     assert bad <= reported, sorted(bad - reported)[:3]
     assert all(str(finding) and "\n" not in finding.message for finding in report.findings)
@@ -222,7 +222,7 @@ def test_lists(tmp_path, times, pair_folders, write_image):
     lists = root / "train.txt"
     content = b"p0\np1.png\nmasks/p2.png images/p2.png\n# p3\np4\n"
     lists.write_bytes(content)
-    named = Named(f"folder:{root}")
+    named = DataSpec(f"folder:{root}")
     assert named.open("train").ids == ("p0", "p1", "p2", "p4")
     lists.write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
     assert named.open("train").ids == ("p0", "p1", "p2", "p4")

@@ -3,7 +3,7 @@ import pytest
 
 import kseg
 from kseg.data import batches, samples, steps_per_epoch
-from kseg.data.check import naming_bad_files
+from kseg.data.bad_files import naming_bad_files
 
 
 @pytest.fixture(scope="module")

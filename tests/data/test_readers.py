@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.data import layouts
-from kseg.data.check import check_classes, check_samples
-from kseg.data.named import Named
-from kseg.data.source import default_colors
+from kseg.base.colors import default_colors
+from kseg.checks.check import check_samples
+from kseg.data.spec import DataSpec
+from kseg.data.writers import layouts
+from kseg.models.contract import check_classes
 
 
 def test_voc_palette():
@@ -76,17 +77,17 @@ def test_subset(pair_folders):
 
 def test_named(pair_folders, camvid_root):
     root = pair_folders()
-    assert Named(f"folder:{root}").open("train").class_names == ("ground", "object")
-    assert len(Named(f"camvid:{camvid_root}").open("val")) == 101
-    assert Named("shapes").open("val").num_classes == 6
+    assert DataSpec(f"folder:{root}").open("train").class_names == ("ground", "object")
+    assert len(DataSpec(f"camvid:{camvid_root}").open("val")) == 101
+    assert DataSpec("shapes").open("val").num_classes == 6
     for spec in ("photos", "camvid", "coco:", "ade:x"):
         with pytest.raises(ValueError, match="camvid:PATH"):
-            Named(spec).open("train")
+            DataSpec(spec).open("train")
     with pytest.raises(FileNotFoundError, match="'nowhere' does not exist"):
-        Named("coco:nowhere").open("train")
+        DataSpec("coco:nowhere").open("train")
     (root / "classes.txt").unlink()
     with pytest.raises(FileNotFoundError, match="classes.txt"):
-        Named(f"folder:{root}").open("train")
+        DataSpec(f"folder:{root}").open("train")
 
 
 def test_named_sets_of_every_layout(tmp_path, monkeypatch):
@@ -102,16 +103,16 @@ def test_named_sets_of_every_layout(tmp_path, monkeypatch):
     for spec, classes in (("voc", 21), ("city", 19), ("coco", 6), ("records", 6)):
         kind = "cityscapes" if spec == "city" else spec
         for split, labels in zip(("train", "val"), semantic):
-            source = Named(f"{kind}:{tmp_path / spec}").open(split)
+            source = DataSpec(f"{kind}:{tmp_path / spec}").open(split)
             assert source.num_classes == classes and len(source) == 3
             assert source[1]["label"].shape == labels[1]["label"].shape
         with pytest.raises((FileNotFoundError, ValueError), match="test"):
-            Named(f"{kind}:{tmp_path / spec}").open("test")
-    one = Named(f"coco:{tmp_path / 'one'}", val_fraction=0.34)
+            DataSpec(f"{kind}:{tmp_path / spec}").open("test")
+    one = DataSpec(f"coco:{tmp_path / 'one'}", val_fraction=0.34)
     assert sorted(one.open("train").ids + one.open("val").ids) == sorted(objects[0].ids)
     monkeypatch.chdir(tmp_path)
-    assert Named("records:records").resolved().spec == f"records:{tmp_path / 'records'}"
-    assert Named("tfds:pets").resolved().spec == "tfds:pets"
+    assert DataSpec("records:records").resolved().spec == f"records:{tmp_path / 'records'}"
+    assert DataSpec("tfds:pets").resolved().spec == "tfds:pets"
 
 
 def test_source_refuses_what_cannot_be(pair_folders):

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 import kseg
-from kseg import report as drawing
-from kseg.check_page import WIDTH, page
-from kseg.data.check import Report
+from kseg.checks.findings import Report
+from kseg.reports import sheet as drawing
+from kseg.reports.check import WIDTH, page
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="reads files, whatever the backend"
@@ -234,7 +234,7 @@ def test_pictures_of_all_sets(request, tmp_path):
     if not sources:
         pytest.skip("; ".join(dict.fromkeys(missing)))
     # each by itself: the labels and the objects of a set are of the same photos
-    reports = [kseg.data.check(source) for source in sources]
+    reports = [kseg.check(source) for source in sources]
     assert not [str(error) for report in reports for error in report.errors]
     file = Path(os.environ.get("KSEG_TEST_REPORT", tmp_path)) / "real_sets.html"
     # without the warnings of classes and the like, which are of these few samples only
@@ -261,7 +261,7 @@ def test_page_of_a_set_with_a_bad_sample(tmp_path, pair_folders):
     (root / "images" / "p1.png").write_bytes(b"no picture")
     broken = kseg.data.folder(root / "images", root / "masks", names, name="a&b", probe=False)
     scenes = kseg.data.shapes("val", count=9, instances=True)
-    page(kseg.data.check(broken, scenes), [broken, scenes], tmp_path / "page.html")
+    page(kseg.check(broken, scenes), [broken, scenes], tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     shown = pictures_of(text)
     assert [len(pictures) for pictures in shown.values()] == [5, 6]  # p1 is left out

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import kseg
 from kseg.data import batches, records, write_records
-from kseg.data.records import cached, fingerprint
+from kseg.data.cache import cached, fingerprint
 
 
 def assert_equal_samples(first, second):
@@ -158,7 +158,7 @@ def test_cached_samples_are_the_same(tmp_path, monkeypatch, pair_folders, where)
     def written_again(*arguments, **more):
         raise AssertionError("the cache was not used")
 
-    monkeypatch.setattr(sys.modules["kseg.data.records"], "write_records", written_again)
+    monkeypatch.setattr(sys.modules["kseg.data.cache"], "write_records", written_again)
     np.testing.assert_array_equal(epoch(), epoch(cache=place))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.data.shapes import CLASS_NAMES, MIN_VISIBLE, draw_scene, shapes
+from kseg.data.readers.shapes import CLASS_NAMES, MIN_VISIBLE, draw_scene, shapes
 
 # sha256 of draw_scene(*arguments), the same under NumPy 1.26 and 2.4, with SIMD or without.
 DIGESTS = {

@@ -78,7 +78,7 @@ class Cityscapes(SetOfTheTest, skip_registration=True):
         return features.Image(shape=(None, None, 1))
 
 
-class Named(SetOfTheTest, skip_registration=True):
+class DataSpec(SetOfTheTest, skip_registration=True):
     name = "named_set"
 
     def label_feature(self):
@@ -152,7 +152,7 @@ def test_cityscapes_label_ids_become_train_ids(opened):
 
 
 def test_names_that_tfds_knows(opened):
-    assert opened(Named).class_names == ("sky", "ground", "water")
+    assert opened(DataSpec).class_names == ("sky", "ground", "water")
 
 
 def test_masks_of_three_equal_channels(opened):
@@ -164,16 +164,16 @@ def test_masks_of_three_equal_channels(opened):
 
 
 def test_slices_and_folders(opened):
-    whole, half = opened(Named), opened(Named, "train[:50%]")
+    whole, half = opened(DataSpec), opened(DataSpec, "train[:50%]")
     assert len(half) == 3 and set(by_width(half)) < set(by_width(whole))
-    assert len(opened(Named, "test")) == 2 and len(opened(Named, "train+test")) == 8
+    assert len(opened(DataSpec, "test")) == 2 and len(opened(DataSpec, "train+test")) == 8
     folder = str(half.columns["file"][0]).rsplit("/", 1)[0]
     again = kseg.data.tfds(folder, "train")
     np.testing.assert_array_equal(again[0]["label"], whole[0]["label"])
 
 
 def test_it_feeds_training(opened):
-    ds = kseg.data.batches(opened(Named), size=(16, 16), batch_size=2, augment=True)
+    ds = kseg.data.batches(opened(DataSpec), size=(16, 16), batch_size=2, augment=True)
     for images, labels in ds:
         assert images.shape == (2, 16, 16, 3) and labels.shape == (2, 16, 16)
         assert set(np.unique(labels)) <= {0, 1, 2, 255}
@@ -185,7 +185,7 @@ def test_mistakes(opened, tmp_path):
     with pytest.raises(ValueError, match="2 entries for 1"):
         opened(Plain, class_names=("a",), values=(1, 2))
     with pytest.raises(ValueError, match="split='val'.*train"):
-        opened(Named, "val")
+        opened(DataSpec, "val")
     with pytest.raises(ValueError, match="'nothing_at_all'"):
         kseg.data.tfds("nothing_at_all")
     with pytest.raises(FileNotFoundError, match="not prepared"):

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import kseg
-from kseg.data.layouts import write_voc
 from kseg.data.sample import boxes_of
+from kseg.data.writers.layouts import write_voc
 
 
 def indices(path):

@@ -15,7 +15,7 @@ from formats.served_models import (
     strange_model,
 )
 
-from kseg.formats.litert import Runtime, fitted, write
+from kseg.deployment.formats.litert import Runtime, fitted, write
 
 pytest.importorskip("ai_edge_litert", reason="pip install kseg[litert]")
 

@@ -17,8 +17,8 @@ from formats.served_models import (
     strange_model,
 )
 
-from kseg.formats import format_module
-from kseg.formats.onnx import Runtime, write
+from kseg.deployment.formats import format_module
+from kseg.deployment.formats.onnx import Runtime, write
 
 onnx = pytest.importorskip("onnx", reason="pip install kseg[onnx]")
 pytest.importorskip("onnxruntime", reason="pip install kseg[onnx]")

@@ -16,7 +16,7 @@ from formats.served_models import (
     strange_model,
 )
 
-from kseg.formats.openvino import Runtime, write
+from kseg.deployment.formats.openvino import Runtime, write
 
 pytest.importorskip("openvino", reason="pip install kseg[openvino]")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kseg import data
-from kseg.data.class_weights import class_weights_from
+from kseg.checks.class_weights import class_weights_from
 from kseg.data.source import Source
 from kseg.losses import CrossEntropyLoss, cross_entropy
 

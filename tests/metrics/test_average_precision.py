@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kseg.data.coco_json import of_mask
+from kseg.data.coco_format.results import of_mask
 from kseg.metrics import average_precision
 
 pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')

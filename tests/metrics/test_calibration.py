@@ -6,7 +6,8 @@ import pytest
 from metrics.compiled import jitted_update
 
 from kseg.metrics import ExpectedCalibrationError
-from kseg.metrics.calibration import UNIT, top_class
+from kseg.metrics.calibration import UNIT
+from kseg.ops.decisions import top_class
 
 
 def two_class(confidence, right):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kseg.models.blocks import (
+from kseg.models.layers import (
     CropAt,
     CropLike,
     DepthwiseConv2DTranspose,

@@ -7,7 +7,7 @@ from models import contract
 from models.quick_start import quick_start  # noqa: F401
 
 import kseg
-from kseg.models.blocks import BATCH_NORM, Normalize
+from kseg.models.layers import BATCH_NORM, Normalize
 
 
 def encoder(output_stride, channels=3):

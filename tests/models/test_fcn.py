@@ -7,7 +7,7 @@ from models import contract
 from models.fcn_reference import BUILDERS, CONVOLUTIONS, filled, reference, small
 
 import kseg
-from kseg.models.fcn import coarse_to_fine
+from kseg.models.fcn.skip import coarse_to_fine
 
 
 @pytest.mark.parametrize("padding", ["same", "paper"])

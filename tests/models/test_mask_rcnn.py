@@ -9,8 +9,8 @@ import pytest
 from keras import ops
 
 import kseg
-from kseg.models.rcnn import losses
-from kseg.models.rcnn.model import LOSSES
+from kseg.models.mask_rcnn import losses
+from kseg.models.mask_rcnn.model import LOSSES
 
 CLASSES = 3
 SMALL = {

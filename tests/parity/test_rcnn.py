@@ -17,17 +17,18 @@ from parity import mask_rcnn_cases as cases
 from PIL import Image
 
 import kseg
-from kseg.instances import resized_size
-from kseg.models.rcnn.detections import BOX_WEIGHTS, box_outputs, mask_outputs
-from kseg.models.rcnn.fpn import STRIDES
-from kseg.models.rcnn.model import LOSSES, match_anchors, match_regions, proposal_losses_at
-from kseg.models.rcnn.proposals import propose
+from kseg.models.mask_rcnn.detections import BOX_WEIGHTS, box_outputs, mask_outputs
+from kseg.models.mask_rcnn.learning import match_anchors, match_regions, proposal_losses_at
+from kseg.models.mask_rcnn.model import LOSSES
+from kseg.models.mask_rcnn.proposals import propose
+from kseg.models.mask_rcnn.pyramid import STRIDES
 from kseg.ops import boxes as box_ops
 from kseg.ops.anchors import anchors
 from kseg.ops.masks import crop_masks
 from kseg.ops.matching import IGNORED, NEGATIVE
+from kseg.ops.paste import paste_masks
+from kseg.ops.resize import bilinear, resized_size
 from kseg.ops.roi_align import roi_align
-from kseg.paste import bilinear, paste_masks
 from kseg.weights import torchvision
 
 LEVELS = ("0", "1", "2", "3", "pool")  # torchvision's names of P2 to P5 and the pooled level

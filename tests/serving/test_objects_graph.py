@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from kseg.paste import pasted as numpy_pasted
-from kseg.serving import instance, runs
+from kseg.deployment.saved_model import instance, runs
+from kseg.deployment.saved_model.signatures import Options
+from kseg.ops.paste import pasted as numpy_pasted
 
 pytestmark = pytest.mark.usefixtures("on_tensorflow")
 
@@ -64,3 +65,29 @@ def test_small_objects_are_drawn_over_large_ones():
     assert np.count_nonzero(top == 1) == 10 * 12 - 36
     # lines inside of the boxes: 4x4 has 12 outer pixels, 10x12 has 40
     assert np.count_nonzero(outlines == 0) == 12 and np.count_nonzero(outlines == 1) == 40
+
+
+@pytest.mark.parametrize(("bucket", "filled"), [(32, (64, 64)), (128, (128, 128))])
+def test_photos_are_filled_up_as_on_the_models_backend(bucket, filled):
+    """A detector that answers with the size of what it got, and of what is image in it."""
+    import types
+
+    import tensorflow as tf
+
+    def detector(x):
+        batch, height, width, _ = tf.unstack(tf.shape(x["image"]))
+        box = tf.stack([x["size"][0, 1], x["size"][0, 0], width, height])
+        return {
+            "boxes": tf.cast(box, tf.float32)[None, None],
+            "classes": tf.zeros([batch, 1], tf.int32),
+            "scores": tf.ones([batch, 1]),
+            "masks": tf.ones([batch, 1, 28, 28]),
+        }
+
+    model = types.SimpleNamespace(
+        settings=types.SimpleNamespace(detections=1), detector=detector, resize=None
+    )
+    options = Options(("serving_default",), None, (), 10_000, bucket=bucket)
+    detect = instance.signatures(model, options)["serving_default"].function
+    found = detect(tf.zeros([1, 40, 55, 3], tf.uint8))
+    assert found["boxes"].numpy()[0, 0].tolist() == [55, 40, *filled[::-1]]

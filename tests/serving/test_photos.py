@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from kseg.data.files import photo_array
-from kseg.paste import bilinear
-from kseg.serving import photos
+from kseg.deployment.saved_model import photos
+from kseg.ops.resize import bilinear
 
 pytestmark = pytest.mark.usefixtures("on_tensorflow")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kseg.serving import tiles
+from kseg.deployment.saved_model import tiles
 
 pytestmark = pytest.mark.usefixtures("on_tensorflow")
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kseg.serving import versions
+from kseg.deployment.saved_model import versions
 
 
 def write(folder, version=None, content="x"):

@@ -7,8 +7,8 @@ from models import contract
 from models.quick_start import quick_start  # noqa: F401
 
 import kseg
-from kseg.models.blocks import Normalize
 from kseg.models.encoders.resnet import resnet
+from kseg.models.layers import Normalize
 from kseg.weights import torchvision
 
 

@@ -13,10 +13,10 @@ files where it is called, so a transform calls it only when it mixes. It says so
 """
 
 from kseg.data.transforms.affine import random_affine, random_rotation
+from kseg.data.transforms.chance import random_apply
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, pad, random_crop, random_scale_crop
 from kseg.data.transforms.degrade import random_blur, random_cutout, random_noise
-from kseg.data.transforms.draw import random_apply
 from kseg.data.transforms.elastic import random_elastic
 from kseg.data.transforms.flip import random_flip
 from kseg.data.transforms.keras_layers import from_keras

@@ -2,9 +2,10 @@
 
 import math
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.arguments import value_range
+from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
-from kseg.data.transforms.draw import uniform, value_range
+from kseg.data.transforms.chance import uniform
 
 
 def random_affine(degrees=0, scale=(1, 1), shear=0, translate=0, void=255):

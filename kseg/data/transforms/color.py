@@ -1,8 +1,10 @@
 """Changes of colour; labels stay as they are."""
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.tensorflow import tensorflow
 
 BITS = 12
+
+
 ONE = 1 << BITS  # fixed-point unit: whole numbers give the same bytes eagerly, in graphs and in XLA
 
 

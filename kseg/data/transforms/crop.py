@@ -3,7 +3,7 @@ coordinates and resized once, so no pixel outside it is ever touched, nor decode
 
 import math
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_window
 from kseg.data.sample import moved, size_of
 

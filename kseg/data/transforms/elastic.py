@@ -7,9 +7,10 @@ size when the pipeline is built, and clips labels to 0..255.
 
 import numpy as np
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.arguments import value_range
+from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
-from kseg.data.transforms.draw import uniform, value_range
+from kseg.data.transforms.chance import uniform
 
 STEP = 2  # grid points to one standard deviation of the blur: what it leaves is no finer
 

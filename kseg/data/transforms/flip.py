@@ -1,8 +1,8 @@
 """Mirroring."""
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.arguments import share
+from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
-from kseg.data.transforms.draw import share
 
 
 def random_flip(probability=0.5, vertical=0.0):

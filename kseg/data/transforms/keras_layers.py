@@ -1,6 +1,6 @@
 """Keras' own augmentation layers as transforms."""
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
 
 GEOMETRIC = (
@@ -11,6 +11,8 @@ GEOMETRIC = (
     "RandomTranslation",
     "RandomZoom",
 )
+
+
 COLOUR = (
     "AutoContrast",
     "Equalization",
@@ -27,7 +29,11 @@ COLOUR = (
     "RandomSharpness",
     "Solarization",
 )
+
+
 NEED_SIZE = ("RandomErasing", "RandomPerspective")  # when the graph is built
+
+
 REFUSED = {
     "AugMix": "it blends labels of different geometry; use random_apply on several transforms",
     "CenterCrop": "beyond the photo it interpolates labels; use letterbox or random_crop",

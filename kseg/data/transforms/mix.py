@@ -1,8 +1,9 @@
 """Transforms that make one sample of several; `partner(k)` reads another one when it is called."""
 
-from kseg.data._tensorflow import tensorflow
+from kseg.base.arguments import share, value_range
+from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved, size_of, without_empty
-from kseg.data.transforms.draw import share, uniform, value_range
+from kseg.data.transforms.chance import uniform
 
 
 def mosaic(size, probability=1.0, center=(0.25, 0.75), void=255):

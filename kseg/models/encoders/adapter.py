@@ -10,11 +10,14 @@ out because their size is no exact fraction of the image.
 
 import keras
 
-from kseg.models.blocks import Normalize, ZeroBeyond
 from kseg.models.encoders import applications, efficientnet_lite, presets, torchvision
-from kseg.models.encoders.rebuild import PROBE, nodes_of, rebuilt, shapes_of
+from kseg.models.encoders.rebuild import rebuilt
+from kseg.models.graph import PROBE, nodes_of, shapes_of
+from kseg.models.layers import Normalize, ZeroBeyond
 
 STRIDES = (1, 2, 4, 8, 16, 32)
+
+
 OUTPUT_STRIDES = (8, 16, 32)
 
 

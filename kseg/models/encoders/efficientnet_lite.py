@@ -29,6 +29,7 @@ from kseg.models.encoders.rebuild import adapted
 
 NAMES = {f"efficientnet_lite{number}": number for number in (0, 1, 2)}
 
+
 # (blocks, kernel, stride, expansion, channels), table 1 of the paper
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -39,9 +40,17 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+
+
 LAST_OF_STRIDE = {2: 4, 3: 8, 5: 16, 7: 32}  # stage -> the stride that it ends
+
+
 SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # Lite number -> (width, depth)
+
+
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-3}
+
+
 # what the weights were trained on: (x / 255 - 0.498) / 0.502
 SCALE, OFFSET = 1 / (255 * 0.502), -0.498 / 0.502
 

@@ -12,33 +12,15 @@ import keras
 import numpy as np
 
 from kseg.models.convolutions import DepthwiseConv2D
+from kseg.models.graph import PROBE, nodes_of, shapes_of
 
-PROBE = 512  # pixels; every stride divides it
 LARGEST_STRIDE = 32  # what works beyond is no feature map
 
+
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+
+
 POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
-
-
-def shapes_of(model, tensors):
-    """Shapes of tensors inside `model` for an image of `PROBE` x `PROBE` pixels."""
-    probe = keras.KerasTensor((1, PROBE, PROBE, model.inputs[0].shape[-1]))
-    specs = keras.Model(model.input, tensors).compute_output_spec(probe)
-    return [tuple(spec.shape) for spec in keras.tree.flatten(specs)]
-
-
-def nodes_of(model):
-    """Every call of a layer inside a functional model, in order: `.operation`, `.outputs`, ...
-
-    Not `layer.output`, which speaks of the first call: a layer may serve in several models.
-    """
-    inside = {node for nodes in model._nodes_by_depth.values() for node in nodes}
-    return [
-        node
-        for operation in model.operations
-        for node in operation._inbound_nodes
-        if node in inside and not node.is_input
-    ]
 
 
 def adapted(model, channels):

@@ -21,8 +21,8 @@ Layers carry the names of torchvision's parameters with underscores for dots (`l
 
 import keras
 
-from kseg.models.blocks import BATCH_NORM
 from kseg.models.convolutions import PointwiseConv2D
+from kseg.models.layers import BATCH_NORM
 
 # depth -> (blocks in layer1 to layer4, 3x3 blocks or bottlenecks): table 1
 BLOCKS = {
@@ -32,6 +32,8 @@ BLOCKS = {
     101: ((3, 4, 23, 3), "bottleneck"),
     152: ((3, 8, 36, 3), "bottleneck"),
 }
+
+
 EXPANSION = {"basic": 1, "bottleneck": 4}
 
 

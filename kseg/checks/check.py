@@ -1,0 +1,120 @@
+"""`check`: every sample of a set, in parallel, and every finding about it."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import os
+
+import numpy as np
+
+from kseg.checks.duplicates import duplicate_problems
+from kseg.checks.findings import Report, group
+from kseg.checks.one_sample import SampleReader
+from kseg.checks.statistics import statistics
+from kseg.checks.whole_set import orphans, problems_of_set
+
+
+def check(*sources, limit=None, duplicates=True, progress=None):
+    """Reads a labelled set and reports what is wrong with it.
+
+    Every sample is read as training reads it; a bad one is named and does not stop the check.
+
+    Args:
+        *sources: One `Source`, or the splits of one set: photos that two splits share are found.
+        limit: Samples of each source to look at, evenly spread; None for all.
+        duplicates: Whether to search for photos and masks that come twice, and to read every file
+            with Pillow too. False is about twice as fast.
+        progress: Function of the number of samples done and of all, called after each.
+
+    Returns:
+        `Report` with the findings, errors first, and statistics by source.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> report = kseg.check(kseg.data.shapes("train"), kseg.data.shapes("val"))
+    >>> report.raise_on_errors()
+    """
+    if not sources:
+        raise ValueError("check() got no source: give one, or the splits of one set.")
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise ValueError(f"limit={limit!r}: expected an integer >= 1, or None for all samples.")
+    sources = _named_apart(sources)
+    chosen = [_spread(len(source), limit) for source in sources]
+    total, done = sum(map(len, chosen)), 0
+    problems, seen = [], []
+    workers = _cores()
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for source, indices in zip(sources, chosen):
+            looker = SampleReader(source, thorough=duplicates)
+            seen.append([])
+            try:
+                for facts in pool.map(looker, indices):
+                    seen[-1].append(facts)
+                    done += 1
+                    if progress:
+                        progress(done, total)
+            except BaseException:  # Ctrl-C: do not read the rest first
+                pool.shutdown(cancel_futures=True)
+                raise
+    all_statistics = []
+    for source, all_facts in zip(sources, seen):
+        for facts in all_facts:
+            for kind, file, message in facts.problems:
+                problems.append((kind, source.name, (source.name, facts.index), file, message))
+        all_statistics.append(statistics(source, all_facts))
+        for kind, index, file, message in problems_of_set(source, all_facts, all_statistics[-1]):
+            sample = None if index is None else (source.name, index)
+            problems.append((kind, source.name, sample, file, message))
+    if duplicates:
+        problems += duplicate_problems(sources, seen)
+        for name, file, message in orphans(sources):
+            problems.append(("orphan_mask", name, None, file, message))
+    return Report(tuple(group(problems)), tuple(all_statistics))
+
+
+def check_samples(source, limit=None):
+    """Reads samples as training would and raises one clear error for the first kind of bad one.
+
+    Args:
+        source: A `Source`.
+        limit: At most this many samples, evenly spread; None for all.
+
+    Returns:
+        int64 array `(num_classes,)`: labelled pixels of each class in the samples read.
+
+    Raises:
+        ValueError: a file cannot be read, photo and mask differ in size, a label is outside the
+            class list, or the like. The message names the file and the remedy.
+    """
+    report = check(source, limit=limit, duplicates=False)
+    report.raise_on_errors()
+    return report.sources[0].pixels
+
+
+def _named_apart(sources):
+    """The sources, the second of a name with a number, by which findings tell them apart."""
+    result, times = [], collections.Counter()
+    for source in sources:
+        times[source.name] += 1
+        number = times[source.name]
+        again = number > 1
+        result.append(
+            dataclasses.replace(source, name=f"{source.name} ({number})") if again else source
+        )
+    return result
+
+
+def _spread(count, limit):
+    if limit is None or limit >= count:
+        return range(count)
+    return np.linspace(0, count - 1, limit).astype(int).tolist()
+
+
+def _cores():
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,181 @@
+"""What a check returns: findings with their remedies, and the statistics of each source."""
+
+import dataclasses
+
+from kseg.checks.statistics import Statistics
+
+ERROR, WARNING = "error", "warning"
+
+
+# kind -> severity and remedy. An error would train or score wrongly, or stop the training.
+KINDS = {
+    "refused": (ERROR, ""),
+    "unreadable": (ERROR, "Replace the file, or remove it with its partner."),
+    "empty_file": (ERROR, "Copy or download the file again, or remove it with its partner."),
+    "wrong_format": (ERROR, "Convert it to JPEG or PNG; the ending of the name decides nothing."),
+    "unusual_format": (WARNING, "Convert it to JPEG or PNG, which every version reads."),
+    "size_mismatch": (
+        ERROR,
+        "Export the mask at the image's size; never resize masks with interpolation.",
+    ),
+    "exif_rotation": (
+        ERROR,
+        "EXIF rotation is not applied: turn the photo's own pixels (ImageOps.exif_transpose of "
+        "Pillow, mogrify -auto-orient), then mask and photo agree.",
+    ),
+    "exif_orientation": (
+        WARNING,
+        "EXIF rotation is not applied: if the mask was drawn on the turned photo, turn the "
+        "photo's own pixels; otherwise remove the tag.",
+    ),
+    "unknown_id": (ERROR, "Correct the mask, or name its values in the class list."),
+    "black_and_white": (ERROR, "Give values=(0, 255) (--values 0,255) if 255 is the object."),
+    "maybe_black_and_white": (WARNING, "If 255 is an object here, write its class id instead."),
+    "jpeg_mask": (ERROR, "JPEG changes ids: export the masks again as PNG, from the original."),
+    "interpolated_mask": (
+        ERROR,
+        "Resize masks with nearest neighbour only, from the original: the ids along the edges "
+        "are of classes that are not there.",
+    ),
+    "palette_as_grey": (
+        ERROR,
+        "A colour mask was converted to grey: export the palette's indices, or keep the colours "
+        "and give palette=[(r, g, b), ...].",
+    ),
+    "color_mask": (ERROR, "Give palette=[(r, g, b), ...], the colour of each class."),
+    "cityscapes_ids": (
+        ERROR,
+        "These are Cityscapes' label ids (0..33): use the *_labelTrainIds.png files, or "
+        "convert them to the 19 train ids.",
+    ),
+    "void_mask": (WARNING, "Nothing is learnt from it: draw the mask, or remove the sample."),
+    "single_class_mask": (WARNING, "Look whether the mask is finished."),
+    "no_instances": (WARNING, "Look whether the annotation is finished."),
+    "empty_instance": (WARNING, "It will be left out: correct or remove the annotation."),
+    "box_outside": (WARNING, "Correct the box, or check that it belongs to this photo."),
+    "blank_photo": (WARNING, "Replace or remove the sample."),
+    "duplicate_photo": (WARNING, "Keep one of them."),
+    "near_duplicate": (WARNING, "If they are copies, keep one, or keep all in one split."),
+    "shared_photo": (
+        ERROR,
+        "Remove it from one of the splits: scores on photos that were trained on are too good.",
+    ),
+    "duplicate_mask": (WARNING, "Check that each mask belongs to its photo."),
+    "duplicate_id": (ERROR, "Rename one: predictions are filed under this name."),
+    "orphan_mask": (WARNING, "Add the photo, or remove the mask."),
+    "absent_class": (
+        WARNING,
+        "Nothing can be learnt or scored of it: add samples, or leave the class out.",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One kind of fault and all the samples of a source that have it.
+
+    Args:
+        kind: A key of `KINDS`, or a kind that a reader reports of its own.
+        severity: `"error"` or `"warning"`.
+        source: Name of the source, or names, comma-separated.
+        message: One line about the first of the files.
+        remedy: What to do.
+        files: Paths of the files at fault, or ids of samples that are no files.
+        samples: `(source name, position)` of each sample concerned.
+    """
+
+    kind: str
+    severity: str
+    source: str
+    message: str
+    remedy: str
+    files: tuple[str, ...] = ()
+    samples: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self):
+        more = len(self.files) - 1
+        return f"{self.message} {self.remedy}".strip() + (
+            f" ({len(self.files)} files with this fault)" if more > 0 else ""
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The result of `kseg.check`: findings, errors first, and statistics by source.
+
+    Example:
+
+    >>> report = kseg.check(kseg.data.shapes("val", count=8))
+    >>> report.ok, report.errors
+    (True, [])
+    """
+
+    findings: tuple[Finding, ...]
+    sources: tuple[Statistics, ...]
+
+    @property
+    def errors(self):
+        return [finding for finding in self.findings if finding.severity == ERROR]
+
+    @property
+    def warnings(self):
+        return [finding for finding in self.findings if finding.severity == WARNING]
+
+    @property
+    def ok(self):
+        """Whether there is no error; warnings do not count."""
+        return not self.errors
+
+    def to_dict(self):
+        """The whole report in lists, dicts, strings and numbers, ready for JSON."""
+        findings = []
+        for finding in self.findings:
+            row = dataclasses.asdict(finding)
+            samples = [{"source": name, "index": index} for name, index in finding.samples]
+            findings.append(row | {"files": list(finding.files), "samples": samples})
+        return {
+            "ok": self.ok,
+            "errors": len(self.errors),
+            "warnings": len(self.warnings),
+            "findings": findings,
+            "sources": [source.to_dict() for source in self.sources],
+        }
+
+    def raise_on_errors(self):
+        """Raises `ValueError` with the first error, its remedy, and how many more there are."""
+        errors = self.errors
+        if errors:
+            more = len(errors) - 1
+            kinds = f"; {more} more kinds of error, see `kseg check`" if more else ""
+            raise ValueError(f"{errors[0]}{kinds}")
+
+
+def refusal(name, error):
+    """A finding of a reader's refusal to open a source at all.
+
+    Args:
+        name: Of the source that was to be opened.
+        error: The reader's `ValueError` or `FileNotFoundError`.
+    """
+    severity, remedy = KINDS["refused"]
+    return Finding("refused", severity, name, " ".join(str(error).split()), remedy)
+
+
+def group(problems):
+    """Single problems -> findings, one for each kind and source, errors first.
+
+    Args:
+        problems: Tuples of kind, name of the source or sources, `(source name, index)` of the
+            sample or None, file, message.
+    """
+    grouped = {}
+    for problem in problems:
+        grouped.setdefault(problem[:2], []).append(problem)
+    findings = []
+    for (kind, source), rows in grouped.items():
+        severity, remedy = KINDS.get(kind, (ERROR, "Correct the annotation."))
+        samples = tuple(dict.fromkeys(row[2] for row in rows if row[2] is not None))
+        files = tuple(dict.fromkeys(row[3] for row in rows))
+        findings.append(Finding(kind, severity, source, rows[0][4], remedy, files, samples))
+    place = {kind: position for position, kind in enumerate(KINDS)}
+    return sorted(findings, key=lambda finding: (finding.severity, place.get(finding.kind, 0)))

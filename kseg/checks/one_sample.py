@@ -1,0 +1,216 @@
+"""One sample: read as training reads it and with Pillow, then measured.
+
+A sample that cannot be read is looked at with Pillow alone, to say why.
+"""
+
+import dataclasses
+import hashlib
+import io
+
+import numpy as np
+
+from kseg.checks.mask_values import ghosts, wrong_values
+from kseg.checks.unreadable import USUAL, format_of, orientation_of, why_unreadable
+from kseg.data.bad_files import file_of
+from kseg.data.errors import own_words
+
+THUMBNAIL = 32
+
+
+BLANK = 3  # grey levels: a photo of less contrast shows nothing
+
+
+@dataclasses.dataclass(slots=True)
+class Facts:
+    """What was seen of one sample.
+
+    Args:
+        index: Its position in the source.
+        problems: `(kind, file, message)` of each fault.
+        size: `(height, width)` of the photo; None if the sample cannot be read.
+        counts: Pixels of each class, then of void.
+        mask: Checksum of the label; None for an instance source.
+        border: Places where the label changes.
+        ghosts: Ghost pixels by class, and `jumps`: see `masks.ghosts`.
+        content, pixels: Checksums of the photo's bytes (None: no file) and pixels.
+        thumbnail: uint8 `(32, 32)`, grey.
+        instances: Instances of each class, of an instance source.
+    """
+
+    index: int
+    problems: list
+    size: tuple[int, int] | None = None
+    counts: np.ndarray | None = None
+    mask: bytes | None = None
+    border: int = 0
+    ghosts: np.ndarray | None = None
+    jumps: int = 0
+    content: bytes | None = None
+    pixels: bytes | None = None
+    thumbnail: np.ndarray | None = None
+    instances: np.ndarray | None = None
+
+
+class SampleReader:
+    """Looks at the samples of one source, from any thread.
+
+    Args:
+        source: A `Source`.
+        thorough: Whether to read photos and masks with Pillow as well, and to take the checksums
+            and thumbnails that duplicates are found by.
+    """
+
+    def __init__(self, source, thorough):
+        from kseg.base.tensorflow import tensorflow
+        from kseg.data.sample import constants, decoded, read
+
+        tf = tensorflow()
+        self.source, self.thorough = source, thorough
+        columns = constants(source)
+
+        def sample(index):
+            with tf.device("CPU"):
+                row = {name: rows[index] for name, rows in columns.items()}
+                encoded = read(source, row, whole=False)
+                content = encoded["image"] if encoded["image"].dtype == tf.string else b""
+                return decoded(encoded), tf.convert_to_tensor(content)
+
+        # one graph for all: its kernels run side by side without the interpreter's lock
+        signature = [tf.TensorSpec((), tf.int64)]
+        graph = tf.function(sample, input_signature=signature, autograph=False)
+        self.read = graph.get_concrete_function()
+        self.index = lambda index: tf.constant(index, tf.int64)
+
+    def __call__(self, index):
+        """Looks at the sample at this position; never raises over what is in it."""
+        facts = Facts(index, [])
+        try:
+            sample, content = self.read(self.index(index))
+            sample = {key: value.numpy() for key, value in sample.items()}
+        except Exception as error:  # whatever a reader's decode raises
+            facts.problems += why_unreadable(self.source, index, own_words(error))
+            facts.problems += self.known_problems(index)
+            return facts
+        self.measure(facts, sample, content.numpy())
+        facts.problems += self.known_problems(index)
+        return facts
+
+    def known_problems(self, index):
+        """What the reader itself knows."""
+        if self.source.problems is None:
+            return []
+        file = self.name("image", index)
+        problems = self.source.problems(index)
+        return [(kind.replace(" ", "_"), file, message) for kind, message in problems]
+
+    def name(self, column, index):
+        return file_of(self.source, column, index) or self.source.ids[index]
+
+    def measure(self, facts, sample, content):
+        index, image = facts.index, sample["image"]
+        photo = self.name("image", index)
+        facts.size = image.shape[:2]
+        if content:
+            facts.problems += photo_problems(photo, content, facts.size)
+        thumbnail = thumbnail_of(image)
+        if int(thumbnail.max()) - int(thumbnail.min()) < BLANK and np.ptp(image) < BLANK:
+            facts.problems.append(("blank_photo", photo, f"{photo!r} is of a single colour."))
+        if self.thorough:
+            facts.content = _digest(content) if content else None
+            facts.pixels = _digest(image)
+            facts.thumbnail = thumbnail
+            facts.problems += self.pillow_problems(index, content)
+        if self.source.task == "semantic":
+            self.measure_label(facts, sample["label"])
+        else:
+            self.measure_instances(facts, sample)
+
+    def pillow_problems(self, index, content):
+        """Files that TensorFlow reads and Pillow does not, by which predictions are made."""
+        from PIL import Image
+
+        files = [(self.name("image", index), io.BytesIO(content))] if content else []
+        mask = file_of(self.source, "label", index)
+        files += [(mask, mask)] if mask else []
+        problems = []
+        for file, stream in files:
+            try:
+                with Image.open(stream) as image:
+                    image.load()
+            except Exception as error:
+                problems.append(("unreadable", file, f"{file!r}: Pillow cannot read it ({error})."))
+        return problems
+
+    def measure_label(self, facts, label):
+        source, file = self.source, self.name("label", facts.index)
+        is_void = label == source.void
+        outside = ~is_void & ((label < 0) | (label >= source.num_classes))
+        if outside.any():
+            value = int(label[outside][0])
+            kind, seen = wrong_values(label, source)
+            seen = seen or (
+                f"label {value} is outside the {source.num_classes} classes 0.."
+                f"{source.num_classes - 1} and is not void ({source.void})"
+            )
+            facts.problems.append((kind, file, f"{file!r}: {seen}."))
+        known = np.where(is_void | outside, source.num_classes, label)
+        facts.counts = np.bincount(known.ravel(), minlength=source.num_classes + 1)
+        if self.thorough:
+            facts.mask = _digest(label)
+            facts.border = int(
+                (label[1:] != label[:-1]).sum() + (label[:, 1:] != label[:, :-1]).sum()
+            )
+        found, facts.jumps = ghosts(label, source.void)
+        facts.ghosts = np.bincount(known[found], minlength=source.num_classes + 1)
+
+    def measure_instances(self, facts, sample):
+        source, file = self.source, self.name("image", facts.index)
+        classes, masks, boxes = sample["classes"], sample["masks"] != 0, sample["boxes"]
+        inside = (classes >= 0) & (classes < source.num_classes)
+        area = masks.sum(axis=(1, 2))
+        height, width = facts.size
+        wrong = (boxes[:, :2] < -0.5).any(1) | (boxes[:, 2] > width + 0.5)
+        wrong |= boxes[:, 3] > height + 0.5
+        for kind, which, what in (
+            ("unknown_id", ~inside, f"is of no class 0..{source.num_classes - 1}"),
+            ("empty_instance", area == 0, "covers no pixel"),
+            ("box_outside", wrong, f"has a box beyond the photo's {width}x{height} pixels"),
+        ):
+            if which.any():
+                message = f"{file!r}: instance {int(np.argmax(which))} {what}."
+                facts.problems.append((kind, file, message))
+        if not len(classes):
+            facts.problems.append(("no_instances", file, f"{file!r} shows no instance."))
+        facts.instances = np.bincount(classes[inside], minlength=source.num_classes)
+        facts.counts = np.zeros(source.num_classes + 1, np.int64)
+        np.add.at(facts.counts, classes[inside], area[inside])
+
+
+def photo_problems(file, content, size):
+    """Faults of a photo that can be read all the same: an unusual format, a rotation by EXIF."""
+    problems, kind = [], format_of(content[:32])
+    if kind not in USUAL:
+        problems.append(("unusual_format", file, f"{file!r} is a {kind or 'strange'} file."))
+    turned = orientation_of(io.BytesIO(content)) if b"Exif" in content or b"eXIf" in content else 1
+    # on its side and not square: the mask fits the stored raster, so it was drawn on that
+    if turned in (2, 3, 4) or (turned in (5, 6, 7, 8) and size[0] == size[1]):
+        message = f"{file!r} is turned or flipped by its EXIF tag ({turned})."
+        problems.append(("exif_orientation", file, message))
+    return problems
+
+
+def thumbnail_of(image):
+    """A photo `(H, W, 3)` as 32x32 greys, each a weighted mean of the pixels around it."""
+    from PIL import Image
+
+    grey = Image.fromarray(image).convert("L")
+    if min(grey.size) > 16 * THUMBNAIL:  # whole factors first: much faster, and nearly the same
+        grey = grey.reduce(min(grey.size) // (8 * THUMBNAIL))
+    return np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR))
+
+
+def _digest(content):
+    if isinstance(content, np.ndarray):  # two arrays of other shapes may hold the same bytes
+        content, shape = np.ascontiguousarray(content).data, str(content.shape).encode()
+        return hashlib.blake2b(content, digest_size=16, key=shape).digest()
+    return hashlib.blake2b(content, digest_size=16).digest()

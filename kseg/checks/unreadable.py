@@ -1,0 +1,128 @@
+"""Why a sample cannot be read: its files looked at one by one, with Pillow."""
+
+import os
+
+from kseg.checks.mask_values import wrong_colors, wrong_values
+from kseg.data.bad_files import file_at_fault, file_of, files_of, size_mismatch, undecodable
+
+ORIENTATION = 274  # EXIF tag: 1 upright, 2..4 flipped or upside down, 5..8 on its side
+
+
+ON_ITS_SIDE = (5, 6, 7, 8)
+
+
+SIGNATURES = (  # first bytes of a file -> format
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"BM", "BMP"),
+    (b"GIF8", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"%PDF", "PDF"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"version https://git-lfs", "Git LFS pointer"),
+)
+
+
+USUAL = ("JPEG", "PNG", "BMP", "GIF")
+
+
+def format_of(start):
+    """The format of a file by its first 32 bytes, whatever its name; None if it is none of ours."""
+    for signature, name in SIGNATURES:
+        if start.startswith(signature):
+            return name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WebP"
+    if start[4:8] == b"ftyp":
+        return "AVIF" if start[8:12] == b"avif" else "HEIF or video"
+    return None
+
+
+def orientation_of(file):
+    """The EXIF orientation of an image file or stream, 1..8; 1 if there is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return image.getexif().get(ORIENTATION, 1)
+    except Exception:  # reported elsewhere, or of no consequence
+        return 1
+
+
+def why_unreadable(source, index, message):
+    """`(kind, file, message)` of each reason why a sample cannot be read.
+
+    Args:
+        source, index: The sample.
+        message: What the failing read said: the last resort.
+    """
+    photo, mask = file_of(source, "image", index), file_of(source, "label", index)
+    files = [photo, mask, *files_of(source, "instances", index)]
+    problems = [problem for problem in map(_broken, files) if problem]
+    if not problems and (found := undecodable(source, index)):
+        file, reason = found
+        problems = [("unreadable", file, f"{file!r} cannot be read ({reason}).")]
+    if mask and not problems and source.task == "semantic":
+        problems = _of_the_pair(source, photo, mask, message)
+    if problems:
+        return problems
+    kind = "size_mismatch" if "differ in size" in message else "unreadable"
+    file, message = file_at_fault(source, index, message)
+    return [(kind, file, message if file in message else f"{file!r}: {message}")]
+
+
+def _broken(file):
+    """What is wrong with a file by itself, or None."""
+    from kseg.data.files import load_photo
+
+    if not file:
+        return None
+    if not os.path.isfile(file):
+        return "unreadable", file, f"{file!r} does not exist."
+    if not os.path.getsize(file):
+        return "empty_file", file, f"{file!r} is empty, 0 bytes."
+    kind = _format(file)
+    if kind not in (*USUAL, "WebP"):
+        what = f"a {kind} file" if kind else "no image"
+        return "wrong_format", file, f"{file!r} is {what}, whatever its name says."
+    try:
+        load_photo(file)
+    except (ValueError, OSError) as error:
+        return "unreadable", file, str(error).removesuffix(" Replace or remove the file.")
+    return None
+
+
+def _of_the_pair(source, photo, mask, message):
+    """What is wrong with a photo and its mask, each a whole image file."""
+    from kseg.data.files import load_mask, load_photo
+
+    problems = []
+    values = load_mask(mask)
+    if photo:
+        size = load_photo(photo).shape[:2]
+        if size != values.shape[:2]:
+            text = size_mismatch(repr(mask), size, values.shape)
+            turned = orientation_of(photo) in ON_ITS_SIDE and size == values.shape[1::-1]
+            file = photo if turned else mask
+            problems.append(("exif_rotation" if turned else "size_mismatch", file, text))
+    if _format(mask) == "JPEG":
+        return [*problems, ("jpeg_mask", mask, f"{mask!r} is a JPEG file.")]
+    kind = seen = None
+    if values.ndim == 2:
+        kind, seen = wrong_values(values, source)
+    elif "colour mask, but ids" in message:
+        kind, seen = "color_mask", "this is a colour mask, but ids were expected"
+    elif "is no class" in message:
+        kind, seen = wrong_colors(values, source)
+    if kind and seen:
+        problems.append((kind, mask, f"{mask!r}: {seen}."))
+    elif "is no class" in message:
+        problems.append(("unknown_id", mask, message.partition(" Correct the mask")[0]))
+    return problems
+
+
+def _format(file):
+    with open(file, "rb") as opened:
+        return format_of(opened.read(32))

@@ -1,0 +1,146 @@
+"""What only shows in the whole set: classes that never occur, masks of 0 and 255, orphans."""
+
+import collections
+import os
+
+import numpy as np
+
+from kseg.checks.mask_values import interpolated
+from kseg.data.bad_files import file_of
+
+LINE_SHARE = 0.25  # of a class's pixels that lie between two others, in a class of thin lines
+
+
+LINE_CLASSES = 2  # at most: interpolation makes more classes look so
+
+
+def problems_of_set(source, seen, stats):
+    """`(kind, index or None, file, message)` of what shows in a source as a whole.
+
+    Args:
+        source: A `Source`.
+        seen: `Facts` of each of its samples that were looked at.
+        stats: Its `Statistics`.
+    """
+    yield from repeated_ids(source)
+    yield from absent_classes(source, stats)
+    if source.task == "semantic":
+        read = [facts for facts in seen if facts.counts is not None]
+        yield from poor_masks(source, read)
+        yield from interpolated_masks(source, read)
+
+
+def repeated_ids(source):
+    counts = collections.Counter(source.ids)
+    for index, name in enumerate(source.ids):
+        if counts[name] > 1:
+            file = file_of(source, "image", index) or name
+            message = f"{file!r}: {counts[name]} samples are called {name!r}."
+            yield "duplicate_id", index, file, message
+
+
+def absent_classes(source, stats):
+    if not stats.read:
+        return
+    found = stats.images if stats.instances is None else stats.instances
+    absent = [name for name, count in zip(source.class_names, found) if not count]
+    if absent:
+        names = ", ".join(absent[:6]) + (", ..." if len(absent) > 6 else "")
+        message = f"{len(absent)} of {source.num_classes} classes never occur: {names}."
+        yield "absent_class", None, source.name, message
+
+
+def poor_masks(source, read):
+    """Masks of void alone, of one class alone, and of 0 and 255 where 255 should be a class."""
+    counts = np.stack([facts.counts for facts in read]) if read else np.zeros((0, 1))
+    void, classes = counts[:, -1], np.count_nonzero(counts[:, :-1], axis=1)
+    only_first = (classes == 1) & (counts[:, 0] > 0) & (source.num_classes > 1)
+    two_valued = only_first & (void > 0)
+    # such a mask may be right where void borders the objects of other masks
+    usual = ((void > 0) & counts[:, 1:-1].any(axis=1)).any()
+    for position, facts in enumerate(read):
+        file = file_of(source, "label", facts.index) or source.ids[facts.index]
+        if two_valued[position]:
+            kind = "maybe_black_and_white" if usual else "black_and_white"
+            what = "(255 in most files) means void"
+            message = f"{file!r}: all that is not {source.class_names[0]!r} is void; {source.void}"
+            yield kind, facts.index, file, f"{message} {what}: no other class would be learnt."
+        elif classes[position] == 0:
+            yield "void_mask", facts.index, file, f"{file!r}: every pixel is void."
+        elif classes[position] == 1 and source.num_classes > 1:
+            name = source.class_names[int(np.argmax(counts[position, :-1]))]
+            message = f"{file!r}: every pixel is {name!r}."
+            yield "single_class_mask", facts.index, file, message
+
+
+def interpolated_masks(source, read):
+    """Masks with ghost classes along their edges, all within the class list.
+
+    A class of thin lines, such as the contour between a cell (2) and the ground (0), lies between
+    two others by nature; interpolation makes many classes do so.
+    """
+    if not read:
+        return
+    ghosts = np.stack([facts.ghosts for facts in read])
+    pixels = np.stack([facts.counts for facts in read]).sum(0)
+    lines = ghosts.sum(0) > LINE_SHARE * np.maximum(pixels, 1)
+    if lines.sum() <= LINE_CLASSES:
+        ghosts = ghosts * ~lines
+    for facts, number in zip(read, ghosts.sum(1)):
+        if interpolated(number, facts.jumps):
+            file = file_of(source, "label", facts.index) or source.ids[facts.index]
+            message = f"{file!r}: {number} pixels along edges are of a class between their sides'."
+            yield "interpolated_mask", facts.index, file, message
+
+
+def orphans(sources):
+    """Masks whose photo is in none of the folders that the sources take photos from.
+
+    Returns:
+        `(source name, mask path, message)` of each. Empty where names do not tell: photo and mask
+        must differ by an ending alone (`a.jpg`, `a_mask.png`), the same for all samples.
+    """
+    found = []
+    photos = set()
+    for source in sources:
+        folders = {os.path.dirname(path) for path in _paths(source, "image")}
+        photos |= {_stem(name) for folder in folders for name in _files(folder)}
+    done = set()
+    for source in sources:
+        masks = _paths(source, "label")
+        endings = {_endings(p, m) for p, m in zip(_paths(source, "image"), masks)}
+        if len(endings) != 1 or None in endings:
+            continue
+        ((photo_ending, mask_ending),) = endings
+        kinds = {os.path.splitext(mask)[1] for mask in masks}
+        for folder in sorted({os.path.dirname(mask) for mask in masks} - done):
+            done.add(folder)
+            for name in _files(folder):
+                stem, kind = os.path.splitext(name)
+                if kind not in kinds or not stem.endswith(mask_ending):
+                    continue
+                if stem.removesuffix(mask_ending) + photo_ending not in photos:
+                    path = os.path.join(folder, name)
+                    found.append((source.name, path, f"{path!r} has no photo of its name."))
+    return found
+
+
+def _paths(source, column):
+    paths = [file_of(source, column, index) for index in range(len(source))]
+    return [path for path in paths if path] if all(paths) else []
+
+
+def _files(folder):
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_file())
+
+
+def _stem(path):
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def _endings(photo, mask):
+    """What photo and mask names add to their common part; None if they have none."""
+    photo, mask = _stem(photo), _stem(mask)
+    common = os.path.commonprefix([photo, mask])
+    return (photo[len(common) :], mask[len(common) :]) if common else None

@@ -1,0 +1,1 @@
+"""The `kseg` command: a module for each command, with its arguments and what it does."""

@@ -1,0 +1,53 @@
+"""`kseg evaluate`: scores a run on labelled data."""
+
+import dataclasses
+from pathlib import Path
+
+from kseg.base.atomic import write_json
+from kseg.cli.options import add_data_options, console, data_spec
+from kseg.cli.tables import evaluated, print_label_scores, print_object_scores
+
+HELP = "Score a run on labelled data."
+
+
+def add_arguments(parser):
+    parser.add_argument("run", help="run folder")
+    parser.add_argument("data", nargs="?", help="as for fit; default: the run's own")
+    parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
+    for name, text in (
+        ("boundary", "score contours too: Boundary IoU and boundary F1"),
+        ("surface", "measure surface distances too, in pixels (needs SciPy)"),
+        ("calibration", "compare confidence with accuracy too"),
+    ):
+        parser.add_argument(f"--{name}", action="store_true", help=text)
+    parser.add_argument(
+        "--detections",
+        type=Path,
+        metavar="FILE",
+        help="of an instance model: also write what it finds here, as COCO's results",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
+    add_data_options(parser)
+
+
+def run(options):
+    from kseg.data.spec import DataSpec
+    from kseg.models.contract import is_instance
+    from kseg.runs.run import Run
+
+    screen = console()
+    run = Run.open(options.run)
+    if options.data:
+        spec = data_spec(options)
+    elif run.data:
+        spec = DataSpec.from_json(run.data)
+    else:
+        raise ValueError(f"{options.run!r} does not say its data: give them, e.g. camvid:PATH.")
+    model = run.load_model()
+    instances = is_instance(model)
+    source = dataclasses.replace(spec, instances=instances).open(options.split)
+    extras = ("boundary", "surface", "calibration", "detections")
+    scores = evaluated(screen, model, source, **{name: getattr(options, name) for name in extras})
+    (print_object_scores if instances else print_label_scores)(screen, source, scores)
+    if options.json:
+        write_json(options.json, scores)

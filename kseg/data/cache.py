@@ -1,0 +1,80 @@
+"""TODO"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from kseg.base.tensorflow import tensorflow
+from kseg.data.readers.records import records
+from kseg.data.source import Source
+from kseg.data.tfrecords import FORMAT, as_example, encoded_samples, example_parser
+from kseg.data.writers.records import write_records
+
+
+def cached(source, where):
+    """The same samples, read and decoded once and then from memory or from disk.
+
+    Args:
+        source: A `Source`.
+        where: `"memory"`; `"disk"`, which is the folder `$KSEG_CACHE` or `~/.cache/kseg`; or a
+            folder.
+
+    Returns:
+        A `Source`.
+    """
+    if where == "memory":
+        return _in_memory(source)
+    if where == "disk":
+        where = os.environ.get("KSEG_CACHE") or Path.home() / ".cache" / "kseg"
+    path = Path(where).expanduser() / fingerprint(source)
+    if not path.exists():
+        try:
+            write_records(source, path, decoded=True)
+        except OSError:
+            if not path.exists():  # else another process was quicker
+                raise
+    return records(path)
+
+
+def fingerprint(source):
+    """A name for the contents of a source: changes with its files, their sizes and their times."""
+    digest = hashlib.sha256(repr((FORMAT, source.name, source.task, source.class_names)).encode())
+    digest.update(repr((source.void, source.category_ids)).encode())
+    for name, rows in sorted(source.columns.items()):
+        digest.update(name.encode())
+        if rows.dtype.kind not in "OUS":
+            digest.update(np.ascontiguousarray(rows).tobytes())
+            continue
+        for row in rows.tolist():
+            text = row if isinstance(row, bytes) else str(row).encode()
+            digest.update(text + b"\0")
+            if len(text) < 4096 and os.path.isfile(text):
+                status = os.stat(text)
+                digest.update(repr((status.st_size, status.st_mtime_ns)).encode())
+    name = "".join(c if c.isalnum() else "-" for c in source.name)
+    return f"{name}-{digest.hexdigest()[:24]}"
+
+
+def _in_memory(source):
+    from kseg.data.bad_files import naming_bad_files
+
+    tf = tensorflow()
+    with naming_bad_files(source):
+        rows = [
+            as_example(tf, sample).SerializeToString() for sample in encoded_samples(source, True)
+        ]
+    parse = example_parser(source.task, True, source.void, source.num_classes)
+    return Source(
+        name=source.name,
+        columns={"record": np.array(rows, dtype=object)},
+        decode=lambda row: parse(row["record"]),
+        class_names=source.class_names,
+        colors=source.colors,
+        ids=source.ids,
+        void=source.void,
+        task=source.task,
+        category_ids=source.category_ids,
+        image_ids=source.image_ids,
+    )

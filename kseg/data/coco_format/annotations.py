@@ -1,0 +1,221 @@
+"""COCO's annotation files, read and looked over: whatever is wrong is named with its annotation.
+
+The format is that of Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, for
+instances, and of Kirillov et al., "Panoptic Segmentation", CVPR 2019. Files of other tools and of
+one's own come in this format too, with every mistake one can make, and pycocotools, which turns
+polygons and runs into masks, crashes on some of them: nothing reaches it unchecked.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from kseg.base.optional import pycocotools_mask
+from kseg.data.coco_format.rle import parse
+
+FARTHEST = 1_000_000  # pixels; pycocotools walks along a polygon's sides, so they must be finite
+
+
+MOST_PIXELS = 2**29  # of a photo; TensorFlow decodes no larger ones
+
+
+SLACK = 1  # pixels by which a box may reach beyond its photo: rounding, or counting from 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Annotations:
+    """What a file holds: the images in its order, the categories in the order of their ids.
+
+    `of_image` has a list of annotations for each image; `panoptic` tells the two formats apart.
+    """
+
+    path: str
+    images: list
+    categories: list
+    of_image: list
+    panoptic: bool
+
+    def where(self, annotation):
+        return f"{self.path}: annotation {annotation.get('id', '(without id)')!r}"
+
+
+def load(path):
+    """Reads an annotation file, with every id looked up.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not JSON, or not in COCO's format.
+    """
+    path = str(Path(path).expanduser())
+    content = _json(path)
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"annotations={path!r} holds a {type(content).__name__}, as files of results do: "
+            'expected an object with the keys "images", "annotations" and "categories".'
+        )
+    images, annotations, categories = (
+        _entries(content, key, path) for key in ("images", "annotations", "categories")
+    )
+    if not images or not categories:
+        raise ValueError(f"{path}: expected at least one image and one category.")
+
+    known = {}  # image id -> position
+    for position, image in enumerate(images):
+        where = f"{path}: image {image.get('id')!r}"
+        if field(image, "id", (int, str), where) in known:
+            raise ValueError(f"{where}: two images have this id; expected one each.")
+        known[image["id"]] = position
+        if not field(image, "file_name", str, where):
+            raise ValueError(f"{where}: file_name is empty; expected the photo's name.")
+        height, width = (field(image, side, int, where) for side in ("height", "width"))
+        if min(height, width) < 1 or height * width >= MOST_PIXELS:
+            raise ValueError(
+                f"{where}: height={height}, width={width}: expected pixels, >= 1 and fewer than "
+                f"{MOST_PIXELS} in all."
+            )
+    names = {}  # category id -> name
+    for category in categories:
+        where = f"{path}: category {category.get('id')!r}"
+        if field(category, "id", int, where) in names:
+            raise ValueError(f"{where}: two categories have this id; expected one each.")
+        names[category["id"]] = field(category, "name", str, where)
+
+    panoptic = bool(annotations) and "segments_info" in annotations[0]
+    found = Annotations(
+        path=path,
+        images=images,
+        categories=sorted(categories, key=lambda category: category["id"]),
+        of_image=[[] for _ in images],
+        panoptic=panoptic,
+    )
+    for annotation in annotations:
+        where = found.where(annotation)
+        image = field(annotation, "image_id", (int, str), where)
+        if image not in known:
+            raise ValueError(f'{where}: image_id={image!r} is not among the file\'s "images".')
+        found.of_image[known[image]].append(annotation)
+        parts = field(annotation, "segments_info", list, where) if panoptic else [annotation]
+        for part in parts:
+            if not isinstance(part, dict):
+                raise ValueError(f"{where}: segments_info holds {part!r}; expected objects.")
+            category = field(part, "category_id", int, where)
+            if category not in names:
+                raise ValueError(
+                    f'{where}: category_id={category} is not among the file\'s "categories".'
+                )
+            if part.get("iscrowd", 0) not in (0, 1):
+                raise ValueError(f"{where}: iscrowd={part['iscrowd']!r}: expected 0 or 1.")
+    return found
+
+
+def _json(path):
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"annotations={path!r} does not exist: expected a JSON file.")
+    with open(path, "rb") as file:
+        try:
+            return json.load(file)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"annotations={path!r} is not JSON ({error}). Export or download it again."
+            ) from error
+
+
+def _entries(content, key, path):
+    entries = content.get(key)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        what = f"is {entries!r:.60}" if key in content else "is missing"
+        raise ValueError(f'{path}: "{key}" {what}; expected a list of objects.')
+    return entries
+
+
+def field(entry, key, kinds, where):
+    """`entry[key]`, if it is of one of these types."""
+    value = entry.get(key)
+    if isinstance(value, kinds) and not isinstance(value, bool):
+        return value
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    what = f"{key}={value!r:.60}" if key in entry else f"{key!r} is missing"
+    raise ValueError(f"{where}: {what}; expected {' or '.join(kind.__name__ for kind in kinds)}.")
+
+
+def beyond(box, height, width, where):
+    """By how many pixels a box reaches beyond its photo, if by more than `SLACK`; else 0.
+
+    Args:
+        box: COCO's `[x, y, width, height]`.
+    """
+    numbers = isinstance(box, list) and len(box) == 4
+    if not numbers or not all(isinstance(b, (int, float)) and abs(b) < 2**31 for b in box):
+        raise ValueError(f"{where}: bbox={box!r:.60}; expected [x, y, width, height].")
+    x, y, w, h = box
+    most = max(-x, -y, x + w - width, y + h - height)
+    return most if most > SLACK else 0
+
+
+def to_rle(annotation, height, width, where):
+    """An annotation's mask as pycocotools' `{"size", "counts"}`, of polygons or runs of any kind.
+
+    Returns:
+        dict with compressed counts that hold no run of length 0 but the first.
+
+    Raises:
+        ValueError: the segmentation is damaged, or of another size than the photo.
+        ImportError: pycocotools is not installed.
+    """
+    mask = pycocotools_mask()
+    size = [height, width]
+    segmentation = field(annotation, "segmentation", (list, dict), where)
+    if isinstance(segmentation, list):
+        if not segmentation:  # a box alone
+            return mask.frPyObjects({"size": size, "counts": [height * width]}, height, width)
+        polygons = [_polygon(polygon, where) for polygon in segmentation]
+        rles = mask.frPyObjects(polygons, height, width)
+        return mask.merge(rles) if len(rles) > 1 else rles[0]
+
+    stored = field(segmentation, "size", list, f"{where}: segmentation")
+    if stored != size:
+        raise ValueError(
+            f"{where}: its mask has size {stored!r:.40}, but its image {size} (height, width). "
+            "Export the mask at the image's size."
+        )
+    counts = field(segmentation, "counts", (list, str), f"{where}: segmentation")
+    lengths = _lengths(counts, where)
+    if lengths.min(initial=0) < 0 or lengths.sum() != height * width:
+        raise ValueError(
+            f"{where}: its runs add up to {lengths.sum()} pixels, but the image has "
+            f"{height} * {width} = {height * width}, and none may be negative. Export it again."
+        )
+    if isinstance(counts, list):
+        rle = mask.frPyObjects({"size": size, "counts": counts}, height, width)
+    else:
+        rle = {"size": size, "counts": counts.encode("ascii")}
+    return mask.encode(mask.decode(rle)) if (lengths[1:] == 0).any() else rle
+
+
+def _polygon(polygon, where):
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        what = f"{len(polygon)} numbers" if isinstance(polygon, list) else f"{polygon!r:.60}"
+        raise ValueError(
+            f"{where}: a polygon is {what}; expected a list x1, y1, x2, y2, ... of at least 3 "
+            "points. Remove the polygon or draw it again."
+        )
+    if all(type(value) in (int, float) for value in polygon):
+        if -FARTHEST < min(polygon) and max(polygon) < FARTHEST and sum(polygon) == sum(polygon):
+            return polygon
+    raise ValueError(
+        f"{where}: a polygon holds something other than coordinates in pixels: {polygon!r:.80}."
+    )
+
+
+def _lengths(counts, where):
+    if isinstance(counts, str):
+        try:
+            return parse(counts)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}. Export the mask again.") from error
+    if not all(type(count) is int and abs(count) < 2**31 for count in counts):
+        raise ValueError(f"{where}: its counts are {counts!r:.60}; expected integers.")
+    return np.array(counts, np.int64)

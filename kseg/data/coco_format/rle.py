@@ -1,0 +1,139 @@
+"""COCO's run-length encoded masks: checked in Python, decoded by TensorFlow operations.
+
+A mask is stored as the lengths of its runs of equal pixels, down each column and then the next,
+beginning with zeros: the 2x3 mask `[[0, 1, 1], [0, 0, 1]]` has the counts 2, 1, 1, 2. In compressed
+form each count from the fourth on is replaced by its difference from the one two before it (an
+object's columns are about equally high), and written as 5-bit digits, the lowest first, with a
+sixth bit where more digits follow, each as the character chr(48 + digit). The reference is
+`maskApi.c` of pycocotools, which stays the one to *encode*; it trusts what it reads and may crash
+on a damaged string, so strings are looked over by `parse` first.
+
+Axes: N masks, M runs, H, W the image.
+"""
+
+import re
+
+import numpy as np
+
+from kseg.base.tensorflow import tensorflow
+
+ZERO = 48  # the character that stands for the digit 0
+
+
+# of a digit: its value; the sign, in the last one; whether more follow
+VALUE, SIGN, MORE = 0x1F, 0x10, 0x20
+
+
+END = " "  # after each RLE of a row; no digit's character
+
+
+WORD = 64  # pixels worked on at a time: bits of an integer
+
+
+_DIGITS = re.compile("[0-o]+")  # chr(48)..chr(111)
+
+
+_MOST_DIGITS = 7  # of a count below 2^31, with its sign
+
+
+def parse(text):
+    """Compressed RLE -> its counts, in NumPy.
+
+    Args:
+        text: String of characters `0` to `o`.
+
+    Returns:
+        int64 `(M,)`.
+
+    Raises:
+        ValueError: the text is no compressed RLE; the message says why.
+
+    Example:
+
+    >>> parse("2111").tolist()
+    [2, 1, 1, 2]
+    """
+    if not _DIGITS.fullmatch(text):
+        raise ValueError("its counts hold characters other than '0' to 'o', or none")
+    digits = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - ZERO
+    last = np.flatnonzero(digits & MORE == 0)
+    if not len(last) or last[-1] != len(digits) - 1:
+        raise ValueError("its counts break off in the middle of a number")
+    first = np.concatenate([[0], last[:-1] + 1])
+    lengths = last - first + 1
+    if lengths.max() > _MOST_DIGITS:
+        raise ValueError("its counts hold a number that no image is large enough for")
+    place = np.arange(len(digits)) - np.repeat(first, lengths)
+    counts = np.add.reduceat((digits & VALUE) << (5 * place), first)
+    counts -= np.where(digits[last] & SIGN, np.int64(1) << (5 * lengths), 0)
+    counts[1::2] = np.cumsum(counts[1::2])
+    counts[2::2] = np.cumsum(counts[2::2])
+    return counts
+
+
+def decode_rles(text, size):
+    """Masks of a row of compressed RLEs: -> uint8 `(N, H, W)` of 0 and 1.
+
+    Args:
+        text: String scalar, each RLE followed by `END`. They must be sound, as `parse` finds, and
+            must hold no run of length 0 but the first.
+        size: int32 `(2,)`, H and W.
+    """
+    tf = tensorflow()
+    masks = decode_columns(text, size)
+    return tf.transpose(tf.reshape(masks, [-1, size[1], size[0]]), [0, 2, 1])
+
+
+def decode_columns(text, size):
+    """As `decode_rles`, but in the order of storage, one column after the other: `(N, W * H)`.
+
+    Works on 64 pixels at a time, as the bits of a word: a bit set at the end of each run, then each
+    bit becomes the parity of those up to it. A sum over single pixels takes five times as long.
+    """
+    tf = tensorflow()
+    left_shift, xor = tf.bitwise.left_shift, tf.bitwise.bitwise_xor
+    area = tf.cast(size[0], tf.int64) * tf.cast(size[1], tf.int64)
+    ends = tf.minimum(tf.cumsum(_counts(text), axis=1), area)  # (N, M)
+    # The last run, and what is padding, ends where no pixel is: bits from there on are cut off.
+    words = area // WORD + 1
+    count = tf.shape(ends, tf.int64)[0]
+    place = ends // WORD + tf.range(count)[:, None] * words
+    bit = left_shift(tf.ones_like(ends), ends % WORD)
+    bits = tf.scatter_nd(tf.reshape(place, [-1, 1]), tf.reshape(bit, [-1]), [count * words])
+    for distance in (1, 2, 4, 8, 16, 32):
+        bits = xor(bits, left_shift(bits, tf.constant(distance, tf.int64)))
+    bits = tf.reshape(bits, [count, words])
+    odd = tf.cumsum(tf.cast(bits < 0, tf.int64), axis=1, exclusive=True) % 2  # of the words before
+    bits = xor(bits, -odd)
+    spread = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], 1, bitorder="little")
+    pixels = tf.gather(spread.view(np.int64)[:, 0], tf.cast(tf.bitcast(bits, tf.uint8), tf.int32))
+    return tf.reshape(tf.bitcast(pixels, tf.uint8), [count, words * WORD])[:, :area]
+
+
+def _counts(text):
+    """The runs' lengths of each RLE: int64 `(N, M)`; nothing is meant by what follows the last."""
+    tf = tensorflow()
+    characters = tf.io.decode_raw(text, tf.uint8)
+    is_end = characters == ord(END)
+    mask = tf.cumsum(tf.cast(is_end, tf.int64), exclusive=True)  # which each character belongs to
+    count = tf.math.count_nonzero(is_end)
+    mask = tf.boolean_mask(mask, ~is_end)
+    digits = tf.boolean_mask(tf.cast(characters, tf.int64) - ZERO, ~is_end)
+
+    is_last = tf.bitwise.bitwise_and(digits, MORE) == 0
+    number = tf.cumsum(tf.cast(is_last, tf.int64), exclusive=True)
+    index = tf.range(tf.size(digits, tf.int64))
+    place = index - tf.gather(tf.math.segment_min(index, number), number)
+    shifted = tf.bitwise.left_shift(tf.bitwise.bitwise_and(digits, VALUE), 5 * place)
+    is_negative = is_last & (tf.bitwise.bitwise_and(digits, SIGN) != 0)
+    borrow = tf.where(is_negative, tf.bitwise.left_shift(tf.ones_like(place), 5 * place + 5), 0)
+    numbers = tf.math.segment_sum(shifted - borrow, number)
+
+    rows = tf.RaggedTensor.from_value_rowids(
+        numbers, tf.boolean_mask(mask, is_last), nrows=count, validate=False
+    ).to_tensor()  # (N, M)
+    first, rest = rows[:, :1], rows[:, 1:]
+    rest = tf.pad(rest, [[0, 0], [0, tf.shape(rest)[1] % 2]])
+    pairs = tf.reshape(rest, [count, tf.shape(rest, tf.int64)[1] // 2, 2])
+    rest = tf.reshape(tf.cumsum(pairs, axis=1), tf.shape(rest))
+    return tf.concat([first, rest], axis=1)

@@ -1,0 +1,78 @@
+"""CamVid: road scenes of Cambridge, 11 classes. Brostow, Fauqueur, Cipolla, "Semantic Object
+Classes in Video", Pattern Recognition Letters 2009, in the layout of the SegNet tutorial."""
+
+from pathlib import Path
+
+from kseg.data.decode import decode_mask, read_photo, relabel
+from kseg.data.files import MASKS, PHOTOS, column, list_files, pair_by_name, stem
+from kseg.data.source import VOID, Source
+
+CLASSES = {  # name -> colour, after the original CamVid colour list
+    "Sky": (128, 128, 128),
+    "Building": (128, 0, 0),
+    "Pole": (192, 192, 128),
+    "Road": (128, 64, 128),
+    "Pavement": (60, 40, 222),
+    "Tree": (128, 128, 0),
+    "SignSymbol": (192, 128, 128),
+    "Fence": (64, 64, 128),
+    "Car": (64, 0, 128),
+    "Pedestrian": (64, 64, 0),
+    "Bicyclist": (0, 128, 192),
+}
+
+
+UNLABELLED = 11  # the stored value of void
+
+
+SPLITS = ("train", "val", "test")
+
+
+def camvid(root, split="train"):
+    """Reads CamVid: `root/train`, `root/trainannot`, and likewise for `val` and `test`.
+
+    Args:
+        root: Folder that holds the split's folders.
+        split: `"train"`, `"val"` or `"test"`.
+
+    Returns:
+        `Source` of 11 classes; the stored value 11 (unlabelled) becomes void, 255.
+
+    Raises:
+        FileNotFoundError: a folder is missing or empty, or a photo has no mask.
+        ValueError: unknown split.
+
+    Example:
+
+    >>> source = kseg.data.camvid("CamVid", split="val")
+    >>> source.class_names[:3]
+    ('Sky', 'Building', 'Pole')
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split={split!r}: expected one of {', '.join(SPLITS)}.")
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"root={str(root)!r} does not exist: expected the CamVid folder, which holds "
+            f"{split} and {split}annot."
+        )
+    images = list_files(root / split, PHOTOS, "root/split")
+    masks = pair_by_name(images, list_files(root / f"{split}annot", MASKS, "root/splitannot"))
+
+    def decode(row):
+        label = relabel(
+            decode_mask(row["label"]), range(len(CLASSES)), [UNLABELLED], VOID, row["label"]
+        )
+        return {"image": read_photo(row["image"]), "label": label}
+
+    return Source(
+        name=f"camvid/{split}",
+        columns={
+            "image": column(images),
+            "label": column(masks),
+        },
+        decode=decode,
+        class_names=tuple(CLASSES),
+        colors=tuple(CLASSES.values()),
+        ids=tuple(map(stem, images)),
+    )

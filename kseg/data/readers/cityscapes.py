@@ -1,0 +1,241 @@
+"""Cityscapes: streets of 50 German and neighbouring cities, 19 classes. Cordts et al., "The
+Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016; class table as in the
+authors' cityscapesScripts, `helpers/labels.py`."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from kseg.base.tensorflow import tensorflow
+from kseg.data.decode import decode_mask, read_photo, relabel
+from kseg.data.errors import require
+from kseg.data.files import column, load_mask
+from kseg.data.sample import masks_of
+from kseg.data.source import VOID, Source
+
+CLASSES = {  # name -> label id, colour; in the order of the train ids 0..18
+    "road": (7, (128, 64, 128)),
+    "sidewalk": (8, (244, 35, 232)),
+    "building": (11, (70, 70, 70)),
+    "wall": (12, (102, 102, 156)),
+    "fence": (13, (190, 153, 153)),
+    "pole": (17, (153, 153, 153)),
+    "traffic light": (19, (250, 170, 30)),
+    "traffic sign": (20, (220, 220, 0)),
+    "vegetation": (21, (107, 142, 35)),
+    "terrain": (22, (152, 251, 152)),
+    "sky": (23, (70, 130, 180)),
+    "person": (24, (220, 20, 60)),
+    "rider": (25, (255, 0, 0)),
+    "car": (26, (0, 0, 142)),
+    "truck": (27, (0, 0, 70)),
+    "bus": (28, (0, 60, 100)),
+    "train": (31, (0, 80, 100)),
+    "motorcycle": (32, (0, 0, 230)),
+    "bicycle": (33, (119, 11, 32)),
+}
+
+
+LABEL_IDS = tuple(label_id for label_id, _ in CLASSES.values())
+
+
+LABELS = 34  # label ids 0..33: the classes and others, from "unlabeled" to "trailer", all void
+
+
+LICENSE_PLATE = 255  # label id -1 in 8 bits
+
+
+THINGS = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+
+
+THING_IDS = tuple(CLASSES[name][0] for name in THINGS)
+
+
+PER_LABEL = 1000  # instance ids: 1000 * label id + number; below 1000 a group that is not divided
+
+
+IMAGE, TRAIN_IDS, LABEL, INSTANCE = (  # how file names end
+    "_leftImg8bit.png",
+    "_gtFine_labelTrainIds.png",
+    "_gtFine_labelIds.png",
+    "_gtFine_instanceIds.png",
+)
+
+
+PROBED = 8  # masks looked into before the set is accepted
+
+
+def cityscapes(root, split="train", *, instances=False):
+    """Reads Cityscapes: `root/leftImg8bit/{split}/{city}` and `root/gtFine/{split}/{city}`.
+
+    Masks of train ids (`labelTrainIds`) are used where every photo has one; else those of label ids
+    (`labelIds`), of which the 19 evaluated classes are kept and all else is void. A mask of one
+    kind under the name of the other is refused.
+
+    Args:
+        root: Folder that holds `leftImg8bit` and `gtFine`.
+        split: `"train"`, `"val"` or `"test"`, or whatever folder there is.
+        instances: Whether samples hold objects of the eight kinds that are counted, from
+            `instanceIds`. A group that is not divided into its members counts as crowd.
+
+    Returns:
+        `Source` of 19 classes, or of instances of 8; `category_ids` are the official label ids.
+
+    Raises:
+        FileNotFoundError: a folder is missing, or a photo has no mask.
+        ValueError: the masks hold ids of the wrong kind.
+
+    Example:
+
+    >>> source = kseg.data.cityscapes("cityscapes", "val")
+    >>> source.num_classes, source.category_ids[:3]
+    (19, (7, 8, 11))
+    """
+    root = Path(root).expanduser()
+    photos = _photos(root, split)
+    names = [f"{city}/{os.path.basename(path)[: -len(IMAGE)]}" for city, path in photos]
+    masks = _Masks(root / "gtFine" / split, names)
+    if instances:
+        paths, decode, classes = masks.all(INSTANCE), _decode_instances, THINGS
+    else:
+        kind = TRAIN_IDS if masks.has_all(TRAIN_IDS) else LABEL
+        if kind == LABEL and not masks.has_all(LABEL) and masks.has_any(TRAIN_IDS):
+            kind = TRAIN_IDS  # name the first that is missing of these
+        paths, classes = masks.all(kind), tuple(CLASSES)
+        _probe(paths, kind)
+        decode = _decode_train_ids if kind == TRAIN_IDS else _decode_label_ids
+    return Source(
+        name=f"cityscapes/{split}",
+        columns={
+            "image": column(path for _, path in photos),
+            "label": column(paths),
+        },
+        decode=decode,
+        class_names=classes,
+        colors=tuple(CLASSES[name][1] for name in classes),
+        ids=tuple(name.split("/")[1] for name in names),
+        task="instance" if instances else "semantic",
+        category_ids=THING_IDS if instances else LABEL_IDS,
+    )
+
+
+def _photos(root, split):
+    """(city, path) of each photo of a split, by name."""
+    folder = root / "leftImg8bit" / split
+    if not folder.is_dir():
+        there = sorted(p.name for p in folder.parent.iterdir()) if folder.parent.is_dir() else []
+        raise FileNotFoundError(
+            f"root={str(root)!r}, split={split!r}: {str(folder)!r} does not exist. Expected the "
+            "folder that holds leftImg8bit and gtFine, and one of "
+            f"its splits{' ' + ', '.join(there) if there else ''}."
+        )
+    photos = [
+        (city, str(folder / city / name))
+        for city in sorted(os.listdir(folder))
+        if (folder / city).is_dir()
+        for name in sorted(os.listdir(folder / city))
+        if name.endswith(IMAGE)
+    ]
+    if not photos:
+        raise FileNotFoundError(f"{str(folder)!r} holds no {{city}}/*{IMAGE}. Unpack the photos.")
+    return photos
+
+
+class _Masks:
+    """Which masks of a split there are, of the photos with these names, `city/stem`."""
+
+    def __init__(self, folder, names):
+        self.folder, self.names, self.there = folder, names, set()
+        for city in {name.split("/")[0] for name in names}:
+            if (folder / city).is_dir():
+                self.there |= {f"{city}/{file}" for file in os.listdir(folder / city)}
+
+    def has_all(self, kind):
+        return all(name + kind in self.there for name in self.names)
+
+    def has_any(self, kind):
+        return any(name + kind in self.there for name in self.names)
+
+    def all(self, kind):
+        missing = [name + kind for name in self.names if name + kind not in self.there]
+        if missing:
+            raise FileNotFoundError(
+                f"{len(missing)} of {len(self.names)} photos have no *{kind}; the first missing is "
+                f"{str(self.folder / missing[0])!r}. Unpack gtFine beside leftImg8bit, or make the "
+                "missing masks; every photo of a split needs one of the same kind."
+            )
+        return [str(self.folder / (name + kind)) for name in self.names]
+
+
+def _probe(paths, kind):
+    """Looks into a few masks for the one kind of ids under the name of the other."""
+    seen, in_file = set(), {}
+    for index in np.linspace(0, len(paths) - 1, min(PROBED, len(paths))).astype(int):
+        try:
+            mask = load_mask(paths[index])
+        except ValueError:
+            continue  # a damaged file is named when it is read, or by `kseg.check`
+        found = {int(value) for value in np.flatnonzero(np.bincount(mask.ravel()))}
+        in_file |= {value: paths[index] for value in found - seen}
+        seen |= found
+    classes = range(len(CLASSES))
+    if kind == TRAIN_IDS and (wrong := seen - {*classes, VOID}):
+        value = max(wrong)
+        what = "Label ids, as it seems" if wrong <= {*range(LABELS)} else "Not of Cityscapes"
+        raise ValueError(
+            f"{in_file[value]!r} holds {value}, but train ids are 0..18 or 255. {what}: name masks "
+            f"of label ids *{LABEL}, or make the train ids anew."
+        )
+    if kind == LABEL and VOID in seen and seen <= {*classes, VOID}:
+        raise ValueError(
+            f"{in_file[VOID]!r} and others hold 255 and nothing from 19 to 33. Train ids, as it "
+            f"seems, not label ids: name such masks *{TRAIN_IDS}."
+        )
+
+
+def _decode_train_ids(row):
+    label = relabel(decode_mask(row["label"]), range(len(CLASSES)), [VOID], VOID, row["label"])
+    return {"image": read_photo(row["image"]), "label": label}
+
+
+def _decode_label_ids(row):
+    """By a table of all 256 values, three times as fast as `relabel`, which words the error."""
+    tf = tensorflow()
+    mask = decode_mask(row["label"])
+    train_ids = np.full(256, VOID, np.uint8)
+    train_ids[list(LABEL_IDS)] = range(len(CLASSES))
+    others = [value for value in range(LABELS) if value not in LABEL_IDS]
+    label = tf.cond(
+        tf.reduce_all((mask < LABELS) | (mask == LICENSE_PLATE)),
+        lambda: tf.gather(train_ids, tf.cast(mask, tf.int32)),
+        lambda: relabel(mask, LABEL_IDS, [*others, LICENSE_PLATE], VOID, row["label"]),
+    )
+    return {"image": read_photo(row["image"]), "label": label}
+
+
+def _decode_instances(row):
+    tf = tensorflow()
+    mask = decode_mask(row["label"], wide=True)
+    counts = tf.math.bincount(tf.reshape(mask, [-1]), minlength=65536)  # of all 16 bits
+    keys = tf.cast(tf.where(counts > 0)[:, 0], tf.int32)
+    labels = tf.where(keys < PER_LABEL, keys, keys // PER_LABEL)
+    # the license plates' -1 is 255 in 8 bits, 65535 in 16
+    known = (labels < LABELS) | (keys == LICENSE_PLATE) | (keys == 0xFFFF)
+    require(
+        tf.reduce_all(known),
+        lambda: tf.strings.format(
+            "{}: the mask holds the instance id {}, which is neither a label id 0..33 nor one "
+            "times 1000 and a number. Take the file from gtFine again.",
+            (row["label"], tf.reduce_max(tf.where(known, -1, keys))),
+        ),
+    )
+    is_class = labels[:, None] == tf.constant(THING_IDS)  # (K, 8)
+    is_thing = tf.reduce_any(is_class, axis=1)
+    keys = tf.boolean_mask(keys, is_thing)
+    return {
+        "image": read_photo(row["image"]),
+        "masks": masks_of(mask, keys),
+        "classes": tf.argmax(tf.boolean_mask(is_class, is_thing), axis=1, output_type=tf.int32),
+        "crowd": keys < PER_LABEL,
+    }

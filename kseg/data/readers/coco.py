@@ -1,0 +1,348 @@
+"""COCO: everyday scenes, 80 kinds of things and more; and any set annotated in its format. Lin et
+al., "Microsoft COCO: Common Objects in Context", ECCV 2014; for panoptic annotations Kirillov et
+al., "Panoptic Segmentation", CVPR 2019. Masks come out as pycocotools decodes them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from kseg.base.colors import default_colors
+from kseg.base.optional import pycocotools_mask
+from kseg.base.tensorflow import tensorflow
+from kseg.data.coco_format.annotations import beyond, field, load, to_rle
+from kseg.data.coco_format.rle import END, decode_columns, decode_rles
+from kseg.data.decode import decode_colors, photo_size, read_photo
+from kseg.data.errors import require
+from kseg.data.files import column, missing, stem
+from kseg.data.sample import masks_of, without_empty
+from kseg.data.source import VOID, Source
+
+WIDE_VOID = 65535  # where there are so many classes that 255 is one
+
+
+def coco(images, annotations, *, instances=False, panoptic=None):
+    """Reads photos annotated in COCO's format: polygons, runs of either kind, or panoptic.
+
+    Masks are turned into compressed runs once, when the set is opened, and these into pixels where
+    they are needed. In a **semantic** map, class 0 is the background and crowd regions are void.
+    Where objects overlap, the map shows the one of smaller area, so that the cup is not lost under
+    the table; a crowd region lies below all objects. In **panoptic** sets every pixel is annotated:
+    things and stuff are the classes, there is no background, and pixels of id 0 are void.
+
+    An annotation without a single pixel, as of a polygon outside the photo, is left out of the
+    samples; `Source.problems` tells of it. Photos without annotations stay, all background.
+
+    Args:
+        images: Folder of the photos, below which the annotations' `file_name`s lie.
+        annotations: JSON file.
+        instances: Whether samples hold objects in place of a map of labels; of a panoptic set, the
+            things.
+        panoptic: Folder of the PNGs of a panoptic set; by default named as `annotations`, without
+            `.json`.
+
+    Returns:
+        `Source`; its `image_ids` and `category_ids` are the file's own numbers, the latter with 0
+        for the background (-1 if 0 is a category). `void` is 255, or 65535 where there are more
+        than 255 classes.
+
+    Raises:
+        FileNotFoundError: a folder, the file, a photo or a panoptic PNG is missing.
+        ValueError: the annotations are damaged; the message names the file and the annotation.
+        ImportError: pycocotools is not installed and the set is not a panoptic one.
+
+    Example:
+
+    >>> source = kseg.data.coco("val2017", "annotations/instances_val2017.json", instances=True)
+    >>> source.class_names[:2], source.category_ids[11]
+    (('person', 'bicycle'), 13)
+    """
+    found = load(annotations)
+    photos = _files(images, [image["file_name"] for image in found.images], "images")
+    if found.panoptic:
+        return _panoptic(found, photos, instances, panoptic or os.path.splitext(found.path)[0])
+    if panoptic is not None:
+        raise ValueError(
+            f"panoptic={str(panoptic)!r}: {found.path!r} holds no segments_info, so it is no "
+            "panoptic set. Leave panoptic out, or give the panoptic JSON."
+        )
+    return _objects(found, photos, instances)
+
+
+def _objects(found, photos, instances):
+    categories = [category["id"] for category in found.categories]
+    names = [category["name"] for category in found.categories]
+    if not instances:
+        categories = [0 if 0 not in categories else -1, *categories]
+        names = ["background", *names]
+    class_of = {category: position for position, category in enumerate(categories)}
+    void = VOID if len(names) <= VOID else WIDE_VOID
+    rows, problems = [], {}
+    for index, (image, listed) in enumerate(zip(found.images, found.of_image)):
+        objects, notes = _rles(found, image, listed)
+        if notes:
+            problems[index] = notes
+        if not instances:  # in the order to paint them
+            objects.sort(key=lambda each: (not each["crowd"], -each["area"]))
+        classes = [class_of[each["category"]] for each in objects]
+        if not instances:
+            classes = [void if each["crowd"] else c for each, c in zip(objects, classes)]
+        rows.append(
+            {
+                "rles": "".join(each["counts"] + END for each in objects),
+                "classes": _text(classes),
+                "crowd": _text(int(each["crowd"]) for each in objects),
+            }
+        )
+
+    def decode_objects(row):
+        photo = read_photo(row["image"])
+        return {
+            "image": photo,
+            "masks": decode_rles(row["rles"], _size(row, photo)),
+            "classes": _numbers(row["classes"]),
+            "crowd": _numbers(row["crowd"]) != 0,
+        }
+
+    def decode_map(row):
+        tf = tensorflow()
+        photo, kind = read_photo(row["image"]), tf.uint8 if void < 256 else tf.int32
+        size = _size(row, photo)
+        masks = tf.cast(decode_columns(row["rles"], size), kind)
+        classes = tf.cast(_numbers(row["classes"]), kind)
+        label = tf.foldl(
+            # its class where the mask is 1; with `where` this took four times as long
+            lambda label, i: label + masks[i] * (classes[i] - label),
+            tf.range(tf.size(classes)),
+            tf.zeros([size[0] * size[1]], kind),
+        )
+        label = tf.transpose(tf.reshape(label, [size[1], size[0]]))
+        return {"image": photo, "label": label}
+
+    return _source(
+        found,
+        {
+            "image": column(photos),
+            **{key: column(row[key] for row in rows) for key in ("rles", "classes", "crowd")},
+            "size": np.array([[i["height"], i["width"]] for i in found.images], np.int32),
+        },
+        decode_objects if instances else decode_map,
+        names,
+        default_colors(len(names) + instances)[instances:],
+        instances,
+        void,
+        categories,
+        problems,
+    )
+
+
+def _size(row, photo):
+    """The size that the file gives for a photo, which must be the photo's: a wrong one may be huge.
+
+    Where it is wrong the size is 0, so that nothing is decoded in the same step.
+    """
+    tf = tensorflow()
+    size = photo_size(photo)
+    same = tf.reduce_all(size == row["size"])
+    require(
+        same,
+        lambda: tf.strings.format(
+            "image and mask differ in size: {} is {} pixels, the annotation file says {} (height, "
+            "width). Take both from the same release.",
+            (row["image"], size, row["size"]),
+        ),
+    )
+    return tf.where(same, size, 0)
+
+
+def _rles(found, image, listed):
+    """An image's annotations as dicts of runs, area, category, crowd; and what is odd in them."""
+    height, width = image["height"], image["width"]
+    rles, objects, notes = [], [], []
+    for annotation in listed:
+        where = found.where(annotation)
+        rles.append(to_rle(annotation, height, width, where))
+        notes += _box_notes(annotation, height, width, where)
+    for annotation, rle in zip(listed, rles):
+        # one at a time: of more than 255 masks, pycocotools 2.0.11 cannot tell the areas on NumPy 2
+        area = pycocotools_mask().area([rle])[0]
+        if not area:
+            notes.append(
+                ("empty instance", f"{found.where(annotation)} has no pixel in its photo.")
+            )
+            continue
+        objects.append(
+            {
+                "counts": rle["counts"].decode("ascii"),
+                "area": int(area),
+                "category": annotation["category_id"],
+                "crowd": bool(annotation.get("iscrowd", 0)),
+            }
+        )
+    return objects, notes
+
+
+def _panoptic(found, photos, instances, folder):
+    missing = [image["file_name"] for image, of in zip(found.images, found.of_image) if not of]
+    if missing:
+        raise ValueError(
+            f"{found.path}: {len(missing)} of {len(photos)} images have no annotation; the first "
+            f"is {missing[0]!r}. A panoptic set has one for each: add it, or remove the image."
+        )
+    each = [of[0] for of in found.of_image]
+    masks = _files(folder, [field(a, "file_name", str, found.where(a)) for a in each], "panoptic")
+    chosen = found.categories
+    if instances:
+        chosen = [
+            c for c in chosen if field(c, "isthing", int, f"{found.path}: category {c['id']}")
+        ]
+    class_of = {category["id"]: position for position, category in enumerate(chosen)}
+    void = VOID if len(chosen) <= VOID else WIDE_VOID
+    rows, problems = [], {}
+    for index, (image, annotation) in enumerate(zip(found.images, each)):
+        where, segments, notes = found.where(annotation), {}, []
+        for segment in annotation["segments_info"]:
+            key = field(segment, "id", int, where)
+            if not 0 < key < 2**24 or _packed(key) in segments:
+                raise ValueError(
+                    f"{where}: segment id={key}: expected a different number, 1 to 2^24 - 1, for "
+                    "each segment."
+                )
+            segments[_packed(key)] = segment
+            named = f"{where}, segment {key}"
+            notes += _box_notes(segment, image["height"], image["width"], named)
+            if segment.get("area") == 0:
+                notes.append(("empty instance", f"{named} has no pixel."))
+        if notes:
+            problems[index] = notes
+        segments = dict(sorted(segments.items()))
+        crowd = [int(segment.get("iscrowd", 0)) for segment in segments.values()]
+        classes = [class_of.get(segment["category_id"], -1) for segment in segments.values()]
+        if not instances:
+            classes = [void if is_crowd else c for is_crowd, c in zip(crowd, classes)]
+        rows.append({"keys": _text(segments), "classes": _text(classes), "crowd": _text(crowd)})
+
+    def looked_up(row):  # the PNG as positions in the row's keys, with 0 (no segment) before them
+        tf = tensorflow()
+        mask = decode_colors(row["label"])
+        keys = tf.concat([[0], _numbers(row["keys"])], 0)
+        flat = tf.reshape(mask, [-1])
+        place = tf.minimum(tf.searchsorted(keys, flat), tf.size(keys) - 1)
+        require(
+            tf.reduce_all(tf.gather(keys, place) == flat),
+            lambda: tf.strings.format(
+                "{}: the PNG holds a segment id that segments_info of the annotation file does not "
+                "list. Take the PNG and the JSON from the same release.",
+                (row["label"],),
+            ),
+        )
+        return tf.reshape(place, tf.shape(mask))
+
+    def decode_things(row):
+        tf = tensorflow()
+        classes = _numbers(row["classes"])
+        things = tf.where(classes >= 0)[:, 0]
+        return without_empty(
+            {
+                "image": read_photo(row["image"]),
+                "masks": masks_of(looked_up(row), tf.cast(things, tf.int32) + 1),
+                "classes": tf.gather(classes, things),
+                "crowd": tf.gather(_numbers(row["crowd"]) != 0, things),
+            }
+        )
+
+    def decode_map(row):
+        tf = tensorflow()
+        kind = tf.uint8 if void < 256 else tf.int32
+        classes = tf.cast(tf.concat([[void], _numbers(row["classes"])], 0), kind)
+        label = tf.gather(classes, looked_up(row))
+        return {"image": read_photo(row["image"]), "label": label}
+
+    return _source(
+        found,
+        {
+            "image": column(photos),
+            "label": column(masks),
+            **{key: column(row[key] for row in rows) for key in ("keys", "classes", "crowd")},
+        },
+        decode_things if instances else decode_map,
+        [category["name"] for category in chosen],
+        _colors(chosen),
+        instances,
+        void,
+        [category["id"] for category in chosen],
+        problems,
+    )
+
+
+def _colors(categories):
+    """The file's own colours, if it has one for each category."""
+    given = [category.get("color") for category in categories]
+    known = range(256)
+    if all(isinstance(c, list) and len(c) == 3 and all(v in known for v in c) for c in given):
+        return tuple(map(tuple, given))
+    return default_colors(len(categories) + 1)[1:]
+
+
+def _source(found, columns, decode, names, colors, instances, void, categories, problems):
+    ids = [stem(image["file_name"]) for image in found.images]
+    if len(set(ids)) < len(ids):  # as in folders of videos: 000001.jpg in each
+        ids = [os.path.splitext(image["file_name"])[0] for image in found.images]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise ValueError(f"{found.path}: two images are named {twice!r}; expected one each.")
+    return Source(
+        name=f"coco/{stem(found.path)}",
+        columns=columns,
+        decode=decode,
+        class_names=tuple(names),
+        colors=tuple(colors),
+        ids=tuple(ids),
+        void=void,
+        task="instance" if instances else "semantic",
+        category_ids=tuple(categories),
+        image_ids=tuple(image["id"] for image in found.images),
+        problems=lambda index: problems.get(index, []),
+    )
+
+
+def _files(folder, names, argument):
+    """Paths of these files below a folder, which must exist."""
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise FileNotFoundError(f"{argument}={str(folder)!r} {what}: expected a folder.")
+    paths = [os.path.join(folder, name) for name in names]
+    if absent := missing(paths):
+        raise FileNotFoundError(
+            f"{len(absent)} of {len(paths)} files are missing from {argument}={str(folder)!r}; the "
+            f"first is {absent[0]!r}. Give the folder that the annotations' file names start from."
+        )
+    return paths
+
+
+def _box_notes(entry, height, width, where):
+    past = beyond(entry["bbox"], height, width, where) if "bbox" in entry else 0
+    if not past:
+        return []
+    return [
+        (
+            "box outside",
+            f"{where}: bbox={entry['bbox']} reaches {past:g} pixels beyond its photo of "
+            f"{width}x{height} (width x height).",
+        )
+    ]
+
+
+def _packed(key):
+    """A segment id, R + 256 G + 256^2 B, as `decode_colors` gives it: 0xRRGGBB."""
+    return (key & 255) << 16 | key & 0xFF00 | key >> 16
+
+
+def _text(numbers):
+    return " ".join(map(str, numbers))
+
+
+def _numbers(text):
+    tf = tensorflow()
+    return tf.strings.to_number(tf.strings.split(text), tf.int32)

@@ -1,0 +1,280 @@
+"""Any pair of folders: photos in one, masks of the same names in the other."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kseg.base.colors import default_colors
+from kseg.base.tensorflow import tensorflow
+from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
+from kseg.data.files import MASKS, PHOTOS, column, list_files, load_mask, pair_by_name, stem
+from kseg.data.readers.splits import listed, part, subfolder
+from kseg.data.sample import masks_of
+from kseg.data.source import VOID, Source
+
+PROBED = 16  # masks looked into before the set is accepted
+
+
+STORED = ("classes", "instances")
+
+
+def folder(
+    images,
+    masks,
+    class_names,
+    *,
+    values=None,
+    palette=None,
+    colors=None,
+    void_values=(VOID,),
+    mask_suffix="",
+    stored="classes",
+    instances=False,
+    split=None,
+    list_file=None,
+    val_fraction=0.2,
+    name="folder",
+    probe=True,
+):
+    """Reads a folder of photos and a folder of masks, paired by file name.
+
+    A mask is a PNG of class ids: grey of up to 16 bits, or palette (its *indices* count, its
+    colours do not). With `palette` it is colour-coded instead. With `stored="instances"` it holds
+    the number of the object that each pixel belongs to, 0 for none; or in place of a mask there is
+    a folder of the photo's name, with one black and white mask for each object. The layout
+    `ROOT/NAME/images/NAME.png`, `ROOT/NAME/masks/*.png` of the 2018 Data Science Bowl is known too:
+    give ROOT for both `images` and `masks`.
+
+    Args:
+        images: Folder of photos (.jpg, .jpeg, .png, .bmp).
+        masks: Folder of masks (.png), or of folders of them.
+        class_names: Name of each class. Where masks hold objects: of the ground and of the object;
+            with `instances=True` of the object alone.
+        values: The value that stands for each class in the masks, for example `(0, 255)` for black
+            and white masks; None for 0, 1, 2, ...
+        palette: RGB of each class in colour-coded masks; None for masks of ids.
+        colors: RGB of each class in pictures; None for the palette or Pascal VOC's colours.
+        void_values: Mask values (with `palette`: colours) of pixels without a label.
+        mask_suffix: What a mask's name adds to its photo's: `"_mask"` pairs `a.jpg`, `a_mask.png`.
+        stored: `"classes"` for masks of class ids or colours, `"instances"` for masks of objects;
+            folders of one mask an object are recognised by themselves.
+        instances: Whether to return objects in place of labels; the masks must hold objects.
+        split: None for all samples; a name of which `images` and `masks` have a sub-folder; else
+            `"train"` or `"val"` for a fixed random part.
+        list_file: Text file that names the photos of the split, one a line, in place of a random
+            part.
+        val_fraction: Share of `"val"`, above 0 and below 1, if the split is a random part.
+        name: Name of the source in messages.
+        probe: Whether to look into a few masks and refuse what would train without an error;
+            False leaves that to `kseg.check`, which looks into all.
+
+    Returns:
+        `Source` with void = 255.
+
+    Raises:
+        FileNotFoundError: a folder is missing or empty, a photo has no mask, or a name in the list
+            no photo.
+        ValueError: an argument does not fit the masks, or a sampled mask the arguments.
+
+    Example:
+
+    >>> source = kseg.data.folder("photos", "masks", ["background", "cell"], values=(0, 255))
+    """
+    class_names = tuple(class_names)
+    if stored not in STORED:
+        raise ValueError(f"stored={stored!r}: expected one of {STORED}.")
+    images, masks, one_each = _pairs(images, masks, mask_suffix, split, list_file, val_fraction)
+    if one_each or instances:
+        stored = "instances"
+    values = _check_values(class_names, values, palette)
+    if stored == "instances":
+        _check_objects(class_names, instances, palette)
+        columns, decode = _objects(images, masks, one_each, instances)
+    else:
+        if probe:
+            _probe(masks, class_names, values, palette)
+        columns = {"image": column(images), "label": column(masks)}
+        decode = _labels(values, palette, void_values)
+    if colors is None:  # an object alone is not black, which is the ground's colour
+        colors = palette or default_colors(len(class_names) + instances)[int(instances) :]
+    return Source(
+        name=f"{name}/{split}" if split else name,
+        columns=columns,
+        decode=decode,
+        class_names=class_names,
+        colors=tuple(map(tuple, colors)),
+        ids=tuple(map(stem, images)),
+        task="instance" if instances else "semantic",
+    )
+
+
+def _pairs(images, masks, mask_suffix, split, list_file, val_fraction):
+    """Photos, their masks (or the masks of each, joined by newlines), and whether it is those."""
+    inner = subfolder(images, split)
+    by_folder = inner != Path(images).expanduser()
+    masks = subfolder(masks, split) if by_folder else Path(masks).expanduser()
+    if inner == masks:
+        images, masks, one_each = *_bowl(inner), True
+    else:
+        images = list_files(inner, PHOTOS, "images")
+        one_each = masks.is_dir() and (masks / (stem(images[0]) + mask_suffix)).is_dir()
+        if one_each:
+            masks = [_one_each(masks / (stem(image) + mask_suffix), image) for image in images]
+        else:
+            masks = pair_by_name(images, list_files(masks, MASKS, "masks"), mask_suffix)
+    if list_file is not None:
+        chosen = listed(list_file, images)
+    elif split is None or by_folder:
+        chosen = range(len(images))
+    else:
+        chosen = part(list(map(stem, images)), split, val_fraction)
+    return [images[i] for i in chosen], [masks[i] for i in chosen], one_each
+
+
+def _bowl(root):
+    """The layout of the 2018 Data Science Bowl: `root/NAME/images/NAME.png`, `.../masks/*.png`."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"images={str(root)!r} does not exist: expected a folder.")
+    images, masks = [], []
+    for sample in sorted(entry.path for entry in os.scandir(root) if entry.is_dir()):
+        found = list_files(os.path.join(sample, "images"), PHOTOS, "images")
+        if len(found) > 1:
+            raise ValueError(f"{sample!r} holds {len(found)} images: expected one.")
+        images += found
+        masks.append(_one_each(os.path.join(sample, "masks"), found[0]))
+    if not images:
+        raise FileNotFoundError(
+            f"images={str(root)!r} and masks= are the same folder, and it holds no folder of "
+            "`images` and `masks` for each photo: give the folder of the photos and that of the "
+            "masks."
+        )
+    return images, masks
+
+
+def _one_each(folder, image):
+    """The paths of the masks of one photo's objects, joined by newlines; none for no object."""
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"{str(folder)!r} does not exist: expected a folder with one mask for each object of "
+            f"{image!r}. Add it, empty if there is no object, or remove the image."
+        )
+    with os.scandir(folder) as entries:
+        return "\n".join(sorted(e.path for e in entries if e.name.lower().endswith(MASKS)))
+
+
+def _labels(values, palette, void_values):
+    """The decode function of masks of class ids or colours."""
+    if palette:
+        values = [_packed(color) for color in palette]
+        voids = [_packed(color) for color in void_values if color != VOID]
+    else:
+        voids = [value for value in void_values if value not in values]
+    wide = max(*values, *voids, 0) > 255
+
+    def decode(row):
+        path = row["label"]
+        mask = decode_colors(path) if palette else decode_mask(path, wide)
+        return {
+            "image": read_photo(row["image"]),
+            "label": relabel(mask, values, voids, VOID, path),
+        }
+
+    return decode
+
+
+def _objects(images, masks, one_each, instances):
+    """Columns and decode function of masks of objects."""
+    tf = tensorflow()
+    columns = {"image": column(images), "instances": column(masks)}
+
+    def object_mask(path):
+        return tf.cast(decode_mask(path, wide=True) > 0, tf.uint8)
+
+    def decode_files(row):
+        paths = tf.strings.split(row["instances"], "\n")
+        paths = tf.boolean_mask(paths, paths != "")
+        photo = read_photo(row["image"])
+
+        def none():
+            return tf.zeros(tf.concat([[0], photo_size(photo)], 0), tf.uint8)
+
+        found = tf.cond(
+            tf.size(paths) > 0,
+            lambda: tf.map_fn(object_mask, paths, fn_output_signature=tf.uint8),
+            none,
+        )
+        return photo, tf.ensure_shape(found, (None, None, None))
+
+    def decode_numbers(row):
+        numbers = decode_mask(row["instances"], wide=True)
+        keys = tf.sort(tf.unique(tf.reshape(numbers, [-1])).y)
+        return read_photo(row["image"]), masks_of(numbers, tf.boolean_mask(keys, keys > 0))
+
+    def decode(row):
+        photo, found = (decode_files if one_each else decode_numbers)(row)
+        if instances:
+            classes = tf.zeros(tf.shape(found)[:1], tf.int32)
+            return {"image": photo, "masks": found, "classes": classes}
+        return {"image": photo, "label": tf.cast(tf.reduce_any(found > 0, axis=0), tf.uint8)}
+
+    return columns, decode
+
+
+def _check_objects(class_names, instances, palette):
+    if palette:
+        raise ValueError("palette= is for masks of classes; these masks hold objects.")
+    expected = 1 if instances else 2
+    if len(class_names) != expected:
+        raise ValueError(
+            f"class_names={list(class_names)!r}: the masks tell objects apart, not classes; "
+            f"expected {expected} names, {'that of the object' if instances else 'ground, object'}."
+        )
+
+
+def _check_values(class_names, values, palette):
+    if not class_names:
+        raise ValueError("class_names is empty: expected the name of each class.")
+    if len(class_names) > VOID:
+        raise ValueError(
+            f"class_names has {len(class_names)} names: expected at most {VOID}, because label "
+            f"{VOID} means void."
+        )
+    for argument, given in (("values", values), ("palette", palette)):
+        if given is not None and len(given) != len(class_names):
+            raise ValueError(
+                f"{argument} has {len(given)} entries for {len(class_names)} class_names: expected "
+                "one for each class."
+            )
+        if given is not None and len({str(entry) for entry in given}) != len(given):
+            raise ValueError(f"{argument}={given!r}: expected a different entry for each class.")
+    return tuple(values) if values is not None else tuple(range(len(class_names)))
+
+
+def _packed(color):
+    red, green, blue = color
+    return (red << 16) + (green << 8) + blue
+
+
+def _probe(masks, class_names, values, palette):
+    """Looks into a few masks for the two mistakes that would train without an error."""
+    seen = set()
+    for index in np.linspace(0, len(masks) - 1, min(PROBED, len(masks))).astype(int):
+        mask = load_mask(masks[index])
+        if palette is None and mask.ndim == 3:
+            found = np.unique(mask.reshape(-1, 3), axis=0)[:4].tolist()
+            raise ValueError(
+                f"{masks[index]!r} is a colour mask (colours {found} ...), but ids were "
+                "expected. Give palette=[(r, g, b), ...], the colour of each class."
+            )
+        if palette is None:
+            with Image.open(masks[index]) as image:
+                one_bit = image.mode == "1"
+            seen |= set(np.unique(mask).tolist()) if not one_bit else {0}
+    if seen == {0, VOID} and VOID not in values and len(class_names) > 1:
+        raise ValueError(
+            f"The masks in {os.path.dirname(masks[0])!r} hold only 0 and 255, and 255 means void: "
+            f"nothing of {class_names[1]!r} would ever be learnt. "
+            "Give values=(0, 255) if 255 is the object."
+        )

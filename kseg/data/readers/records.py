@@ -1,0 +1,112 @@
+"""TFRecord files: any Source written to sharded, checksummed records, and read back.
+
+A folder of records holds `data-00000-of-00016.tfrecord`, ..., `index.npz` (where each record
+begins) and `source.json` (classes, colours, task). Every record carries TensorFlow's CRC-32C
+checksums, which are verified when it is read. The index makes any record reachable by itself, so a
+record set shuffles, splits and resumes exactly like a folder of files: one large sequential file
+for the storage, random access for training.
+
+Photos are kept as the bytes they were (a JPEG stays that JPEG), labels and masks as PNG.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from kseg.base.arguments import tuples
+from kseg.data.source import Source
+from kseg.data.tfrecords import FORMAT, record_decoder
+
+
+def records(path, *, shard=None):
+    """Reads a folder that `write_records` made.
+
+    Args:
+        path: The folder, local or whatever file system TensorFlow knows, mounted.
+        shard: None for all, or `(number, count)`: every `count`-th file from the `number`-th on,
+            so that each of many hosts reads files of its own.
+
+    Returns:
+        `Source`, the one that was written.
+
+    Raises:
+        FileNotFoundError: the folder, or a file of it, is missing.
+        ValueError: the folder is not one of records, or `shard` is out of its range.
+    """
+    path = Path(path).expanduser()
+    described, index = path / "source.json", path / "index.npz"
+    for file in (described, index):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"path={str(path)!r} holds no {file.name}: expected a folder that "
+                "kseg.data.write_records has made."
+            )
+    try:
+        description = json.loads(described.read_text())
+        with np.load(index) as saved:
+            place, offsets, ids = saved["shard"], saved["offset"], saved["ids"]
+        files = np.array([str(path / name) for name in description["files"]], dtype=object)
+        given = {
+            key: tuples(description[key])
+            for key in ("name", "task", "class_names", "colors", "void", "category_ids")
+        }
+        given["image_ids"] = tuples(description.get("image_ids"))
+        decoded = description["decoded"]
+        _check(given, decoded, files, place, offsets)
+        source = Source(
+            columns={"file": files[place], "offset": offsets},
+            decode=record_decoder(given["task"], decoded, given["void"], len(given["class_names"])),
+            ids=tuple(ids.tolist()),
+            **given,
+        )
+    except Exception as error:  # of damaged bytes, zipfile and NumPy raise whatever they run into
+        raise ValueError(
+            f"path={str(path)!r}: source.json or index.npz is damaged ({error!r}). "
+            "Write the records again."
+        ) from error
+    if description.get("format") != FORMAT:
+        raise ValueError(
+            f"path={str(path)!r} has records of format {description.get('format')!r}; this "
+            f"version of kseg reads format {FORMAT}."
+        )
+    missing = [file for file in files if not os.path.isfile(file)]
+    if missing:
+        raise FileNotFoundError(
+            f"{missing[0]!r} does not exist: {len(missing)} of {len(files)} record files are "
+            "missing. Copy the whole folder, or write it again."
+        )
+    if shard is None:
+        return source
+    number, hosts = shard
+    if not 0 <= number < hosts <= len(files):
+        raise ValueError(
+            f"shard={shard!r}: expected (number, count) with 0 <= number < count and count at "
+            f"most {len(files)}, the number of files."
+        )
+    return source.subset(np.flatnonzero(place % hosts == number))
+
+
+def _check(given, decoded, files, place, offsets):
+    """Raises `ValueError` for a description of wrong types, which would fail later or elsewhere."""
+
+    def is_list(value, of):
+        return isinstance(value, tuple) and all(type(each) is of for each in value)
+
+    sound = {
+        "name": isinstance(given["name"], str),
+        "class_names": is_list(given["class_names"], str),
+        "colors": is_list(given["colors"], tuple)
+        and all(len(color) == 3 and is_list(color, int) for color in given["colors"]),
+        "void": type(given["void"]) is int,
+        "category_ids": given["category_ids"] is None or is_list(given["category_ids"], int),
+        "image_ids": given["image_ids"] is None
+        or all(type(each) in (int, str) for each in given["image_ids"]),
+        "decoded": isinstance(decoded, bool),
+        "shard": place.dtype == np.int64 and 0 <= place.min() and place.max() < len(files),
+        "offset": offsets.dtype == np.int64 and 0 <= offsets.min(),
+    }
+    for key, is_sound in sound.items():
+        if not is_sound:
+            raise ValueError(f"its {key} is not what write_records writes")

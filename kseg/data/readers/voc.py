@@ -1,0 +1,192 @@
+"""Pascal VOC: photos of 20 kinds of objects, with outlines. Everingham et al., "The Pascal Visual
+Object Classes Challenge: A Retrospective", IJCV 2015; and, with it, the Semantic Boundaries Dataset
+(SBD): Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011."""
+
+import os
+from pathlib import Path
+
+from kseg.base.colors import default_colors
+from kseg.base.tensorflow import tensorflow
+from kseg.data.decode import decode_mask, read_photo, relabel
+from kseg.data.errors import require
+from kseg.data.files import column, missing, stem
+from kseg.data.readers.sbd import sbd_masks
+from kseg.data.readers.splits import text_of
+from kseg.data.sample import masks_of
+from kseg.data.source import VOID, Source
+
+CLASSES = (
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+
+
+COLORS = default_colors(len(CLASSES))
+
+
+def voc(root, split="train", *, year="2012", sbd=None, instances=False):
+    """Reads Pascal VOC's segmentation set, on its own or together with SBD.
+
+    With `sbd`, the split `"train"` becomes the usual "train_aug": VOC's own, and all photos of SBD,
+    train and val, that are not in VOC's val (or test). VOC's finer masks stay where both have one.
+    Other splits are the same with and without `sbd`.
+
+    Args:
+        root: The folder `VOC{year}`, or `VOCdevkit`, or one that holds `VOCdevkit`.
+        split: `"train"`, `"val"`, `"trainval"`, or whatever list `ImageSets/Segmentation` holds.
+        year: Which of several years below `root`.
+        sbd: SBD's `benchmark_RELEASE`, a folder that holds it, or its `dataset`. The MATLAB masks
+            are converted once, to PNGs in `dataset/kseg_png`, which needs scipy. Or a folder of
+            PNGs of class ids, converted already, such as `SegmentationClassAug`.
+        instances: Whether samples hold objects, of `SegmentationObject`, in place of labels.
+
+    Returns:
+        `Source` of 21 classes, or of instances of 20; the border around objects, 255, is void.
+
+    Raises:
+        FileNotFoundError: a folder, a list, a photo or a mask is missing.
+        ValueError: a list is empty, or a MATLAB file cannot be read.
+        ImportError: MATLAB masks are to be converted and scipy is not installed.
+
+    Example:
+
+    >>> source = kseg.data.voc("VOCdevkit", "val")
+    >>> source.num_classes, source.class_names[1]
+    (21, 'aeroplane')
+    """
+    root = _root(root, year)
+    ids = _listed(root, split)
+    classes, objects = (
+        {name: str(root / folder / f"{name}.png") for name in ids}
+        for folder in ("SegmentationClass", "SegmentationObject")
+    )
+    photos = {name: str(root / "JPEGImages" / f"{name}.jpg") for name in ids}
+    extended = sbd is not None and split == "train"
+    if extended:
+        held_out = set(_listed(root, "val"))
+        if _list(root, "test").is_file():
+            held_out |= set(_listed(root, "test"))
+        extra = sbd_masks(sbd, exclude=held_out | set(ids), instances=instances)
+        ids += sorted(extra.classes)
+        classes |= extra.classes
+        objects |= extra.objects
+        for name in extra.classes:  # VOC's photos, if they are all there, else SBD's copies
+            photo = str(root / "JPEGImages" / f"{name}.jpg")
+            photos[name] = extra.photos.get(name, photo) if not os.path.isfile(photo) else photo
+    columns = {"image": [photos[name] for name in ids], "label": [classes[name] for name in ids]}
+    if instances:
+        columns["instances"] = [objects[name] for name in ids]
+    for paths in columns.values():
+        _check_files(paths)
+    first = int(instances)
+    return Source(
+        name=f"{root.resolve().name.lower()}/{split}{'+sbd' if extended else ''}",
+        columns={key: column(paths) for key, paths in columns.items()},
+        decode=_decode_instances if instances else _decode,
+        class_names=CLASSES[first:],
+        colors=COLORS[first:],
+        ids=tuple(ids),
+        task="instance" if instances else "semantic",
+        category_ids=tuple(range(first, len(CLASSES))),
+    )
+
+
+def _root(root, year):
+    root = Path(root).expanduser()
+    for folder in (root, root / f"VOC{year}", root / "VOCdevkit" / f"VOC{year}"):
+        if (folder / "ImageSets" / "Segmentation").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"root={str(root)!r}: expected ImageSets/Segmentation in it, in VOC{year} or in "
+        f"VOCdevkit/VOC{year}. Give the folder that holds VOCdevkit, and the year."
+    )
+
+
+def _list(root, split):
+    return root / "ImageSets" / "Segmentation" / f"{split}.txt"
+
+
+def _listed(root, split):
+    """The photo ids of a split."""
+    path = _list(root, split)
+    if not path.is_file():
+        there = ", ".join(stem(p) for p in sorted(path.parent.glob("*.txt"))) or "none"
+        raise FileNotFoundError(f"{str(path)!r} does not exist. Splits there: {there}.")
+    ids = list(dict.fromkeys(text_of(path).split()))
+    if not ids:
+        raise ValueError(f"{str(path)!r} is empty: expected one photo id a line.")
+    path_like = [name for name in ids if "/" in name or "\\" in name]
+    if path_like:
+        raise ValueError(f"{str(path)!r} holds {path_like[0]!r}: expected photo ids, not paths.")
+    return ids
+
+
+def _check_files(paths):
+    if absent := missing(paths):
+        raise FileNotFoundError(
+            f"{len(absent)} of {len(paths)} files are missing; the first is {absent[0]!r}. Unpack "
+            "the whole archive, or take the id from the split's list in ImageSets/Segmentation."
+        )
+
+
+def _label(row):
+    return relabel(decode_mask(row["label"]), range(len(CLASSES)), [VOID], VOID, row["label"])
+
+
+def _decode(row):
+    return {"image": read_photo(row["image"]), "label": _label(row)}
+
+
+def _decode_instances(row):
+    """An object's class is the one that most of its pixels have in the map of classes."""
+    tf = tensorflow()
+    label = tf.cast(_label(row), tf.int32)
+    objects = tf.cast(decode_mask(row["instances"]), tf.int32)
+    require(
+        tf.reduce_all(tf.shape(objects) == tf.shape(label)),
+        lambda: tf.strings.format(
+            "{} and {} differ in size. Take both from the same archive.",
+            (row["instances"], row["label"]),
+        ),
+    )
+    keys = tf.sort(tf.unique(tf.reshape(objects, [-1])).y)
+    keys = tf.boolean_mask(keys, (keys != 0) & (keys != VOID))
+    things = tf.where((label == VOID) | (objects == VOID), 0, label)
+    # (K, 21) pixels of each class in each object, all counted at once
+    pair = tf.searchsorted(keys, tf.reshape(objects, [-1])) * len(CLASSES)
+    pair = tf.boolean_mask(pair + tf.reshape(things, [-1]), tf.reshape(things * objects, [-1]) != 0)
+    count = tf.size(keys) * len(CLASSES)
+    counts = tf.reshape(
+        tf.math.bincount(pair, minlength=count, maxlength=count), [-1, len(CLASSES)]
+    )
+    require(
+        tf.reduce_all(tf.reduce_sum(counts, axis=1) > 0),
+        lambda: tf.strings.format(
+            "{}: an object has no pixel with a class in {}. Take both from the same archive.",
+            (row["instances"], row["label"]),
+        ),
+    )
+    return {
+        "image": read_photo(row["image"]),
+        "masks": masks_of(objects, keys),
+        "classes": tf.argmax(counts, axis=1, output_type=tf.int32) - 1,
+    }

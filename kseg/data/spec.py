@@ -1,0 +1,153 @@
+"""A data set named on the command line: `voc:PATH`, `tfds:NAME`, `folder:PATH`, `shapes`, ..."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+from kseg.base.arguments import tuples
+from kseg.data.readers.camvid import camvid
+from kseg.data.readers.cityscapes import cityscapes
+from kseg.data.readers.coco import coco
+from kseg.data.readers.folder import folder
+from kseg.data.readers.records import records
+from kseg.data.readers.shapes import shapes
+from kseg.data.readers.splits import part, text_of
+from kseg.data.readers.tfds import divided, tfds
+from kseg.data.readers.voc import voc
+
+KINDS = (
+    "camvid:PATH",
+    "voc:PATH",
+    "cityscapes:PATH",
+    "coco:PATH",
+    "tfds:NAME",
+    "folder:PATH",
+    "records:PATH",
+    "shapes",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSpec:
+    """How a data set was named, kept in the run folder so that later commands find it again.
+
+    Args:
+        spec: The kind and the place:
+
+            - `"camvid:PATH"`, `"voc:PATH"`, `"cityscapes:PATH"`: the official folder.
+            - `"coco:PATH"`: `PATH/annotations/instances_{split}*.json` (or `panoptic_`, or
+              `{split}.json`) and the folder of photos of the same name; or `PATH/annotations.json`
+              and `PATH/images`, divided by `val_fraction`.
+            - `"tfds:NAME"`: a set of TensorFlow Datasets.
+            - `"folder:PATH"`: `PATH/images` and `PATH/masks`, each with sub-folders of the splits,
+              or divided by the lists `PATH/train.txt`, `PATH/val.txt`, or by `val_fraction`.
+            - `"records:PATH"`: `PATH/train`, `PATH/val`, ... of `write_records`.
+            - `"shapes"`: generated.
+        classes: Class names for `folder` and `tfds`; None to read `PATH/classes.txt`, one name a
+            line, or to ask TFDS.
+        values: The mask value of each class for `folder` and `tfds`; None for 0, 1, 2, ...
+        val_fraction: Share held out for validation where the set has no split of its own.
+        instances: Whether to read objects in place of labels, where the set has them.
+    """
+
+    spec: str
+    classes: tuple[str, ...] | None = None
+    values: tuple[int, ...] | None = None
+    val_fraction: float = 0.2
+    instances: bool = False
+
+    @classmethod
+    def from_json(cls, values):
+        """The spec that a run folder holds, where tuples have become lists."""
+        return cls(**{name: tuples(value) for name, value in values.items()})
+
+    @property
+    def path(self):
+        """The folder of the set, or None if it is not one of files."""
+        kind, _, path = self.spec.partition(":")
+        return Path(path).expanduser() if path and kind != "tfds" else None
+
+    def resolved(self):
+        """The same with an absolute path, for a file that is read from elsewhere."""
+        kind = self.spec.partition(":")[0]
+        path = self.path
+        return self if path is None else dataclasses.replace(self, spec=f"{kind}:{path.resolve()}")
+
+    def open(self, split, probe=True):
+        """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
+
+        Args:
+            split: Its name.
+            probe: Whether `folder` looks into a few masks first; see there.
+
+        Raises:
+            FileNotFoundError, ValueError: as the reader does, or for an unknown name.
+        """
+        kind, _, place = self.spec.partition(":")
+        readers = {
+            "camvid": lambda: camvid(self.path, split),
+            "voc": lambda: voc(self.path, split, instances=self.instances),
+            "cityscapes": lambda: cityscapes(self.path, split, instances=self.instances),
+            "coco": lambda: self._coco(split),
+            "tfds": lambda: self._tfds(place, split),
+            "folder": lambda: self._folder(split, probe),
+            "records": lambda: self._records(split),
+        }
+        if kind == "shapes" and not place:
+            return shapes(split, instances=self.instances)
+        if kind not in readers or not place:
+            raise ValueError(f"data {self.spec!r}: expected one of {', '.join(KINDS)}.")
+        if self.path is not None and not self.path.is_dir():
+            raise FileNotFoundError(
+                f"{str(self.path)!r} does not exist: expected the folder of the data set."
+            )
+        return readers[kind]()
+
+    def _coco(self, split):
+        single = self.path / "annotations.json"
+        if single.is_file():
+            source = coco(self.path / "images", single, instances=self.instances)
+            chosen = part(source.ids, split, self.val_fraction)
+            return source.subset(chosen, name=f"{source.name}/{split}")
+        for pattern in (f"instances_{split}*.json", f"panoptic_{split}*.json", f"{split}.json"):
+            for found in sorted((self.path / "annotations").glob(pattern)):
+                name = re.sub("^(instances|panoptic)_", "", found.stem)
+                return coco(self.path / name, found, instances=self.instances)
+        raise FileNotFoundError(
+            f"split={split!r}: {str(self.path / 'annotations')!r} holds no instances_{split}*.json "
+            f"nor {split}.json: expected COCO's own layout, or annotations.json and images."
+        )
+
+    def _tfds(self, name, split):
+        builder, part_of = divided(name, split, self.val_fraction)
+        return tfds(builder, part_of, class_names=self.classes, values=self.values)
+
+    def _records(self, split):
+        path = self.path / split
+        if not path.is_dir():
+            raise FileNotFoundError(f"{str(path)!r} does not exist: expected records of the split.")
+        return records(path)
+
+    def _folder(self, split, probe):
+        listed = self.path / f"{split}.txt"
+        return folder(
+            self.path / "images",
+            self.path / "masks",
+            self.classes or _class_names(self.path / "classes.txt"),
+            values=self.values,
+            instances=self.instances,
+            split=split,
+            list_file=listed if listed.is_file() else None,
+            val_fraction=self.val_fraction,
+            name=f"folder:{self.path.name}",
+            probe=probe,
+        )
+
+
+def _class_names(path):
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(path)!r} does not exist. Write the class names there, one a line in the order "
+            "of their ids, or give --classes background,cell,..."
+        )
+    return tuple(line.strip() for line in text_of(path).splitlines() if line.strip())

@@ -1,0 +1,153 @@
+"""TODO"""
+
+from kseg.base.tensorflow import mapped, tensorflow
+from kseg.data.decode import mask_of_bytes
+from kseg.data.errors import require
+from kseg.data.sample import MAPS, constants, read, size_of
+
+FORMAT = 1  # of source.json; a later version that reads another layout raises it
+
+
+def encoded_samples(source, decoded):
+    """Yields every sample in order, as it will be stored: a dict of bytes and arrays.
+
+    Pixels are raw arrays if `decoded`. Otherwise the photo is its file's bytes, or a PNG where
+    there was no file; the label is a PNG, and so are the masks, one below the other `(N * H, W)`.
+    """
+    tf = tensorflow()
+    columns = constants(source)
+
+    def png(maps):
+        kind = tf.uint8 if maps.dtype == tf.uint8 else tf.uint16
+        return tf.cond(
+            tf.size(maps) > 0,
+            lambda: tf.io.encode_png(tf.cast(maps, kind)[:, :, None]),
+            lambda: tf.constant(b""),  # no instances
+        )
+
+    def encode(index):
+        row = {name: rows[index] for name, rows in columns.items()}
+        sample = read(source, row, whole=decoded)
+        size = size_of(sample)
+        stored = {key: sample[key] for key in ("classes", "crowd") if key in sample}
+        stored |= {"size": size, "image": sample["image"]}
+        for key in MAPS:
+            if key in sample:
+                stored[key] = sample[key] if decoded else tf.reshape(sample[key], (-1, size[1]))
+        if not decoded:
+            if stored["image"].dtype != tf.string:
+                stored["image"] = tf.io.encode_png(stored["image"])
+            for key in MAPS:
+                if key in stored:
+                    stored[key] = png(stored[key])
+        return stored
+
+    ds = mapped(tf.data.Dataset.range(len(source)), encode)
+    yield from ds.prefetch(2).as_numpy_iterator()
+
+
+def as_example(tf, sample):
+    """A sample of `encoded_samples` -> tf.train.Example."""
+
+    def feature(name, value):
+        if isinstance(value, bytes) or name in ("image", *MAPS):
+            text = value if isinstance(value, bytes) else value.tobytes()
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=value.astype(int).tolist()))
+
+    features = {name: feature(name, value) for name, value in sample.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features))
+
+
+def record_decoder(task, decoded, void, num_classes):
+    parse = example_parser(task, decoded, void, num_classes)
+
+    def decode(row):
+        return parse(read_record(row["file"], row["offset"]))
+
+    return decode
+
+
+def read_record(file, offset):
+    """The record of a TFRecord file that begins at this byte, its checksum verified.
+
+    Args:
+        file: String scalar.
+        offset: int64 scalar.
+    """
+    tf = tensorflow()
+    # the op can begin at any byte, which tf.data.TFRecordDataset does not pass on
+    rest = tf.raw_ops.TFRecordDatasetV2(
+        filenames=[file], compression_type="", buffer_size=0, byte_offsets=[offset]
+    )
+    kind = {"output_types": [tf.string], "output_shapes": [()]}
+    one = tf.raw_ops.TakeDataset(input_dataset=rest, count=1, **kind)
+    return tf.raw_ops.DatasetToSingleElement(dataset=one, **kind)[0]
+
+
+def record_offsets(file):
+    """The bytes where the records of a TFRecord file begin, found by hopping over its lengths.
+
+    Raises:
+        ValueError: the file ends within a record.
+    """
+    tf = tensorflow()
+    offsets, position = [], 0
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        end = stream.size()
+        while position < end:
+            stream.seek(position)
+            length = stream.read(8)  # then a checksum of 4 bytes, the record, another checksum
+            after = position + 16 + int.from_bytes(length, "little")
+            if after > end:
+                raise ValueError(
+                    f"{str(file)!r} is cut off within the record that begins at byte {position}. "
+                    "Copy the file again."
+                )
+            offsets.append(position)
+            position = after
+    return offsets
+
+
+def example_parser(task, decoded, void, num_classes):
+    """Function from a serialized example to a sample."""
+    tf = tensorflow()
+    wide = max(num_classes - 1, void) > 255
+    text = tf.io.FixedLenFeature((), tf.string)
+    numbers = tf.io.FixedLenSequenceFeature((), tf.int64, allow_missing=True)
+    size = tf.io.FixedLenFeature((2,), tf.int64)
+    wanted = {"image": text, "size": size}
+    if task == "semantic":
+        wanted["label"] = text
+    else:
+        wanted |= {"masks": text, "classes": numbers, "crowd": numbers}
+
+    def pixels(content, shape, kind):
+        if decoded:
+            return tf.reshape(tf.io.decode_raw(content, kind), shape)
+        ids = mask_of_bytes(content, "a record's mask", wide=kind == tf.int32)
+        return tf.reshape(ids, shape)
+
+    def parse(serialized):
+        found = tf.io.parse_single_example(serialized, wanted)
+        height, width = tf.unstack(tf.cast(found["size"], tf.int32))
+        image = found["image"]
+        if decoded:
+            image = tf.reshape(tf.io.decode_raw(image, tf.uint8), (height, width, 3))
+        if task == "semantic":
+            label = pixels(found["label"], (height, width), tf.int32 if wide else tf.uint8)
+            return {"image": image, "label": label}
+        count = tf.size(found["classes"])
+        require(count == tf.size(found["crowd"]), lambda: tf.constant("a record is damaged"))
+
+        def some():
+            return pixels(found["masks"], (count, height, width), tf.uint8)
+
+        return {
+            "image": image,
+            "masks": tf.cond(count > 0, some, lambda: tf.zeros((0, height, width), tf.uint8)),
+            "classes": tf.cast(found["classes"], tf.int32),
+            "crowd": tf.cast(found["crowd"], tf.bool),
+        }
+
+    return parse

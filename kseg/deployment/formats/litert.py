@@ -1,0 +1,157 @@
+"""LiteRT, once TensorFlow Lite: one file for phones and boards (https://ai.google.dev/edge/litert).
+
+An artefact takes images of one size, one at a time.
+"""
+
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+
+from kseg.base.optional import import_package
+from kseg.deployment.formats.shared import (
+    INPUT,
+    OUTPUT,
+    check,
+    checked_images,
+    draft,
+    fixed_shape,
+    refusal,
+    served,
+    signature,
+)
+
+PRECISIONS = ("float32", "float16", "int8")
+
+
+CALIBRATION = 200  # images at most, of which the ranges for int8 are taken
+
+
+def write(model, path, *, shape=(None, None), precision="float32", samples=None):
+    """Writes a semantic model as one LiteRT file for images of one size.
+
+    Through `keras.Model.export`, with LiteRT's own operations only. Keras' backend must be
+    TensorFlow.
+
+    Args:
+        model: A semantic `keras.Model` of kseg.
+        path: The file to write, `.tflite`; an existing one is replaced.
+        shape: `(H, W)` in pixels. Needed, unless the model itself is of one size.
+        precision: `"float32"`; `"float16"` for weights of half the size; `"int8"` for weights of a
+            quarter and integers inside: images stay uint8 and logits float32.
+        samples: For "int8": images uint8 `(h, w, C)` of the kind that will come, of any sizes; 100
+            will do, at most 200 are taken. They are scaled to cover `shape` and cut to it.
+
+    Raises:
+        ValueError: an argument is out of its range, or LiteRT lacks an operation of the model.
+
+    Example:
+
+    >>> write(kseg.build_unet(21, width=16), "unet.tflite", shape=(96, 128))
+    >>> Runtime("unet.tflite")(np.zeros((1, 96, 128, 3), "uint8")).shape
+    (1, 96, 128, 21)
+    """
+    import tensorflow as tf
+
+    check(model, "litert", precision)
+    asked, shape = shape, fixed_shape(model, shape)
+    if None in shape:
+        raise ValueError(
+            f"shape={asked!r}: LiteRT has no layer whose size is open, beginning with the model's "
+            "input; give shape=(height, width), or use format='onnx' for images of any size."
+        )
+    options = {}
+    operations = tf.lite.OpsSet.TFLITE_BUILTINS
+    if precision != "float32":
+        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
+    if precision == "int8":
+        photos = [fitted(image, shape, model.inputs[0].shape[-1]) for image in _some(samples)]
+        options["representative_dataset"] = lambda: ({INPUT: photo[None]} for photo in photos)
+        operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+    target = {"supported_ops": [operations]}
+    if precision == "float16":
+        target["supported_types"] = [tf.float16]
+    model = served(model, shape)
+    with draft(path, "model.tflite") as made:
+        try:
+            model.export(
+                made,
+                format="litert",
+                verbose=False,
+                input_signature=signature(model, batch=1),
+                target_spec=target,
+                **options,
+            )
+        except Exception as error:  # the converter's own class is not public
+            if lacking := re.findall(r"'tf\.(\w+)' op is neither", str(error)):
+                raise refusal("litert", model, lacking) from error
+            if precision == "int8" and "failed to prepare" in str(error):  # while calibrating
+                raise ValueError(
+                    f"precision='int8': LiteRT cannot calibrate model {model.name!r}: {error} "
+                    "Use precision='float32' or 'float16'."
+                ) from error
+            raise
+
+
+def fitted(image, shape, channels):
+    """An image `(h, w, C)` scaled to cover `(H, W)` and cut to its middle: uint8 `(H, W, C)`."""
+    import tensorflow as tf
+
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != channels or not image.size:
+        raise ValueError(
+            f"samples: an image of shape {image.shape} and type {image.dtype}; expected uint8 "
+            f"(height, width, {channels})."
+        )
+    scale = max(side / own for side, own in zip(shape, image.shape))
+    size = [max(side, round(own * scale)) for side, own in zip(shape, image.shape)]
+    image = tf.image.resize(image, size, antialias=True).numpy()
+    top, left = ((own - side) // 2 for own, side in zip(size, shape))
+    image = image[top : top + shape[0], left : left + shape[1]]
+    return np.clip(np.rint(image), 0, 255).astype("uint8")
+
+
+def _some(samples):
+    photos = [] if samples is None else list(itertools.islice(samples, CALIBRATION))
+    if not photos:
+        raise ValueError(
+            f"samples={samples!r}: precision='int8' takes the ranges of its numbers from images; "
+            "give about 100, uint8 (height, width, channels), of the kind that will come."
+        )
+    return photos
+
+
+class Runtime:
+    """A LiteRT file in LiteRT's interpreter, on the CPU.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        shape: `(H, W)` that images must have.
+
+    Raises:
+        ImportError: ai-edge-litert is not installed.
+        FileNotFoundError: there is no such file.
+
+    Example:
+
+    >>> runtime = Runtime("unet.tflite")
+    >>> runtime(np.zeros((3, 96, 128, 3), "uint8")).shape
+    (3, 96, 128, 21)
+    """
+
+    def __init__(self, path):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such LiteRT file.")
+        litert = import_package("ai_edge_litert.interpreter", "litert")
+        self.interpreter = litert.Interpreter(model_path=str(path))
+        self.run = self.interpreter.get_signature_runner()
+        _, *sides, self.channels = self.run.get_input_details()[INPUT]["shape"].tolist()
+        self.shape = tuple(sides)
+
+    def __call__(self, images):
+        """uint8 `(B, H, W, C)` -> float32 logits `(B, H, W, K)`, one image after the other."""
+        images = checked_images(images, self.shape, self.channels)
+        return np.concatenate([self.run(**{INPUT: image[None]})[OUTPUT] for image in images])

@@ -1,0 +1,107 @@
+"""ONNX: one file, any batch, height and width; runs in ONNX Runtime (https://onnxruntime.ai)."""
+
+from pathlib import Path
+
+from kseg.base.optional import import_package
+from kseg.deployment.formats.shared import (
+    INPUT,
+    OUTPUT,
+    check,
+    checked_images,
+    draft,
+    fixed_shape,
+    refusal,
+    served,
+    signature,
+)
+
+PRECISIONS = ("float32",)
+
+
+AXES = ("batch", "height", "width")
+
+
+OWN = ("", "ai.onnx")  # the domain of ONNX' own operations
+
+
+def write(model, path, *, shape=(None, None), precision="float32", samples=None):
+    """Writes a semantic model as one ONNX file, from uint8 `images` to float32 `logits`.
+
+    Through `keras.Model.export`, that is tf2onnx. Keras' backend must be TensorFlow.
+
+    Args:
+        model: A semantic `keras.Model` of kseg.
+        path: The file to write, `.onnx`; an existing one is replaced.
+        shape: `(H, W)` in pixels; None, the default, for any.
+        precision: `"float32"`. ONNX Runtime's own converter to float16 (1.32) was tried: it also
+            takes hold of the numbers that sizes are computed from, and the result is empty.
+        samples: Not used; the other formats' `write` has it.
+
+    Raises:
+        ImportError: tf2onnx or onnx is not installed.
+        ValueError: an argument is out of its range, or ONNX lacks an operation of the model.
+
+    Example:
+
+    >>> write(kseg.build_unet(21, width=16), "unet.onnx")
+    >>> Runtime("unet.onnx")(np.zeros((1, 97, 131, 3), "uint8")).shape
+    (1, 97, 131, 21)
+    """
+    check(model, "onnx", precision)
+    onnx = import_package("onnx", "onnx")
+    import_package("tf2onnx", "onnx")
+    model = served(model, fixed_shape(model, shape))
+    with draft(path, "model.onnx") as made:
+        model.export(made, format="onnx", verbose=False, input_signature=signature(model))
+        graph = onnx.load(made)
+        if unknown := _unknown(onnx, graph):
+            raise refusal("onnx", model, unknown)
+        for value in (*graph.graph.input, *graph.graph.output):
+            for axis, dim in zip(AXES, value.type.tensor_type.shape.dim):
+                if not dim.dim_value:
+                    dim.dim_param = axis
+        onnx.save(graph, made)
+
+
+def _unknown(onnx, graph):
+    """Operations that tf2onnx could not translate: it leaves them as they are, and logs that."""
+    versions = {each.domain: each.version for each in graph.opset_import}
+    return {
+        node.op_type
+        for node in graph.graph.node
+        if node.domain in OWN and not onnx.defs.has(node.op_type, versions[""], "")
+    }
+
+
+class Runtime:
+    """An ONNX file in ONNX Runtime, on the CPU.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        shape: `(H, W)` that images must have, None where any will do.
+
+    Raises:
+        ImportError: onnxruntime is not installed.
+        FileNotFoundError: there is no such file.
+
+    Example:
+
+    >>> runtime = Runtime("unet.onnx")
+    >>> runtime(np.zeros((3, 65, 97, 3), "uint8")).shape
+    (3, 65, 97, 21)
+    """
+
+    def __init__(self, path):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such ONNX file.")
+        onnxruntime = import_package("onnxruntime", "onnx")
+        self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        _, *sides, self.channels = self.session.get_inputs()[0].shape
+        self.shape = tuple(side if isinstance(side, int) else None for side in sides)
+
+    def __call__(self, images):
+        """uint8 `(B, H, W, C)` -> float32 logits `(B, H, W, K)`."""
+        images = checked_images(images, self.shape, self.channels)
+        return self.session.run([OUTPUT], {INPUT: images})[0]

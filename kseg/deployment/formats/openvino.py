@@ -1,0 +1,105 @@
+"""OpenVINO: a folder of two files, any batch, height and width; runs in OpenVINO's runtime
+(https://docs.openvino.ai)."""
+
+import re
+from pathlib import Path
+
+from kseg.base.optional import import_package
+from kseg.deployment.formats.shared import (
+    INPUT,
+    OUTPUT,
+    check,
+    checked_images,
+    draft,
+    fixed_shape,
+    refusal,
+    served,
+    signature,
+)
+
+PRECISIONS = ("float32", "float16")
+
+
+FILE = "model.xml"  # the graph; its weights are beside it, in model.bin
+
+
+def write(model, path, *, shape=(None, None), precision="float32", samples=None):
+    """Writes a semantic model as a folder of `model.xml` and `model.bin`.
+
+    Through `keras.Model.export`. Keras' backend must be TensorFlow.
+
+    Args:
+        model: A semantic `keras.Model` of kseg.
+        path: The folder to make; there may be an empty one.
+        shape: `(H, W)` in pixels; None, the default, for any.
+        precision: Of the weights in the file: `"float32"`, or `"float16"` for half the size.
+        samples: Not used; the other formats' `write` has it.
+
+    Raises:
+        ImportError: openvino is not installed.
+        ValueError: an argument is out of its range, or OpenVINO lacks an operation of the model.
+
+    Example:
+
+    >>> write(kseg.build_unet(21, width=16), "unet_openvino")
+    >>> Runtime("unet_openvino")(np.zeros((1, 97, 131, 3), "uint8")).shape
+    (1, 97, 131, 21)
+    """
+    check(model, "openvino", precision)
+    openvino = import_package("openvino", "openvino")
+    model = served(model, fixed_shape(model, shape))
+    with draft(path, "model") as made:
+        made.mkdir()
+        whole = made / FILE if precision == "float32" else made.with_name("whole.xml")
+        try:
+            model.export(
+                str(whole), format="openvino", verbose=False, input_signature=signature(model)
+            )
+        except openvino.frontend.OpConversionFailure as error:
+            lists = re.findall(
+                r"^-- (?:No conversion rule|Conversion is).*: (.*)$", str(error), re.M
+            )
+            raise refusal("openvino", model, ", ".join(lists).split(", ")) from error
+        if precision == "float16":
+            graph = openvino.Core().read_model(whole)
+            openvino.save_model(graph, made / FILE, compress_to_fp16=True)
+
+
+class Runtime:
+    """A folder written by `write`, in OpenVINO's runtime, on the CPU, in float32.
+
+    Left to itself OpenVINO computes in bfloat16 on CPUs that have it: quicker, and logits differ
+    by some hundredths of the largest one.
+
+    Args:
+        path: The folder, or its `model.xml`.
+
+    Attributes:
+        shape: `(H, W)` that images must have, None where any will do.
+
+    Raises:
+        ImportError: openvino is not installed.
+        FileNotFoundError: there is no such file.
+
+    Example:
+
+    >>> runtime = Runtime("unet_openvino")
+    >>> runtime(np.zeros((3, 65, 97, 3), "uint8")).shape
+    (3, 65, 97, 21)
+    """
+
+    def __init__(self, path):
+        path = Path(path)
+        path = path / FILE if path.is_dir() else path
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such OpenVINO file.")
+        openvino = import_package("openvino", "openvino")
+        self.model = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        _, *sides, channels = self.model.input(INPUT).partial_shape
+        self.channels = channels.get_length()
+        self.shape = tuple(None if side.is_dynamic else side.get_length() for side in sides)
+
+    def __call__(self, images):
+        """uint8 `(B, H, W, C)` -> float32 logits `(B, H, W, K)`."""
+        images = checked_images(images, self.shape, self.channels)
+        return self.model({INPUT: images})[OUTPUT]

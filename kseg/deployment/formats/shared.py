@@ -1,0 +1,151 @@
+"""What the formats share: the model as it is served, and the checks before and after."""
+
+import contextlib
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from kseg.models.graph import in_float32
+
+INPUT, OUTPUT = "images", "logits"
+
+
+def check(model, format, precision):
+    """Raises `ValueError` unless this model can be written in this format and precision."""
+    import keras
+
+    from kseg.deployment.formats import FORMATS, format_module
+
+    precisions = {name: format_module(name).PRECISIONS for name in FORMATS}
+
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"format={format!r} is written where Keras' backend is TensorFlow, and it is "
+            f"{keras.backend.backend()!r}. Save the model and start with KERAS_BACKEND=tensorflow."
+        )
+    if precision not in precisions[format]:
+        raise ValueError(
+            f"precision={precision!r}: format={format!r} has {_listed(precisions[format])}. "
+            f"It is in {_listed(f for f in FORMATS if precision in precisions[f]) or 'none'}."
+        )
+    if getattr(model, "task", "semantic") == "instance":
+        raise ValueError(
+            f"format={format!r} cannot hold model {model.name!r}: the suppression of overlapping "
+            "boxes and the conditions in its mask head have no counterpart in this format's "
+            "converter. Use format='saved_model'."
+        )
+
+
+def _listed(names):
+    return ", ".join(map(repr, names))
+
+
+def fixed_shape(model, shape):
+    """`(H, W)` of the artefact: what is asked for, or what the model itself is fixed to."""
+    try:
+        shape = tuple(shape)
+    except TypeError:
+        shape = (shape,)
+    if len(shape) != 2 or not all(
+        side is None or (isinstance(side, int) and not isinstance(side, bool) and side >= 1)
+        for side in shape
+    ):
+        raise ValueError(
+            f"shape={shape!r}: expected (height, width) in pixels, None for any, as in (256, None)."
+        )
+    own = model.inputs[0].shape[1:3]
+    for asked, given in zip(shape, own):
+        if None not in (asked, given) and asked != given:
+            raise ValueError(
+                f"shape={shape!r}: the model was built for {own}. Give that, or build it with "
+                "input_shape=(None, None, channels)."
+            )
+    return tuple(given if asked is None else asked for asked, given in zip(shape, own))
+
+
+def served(model, shape):
+    """The model from uint8 `images` of this `(H, W)` to `{"logits": ...}`, in float32."""
+    import keras
+
+    channels = model.inputs[0].shape[-1]
+    images = keras.Input((*shape, channels), dtype="uint8", name=INPUT)
+    return keras.Model(images, {OUTPUT: in_float32(model)(images)}, name=model.name)
+
+
+def signature(model, batch=None):
+    """What `keras.Model.export` is told of the inputs of a served model."""
+    import keras
+
+    (images,) = model.inputs
+    shape = (batch, *images.shape[1:])
+    return [keras.layers.InputSpec(dtype=images.dtype, shape=shape, name=INPUT)]
+
+
+@contextlib.contextmanager
+def draft(path, name):
+    """A path of this name in a temporary folder; what is there in the end is moved to `path`."""
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".kseg-") as folder:
+        with warnings.catch_warnings():
+            # Keras asks NumPy for a name that it no longer has, for the sake of an older tf2onnx
+            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+            # TensorFlow's converter calibrates with TensorFlow's own interpreter
+            warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated")
+            yield Path(folder, name)
+        Path(folder, name).replace(path)
+
+
+def refusal(format, model, operations):
+    """The `ValueError` for TensorFlow operations that a format lacks.
+
+    Args:
+        format: Its name.
+        model: The served model.
+        operations: Names of operations, as TensorFlow has them.
+    """
+    layers = _layers_with(model, operations)
+    where = f" of layer {_listed(layers)}" if layers else ""
+    return ValueError(
+        f"format={format!r} has no {', '.join(sorted(set(operations)))}{where}. "
+        "Use format='saved_model', or build the model without it."
+    )
+
+
+def _layers_with(model, operations):
+    """Names of the layers whose operations these are, from the names of the graph's nodes."""
+    import keras
+    import tensorflow as tf
+
+    layers = model._flatten_layers(include_self=False)
+    names = {each.name for each in layers if not isinstance(each, keras.Model)}
+    (image,) = model.inputs
+    spec = tf.TensorSpec(image.shape, image.dtype)
+    graph = tf.function(model, autograph=False).get_concrete_function(spec).graph
+    found = []
+    for node in graph.get_operations():
+        if node.type in operations:
+            for part in node.name.split("/"):
+                # the second call of a layer is named layer_1
+                found += {part, re.sub(r"_\d+$", "", part)} & names
+    return sorted(set(found))
+
+
+def checked_images(images, shape, channels):
+    """The images, if a runtime takes them: uint8 `(B, H, W, C)` of the artefact's shape."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != channels:
+        raise ValueError(
+            f"images of shape {images.shape} and type {images.dtype}: expected uint8 "
+            f"(batch, height, width, {channels})."
+        )
+    if not images.size or any(
+        own not in (None, side) for own, side in zip(shape, images.shape[1:3])
+    ):
+        raise ValueError(
+            f"images of height and width {images.shape[1:3]} in a batch of {len(images)}: expected "
+            f"at least one, of {shape} (None: any size). Resize them, or export with another shape."
+        )
+    return images

@@ -1,0 +1,41 @@
+"""`kseg.load`: a run, a `.keras` file or an exported SavedModel, behind one way to predict."""
+
+from pathlib import Path
+
+from kseg.deployment.saved_model.predictor import SavedModelPredictor, saved_model_folder
+from kseg.models.saving import load_model
+from kseg.prediction.predictor import KerasPredictor
+from kseg.runs.run import Run
+
+
+def load(path):
+    """Opens a run folder, a `.keras` file or an exported SavedModel.
+
+    Args:
+        path: The folder that `kseg fit` wrote; a `.keras` file; or a SavedModel that `kseg.export`
+            wrote: `NAME/VERSION`, or `NAME` for its highest version.
+
+    Returns:
+        `Predictor`.
+
+    Raises:
+        FileNotFoundError: there is no such thing.
+        ValueError: it is damaged, or a SavedModel of something else.
+
+    Example:
+
+    >>> kseg.load("models/street").predict(["a.jpg", "b.jpg"])
+    """
+    path = Path(path).expanduser()
+    if (path / "run.json").is_file():
+        run = Run.open(path)
+        return KerasPredictor(path, run.load_model(), run.class_names, run.colors)
+    if path.suffix == ".keras":
+        return KerasPredictor(path, load_model(path, compile=False))
+    folder = saved_model_folder(path)
+    if folder is None:
+        raise FileNotFoundError(
+            f"{str(path)!r} is neither a run folder nor a .keras file nor an exported model: "
+            "expected a folder with run.json, saved_model.pb, or numbered versions."
+        )
+    return SavedModelPredictor(folder)

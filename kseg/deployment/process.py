@@ -1,0 +1,88 @@
+"""Runs a function on a model where Keras' backend is TensorFlow: here, or in a process of its own.
+
+SavedModels and the other formats come from TensorFlow's graphs. A model that was built on JAX or
+PyTorch goes there as a `.keras` file.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def on_tensorflow(function, model, **arguments):
+    """Calls `function(model, **arguments)` where Keras runs on TensorFlow.
+
+    Args:
+        function: A function of a module, that returns nothing.
+        model: A Keras model of any backend.
+        arguments: What JSON can hold, or a path; of `samples`, a list of arrays.
+
+    Raises:
+        RuntimeError: the other process failed; its last lines are in the message.
+        ValueError: as of `function`.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        function(model, **arguments)
+        return
+    import numpy as np
+
+    from kseg.models.saving import save_model
+
+    with tempfile.TemporaryDirectory(prefix="kseg-") as folder:
+        folder = Path(folder)
+        save_model(model, folder / "model.keras")
+        samples = arguments.pop("samples", None)
+        if samples is not None:
+            np.savez(folder / "samples.npz", *samples)
+        request = {
+            "module": function.__module__,
+            "function": function.__qualname__,
+            "arguments": arguments,
+        }
+        (folder / "request.json").write_text(json.dumps(request, default=os.fspath))
+        # The GPU is the calling process's. A graph is the same, wherever it was traced.
+        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [sys.executable, "-m", "kseg.serving.process", str(folder)],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        refusal = folder / "refusal.txt"
+        if refusal.is_file():
+            raise ValueError(refusal.read_text())
+        if done.returncode:
+            last = "\n".join(done.stderr.strip().splitlines()[-15:])
+            raise RuntimeError(
+                f"The export's TensorFlow process ended with code {done.returncode}. A model with "
+                f"layers of your own is not known there. Its last words:\n{last}"
+            )
+
+
+def _main(folder):
+    import numpy as np
+
+    from kseg.models.saving import load_model
+
+    request = json.loads((folder / "request.json").read_text())
+    function = getattr(importlib.import_module(request["module"]), request["function"])
+    arguments = request["arguments"]
+    samples = folder / "samples.npz"
+    if samples.is_file():
+        with np.load(samples) as stored:
+            arguments["samples"] = [stored[name] for name in stored.files]
+    try:
+        function(load_model(folder / "model.keras", compile=False), **arguments)
+    except ValueError as error:
+        (folder / "refusal.txt").write_text(str(error))
+        raise
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

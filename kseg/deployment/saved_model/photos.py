@@ -1,0 +1,206 @@
+"""Encoded photos in a graph: decoded one by one so that a bad one fails alone, and put into groups
+of one size, which a network can take as a batch.
+
+Axes: B photos of a request, G of one size, H and W a photo.
+"""
+
+from kseg.base.tensorflow import mapped, tensorflow
+from kseg.data.decode import decode_image, is_png, photo_size
+
+MAX_PIXELS = 50_000_000  # 12 bytes of each are held at times
+
+
+MAX_SIDE = 65_500  # pixels: libjpeg, which draws overlays, writes no more
+
+
+GROUP_PIXELS = 1 << 22  # two photos of 1024x2048 at a time: bounds the memory of a large request
+
+
+OK = "ok"
+
+
+EMPTY = "empty: expected the bytes of a JPEG or PNG file"
+
+
+UNKNOWN = "neither JPEG nor PNG"
+
+
+DAMAGED = "damaged: it cannot be decoded"
+
+
+def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
+    """Answers a request of encoded photos, in groups of one size.
+
+    Of all photos the headers are read first; then one group after the other is decoded and
+    answered, so that the memory of a request is that of its largest group.
+
+    Args:
+        contents: string `(B,)`, JPEG or PNG files.
+        empty: dict of the results, `(B, ...)`, as they are for a photo that cannot be answered.
+        answer: Function of a group's images, uint8 `(G, H, W, 3)`, to a dict like `empty`,
+            `(G, ...)`.
+        max_pixels: Photos of more are not decoded.
+
+    Returns:
+        dict of the results, `(B, ...)`, and of `"status"`, string `(B,)`: `"ok"` or what is wrong;
+        and int32 `(B, 2)`, height and width of the photos, 0 where the status is not ok.
+    """
+    tf = tensorflow()
+    sizes, status = look(contents, max_pixels)
+
+    def group_of(members, size):
+        images, whole = decode(tf.gather(contents, members), size)
+        # a header may promise more than follows: the network is not run for nothing
+        results = tf.cond(
+            tf.reduce_any(whole),
+            lambda: answer(tf.boolean_mask(images, whole)),
+            lambda: {name: values[:0] for name, values in empty.items()},
+        )
+        count = tf.math.count_nonzero(whole, dtype=tf.int32)
+        return whole, {**results, "status": tf.fill([count], OK)}
+
+    damaged = tf.where(status == OK, DAMAGED, status)
+    results = by_size(sizes, status, {**empty, "status": damaged}, group_of)
+    return results, tf.where((results["status"] == OK)[:, None], sizes, 0)
+
+
+def look(contents, max_pixels):
+    """Sizes of encoded photos, from their headers, and which of them are to be decoded.
+
+    Args:
+        contents: string `(B,)`.
+        max_pixels: The largest photo that is accepted.
+
+    Returns:
+        sizes: int32 `(B, 2)`, height and width.
+        status: string `(B,)`, `"ok"` or what is wrong.
+    """
+    tf = tensorflow()
+    known = tf.map_fn(
+        lambda content: tf.io.is_jpeg(content) | is_png(content),
+        contents,
+        fn_output_signature=tf.bool,
+    )
+    places = tf.where(known)[:, 0]
+    sizes, read = _surviving(photo_size, tf.gather(contents, places), tf.zeros([2], tf.int32))
+    read = tf.scatter_nd(places[:, None], read, tf.shape(known, tf.int64))
+    sizes = tf.scatter_nd(places[:, None], sizes, tf.stack([tf.size(known, tf.int64), 2]))
+    too_large = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=-1) > max_pixels
+    status = tf.where(too_large, f"too large: more than {max_pixels:,} pixels", OK)
+    too_long = tf.reduce_max(sizes, axis=-1) > MAX_SIDE
+    status = tf.where(too_long, f"too large: a side of more than {MAX_SIDE:,} pixels", status)
+    # PNG's sizes are unsigned: what is negative here is beyond 2**31, which its standard forbids
+    read = read & tf.reduce_all(sizes > 0, axis=-1)
+    status = tf.where(read, status, DAMAGED)
+    status = tf.where(known, status, UNKNOWN)
+    return sizes, tf.where(contents == "", EMPTY, status)
+
+
+def decode(contents, size):
+    """Decodes photos of one size.
+
+    Args:
+        contents: string `(G,)`.
+        size: int32 `(2,)`, their height and width.
+
+    Returns:
+        uint8 `(G, H, W, 3)`, black where a photo is damaged; bool `(G,)`, which are not.
+    """
+    tf = tensorflow()
+
+    def image(content):
+        decoded = decode_image(content)
+        same = tf.debugging.assert_equal(tf.shape(decoded)[:2], size)
+        with tf.control_dependencies([same]):
+            return tf.identity(decoded)
+
+    return _surviving(image, contents, tf.zeros(tf.concat([size, [3]], 0), tf.uint8))
+
+
+def _surviving(function, contents, nothing):
+    """`function` of each content; where it fails, `nothing`, of the same shape.
+
+    Returns:
+        The results `(N, ...)`, and bool `(N,)`, where it has not failed.
+    """
+    tf = tensorflow()
+    count = tf.size(contents)
+    ds = tf.data.Dataset.from_tensor_slices((tf.range(count), contents))
+    ds = mapped(ds, lambda index, content: (index, function(content))).ignore_errors()
+    # one more, beyond the last: there is always an element to get
+    ds = ds.concatenate(tf.data.Dataset.from_tensors((count, nothing)))
+    index, values = ds.batch(tf.cast(count + 1, tf.int64)).get_single_element()
+    shape = tf.concat([[count + 1], tf.shape(nothing)], 0)
+    survived = tf.scatter_nd(index[:, None], tf.ones_like(index, tf.bool), [count + 1])
+    return tf.scatter_nd(index[:, None], values, shape)[:-1], survived[:-1]
+
+
+def by_size(sizes, status, empty, answer):
+    """Calls `answer` on groups of photos of one size, and puts its results in the photos' order.
+
+    Args:
+        sizes: int32 `(B, 2)`.
+        status: string `(B,)`; photos that are not `"ok"` are left out.
+        empty: dict of the results, `(B, ...)`, as they are where a photo is left out.
+        answer: Function of the positions of a group, int32 `(G,)`, and its size, int32 `(2,)`, to
+            bool `(G,)`, which of the photos it answered, and the results of those: a dict like
+            `empty`.
+
+    Returns:
+        dict of results, `(B, ...)`.
+    """
+    tf = tensorflow()
+    positions = tf.boolean_mask(tf.range(tf.size(status)), status == OK)
+    own = tf.cast(tf.gather(sizes, positions), tf.int64)  # (N, 2)
+    alike = tf.reduce_all(own[:, None] == own[None], axis=-1)  # (N, N)
+    rank = tf.reduce_sum(tf.cast(tf.linalg.band_part(alike, -1, 0), tf.int64), axis=-1) - 1
+    most = tf.maximum(GROUP_PIXELS // tf.maximum(tf.reduce_prod(own, axis=-1), 1), 1)
+    names = tf.strings.reduce_join(
+        tf.strings.as_string(tf.concat([own, (rank // most)[:, None]], axis=1)), -1, separator=" "
+    )
+    groups, group = tf.unique(names)
+
+    def body(number, results):
+        members = tf.boolean_mask(positions, group == number)
+        known, found = answer(members, sizes[members[0]])
+        members = tf.boolean_mask(members, known)[:, None]
+        updated = {
+            name: tf.tensor_scatter_nd_update(values, members, found[name])
+            for name, values in results.items()
+        }
+        return number + 1, updated
+
+    shapes = {name: values.shape for name, values in empty.items()}
+    _, results = tf.while_loop(
+        lambda number, _: number < tf.size(groups),
+        body,
+        (0, empty),
+        shape_invariants=(tf.TensorShape([]), shapes),
+        parallel_iterations=1,  # one group's memory at a time
+    )
+    return results
+
+
+def resized(images, size):
+    """Images `(G, h, w, C)` at another size, float32, as `kseg.paste.bilinear` does it."""
+    tf = tensorflow()
+    images = tf.cast(images, tf.float32)
+    return tf.cond(
+        tf.reduce_all(tf.shape(images)[1:3] == size),
+        lambda: images,
+        lambda: tf.image.resize(images, size, "bilinear"),
+    )
+
+
+def encode_png(images):
+    """uint8 or uint16 `(G, H, W, C)` -> PNG files, string `(G,)`."""
+    tf = tensorflow()
+    return tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string)
+
+
+def encode_jpeg(images):
+    """uint8 `(G, H, W, 3)` -> JPEG files, string `(G,)`."""
+    tf = tensorflow()
+    return tf.map_fn(
+        lambda image: tf.io.encode_jpeg(image, quality=90), images, fn_output_signature=tf.string
+    )

@@ -1,0 +1,98 @@
+"""The signatures of an exported model: functions of named tensors, and what is written of them.
+
+Every input and output starts with the batch, so that a server may put requests together. Names that
+end in `_bytes` are those that TensorFlow Serving's REST interface wants, and gives, as base64.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+from kseg.base.tensorflow import tensorflow
+from kseg.prediction.batching import BUCKET
+
+ON_PHOTOS = ("image_bytes", "overlay", "tiled")  # those that decode JPEG and PNG
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A signature to be traced.
+
+    Args:
+        function: Function of one tensor to a dict of tensors.
+        input: `tf.TensorSpec`, with the name that clients use.
+        about: What it does, in a line, for `kseg info`.
+        outputs: Name of each output -> what it is.
+    """
+
+    function: Callable
+    input: object
+    about: str
+    outputs: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What an export is told about its signatures.
+
+    Args:
+        signatures: Names of those to export.
+        resize: `(shortest, longest)` side to which photos are resized for the network, as of
+            `kseg.predict`; None for none. Instance models bring their own.
+        colors: RGB of each class, for overlays.
+        max_pixels: The largest photo that is decoded.
+        overlay: `"jpeg"` or `"png"`.
+        tile, overlap: Side of a tile and what it shares with the next, in pixels; of `tiled`.
+        min_score, threshold: Of instance models, as of `kseg.predict`.
+        bucket: Of instance models: sides are filled up to multiples of so many pixels. As on the
+            model's own backend, for what is filled up has a part in the numbers.
+    """
+
+    signatures: tuple[str, ...]
+    resize: tuple[int, int] | None
+    colors: tuple[tuple[int, int, int], ...]
+    max_pixels: int
+    overlay: str = "jpeg"
+    tile: int = 512
+    overlap: int = 128
+    min_score: float = 0.5
+    threshold: float = 0.5
+    bucket: int = BUCKET
+
+
+def images_input(channels):
+    """The input of signatures that take decoded images."""
+    tf = tensorflow()
+    return tf.TensorSpec((None, None, None, channels), tf.uint8, name="images")
+
+
+def bytes_input():
+    """The input of signatures that take photos as they are stored."""
+    tf = tensorflow()
+    return tf.TensorSpec((None,), tf.string, name="image_bytes")
+
+
+def resized_size(size, resize):
+    """`kseg.instances.resized_size` in a graph: int32 `(2,)` -> int32 `(2,)`."""
+    if resize is None:
+        return size
+    tf = tensorflow()
+    sides = tf.cast(size, tf.float64)
+    shortest, longest = (tf.constant(side, tf.float64) for side in resize)
+    scale = tf.minimum(shortest / tf.reduce_min(sides), longest / tf.reduce_max(sides))
+    return tf.maximum(tf.cast(tf.floor(sides * scale), tf.int32), 1)
+
+
+def blended(images, top, colors, opacity=0.5):
+    """Colours laid over photos, as `kseg.pictures.overlay`.
+
+    Args:
+        images: uint8 `(G, H, W, 3)`.
+        top: int32 `(G, H, W)`, position of a pixel's colour; -1 for the bare photo.
+        colors: RGB 0..255, `(K, 3)`.
+        opacity: Share of the colour.
+    """
+    tf = tensorflow()
+    images = tf.cast(images, tf.float32)
+    chosen = tf.gather(tf.constant(colors, tf.float32), tf.maximum(top, 0))
+    mixed = tf.where((top >= 0)[..., None], images * (1 - opacity) + chosen * opacity, images)
+    return tf.cast(tf.round(mixed), tf.uint8)

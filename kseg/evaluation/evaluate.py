@@ -1,0 +1,139 @@
+"""Model + Source -> a plain dict of numbers."""
+
+import numpy as np
+
+from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
+from kseg.evaluation.instance import evaluate_instances
+from kseg.evaluation.semantic import predicted_labels
+from kseg.models.contract import is_instance
+from kseg.prediction.batching import filled, same_sized
+
+
+def evaluate(
+    model,
+    source,
+    *,
+    batch_size=None,
+    progress=None,
+    boundary=False,
+    surface=False,
+    calibration=False,
+    detections=None,
+):
+    """Scores a model on every labelled pixel or object of a source, each photo at its own size.
+
+    Of a semantic model, one confusion matrix is counted over the whole source in 64-bit integers
+    and every number follows from it; void pixels are left out, nothing else is. Contours, distances
+    and confidences are looked at only if asked for, for they take longer.
+
+    Of an instance model, average precision (AP) is pycocotools' on the objects as the source has
+    them, `kseg.metrics.average_precision`: areas are pixels of masks, boxes are the masks', crowds
+    count neither for nor against. Panoptic quality is `kseg.metrics.PanopticQuality` of detections
+    with a score of at least 0.5, those of a higher score on top; what is then hidden by more than
+    half is left out. Where true objects overlap, the smaller lies on top.
+
+    Args:
+        model: A kseg model, semantic or of instances.
+        source: A `Source` of the model's task, with its classes.
+        batch_size: Photos of the same size predicted at once. Defaults to 8; of an instance model
+            to 2.
+        progress: Optional function called with the number of photos done.
+        boundary: Of a semantic model, as the next two: whether to score contours too, `BoundaryIoU`
+            and `BoundaryF1` of each class. Defaults to False.
+        surface: Whether to measure surface distances too, in pixels (`SurfaceDistances`, which
+            needs SciPy). Defaults to False.
+        calibration: Whether to compare confidence and accuracy too (`ExpectedCalibrationError`).
+            Defaults to False.
+        detections: Of an instance model: a file for the detections in the format of COCO's results,
+            which appears whole or not at all. Photos and classes have the source's `image_ids` and
+            `category_ids`, or else 1, 2, 3, ... by position. Defaults to None: none is written.
+
+    Returns:
+        Of a semantic model, a dict with `"images"`, `"pixels"`, `"mean_iou"`, `"mean_dice"`,
+        `"mean_accuracy"`, `"pixel_accuracy"`, `"frequency_weighted_iou"`, `"classes"` (class name
+        -> dict of `"iou"`, `"dice"`, `"accuracy"`, `"precision"`, `"pixels"`) and `"confusion"`
+        (rows are the truth).
+        A class that is neither in the truth nor predicted is NaN and left out of the means.
+        With `boundary` also `"mean_boundary_iou"`, `"mean_boundary_f1"` and, by class,
+        `"boundary_iou"`, `"boundary_f1"`. With `surface` also `"mean_hd95"`, `"mean_asd"` and, by
+        class, `"hd95"`, `"asd"`, `"surface_images"` (photos that the mean is over) and
+        `"surface_missed"` (those with the class in truth or prediction only, which count as one
+        image diagonal). With `calibration` also `"calibration_error"` and `"calibration"`, by bin
+        the `"pixels"`, mean `"confidence"` and `"accuracy"`.
+
+        Of an instance model, a dict with `"images"`, `"objects"`, `"crowds"`, `"detections"`
+        (counts); `"box_ap"`, `"box_ap50"`, `"box_ap75"`, `"box_ap_small"`, `"box_ap_medium"`,
+        `"box_ap_large"` and the same of `"mask_ap"`; `"pq"`, `"sq"`, `"rq"`; and `"classes"` (class
+        name -> dict of `"box_ap"`, `"mask_ap"`, `"pq"`, `"sq"`, `"rq"`, `"objects"`). Scores are
+        0..1, NaN where there is nothing to score; means are over the classes that have a score.
+
+    Raises:
+        ImportError: `surface` is asked for and SciPy is not installed, or the model is one of
+            instances and pycocotools is not installed.
+        ValueError: the source's task or classes are not the model's, an option is not the model's,
+            or a file cannot be read.
+
+    Example:
+
+    >>> scores = kseg.evaluate(model, kseg.data.camvid("CamVid", split="val"))
+    >>> scores["mean_iou"], scores["classes"]["Road"]["iou"]
+    >>> val = kseg.data.coco("val2017", "annotations/instances_val2017.json", instances=True)
+    >>> kseg.evaluate(mask_rcnn, val, detections="detections.json")["mask_ap"]
+    """
+    if is_instance(model):
+        options = {"boundary": boundary, "surface": surface, "calibration": calibration}
+        for name, value in options.items():
+            if value:
+                raise ValueError(f"{name}={value!r} is of semantic models; this one finds objects.")
+        return evaluate_instances(
+            model, source, batch_size=batch_size or 2, progress=progress, detections=detections
+        )
+    if detections is not None:
+        raise ValueError(f"detections={detections!r} is of instance models; this one has none.")
+    if source.task != "semantic":
+        raise ValueError(
+            f"source={source.name!r} has objects, but the model labels pixels: open the source "
+            "with instances=False."
+        )
+    batch_size = batch_size or 8
+    from kseg.data.bad_files import naming_bad_files
+    from kseg.metrics.confusion import confusion_matrix, scores
+    from kseg.models.contract import check_classes
+
+    check_classes(model, source)
+    classes = max(2, model.outputs[0].shape[-1])
+    confusion = np.zeros((classes, classes), np.int64)
+    extras = []
+    if boundary:
+        extras.append(BoundaryColumns(source, classes))
+    if surface:
+        extras.append(SurfaceColumns(source, classes))
+    if calibration:
+        extras.append(CalibrationColumns(source, classes))
+    done = 0
+    with naming_bad_files(source):
+        for images, labels in same_sized(source, batch_size):
+            count = len(images)
+            images = filled(images, batch_size)
+            predicted, confidence = predicted_labels(model, images, count, calibration)
+            confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
+            for extra in extras:
+                extra.update(labels, predicted, confidence)
+            done += count
+            if progress:
+                progress(done)
+    result = scores(confusion)
+    per_class = ("iou", "dice", "accuracy", "precision", "pixels")
+    report = {
+        "images": done,
+        "pixels": int(confusion.sum()),
+        **{name: float(value) for name, value in result.items() if name not in per_class},
+        "classes": {
+            class_name: {name: result[name][i].item() for name in per_class}
+            for i, class_name in enumerate(source.class_names)
+        },
+        "confusion": confusion.tolist(),
+    }
+    for extra in extras:
+        extra.add_to(report)
+    return report

@@ -1,0 +1,164 @@
+"""Net surgery: FCNs filled from a VGG16 classifier, and from a coarser FCN (Long et al. 2015,
+sections 3.1 and 4.2)."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kseg.models.fcn.vgg16 import CONVOLUTIONS, FC_WIDTH
+
+
+def carry_vgg16_classifier(model, classifier):
+    """Net surgery: copies the weights of a VGG16 classifier into a FCN built on VGG16.
+
+    A fully connected layer on a map of 7x7 is a convolution of 7x7: fc1 `(49 * 512, 4096)` becomes
+    fc6 `(7, 7, 512, 4096)` and fc2 becomes the 1x1 convolution fc7 (figure 2 of the paper). They
+    are carried where the classifier has them and the model's `fc_width` is theirs; the thirteen
+    convolutions always are. The classifier's last layer is left behind.
+
+    Args:
+        model: What `kseg.build_fcn8s`, `build_fcn16s` or `build_fcn32s` built on "vgg16"; changed
+            in place.
+        classifier: `keras.applications.VGG16`, with or without its top, or a Keras model with the
+            same names of layers ("block1_conv1" .. "block5_conv3", "fc1", "fc2").
+
+    Returns:
+        Tuple of the names of the model's layers that were filled.
+
+    Raises:
+        ValueError: a convolution is missing in one of the two, or shapes do not fit.
+
+    Example:
+
+    >>> classifier = keras.applications.VGG16(weights=None, include_top=False)
+    >>> model = kseg.build_fcn8s(num_classes=21, fc_width=512)
+    >>> kseg.models.carry_vgg16_classifier(model, classifier)[-1]
+    'conv5_3'
+    """
+    pairs = {
+        f"block{stage}_conv{i}": f"conv{stage}_{i}"
+        for stage, count in enumerate(CONVOLUTIONS, start=1)
+        for i in range(1, count + 1)
+    }
+    theirs = {layer.name: layer for layer in classifier.layers}
+    ours = {layer.name: layer for layer in model.layers}
+    for role, layers, names in (
+        ("classifier", theirs, pairs),
+        ("model", ours, [*pairs.values(), "fc6", "fc7"]),
+    ):
+        missing = [name for name in names if name not in layers]
+        if missing:
+            raise ValueError(
+                f"The {role} has no layer {missing[0]!r}: expected "
+                + ("keras.applications.VGG16." if role == "classifier" else "a FCN on 'vgg16'.")
+            )
+    fc_width = ours["fc7"].filters
+    if "fc1" in theirs and "fc2" in theirs and theirs["fc1"].units == fc_width:
+        pairs = {**pairs, "fc1": "fc6", "fc2": "fc7"}
+
+    values = {}
+    for their_name, name in pairs.items():
+        kernel, bias = theirs[their_name].get_weights()
+        shape = tuple(ours[name].kernel.shape)
+        # only a fully connected kernel may change its shape; Keras flattens as (row, column, C)
+        fits = kernel.size == np.prod(shape) if kernel.ndim == 2 else kernel.shape == shape
+        if not fits:
+            raise ValueError(
+                f"The classifier's {their_name!r} has weights of shape {kernel.shape}, but the "
+                f"model's {name!r} has {shape}. Expected a VGG16 of the model's width and channels "
+                "that classifies images of 224 x 224."
+            )
+        values[name] = [kernel.reshape(shape), bias]
+    for name, value in values.items():  # all or nothing
+        ours[name].set_weights(value)
+    return tuple(values)
+
+
+def vgg16_classifier(weights, *, channels, width, fc_width):
+    """The classifier that `weights` means: "imagenet", a weights file, or the model itself."""
+    if isinstance(weights, keras.Model):
+        return weights
+    if weights == "imagenet" and channels != 3:
+        raise ValueError(
+            f"weights='imagenet' needs 3 channels, but input_shape has {channels}. "
+            "Use weights=None."
+        )
+    if width != 64:
+        raise ValueError(
+            f"weights={str(weights)!r} needs width=64, that of VGG16, but width={width}. "
+            "Use weights=None."
+        )
+    if weights != "imagenet" and not Path(weights).is_file():
+        raise FileNotFoundError(
+            f"weights={str(weights)!r}: expected None, 'imagenet', a weights file of "
+            "keras.applications.VGG16, or such a model; there is no file of that name."
+        )
+    top = fc_width == FC_WIDTH  # otherwise fc6 and fc7 keep their random start
+    try:
+        return keras.applications.VGG16(
+            include_top=top,
+            weights=weights if weights == "imagenet" else str(weights),
+            input_shape=(224, 224, channels),
+        )
+    except ValueError as error:
+        kind = "with its classifier" if top else "without its classifier (include_top=False)"
+        raise ValueError(
+            f"weights={str(weights)!r}: expected weights of keras.applications.VGG16 {kind}, as "
+            f"fc_width is {fc_width}. {error}"
+        ) from error
+
+
+def hand_over(source, target):
+    """Copies every weight that two FCNs share by name: FCN-32s to FCN-16s to FCN-8s, in stages.
+
+    The paper trains FCN-32s first, starts FCN-16s from it, and FCN-8s from that (2015, section
+    4.2). The score layer that is new in the target keeps its zeros, so that a newly built target
+    begins with the source's own scores: fuse_pool4 of the 16s is the bilinear enlargement of the
+    32s' score_fr, exactly. The logits agree wherever those scores are an affine function of the
+    place. At a kink they differ, by at most an eighth of the change of slope a cell in each
+    direction, as two bilinear steps round off the corner that one step keeps.
+
+    Args:
+        source: The trained model.
+        target: The model to fill, in place; build it with `at_once=False` and the same encoder,
+            `width`, `fc_width`, `padding` and `num_classes`.
+
+    Returns:
+        Tuple of the names of the layers that were filled.
+
+    Raises:
+        ValueError: the models share no layer, one of them has another shape, or only one of the
+            models scales the feature that both score.
+
+    Example:
+
+    >>> coarse = kseg.build_fcn32s(num_classes=21, width=8, fc_width=32)  # ... then coarse.fit
+    >>> model = kseg.build_fcn16s(num_classes=21, width=8, fc_width=32, at_once=False)
+    >>> kseg.models.hand_over(coarse, model)[-1]
+    'score_fr'
+    """
+    theirs = {layer.name: layer for layer in source.layers if layer.weights}
+    shared = [layer for layer in target.layers if layer.weights and layer.name in theirs]
+    if not shared:
+        raise ValueError(f"The models {source.name!r} and {target.name!r} share no layer by name.")
+    for layer in shared:
+        ours = [tuple(w.shape) for w in layer.weights]
+        given = [tuple(w.shape) for w in theirs[layer.name].weights]
+        if ours != given:
+            raise ValueError(
+                f"Layer {layer.name!r} has weights of shapes {given} in {source.name!r} but {ours} "
+                f"in {target.name!r}. Build both with the same encoder, width, fc_width and "
+                "num_classes."
+            )
+    names = [{layer.name for layer in model.layers} for model in (source, target)]
+    for layer in shared:
+        scale = layer.name.replace("score_", "scale_")
+        if (scale in names[0]) != (scale in names[1]):
+            raise ValueError(
+                f"Only one of {source.name!r} and {target.name!r} scales what {layer.name!r} sees, "
+                "so that its weights mean different things. Build both with the same at_once."
+            )
+    for layer in shared:
+        layer.set_weights(theirs[layer.name].get_weights())
+    return tuple(layer.name for layer in shared)

@@ -1,0 +1,349 @@
+"""Layers that only the instance models use."""
+
+import keras
+import numpy as np
+from keras import ops
+
+# Keras' own default of 0.99 needs thousands of steps before evaluation sees settled statistics;
+# 0.9 with epsilon 1e-5 are the values of the PyTorch recipes that results are compared with.
+BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class PadToStride(keras.layers.Layer):
+    """Extends H and W at the bottom and right to the next multiple of `stride`.
+
+    The new rows and columns mirror the image (...3 2 1 | 1 2 3...), which suits a photo better
+    than a black margin and is defined for every size down to one pixel. An image that fits
+    already passes through untouched.
+
+    Args:
+        stride: Positive integer, the total stride of the network.
+
+    Shapes: `(B, H, W, C)` -> `(B, ceil(H / stride) * stride, ceil(W / stride) * stride, C)`.
+
+    Example:
+
+    >>> PadToStride(16)(keras.ops.zeros((1, 97, 131, 3))).shape
+    (1, 112, 144, 3)
+    """
+
+    def __init__(self, stride, **kwargs):
+        super().__init__(**kwargs)
+        self.stride = stride
+
+    def call(self, x):
+        for axis in (1, 2):
+            x = self._extend(x, axis)
+        return x
+
+    def _extend(self, x, axis):
+        size = ops.shape(x)[axis]  # an int, or a scalar tensor in a TensorFlow graph
+        if isinstance(size, int) and size % self.stride == 0:
+            return x
+        # not -(-size // stride): ONNX rounds a negative quotient towards zero
+        length = (size + self.stride - 1) // self.stride * self.stride
+        index = ops.arange(length, dtype="int32")
+        index = index % (2 * size)
+        return ops.take(x, ops.minimum(index, 2 * size - 1 - index), axis=axis)
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        sides = [s if s is None else -(-s // self.stride) * self.stride for s in sides]
+        return (batch, *sides, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "stride": self.stride}
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class Normalize(keras.layers.Layer):
+    """`image * scale + offset`, in float32 under every policy, of uint8 or float images.
+
+    In bfloat16, with 8 bits of mantissa, neighbouring grey values would already blur. Keras'
+    `Rescaling` does the same but looks for TensorFlow at each call, on every backend.
+
+    Args:
+        scale: Number, or one number a channel.
+        offset: Number, or one number a channel.
+
+    Shapes: `(B, H, W, C)` -> `(B, H, W, C)`.
+    """
+
+    def __init__(self, scale, offset, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.scale, self.offset = scale, offset
+
+    def call(self, image):
+        scale = ops.convert_to_tensor(self.scale, dtype="float32")
+        offset = ops.convert_to_tensor(self.offset, dtype="float32")
+        return ops.cast(image, "float32") * scale + offset
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class ZeroBeyond(keras.layers.Layer):
+    """Sets to 0 what lies beyond the valid part of each image of a batch.
+
+    Shapes: `(B, H, W, C)` and `(B, 2)` of valid height and width -> `(B, H, W, C)`.
+    """
+
+    def call(self, inputs):
+        x, size = inputs
+        _, height, width, _ = ops.shape(x)
+        size = ops.cast(size, "int32")
+        rows = ops.arange(height, dtype="int32") < size[:, :1]  # (B, H)
+        columns = ops.arange(width, dtype="int32") < size[:, 1:]
+        return ops.where(rows[:, :, None, None] & columns[:, None, :, None], x, 0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class CropLike(keras.layers.Layer):
+    """Cuts a feature map `(B, H', W', C)` back to the H and W of a reference `(B, H, W, D)`.
+
+    The inverse of `PadToStride`: `CropLike()([PadToStride(s)(x), x])` is `x`.
+    """
+
+    def call(self, inputs):
+        x, reference = inputs
+        _, height, width, _ = ops.shape(reference)
+        return x[:, :height, :width, :]  # (B, H, W, C)
+
+    def compute_output_shape(self, input_shape):
+        x, reference = input_shape
+        return (x[0], reference[1], reference[2], x[3])
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class Enlarge(keras.layers.Layer):
+    """Enlargement by a whole factor, with half-pixel centres, for sizes known or not.
+
+    Equals `keras.ops.image.resize` to `factor` times the size, which does not take a size that is
+    unknown when a TensorFlow graph is made.
+
+    Args:
+        factor: Integer >= 2.
+        interpolation: `"bilinear"` or `"nearest"`. Defaults to `"bilinear"`.
+
+    Shapes: `(B, H, W, C)` -> `(B, factor * H, factor * W, C)`.
+    """
+
+    def __init__(self, factor, interpolation="bilinear", **kwargs):
+        super().__init__(**kwargs)
+        self.factor, self.interpolation = factor, interpolation
+
+    def call(self, x):
+        return self._along(self._along(x, 1), 2)
+
+    def _along(self, x, axis):
+        """Each row (or column) becomes `factor` mixtures of itself and a neighbour, or copies."""
+        copies = [x] * self.factor if self.interpolation == "nearest" else self._mixtures(x, axis)
+        shape = list(ops.shape(x))
+        shape[axis] = shape[axis] * self.factor
+        return ops.reshape(ops.stack(copies, axis=axis + 1), shape)
+
+    def _mixtures(self, x, axis):
+
+        def cut(tensor, start, stop):
+            return tensor[:, start:stop] if axis == 1 else tensor[:, :, start:stop]
+
+        padded = ops.concatenate([cut(x, 0, 1), x, cut(x, -1, None)], axis=axis)
+        neighbours = [cut(padded, 0, -2), x, cut(padded, 2, None)]  # before, itself, after
+        mixtures = []
+        for part in range(self.factor):
+            centre = (part + 0.5) / self.factor - 0.5  # of the new row, from the old row's centre
+            lower = 0 if centre < 0 else 1
+            share = centre + 1 - lower
+            mixtures.append(neighbours[lower] * (1 - share) + neighbours[lower + 1] * share)
+        return mixtures
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        return (batch, *(s if s is None else s * self.factor for s in sides), channels)
+
+    def get_config(self):
+        config = {"factor": self.factor, "interpolation": self.interpolation}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class ResizeLike(keras.layers.Layer):
+    """Bilinear resizing of `(B, h, w, C)` to the H and W of a reference `(B, H, W, D)`.
+
+    Half-pixel centres and no antialiasing, at any scale: output row i looks at row
+    (i + 0.5) * h / H - 0.5 of the input, held within it; the definition of torch's
+    `interpolate(align_corners=False)`. `keras.ops.image.resize` agrees where it enlarges, but does
+    not take a size that is unknown when a TensorFlow graph is made.
+
+    Shapes: `[(B, h, w, C), (B, H, W, D)]` -> `(B, H, W, C)`.
+
+    Example:
+
+    >>> ResizeLike()([keras.ops.zeros((1, 9, 13, 5)), keras.ops.zeros((1, 65, 97, 3))]).shape
+    (1, 65, 97, 5)
+    """
+
+    def call(self, inputs):
+        x, reference = inputs
+        for axis in (1, 2):
+            x = self._along(x, axis, ops.shape(reference)[axis])
+        return x
+
+    def _along(self, x, axis, size):
+        """Each new row (or column) is a mixture of two neighbours."""
+        old = ops.shape(x)[axis]  # an int, or a scalar tensor in a TensorFlow graph
+        if isinstance(old, int) and isinstance(size, int) and old == size:
+            return x
+        centre = ops.cast(ops.arange(size), "float32") + 0.5
+        centre = centre * (ops.cast(old, "float32") / ops.cast(size, "float32")) - 0.5
+        centre = ops.maximum(centre, 0.0)
+        lower = ops.minimum(ops.cast(ops.floor(centre), "int32"), old - 1)
+        upper = ops.minimum(lower + 1, old - 1)
+        share = ops.cast(centre - ops.cast(lower, "float32"), x.dtype)
+        share = ops.reshape(share, (-1, 1, 1) if axis == 1 else (-1, 1))
+        below, above = ops.take(x, lower, axis=axis), ops.take(x, upper, axis=axis)
+        return below + (above - below) * share
+
+    def compute_output_shape(self, input_shape):
+        x, reference = input_shape
+        return (x[0], reference[1], reference[2], x[3])
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class CropAt(keras.layers.Layer):
+    """Cuts the H and W of a reference `(B, H, W, D)` out of a larger map, `offset` from its corner.
+
+    Where `CropLike` undoes a padding at the bottom and right, this undoes one on every side.
+
+    Args:
+        offset: Integer >= 0, the first row and column to keep. 0 is `CropLike`.
+
+    Shapes: `(B, H', W', C)` and `(B, H, W, D)` -> `(B, H, W, C)`, where H' >= offset + H.
+
+    Example:
+
+    >>> CropAt(5)([keras.ops.zeros((1, 20, 20, 3)), keras.ops.zeros((1, 9, 8, 1))]).shape
+    (1, 9, 8, 3)
+    """
+
+    def __init__(self, offset, **kwargs):
+        super().__init__(**kwargs)
+        self.offset = offset
+
+    def call(self, inputs):
+        x, reference = inputs
+        _, height, width, _ = ops.shape(reference)
+        start = self.offset
+        return x[:, start : start + height, start : start + width, :]  # (B, H, W, C)
+
+    def compute_output_shape(self, input_shape):
+        x, reference = input_shape
+        return (x[0], reference[1], reference[2], x[3])
+
+    def get_config(self):
+        return {**super().get_config(), "offset": self.offset}
+
+
+def bilinear_kernel(factor):
+    """The kernel `(2 * factor, 2 * factor)` whose transposed convolution of stride `factor` is
+    bilinear interpolation: 1 - distance / factor along each axis, from the kernel's centre.
+
+    Example:
+
+    >>> bilinear_kernel(2)[1]
+    array([0.1875, 0.5625, 0.5625, 0.1875], dtype=float32)
+    """
+    distance = np.abs(np.arange(2 * factor) - (factor - 0.5))
+    weights = 1 - distance / factor
+    return np.outer(weights, weights).astype("float32")
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class DepthwiseConv2DTranspose(keras.layers.Layer):
+    """Transposed convolution with a kernel for each channel, which starts as bilinear
+    interpolation (Long et al. 2015, sections 3.3 and 4.3).
+
+    Each pixel adds its value times the kernel to a square of `2 * factor` pixels, `factor` pixels
+    further for each next one. There is nothing beyond the border, so that the result fades towards
+    zero within `factor` / 2 pixels of it, where `Enlarge` repeats the border. Channels do not mix:
+    `keras.layers.Conv2DTranspose` holds, and multiplies with, C kernels for each of C channels.
+
+    Args:
+        factor: Integer >= 2, the stride; the kernel has `2 * factor` rows and columns.
+        padding: `"valid"` for all that is reached, `"same"` for `factor` times the size, with
+            half-pixel centres: `factor // 2` rows and columns less at each side.
+        learned: Whether the kernels are trained, or stay bilinear.
+
+    Shapes: `(B, H, W, C)` -> `(B, factor * (H + 1), factor * (W + 1), C)` if "valid",
+    `(B, factor * H, factor * W, C)` if "same".
+    """
+
+    def __init__(self, factor, *, padding="same", learned=True, **kwargs):
+        super().__init__(**kwargs)
+        if padding not in ("same", "valid"):
+            raise ValueError(f"padding={padding!r}: expected 'same' or 'valid'.")
+        self.factor, self.padding, self.learned = factor, padding, learned
+
+    def build(self, input_shape):
+        size = 2 * self.factor
+        self.kernel = self.add_weight(
+            shape=(size, size, input_shape[-1]),
+            initializer=_bilinear,
+            trainable=self.learned,
+            name="kernel",
+        )
+
+    def call(self, x):
+        f = self.factor
+        kernel = ops.convert_to_tensor(self.kernel)[:, None, :, :]  # (2f, 1, 2f, C)
+        x = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        batch, height, width, channels = ops.shape(x)  # H + 2, W + 2
+        # Row f * i + p of the result is x[i] kernel[p] + x[i - 1] kernel[p + f], and so along W.
+        y = 0
+        for up in (0, 1):
+            for left in (0, 1):
+                pixels = x[:, 1 - up : height - up, 1 - left : width - left]  # (B, H + 1, W + 1, C)
+                part = kernel[up * f : (up + 1) * f, :, left * f : (left + 1) * f]  # (f, 1, f, C)
+                # expand_dims, as LiteRT's calibration knows no slices of six axes
+                y = y + ops.expand_dims(pixels, (2, 4)) * part  # (B, H + 1, f, W + 1, f, C)
+        y = ops.reshape(y, (batch, f * (height - 1), f * (width - 1), channels))
+        if self.padding == "same":
+            cut = f // 2
+            y = y[:, cut : cut + f * (height - 2), cut : cut + f * (width - 2)]
+        return y
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        more = 1 if self.padding == "valid" else 0
+        return (batch, *(s if s is None else self.factor * (s + more) for s in sides), channels)
+
+    def get_config(self):
+        own = {"factor": self.factor, "padding": self.padding, "learned": self.learned}
+        return {**super().get_config(), **own}
+
+
+def _bilinear(shape, dtype=None):
+    """Initializer: the bilinear kernel for each channel, `(2 * factor, 2 * factor, C)`."""
+    kernel = np.repeat(bilinear_kernel(shape[0] // 2)[:, :, None], shape[2], axis=2)
+    return ops.convert_to_tensor(kernel, dtype=dtype)
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class PadWithZeros(PadToStride):
+    """`kseg.models.blocks.PadToStride` with zeros in place of the mirrored image.
+
+    A batch of images of several sizes is padded anyway, and torchvision's networks know zeros.
+    """
+
+    def call(self, x):
+        _, height, width, _ = ops.shape(x)
+        more = [[0, -height % self.stride], [0, -width % self.stride]]
+        return ops.pad(x, [[0, 0], *more, [0, 0]])

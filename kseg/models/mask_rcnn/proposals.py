@@ -1,0 +1,81 @@
+"""From scores and deltas of anchors to regions worth a look (Ren et al. 2015, section 3.1;
+torchvision's `RegionProposalNetwork`).
+
+Axes: B batch, A anchors of a level, K proposals.
+"""
+
+from keras import ops
+
+from kseg.models.mask_rcnn.pyramid import STRIDES
+from kseg.ops import boxes as box_ops
+from kseg.ops.anchors import anchors
+from kseg.ops.nms import NOTHING, nms
+
+OVERLAP = 0.7  # above which the better proposal suppresses the other
+
+
+SMALLEST = 1e-3  # pixels
+
+
+def anchors_of(found, sizes, ratios):
+    """Anchors of every level, with their scores and deltas in one row.
+
+    Args:
+        found: What the trunk found: `"features"`, and lists of `"logits"` `(B, h, w, A)` and
+            `"deltas"` `(B, h, w, 4 * A)`, one a level.
+        sizes: One tuple of sizes a level.
+        ratios: Height / width of the anchors.
+
+    Returns:
+        Lists of float32 anchors `(h * w * A, 4)`, logits `(B, h * w * A)` and deltas
+        `(B, h * w * A, 4)`.
+    """
+    height, width = ops.shape(found["features"][0])[1:3]
+    image = (STRIDES[0] * height, STRIDES[0] * width)
+    boxes, logits, deltas = [], [], []
+    for level_logits, level_deltas, level_sizes in zip(found["logits"], found["deltas"], sizes):
+        batch, *grid, _ = ops.shape(level_logits)
+        boxes.append(anchors(grid, image, level_sizes, ratios))
+        logits.append(ops.reshape(level_logits, (batch, -1)))
+        deltas.append(ops.reshape(level_deltas, (batch, -1, 4)))
+    return boxes, logits, deltas
+
+
+def propose(logits, deltas, boxes, size, *, before, after):
+    """The best boxes of each level that do not overlap one another, and the best of those.
+
+    Args:
+        logits: List of `(B, A)`, one a level.
+        deltas: List of `(B, A, 4)`.
+        boxes: List of anchors `(A, 4)`.
+        size: `(B, 2)`, valid height and width of each image, to which proposals are cut.
+        before: How many of each level go into the suppression.
+        after: K, how many proposals come out at most, of all levels together.
+
+    Returns:
+        Proposals float32 `(B, K, 4)`, in falling order of score, 0 where there is none, and bool
+        `(B, K)`, which places are filled. No gradient flows into them.
+    """
+    found, scores = [], []
+    for level_logits, level_deltas, level_boxes in zip(logits, deltas, boxes):
+        level_logits, level_deltas = map(ops.stop_gradient, (level_logits, level_deltas))
+        if level_logits.shape[1] is None:  # of images of unknown size: there may be too few
+            level_logits = ops.pad(level_logits, [[0, 0], [0, before]], constant_values=NOTHING)
+        count = before if level_logits.shape[1] is None else min(before, level_logits.shape[1])
+        best, index = ops.top_k(level_logits, count)
+        index = ops.cast(index, "int32")
+        index = ops.where(best > NOTHING, index, 0)
+        moved = box_ops.decode(
+            ops.take_along_axis(level_deltas, index[..., None], axis=1),
+            ops.take(level_boxes, index, axis=0),
+        )
+        moved = box_ops.clip(moved, size)
+        valid = box_ops.at_least(moved, SMALLEST) & (best > NOTHING)
+        index, kept = nms(moved, best, OVERLAP, min(count, after), valid=valid)
+        found.append(ops.take_along_axis(moved, index[..., None], axis=1))
+        scores.append(ops.where(kept, ops.take_along_axis(best, index, axis=1), NOTHING))
+    scores, found = ops.concatenate(scores, axis=1), ops.concatenate(found, axis=1)
+    scores, index = ops.top_k(scores, min(after, scores.shape[1]))
+    found = ops.take_along_axis(found, ops.cast(index, "int32")[..., None], axis=1)
+    valid = scores > NOTHING
+    return ops.where(valid[..., None], found, 0.0), valid

@@ -1,0 +1,29 @@
+"""What the heads of a Mask R-CNN stand on: encoder, feature pyramid and region proposals."""
+
+import keras
+
+from kseg.models.encoders import encode
+from kseg.models.layers import PadWithZeros
+from kseg.models.mask_rcnn.heads import RegionProposalHead
+from kseg.models.mask_rcnn.pyramid import STRIDES, feature_pyramid
+
+STRIDE = 32  # to which images are padded: that of C5
+
+
+def build_trunk(shape, encoder, weights, freeze, width, anchors):
+    """Image and valid size -> the pyramid's features, and logits and deltas of every anchor."""
+    image = keras.Input(shape, name="image")
+    size = keras.Input((2,), dtype="int32", name="size")
+    padded = PadWithZeros(STRIDE, dtype="float32", name="pad")(image)
+    features = encode(padded, encoder, weights=weights, freeze=freeze, size=size)
+    missing = [stride for stride in STRIDES if stride not in features]
+    if missing:
+        raise ValueError(
+            f"encoder={encoder!r} has no features at stride {missing}; expected all of {STRIDES}. "
+            "A ResNet, MobileNet or EfficientNet has them."
+        )
+    levels = feature_pyramid(features, width)
+    head = RegionProposalHead(width, anchors)
+    logits, deltas = zip(*(head(level) for level in levels))
+    outputs = {"features": levels, "logits": list(logits), "deltas": list(deltas)}
+    return keras.Model([image, size], outputs, name="trunk")

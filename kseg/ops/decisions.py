@@ -1,0 +1,46 @@
+"""The class that a model decides for: one rule for prediction, scores and exports."""
+
+from keras import ops
+
+
+def winners(logits):
+    """Class ids of logits `(..., C)`: int32 `(...)`; C = 1 is binary, its ids are 0 and 1.
+
+    Of equal logits the first class wins; a binary logit of 0, whose probability is one half, is no
+    object.
+
+    Example:
+
+    >>> ops.convert_to_numpy(winners(np.array([[0.5, 2.0, 2.0], [1.0, 0.0, 0.0]])))
+    array([1, 0], dtype=int32)
+    """
+    if logits.shape[-1] == 1:
+        return ops.cast(logits[..., 0] > 0, "int32")
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+
+
+def top_class(scores, from_logits=True):
+    """The predicted class and its probability.
+
+    Args:
+        scores: Logits or probabilities (B, ..., C); C = 1 is binary.
+        from_logits: Which of the two. Defaults to True.
+
+    Returns:
+        Class ids, int32 (B, ...), and confidences, float32 (B, ...).
+
+    Example:
+
+    >>> ids, confidence = top_class(np.array([[0.0, 0.0]]))
+    >>> int(ids[0]), float(confidence[0])
+    (0, 0.5)
+    """
+    scores = ops.cast(scores, "float32")
+    if scores.shape[-1] == 1:
+        score = scores[..., 0]
+        predicted = winners(scores if from_logits else scores - 0.5)
+        probability = ops.sigmoid(score) if from_logits else score
+        return predicted, ops.where(predicted == 1, probability, 1.0 - probability)
+    probabilities = ops.softmax(scores, axis=-1) if from_logits else scores
+    # the winner of the scores, as everywhere: two logits may round to one probability
+    return winners(scores), ops.max(probabilities, axis=-1)

@@ -1,0 +1,23 @@
+"""Drawing, nothing else: what a label or an object looks like on its photo, grids, curves.
+
+image.py      class ids as colours, over photos, errors; saved as PNG
+instance.py   objects with boxes and captions
+grid.py       pictures in rows and columns, legends
+chart.py      the curve of a run
+"""
+
+from kseg.base.lazy import lazy
+
+_NAMES = {
+    "captions": "kseg.pictures.instance",
+    "colorize": "kseg.pictures.image",
+    "curve": "kseg.pictures.chart",
+    "errors": "kseg.pictures.image",
+    "found_objects": "kseg.pictures.instance",
+    "objects": "kseg.pictures.instance",
+    "overlay": "kseg.pictures.image",
+    "save": "kseg.pictures.image",
+}
+
+__all__ = list(_NAMES)
+__getattr__, __dir__ = lazy(__name__, _NAMES)

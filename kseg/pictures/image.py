@@ -1,0 +1,56 @@
+"""TODO"""
+
+import numpy as np
+from PIL import Image
+
+from kseg.base.atomic import replacing
+from kseg.base.colors import NOT_SCORED
+
+WRONG, RIGHT = (220, 50, 47), (225, 240, 225)
+
+
+def colorize(labels, colors, void=255):
+    """Class ids `(H, W)` -> RGB uint8 `(H, W, 3)`; void and unknown ids are black."""
+    table = np.zeros((len(colors) + 1, 3), np.uint8)
+    table[:-1] = np.reshape(colors, (-1, 3))
+    labels = np.asarray(labels)
+    known = (labels >= 0) & (labels < len(colors)) & (labels != void)
+    return table[np.where(known, labels, len(colors))]
+
+
+def overlay(image, labels, colors, *, opacity=0.5, void=255):
+    """Lays the colours of the classes over a photo.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        labels: Class ids `(H, W)`; void pixels show the bare photo.
+        colors: RGB of each class.
+        opacity: Share of the colour, 0..1.
+        void: Label id without a colour.
+
+    Returns:
+        uint8 `(H, W, 3)`.
+    """
+    labels = np.asarray(labels)
+    share = np.where(labels == void, 0.0, opacity)[:, :, None]
+    mixed = np.asarray(image) * (1 - share) + colorize(labels, colors, void) * share
+    return np.round(mixed).astype(np.uint8)
+
+
+def errors(labels, predicted, void=255):
+    """Right pixels pale, wrong pixels red, void grey: uint8 `(H, W, 3)`."""
+    table = np.array([RIGHT, WRONG, NOT_SCORED], np.uint8)
+    kind = np.where(labels == void, 2, (np.asarray(labels) != predicted).astype(int))
+    return table[kind]
+
+
+def save(picture, path):
+    """Writes a Pillow image or a uint8 array as PNG; the file appears whole or not at all."""
+    from pathlib import Path
+
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        picture.save(temporary)

@@ -1,0 +1,82 @@
+"""TODO"""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from kseg.base.colors import INK, PAPER, object_colors
+from kseg.pictures.image import overlay
+
+WIDEST_CAPTION = 1.5  # times its box
+
+
+def objects(image, masks, boxes, *, crowd=None, captions=None, opacity=0.5):
+    """Lays a colour of its own over each object of a photo, draws its box and writes its caption.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        masks: `(N, H, W)`, zero outside the object.
+        boxes: `(N, 4)`, x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
+        crowd: bool `(N,)`, true for a region of many objects, which is grey; None for none.
+        captions: A line of text for each object, such as `captions` makes; None for none.
+        opacity: Share of the colour, 0..1.
+
+    Returns:
+        uint8 `(H, W, 3)`.
+    """
+    crowd = np.zeros(len(masks), bool) if crowd is None else np.asarray(crowd)
+    colors = object_colors(crowd)
+    # small objects last, so that none is lost under a large one; crowds below them all
+    order = sorted(range(len(masks)), key=lambda i: (not crowd[i], -np.count_nonzero(masks[i])))
+    top = np.full(np.shape(image)[:2], -1)
+    for index in order:
+        top[np.asarray(masks[index]) != 0] = index
+    picture = Image.fromarray(overlay(image, top, colors, opacity=opacity, void=-1))
+    draw = ImageDraw.Draw(picture)
+    width = max(1, round(picture.width / 250))
+    for index in order:
+        x1, y1, x2, y2 = map(int, boxes[index])
+        if x2 > x1 and y2 > y1:
+            draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=colors[index], width=width)
+    if captions is not None:
+        font = ImageFont.load_default(max(11, picture.width // 50))
+        for index in order:  # after all boxes, so that none crosses them
+            _caption(draw, captions[index], boxes[index], colors[index], picture.size, font)
+    return np.asarray(picture)
+
+
+def captions(class_names, classes, scores=None):
+    """The name of each object's class, and its score if there is one.
+
+    >>> captions(("cat", "dog"), [1, 0], [0.987, 0.5])
+    ['dog 0.99', 'cat 0.50']
+    """
+    names = [class_names[class_id] for class_id in classes]
+    if scores is None:
+        return names
+    return [f"{name} {score:.2f}" for name, score in zip(names, scores)]
+
+
+def _caption(draw, text, box, color, size, font):
+    """Writes text on a strip of the object's colour, above its box where there is room; none by a
+    box that is much narrower, for captions of small objects would hide one another."""
+    x1, y1 = map(int, box[:2])
+    width, height = font.getlength(text) + 4, sum(font.getmetrics())
+    if width > WIDEST_CAPTION * (box[2] - x1):
+        return
+    x = max(0, min(x1, size[0] - width))
+    y = y1 - height if y1 >= height else max(0, min(y1, size[1] - height))
+    draw.rectangle((x, y, x + width, y + height), fill=color)
+    dark = np.dot(color, (0.299, 0.587, 0.114)) < 128  # luma of BT.601
+    draw.text((x + 2, y), text, PAPER if dark else INK, font)
+
+
+def found_objects(image, found, class_names):
+    """`objects` for what `kseg.predict` has found, with names and scores.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        found: `kseg.instances.Instances` of that photo, with masks of its size.
+        class_names: Name of each class.
+    """
+    names = captions(class_names, found.classes, found.scores)
+    return objects(image, found.masks, found.boxes, captions=names)

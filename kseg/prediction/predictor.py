@@ -1,0 +1,60 @@
+"""TODO"""
+
+from pathlib import Path
+
+from kseg.models.contract import is_instance, names_and_colors
+from kseg.prediction.predict import predict
+
+
+class Predictor:
+    """Something that predicts photos, with the names and colours of its classes.
+
+    Args:
+        path: Where it was loaded from.
+        task: `"semantic"` or `"instance"`.
+        class_names: Name of each class; ids as text where they are not known.
+        colors: RGB of each class.
+
+    Example:
+
+    >>> loaded = kseg.load("runs/mine")  # or "mine.keras", or "models/street/1"
+    >>> loaded.predict("street.jpg").shape, loaded.class_names[:2]
+    ((480, 640), ('Sky', 'Building'))
+    """
+
+    def __init__(self, path, task, class_names, colors):
+        self.path, self.task = Path(path), task
+        self.class_names = tuple(class_names)
+        self.colors = tuple(tuple(color) for color in colors)
+
+    def predict(self, images, *, min_score=None):
+        """Class ids of photos, or their objects.
+
+        Args:
+            images: A path, a Pillow image or a uint8 array `(H, W, C)`; or a list of those.
+            min_score: Of objects: those of a lower score are left out. Default None: 0.5, or what
+                the export was told; what it has left out does not come back.
+
+        Returns:
+            As `kseg.predict`, with binary masks: int32 `(H, W)`, or `kseg.instances.Instances`;
+            a list of them for a list.
+
+        Raises:
+            FileNotFoundError, ValueError: an image is missing, unreadable or of a wrong shape.
+        """
+        raise NotImplementedError
+
+
+class KerasPredictor(Predictor):
+    """A Keras model; it is `.model`, not compiled if it comes from a `.keras` file."""
+
+    def __init__(self, path, model, class_names=None, colors=None):
+        names, default = names_and_colors(model)
+        task = "instance" if is_instance(model) else "semantic"
+        super().__init__(path, task, class_names or names, colors or default)
+        self.model = model
+
+    def predict(self, images, *, min_score=None):
+        if self.task == "instance":
+            return predict(self.model, images, min_score=0.5 if min_score is None else min_score)
+        return predict(self.model, images)

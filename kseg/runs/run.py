@@ -1,0 +1,135 @@
+"""The run folder: what a training leaves behind and everything later starts from.
+
+    RUN/
+      run.json          classes, colours, settings, versions
+      history.csv       one row an epoch
+      last.keras        the model and its optimizer, at the last checkpoint
+      best.keras        the model at its best validation mean IoU
+      validation.png    photo, truth, prediction, error
+      curve.png         loss and mean IoU by epoch
+
+Every file is written beside its place and then moved there, so a run that is killed at any moment
+leaves whole files.
+"""
+
+from pathlib import Path
+import csv
+import dataclasses
+import json
+from kseg.models.saving import load_model
+from kseg.base.atomic import replacing
+
+
+VERSION = 1  # of run.json
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run folder opened for reading.
+
+    Args:
+        path: The folder.
+        class_names: Name of each class.
+        colors: RGB of each class, 0..255.
+        void: Label id that is neither trained on nor scored.
+        settings: The settings of the training, as a dict.
+        data: How the training data were named, as a dict for `kseg.cli`, or None.
+    """
+
+    path: Path
+    class_names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    void: int
+    settings: dict
+    data: dict | None = None
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)
+
+    @classmethod
+    def open(cls, path):
+        """Reads `run.json` of a run folder.
+
+        Raises:
+            FileNotFoundError: there is no such folder, or it holds no run.
+            ValueError: `run.json` is damaged, or written by a later kseg.
+        """
+        path = Path(path).expanduser()
+        file = path / "run.json"
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{str(path)!r} is no run folder: it holds no run.json. "
+                "Give the folder that `kseg fit --run` wrote."
+            )
+        try:
+            content = json.loads(file.read_text())
+            if content["version"] > VERSION:
+                raise ValueError(f"version {content['version']} is newer than this kseg")
+            return cls(
+                path=path,
+                class_names=tuple(content["class_names"]),
+                colors=tuple(tuple(color) for color in content["colors"]),
+                void=content["void"],
+                settings=content["settings"],
+                data=content.get("data"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{str(file)!r} cannot be read ({error}).") from error
+
+    def write(self):
+        """Writes `run.json`, and the folder if need be."""
+        import keras
+
+        from kseg.base.version import __version__
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        content = {
+            "version": VERSION,
+            "kseg": __version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "class_names": self.class_names,
+            "colors": self.colors,
+            "void": self.void,
+            "settings": self.settings,
+            "data": self.data,
+        }
+        with replacing(self.path / "run.json") as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+    def load_model(self, which=None):
+        """Loads `best.keras`, or `last.keras` where there is no best yet.
+
+        Args:
+            which: `"best"`, `"last"`, or None for the better of those that exist.
+
+        Raises:
+            FileNotFoundError: the run was stopped before its first checkpoint.
+        """
+        names = [which] if which else ["best", "last"]
+        for name in names:
+            file = self.path / f"{name}.keras"
+            if file.is_file():
+                return load_model(file)
+        raise FileNotFoundError(
+            f"{str(self.path)!r} holds no {' or '.join(f'{n}.keras' for n in names)}: the run was "
+            "stopped before its first checkpoint. Run `kseg fit` again."
+        )
+
+    def history(self):
+        """The rows of `history.csv` as a list of dicts of numbers; empty before the first epoch."""
+        file = self.path / "history.csv"
+        if not file.is_file():
+            return []
+        with file.open(newline="") as stream:
+            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
+
+    def write_history(self, rows):
+        """Writes `history.csv` anew from a list of dicts."""
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        with replacing(self.path / "history.csv") as temporary:
+            with temporary.open("w", newline="") as stream:
+                writer = csv.DictWriter(stream, columns)
+                writer.writeheader()
+                writer.writerows(rows)

@@ -1,0 +1,90 @@
+"""TODO"""
+
+import contextlib
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+
+from kseg.evaluation.evaluate import evaluate
+from kseg.models.saving import save_model
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Validates, keeps history and checkpoints, and stops on request or when the loss breaks."""
+
+    def __init__(self, run, settings, val, per_epoch, first_epoch):
+        super().__init__()
+        self.run, self.settings, self.val, self.per_epoch = run, settings, val, per_epoch
+        self.rows = [row for row in run.history() if row["epoch"] <= first_epoch]
+        scored = [row["val_mean_iou"] for row in self.rows if "val_mean_iou" in row]
+        self.best = max(scored, default=-1.0)
+        self.stop_requested = self.stopped = False
+        self.step = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+        self.steps_done = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps_done += 1
+        self.step += 1
+        if not np.isfinite(logs["loss"]):
+            raise ValueError(
+                f"The loss became {logs['loss']} at step {self.step} of this start. A label may "
+                "be outside the class list, or the learning rate too high: run `kseg check` on "
+                "the data or lower learning_rate. The last checkpoint is kept."
+            )
+        if self.stop_requested:
+            self.stopped = True
+            self.model.stop_training = True
+        if self.stop_requested or self.step % self.settings.checkpoint_steps == 0:
+            self.save("last")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.stopped:
+            return
+        seconds = time.perf_counter() - self.started
+        row = {
+            "epoch": epoch + 1,
+            "step": int(self.model.optimizer.iterations),
+            "loss": logs["loss"],
+            "mean_iou": logs["mean_iou"],
+            "images_per_second": self.steps_done * self.settings.batch_size / seconds,
+        }
+        last = epoch + 1 == self.settings.epochs
+        if self.val is not None and ((epoch + 1) % self.settings.validate_epochs == 0 or last):
+            scores = evaluate(self.model, self.val, batch_size=self.settings.batch_size)
+            row["val_mean_iou"] = logs["val_mean_iou"] = scores["mean_iou"]
+            row["val_pixel_accuracy"] = scores["pixel_accuracy"]
+        self.rows.append(row)
+        self.run.write_history(self.rows)
+        if row.get("val_mean_iou", -1.0) > self.best:
+            self.best = row["val_mean_iou"]
+            self.save("best")
+        self.save("last")
+
+    def save(self, name):
+        save_model(self.model, self.run.path / f"{name}.keras")
+
+
+@contextlib.contextmanager
+def stopping_gently(keeper):
+    """Within it, the first Ctrl-C or SIGTERM lets the step in flight end; the second interrupts."""
+
+    def request(number, frame):
+        if keeper.stop_requested:
+            raise KeyboardInterrupt
+        keeper.stop_requested = True
+
+    previous = {}
+    if threading.current_thread() is threading.main_thread():  # only there are signals delivered
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, request)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
