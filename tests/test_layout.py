@@ -21,6 +21,7 @@ FLOORS = (
     ("evaluation", "deployment"),
     ("training", "reports"),
     ("cli",),
+    ("__main__",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

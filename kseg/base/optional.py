@@ -1,40 +1,28 @@
-"""TODO"""
+"""Packages that an extra of kseg brings, and the one sentence that says which."""
 
 import importlib
 
 
-def pycocotools_mask():
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise ImportError(
-            "COCO's masks and scores are those of pycocotools, which is not installed: "
-            'pip install "kseg[coco]".'
-        ) from error
-    return mask
+def import_package(name, extra, what):
+    """Imports a module of a package that only an extra of kseg installs.
 
+    Args:
+        name: The module.
+        extra: The extra of kseg.
+        what: What it is needed for, the start of the message.
 
-def import_package(name, extra):
-    """Imports a module that an extra of kseg brings."""
+    Raises:
+        ImportError: it is not installed.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"format={extra!r} needs {name.partition('.')[0]}, which is not installed: "
-            f"pip install kseg[{extra}]."
+            f"{what} needs {name.partition('.')[0]}, which is not installed: "
+            f'pip install "kseg[{extra}]".'
         ) from error
 
 
-def _pycocotools():
-
-    return pycocotools_mask()
-
-
-def _kd_tree():
-    try:
-        from scipy.spatial import cKDTree
-    except ImportError as error:
-        raise ImportError(
-            "surface distances need SciPy, which is not installed: pip install kseg[surface]"
-        ) from error
-    return cKDTree
+def pycocotools_mask():
+    """`pycocotools.mask`: polygons, runs, and what COCO's scores are computed from."""
+    return import_package("pycocotools.mask", "coco", "COCO's masks and scores")

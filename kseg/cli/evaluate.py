@@ -16,7 +16,7 @@ def add_arguments(parser):
     parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
     for name, text in (
         ("boundary", "score contours too: Boundary IoU and boundary F1"),
-        ("surface", "measure surface distances too, in pixels (needs SciPy)"),
+        ("surface", "measure surface distances too, in pixels"),
         ("calibration", "compare confidence with accuracy too"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=text)

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from kseg.base.optional import _pycocotools
+from kseg.base.optional import pycocotools_mask
 
 AREAS = ("all", "small", "medium", "large")  # in pycocotools' order
 
@@ -42,7 +42,7 @@ def average_precision(truth, detections, category_ids):
     Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and `cocoeval.py`
     of pycocotools.
     """
-    mask_api = _pycocotools()
+    mask_api = pycocotools_mask()
     truth = [{**each, "id": number} for number, each in enumerate(truth, 1)]  # 0 is "no match"
     scores = {}
     for name, kind in (("box", "bbox"), ("mask", "segm")):

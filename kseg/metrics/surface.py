@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from kseg.base.optional import _kd_tree
 from kseg.metrics.base import divide
 from kseg.ops import labels as labels_
 
@@ -36,7 +35,6 @@ def surface_distances(y_true, y_pred, num_classes, ignore_class=255, spacing=Non
         dict of arrays (C,): `"hd95"` and `"asd"`, float64, and `"missed"`, bool.
 
     Raises:
-        ImportError: SciPy is not installed.
         ValueError: Shapes are not (H, W) and equal, or `spacing` is not positive.
 
     Example:
@@ -46,7 +44,8 @@ def surface_distances(y_true, y_pred, num_classes, ignore_class=255, spacing=Non
     >>> surface_distances(y_true, y_pred, 2)["hd95"][1]
     np.float64(1.0)
     """
-    kd_tree = _kd_tree()
+    from scipy.spatial import cKDTree
+
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape or y_true.ndim != 2:
         raise ValueError(
@@ -64,7 +63,7 @@ def surface_distances(y_true, y_pred, num_classes, ignore_class=255, spacing=Non
     for c in range(num_classes):
         true, found = (np.argwhere(_surface(ids == c, void)) * unit for ids in (y_true, y_pred))
         if len(true) and len(found):
-            there, back = kd_tree(true).query(found)[0], kd_tree(found).query(true)[0]
+            there, back = cKDTree(true).query(found)[0], cKDTree(found).query(true)[0]
             hd95[c] = max(np.percentile(there, 95), np.percentile(back, 95))
             asd[c] = np.concatenate([there, back]).mean()
         elif len(true) or len(found):
@@ -90,7 +89,6 @@ class SurfaceDistances:
     """
 
     def __init__(self, num_classes, ignore_class=255, spacing=None):
-        _kd_tree()  # says at once that SciPy is missing
         self.options = (num_classes, ignore_class, spacing)
         self.sums = {name: np.zeros(num_classes) for name in ("hd95", "asd")}
         self.images = np.zeros(num_classes, "int64")

@@ -106,7 +106,7 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
         Runtime(tmp_path / "nothing.tflite")
     (tmp_path / "there.tflite").touch()
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    with pytest.raises(ImportError, match=r"needs ai_edge_litert, .* pip install kseg\[litert\]"):
+    with pytest.raises(ImportError, match=r'needs ai_edge_litert, .* pip install "kseg\[litert\]"'):
         Runtime(tmp_path / "there.tflite")
 
 

@@ -121,7 +121,7 @@ def test_a_missing_package_is_named_with_its_extra(package, tmp_path, monkeypatc
     path = tmp_path / "model.onnx"
     path.touch()
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"needs {package}, .* pip install kseg\[onnx\]"):
+    with pytest.raises(ImportError, match=rf'needs {package}, .* pip install "kseg\[onnx\]"'):
         Runtime(path) if package == "onnxruntime" else write(small(), path)
     assert path.read_bytes() == b""
 

@@ -70,7 +70,7 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
     (tmp_path / "model.xml").touch()
     monkeypatch.setitem(sys.modules, "openvino", None)
     for use in (lambda: Runtime(tmp_path), lambda: write(small(), tmp_path / "model")):
-        with pytest.raises(ImportError, match=r"needs openvino, .* pip install kseg\[openvino\]"):
+        with pytest.raises(ImportError, match=r'needs openvino, .* pip install "kseg\[openvino\]"'):
             use()
 
 

@@ -1,7 +1,5 @@
 """Surface distances by hand, and what an empty mask means."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -103,9 +101,3 @@ def test_errors():
     for spacing in (0, (1, -1)):
         with pytest.raises(ValueError, match="spacing"):
             surface_distances(ids, ids, 2, spacing=spacing)
-
-
-def test_without_scipy_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy.spatial", None)
-    with pytest.raises(ImportError, match=r"pip install kseg\[surface\]"):
-        SurfaceDistances(2)

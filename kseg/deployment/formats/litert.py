@@ -145,7 +145,7 @@ class Runtime:
     def __init__(self, path):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such LiteRT file.")
-        litert = import_package("ai_edge_litert.interpreter", "litert")
+        litert = import_package("ai_edge_litert.interpreter", "litert", "format='litert'")
         self.interpreter = litert.Interpreter(model_path=str(path))
         self.run = self.interpreter.get_signature_runner()
         _, *sides, self.channels = self.run.get_input_details()[INPUT]["shape"].tolist()

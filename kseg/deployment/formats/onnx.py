@@ -48,8 +48,8 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     (1, 97, 131, 21)
     """
     check(model, "onnx", precision)
-    onnx = import_package("onnx", "onnx")
-    import_package("tf2onnx", "onnx")
+    onnx = import_package("onnx", "onnx", "format='onnx'")
+    import_package("tf2onnx", "onnx", "format='onnx'")
     model = served(model, fixed_shape(model, shape))
     with draft(path, "model.onnx") as made:
         model.export(made, format="onnx", verbose=False, input_signature=signature(model))
@@ -96,7 +96,7 @@ class Runtime:
     def __init__(self, path):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such ONNX file.")
-        onnxruntime = import_package("onnxruntime", "onnx")
+        onnxruntime = import_package("onnxruntime", "onnx", "format='onnx'")
         self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         _, *sides, self.channels = self.session.get_inputs()[0].shape
         self.shape = tuple(side if isinstance(side, int) else None for side in sides)

@@ -46,7 +46,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     (1, 97, 131, 21)
     """
     check(model, "openvino", precision)
-    openvino = import_package("openvino", "openvino")
+    openvino = import_package("openvino", "openvino", "format='openvino'")
     model = served(model, fixed_shape(model, shape))
     with draft(path, "model") as made:
         made.mkdir()
@@ -93,7 +93,7 @@ class Runtime:
         path = path / FILE if path.is_dir() else path
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such OpenVINO file.")
-        openvino = import_package("openvino", "openvino")
+        openvino = import_package("openvino", "openvino", "format='openvino'")
         self.model = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         _, *sides, channels = self.model.input(INPUT).partial_shape
         self.channels = channels.get_length()

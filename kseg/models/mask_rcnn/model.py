@@ -100,6 +100,7 @@ class MaskRCNN(keras.Model):
     """
 
     task = "instance"
+    score = "mask_ap"
 
     def __init__(self, trunk, box_head, mask_head, settings, arguments, name="mask_rcnn"):
         super().__init__(name=name)
@@ -138,6 +139,10 @@ class MaskRCNN(keras.Model):
     @property
     def num_classes(self):
         return self.arguments["num_classes"]
+
+    @property
+    def channels(self):
+        return self.arguments["input_shape"][2]
 
     @property
     def resize(self):
