@@ -256,7 +256,7 @@ class TestMistakes:
 
     def test_fit_into_a_run_that_is_there(self, refused, run):
         line = refused("fit", f"folder:{run[1]}", "--run", run[0], "--width", 2)
-        assert "holds a run already" in line
+        assert "a folder that holds no run" in line
 
     def test_no_traceback_from_the_command(self, tmp_path):
         result = process("fit", "mnist:x", "--run", tmp_path / "r")

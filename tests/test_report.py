@@ -8,6 +8,7 @@ from kseg import pictures
 from kseg.base.colors import NOT_SCORED
 from kseg.pictures.chart import LINES
 from kseg.pictures.image import RIGHT, WRONG
+from kseg.pictures.instance import predicted
 from kseg.reports import write_sheet
 
 COLORS = ((0, 0, 0), (200, 100, 50))
@@ -65,11 +66,11 @@ def test_captions_stand_above_their_boxes():
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_found_objects(rng, count):
+def test_predicted(rng, count):
     found = [detections(rng, (90, 120), count)]
     image = photo(0, (90, 120))
     objects = kseg.predict(InstanceModel(found), image, min_score=0)
-    picture = pictures.found_objects(image, objects, ("a", "b", "c"))
+    picture = predicted(image, objects, ("a", "b", "c"), COLORS, 255)
     assert picture.shape == image.shape and picture.dtype == np.uint8
     assert picture.any() == (count > 0)
 

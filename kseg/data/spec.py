@@ -73,6 +73,10 @@ class DataSpec:
         path = self.path
         return self if path is None else dataclasses.replace(self, spec=f"{kind}:{path.resolve()}")
 
+    def for_task(self, task):
+        """The same set, opened as a model of this task needs it: as labels, or as objects."""
+        return dataclasses.replace(self, instances=task == "instance")
+
     def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
 

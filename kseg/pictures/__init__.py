@@ -1,7 +1,7 @@
 """Drawing, nothing else: what a label or an object looks like on its photo, grids, curves.
 
 image.py      class ids as colours, over photos, errors; saved as PNG
-instance.py   objects with boxes and captions
+semantic.py   labels on their photo; instance.py objects: a module a task, with the same names
 grid.py       pictures in rows and columns, legends
 chart.py      the curve of a run
 """
@@ -13,7 +13,6 @@ _NAMES = {
     "colorize": "kseg.pictures.image",
     "curve": "kseg.pictures.chart",
     "errors": "kseg.pictures.image",
-    "found_objects": "kseg.pictures.instance",
     "objects": "kseg.pictures.instance",
     "overlay": "kseg.pictures.image",
     "save": "kseg.pictures.image",

@@ -8,7 +8,7 @@ from kseg.pictures.image import save
 LINES = ((38, 110, 200), (220, 110, 20), (50, 150, 80))
 
 
-def curve(history, path, size=(900, 420)):
+def curve(history, path, size=(900, 420), *, score="mean_iou"):
     """Writes a PNG of the loss (left) and the mean IoU (right) by epoch.
 
     Args:
@@ -18,7 +18,7 @@ def curve(history, path, size=(900, 420)):
     """
     picture = Image.new("RGB", size, PAPER)
     half = size[0] // 2
-    for left, names, top in ((0, ["loss"], None), (half, ["mean_iou", "val_mean_iou"], 1.0)):
+    for left, names, top in ((0, ["loss"], None), (half, [score, f"val_{score}"], 1.0)):
         chart(picture, (left + 50, 40, left + half - 20, size[1] - 45), history, names, top)
     save(picture, path)
 
