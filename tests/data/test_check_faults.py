@@ -18,7 +18,7 @@ from kseg.checks.findings import KINDS, Finding
 from kseg.data.readers.camvid import CLASSES as CAMVID
 from kseg.data.readers.shapes import CLASS_NAMES, COLORS, draw_scene
 from kseg.data.source import VOID
-from kseg.reports.check import page
+from kseg.reports.check import write_check
 
 SIZE = (64, 88)
 SPLITS = ("train", "val")
@@ -415,7 +415,7 @@ def test_page(harmed, tmp_path, layout):
     sources = [harmed_set.open(split) for split in SPLITS]
     odd = Finding("unreadable", "error", "x", "'<b>&.png' is <odd>", "Replace.", ("<b>&.png",))
     report = dataclasses.replace(report, findings=(odd, *report.findings))
-    page(report, sources, tmp_path / "deep" / "page.html")
+    write_check(report, sources, tmp_path / "deep" / "page.html")
     checker = Checker()
     checker.feed((tmp_path / "deep" / "page.html").read_text(encoding="utf-8"))
     assert not checker.open and checker.images > 20
