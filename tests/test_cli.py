@@ -245,7 +245,7 @@ class TestMistakes:
             *("predict", run[1] / "images", "-o", tmp_path / "o", "--run", run[0]),
             *("--min-score", 0.3),
         )
-        assert "--min-score 0.3 goes with instance models" in line
+        assert "min_score=0.3 is of instance models, and this one is semantic" in line
 
     def test_predict_of_a_missing_or_corrupt_photo(self, refused, run, tmp_path):
         assert "gone.jpg" in refused("predict", "gone.jpg", "-o", tmp_path / "o", "--run", run[0])

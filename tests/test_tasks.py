@@ -81,3 +81,176 @@ def test_the_modules_of_a_room_have_the_same_functions(room):
             signatures.setdefault(name, []).append((len(own), code.co_posonlyargcount))
     for name, each in signatures.items():
         assert each[0] == each[1], (room, name)
+
+
+# A third task, in the modules that a new task brings: how bright a photo is, one number.
+MODULES = {
+    "prediction": """
+        OPTIONS = {"gain": 1.0}
+
+        def predict(model, photos, *, gain=1.0):
+            for photo in photos:
+                yield gain * float(model.predict_on_batch(photo[None])[0, 0])
+
+        def write(brightness, path, class_names):
+            file = path.with_name(f"{path.name}.txt")
+            file.write_text(f"{class_names[0]} {brightness:.1f}")
+            return file
+    """,
+    "evaluation": """
+        import numpy as np
+
+        from kseg.evaluation.table import Table
+        from kseg.prediction.brightness import predict
+
+        OPTIONS = {}
+        BATCH_SIZE = 1
+        SCORE_NAME = "closeness"
+
+        def evaluate(model, source, *, batch_size, progress):
+            samples = [source[index] for index in range(len(source))]
+            predicted = predict(model, [sample["image"] for sample in samples])
+            wrong = [abs(p - sample["brightness"]) for p, sample in zip(predicted, samples)]
+            return {"images": len(samples), "closeness": float(1 / (1 + np.mean(wrong)))}
+
+        def tables(source, scores):
+            return [Table(("", "closeness"), [(source.name, f"{scores['closeness']:.2f}")])]
+
+        def notes(scores):
+            return [f"of {scores['images']} photos"]
+    """,
+    "training": """
+        from kseg.training.schedule import optimizer
+
+        OPTIONS = {}
+        TRAINED = ("loss",)
+        VALIDATED = ("closeness",)
+
+        def check(model, val):
+            pass
+
+        def compile_model(model, settings, steps, source, pixels):
+            model.compile(optimizer=optimizer(settings, steps), loss="mae")
+    """,
+    "pictures": """
+        OPTIONS = {}
+        PANELS = ("photo", "prediction")
+
+        def predicted(image, brightness, class_names, colors, void):
+            return (image * 0 + brightness).round().clip(0, 255).astype("uint8")
+
+        def panels(source, sample, brightness):
+            return [sample["image"], predicted(sample["image"], brightness, (), (), 0)]
+
+        def legend(source, width):
+            return None
+    """,
+}
+
+
+@keras.saving.register_keras_serializable(package="test")
+class Brightness(keras.Model):
+    """Weighs the mean colour of an image."""
+
+    task, num_classes, channels, score = "brightness", 1, 3, "closeness"
+
+    def __init__(self, **config):
+        super().__init__(**config)
+        self.weigh = keras.layers.Dense(1, kernel_initializer="zeros")
+
+    def build(self, shape):
+        self.weigh.build((None, 3))
+        self.built = True
+
+    def call(self, images):
+        return 255.0 * self.weigh(keras.ops.mean(images / 255, axis=(1, 2)))
+
+
+@pytest.fixture
+def third_task(tmp_path, monkeypatch):
+    """The modules of the third task, each in its room, for one test."""
+    for room, text in MODULES.items():
+        folder = tmp_path / "rooms" / room
+        folder.mkdir(parents=True)
+        (folder / "brightness.py").write_text(textwrap.dedent(text))
+        package = importlib.import_module(f"kseg.{room}")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+    importlib.invalidate_caches()
+    yield
+    for room in MODULES:
+        name = f"kseg.{room}.brightness"
+        if name in importlib.sys.modules:
+            del importlib.sys.modules[name]
+            delattr(importlib.import_module(f"kseg.{room}"), "brightness")
+
+
+def grey_photos(name, count=8, size=(16, 16)):
+    """Photos of one grey each; their brightness is that grey."""
+    greys = np.linspace(20, 230, count).astype("float32")
+    images = np.broadcast_to(greys[:, None, None, None], (count, *size, 3)).astype("uint8")
+
+    def decode(row):
+        return {"image": row["image"], "brightness": row["brightness"]}
+
+    return kseg.data.Source(
+        name=name,
+        columns={"image": images, "brightness": np.trunc(greys)},
+        decode=decode,
+        class_names=("grey",),
+        colors=((128, 128, 128),),
+        ids=tuple(f"p{i}" for i in range(count)),
+        task="brightness",
+    )
+
+
+def unchanged(sample, seed):
+    return sample
+
+
+def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
+    """A model of a third task is trained, kept, scored, drawn and asked, by its own modules."""
+    from kseg.cli.options import console
+    from kseg.cli.tables import print_scores
+    from kseg.prediction.files import predict_files
+
+    train, val = grey_photos("train"), grey_photos("val", count=3)
+    model = Brightness(name="brightness")
+    model.build((None, None, None, 3))
+    settings = kseg.Settings(
+        size=(16, 16), scale=(1, 1), jitter=0, batch_size=4, epochs=40, learning_rate=0.1, warmup=0
+    )
+    kseg.fit(model, train, val, run=tmp_path / "run", settings=settings, augment=[unchanged])
+    run = kseg.Run.open(tmp_path / "run")
+    assert run.best()["val_closeness"] > 0.5  # less than 1 off, of 255
+
+    best = run.load_model()
+    scores = kseg.evaluate(best, val)
+    assert scores["closeness"] == pytest.approx(run.best()["val_closeness"], rel=1e-3)
+    print_scores(console(), best, val, scores)
+    assert "of 3 photos" in capsys.readouterr().out
+
+    image = val[1]["image"]
+    assert kseg.predict(best, image) == pytest.approx(float(val[1]["brightness"]), abs=2)
+    kseg.reports.write_sheet(best, val, tmp_path / "sheet.png", count=2, width=32)
+    kseg.pictures.save(image, tmp_path / "photo.png")
+    (written,) = predict_files(run, [tmp_path / "photo.png"], tmp_path)
+    assert written.read_text().startswith("grey 12")
+    assert kseg.load(tmp_path / "run").predict(image) == kseg.predict(best, image)
+
+
+def test_options_of_another_task_are_refused(third_task):
+    model = Brightness()
+    image = np.zeros((4, 4, 3), "uint8")
+    with pytest.raises(ValueError, match=r"min_score=0.3 is of instance models.*brightness"):
+        kseg.predict(model, image, min_score=0.3)
+    with pytest.raises(ValueError, match=r"boundary=True is of semantic models.*brightness"):
+        kseg.evaluate(model, grey_photos("val"), boundary=True)
+    labels = kseg.data.shapes("val", count=2)
+    with pytest.raises(ValueError, match="is of task 'semantic'.*of 'brightness'"):
+        kseg.evaluate(model, labels)
+
+
+def test_a_task_that_nobody_serves_is_named():
+    with pytest.raises(ValueError, match="task='sound': expected one that kseg.pred.*'semantic'"):
+        contract.part("kseg.prediction", "sound")
+    assert set(contract.tasks("kseg.prediction")) == {*TASKS}

@@ -82,7 +82,7 @@ def whole(sources, tmp_path_factory):
     return kseg.fit(small_model(), *sources, run=run, settings=kseg.Settings(**SETTINGS))
 
 
-@pytest.mark.parametrize("stop_after", [5, 7])  # at the end of an epoch, and within one
+@pytest.mark.parametrize("stop_after", [4, 5, 7])  # at the end of an epoch, and within one
 def test_a_stopped_run_ends_as_if_it_had_not_been(sources, whole, tmp_path, stop_after):
     train, val = sources
     settings = kseg.Settings(**SETTINGS)
@@ -227,7 +227,7 @@ class TestOfObjects:
                 *objects,
                 run=tmp_path,
                 settings=settings,
-                callbacks=[StopAfter(3)],  # in the middle of the second epoch
+                callbacks=[StopAfter(2)],  # stops at step 3, in the middle of the second epoch
             )
         model = kseg.fit(None, *objects, run=tmp_path, resume=True)
         assert int(model.optimizer.iterations) == 4

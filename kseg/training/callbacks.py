@@ -56,8 +56,8 @@ class RunRecorder(keras.callbacks.Callback):
             self.save("last")
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.stopped:
-            return
+        if self.stopped and self.steps_done < self.params["steps"]:
+            return  # the rest of the epoch comes when the run is resumed
         seconds = time.perf_counter() - self.started
         row = {
             "epoch": epoch + 1,
