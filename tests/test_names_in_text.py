@@ -17,7 +17,7 @@ TEXTS = sorted(
 DOTTED = re.compile(r"(?<![\w./@-])kseg(?:\.[A-Za-z_]\w*)+")
 PATHS = re.compile(r"(?<![\w./-])kseg/[\w/]+(?:\.py)?")
 # Not names of the package: files that somebody makes, and names that are to be missing.
-OTHER = ("kseg.data.check", "kseg.nothing", "kseg.json", "kseg.io")
+OTHER = ("kseg.data.check", "kseg.nothing", "kseg.json", "kseg.io", "kseg.build_")
 
 
 def resolves(name):

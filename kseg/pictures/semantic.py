@@ -5,29 +5,35 @@ from kseg.pictures.image import errors, overlay
 
 OPTIONS = {}
 PANELS = ("photo", "truth", "prediction", "error (red)")
-OPACITY = 0.6  # of a panel, which is small
+OPACITY = 0.6  # in a panel, which is small
 
 
-def truth(source, sample, *, opacity=0.5):
+def truth(source, sample):
     """The photo of a sample with its labels: uint8 `(H, W, 3)`."""
-    labels = sample["label"]
-    return overlay(sample["image"], labels, source.colors, opacity=opacity, void=source.void)
+    return overlay(sample["image"], sample["label"], source.colors, void=source.void)
 
 
-def predicted(image, labels, class_names, colors, void, *, opacity=0.5):
-    """A photo with the labels that `kseg.predict` gave it: uint8 `(H, W, 3)`."""
-    return overlay(image, labels, colors, opacity=opacity, void=void)
+def predicted(image, labels, class_names, colors, void):
+    """A photo with the labels that `kseg.predict` gave it: uint8 `(H, W, 3)`.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        labels: Class ids `(H, W)`.
+        class_names: Name of each class; a legend of its own tells them.
+        colors: RGB of each class.
+        void: Label id that shows the bare photo.
+    """
+    return overlay(image, labels, colors, void=void)
 
 
 def panels(source, sample, labels):
     """What `PANELS` says, of a sample and the labels predicted for it."""
-    image = sample["image"]
-    names, colors, void = source.class_names, source.colors, source.void
+    image, options = sample["image"], {"opacity": OPACITY, "void": source.void}
     return [
         image,
-        truth(source, sample, opacity=OPACITY),
-        predicted(image, labels, names, colors, void, opacity=OPACITY),
-        errors(sample["label"], labels, void),
+        overlay(image, sample["label"], source.colors, **options),
+        overlay(image, labels, source.colors, **options),
+        errors(sample["label"], labels, source.void),
     ]
 
 
