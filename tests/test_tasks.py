@@ -21,20 +21,21 @@ ROOMS = ("prediction", "evaluation", "training", "pictures", "deployment.saved_m
 
 
 def questions(tree):
-    """The lines of a file that ask what task something has, or how many classes a model."""
+    """The lines of a file that go by what task something has, or count a model's classes.
+
+    To hand a task on, to `part` for one, is no question.
+    """
     for node in ast.walk(tree):
-        asked = (
-            isinstance(node, ast.Attribute)
-            and node.attr == "task"
-            and isinstance(node.ctx, ast.Load)
-        )
+        inside = [*ast.walk(node)]
+        asked = False
+        if isinstance(node, (ast.Compare, ast.Subscript, ast.Match)):
+            asked |= any(isinstance(each, ast.Attribute) and each.attr == "task" for each in inside)
+        if isinstance(node, ast.Compare):
+            asked |= any(isinstance(each, ast.Constant) and each.value in TASKS for each in inside)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             names = [each.value for each in node.args if isinstance(each, ast.Constant)]
             asked |= node.func.id in ("getattr", "hasattr") and "task" in names
             asked |= node.func.id == "is_instance"
-        if isinstance(node, ast.Compare):
-            values = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
-            asked |= bool(values & {*TASKS})
         if isinstance(node, ast.Subscript):
             asked |= "outputs[0].shape[-1]" in ast.unparse(node)
         if asked:
@@ -44,12 +45,13 @@ def questions(tree):
 @pytest.mark.parametrize(
     ("text", "count"),
     [
-        ("if model.task == 'instance': pass", 2),
+        ("if model.task == 'instance': pass", 1),
         ("getattr(model, 'task', 'semantic')", 1),
         ("task in ('semantic',)", 1),
         ("is_instance(model)", 1),
+        ("{'semantic': 8, 'instance': 2}[model.task]", 1),
         ("classes = max(2, model.outputs[0].shape[-1])", 1),
-        ("self.task = part('kseg.pictures', model)", 0),
+        ("part('kseg.pictures', self.task)", 0),
     ],
 )
 def test_questions_are_recognized(text, count):
@@ -146,6 +148,44 @@ MODULES = {
         def legend(source, width):
             return None
     """,
+    "deployment": """
+        OPTIONS = {}
+        HELD_BY = ("saved_model",)
+        WHY_NOT = "nobody asked for it"
+        UNIT = "photos"
+
+        def tolerance(model, precision):
+            return 0.0
+
+        def is_labelled(model, source):
+            return False
+
+        def differing(expected, actual):
+            return sum(abs(a - b) > 1e-2 for a, b in zip(expected, actual)) / len(expected)
+
+        def mean_iou(model, results, labels, void):
+            return float("nan")
+    """,
+    "deployment.saved_model": """
+        import tensorflow as tf
+
+        from kseg.deployment.saved_model.signatures import Signature, images_input
+
+        OPTIONS = {}
+        DEFAULT = ("serving_default",)
+        OPTIONAL = ()
+
+        def signatures(model, options):
+            def serving_default(images):
+                return {"brightness": model(tf.cast(images, tf.float32))[:, 0]}
+
+            outputs = {"brightness": "mean grey, (B,)"}
+            about = "images -> their brightness"
+            return {"serving_default": Signature(serving_default, images_input(3), about, outputs)}
+
+        def answer(outputs, size):
+            return float(outputs["brightness"])
+    """,
 }
 
 
@@ -238,6 +278,23 @@ def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
     assert kseg.load(tmp_path / "run").predict(image) == kseg.predict(best, image)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="written by a process without the third task"
+)
+def test_a_new_task_is_exported(third_task, tmp_path):
+    model = Brightness(name="brightness")
+    model.build((None, None, None, 3))
+    model.weigh.set_weights([np.full((3, 1), 0.2), np.array([0.1])])
+    exported = kseg.export(model, tmp_path / "models", samples=2, verbose=False)
+    assert (exported.comparison.differing, exported.comparison.unit) == (0, "photos")
+    loaded = kseg.load(exported.path)
+    assert loaded.task == "brightness"
+    image = np.full((8, 9, 3), 100, "uint8")
+    assert loaded.predict(image) == pytest.approx(0.6 * 100 + 0.1 * 255, rel=1e-5)
+    with pytest.raises(ValueError, match="nobody asked for it"):
+        kseg.export(model, tmp_path / "m.onnx", "onnx")
+
+
 def test_options_of_another_task_are_refused(third_task):
     model = Brightness()
     image = np.zeros((4, 4, 3), "uint8")
@@ -251,6 +308,8 @@ def test_options_of_another_task_are_refused(third_task):
 
 
 def test_a_task_that_nobody_serves_is_named():
-    with pytest.raises(ValueError, match="task='sound': expected one that kseg.* knows:.*'semantic'"):
+    with pytest.raises(
+        ValueError, match="task='sound': expected one that kseg.* knows:.*'semantic'"
+    ):
         contract.part("kseg.prediction", "sound")
     assert set(contract.tasks("kseg.prediction")) == {*TASKS}
