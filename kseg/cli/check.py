@@ -42,7 +42,7 @@ def checked(console, spec, limit):
 
     Args:
         console: A `rich` console.
-        named: A `kseg.data.named.DataSpec`.
+        spec: A `kseg.data.spec.DataSpec`.
         limit: Samples of each split; None for all.
 
     Returns:
