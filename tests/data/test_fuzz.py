@@ -32,7 +32,7 @@ from PIL import Image
 
 import kseg
 from kseg.checks.one_sample import SampleReader
-from kseg.data.bad_files import explain, naming_bad_files
+from kseg.data.bad_files import explanation, naming_bad_files
 from kseg.data.files import load_mask, load_photo
 from kseg.data.spec import DataSpec
 
@@ -71,7 +71,7 @@ def outcomes(source):
             sample, _ = looker.read(looker.index(index))
             yield files, {key: value.numpy() for key, value in sample.items()}, None
         except tf.errors.OpError:
-            yield files, None, explain(source, index)
+            yield files, None, str(explanation(source, index))
 
 
 def checked(source, bad):
@@ -295,7 +295,7 @@ def opened(source, index):
     try:
         return source[index]
     except tf.errors.OpError:
-        raise ValueError(explain(source, index)) from None
+        raise explanation(source, index) from None
 
 
 def compressed(runs):
