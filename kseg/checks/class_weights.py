@@ -34,11 +34,11 @@ def class_weights_from(source, balance=0.5, *, limit=None):
     """
     if not isinstance(source, Source):
         raise TypeError(
-            f"source={type(source).__name__}: expected a kseg Source, as kseg.data.folder and the "
-            "other readers return."
+            "source: expected a kseg Source, as kseg.data.folder and the other readers return, not "
+            f"a {type(source).__name__}."
         )
     if source.task != "semantic":
-        remedy = "Objects overlap and leave out the background: class weights are of labels."
+        remedy = "The pixels of instances overlap and leave out the background."
         raise refused("source.task", source.task, "'semantic'", remedy)
     share("balance", balance)
     pixels = check_samples(source, limit)

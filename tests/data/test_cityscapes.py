@@ -113,14 +113,14 @@ def test_a_single_wrong_mask_is_named(make, monkeypatch):
     monkeypatch.setattr(sys.modules["kseg.data.readers.cityscapes"], "PROBED", 1)  # the first
     root = make("a", 1, labelTrainIds=train_ids())
     make("a", 2, labelTrainIds=label_ids())
-    with pytest.raises(Exception, match=r'a_000002_000000_gtFine_labelTrainIds.png.*0\.\.18'):
+    with pytest.raises(Exception, match=r"a_000002_000000_gtFine_labelTrainIds.png.*0\.\.18"):
         kseg.data.cityscapes(root)[1]
     make("a", 1, "val", labelIds=label_ids())
     make("a", 2, "val", labelIds=label_ids() + np.uint8(1))
-    with pytest.raises(Exception, match='a_000002_000000_gtFine_labelIds.png.*value 34'):
+    with pytest.raises(Exception, match="a_000002_000000_gtFine_labelIds.png.*value 34"):
         kseg.data.cityscapes(root, "val")[1]
     make("a", 1, "test", instanceIds=np.full(SIZE, 40_001, np.uint16))
-    with pytest.raises(Exception, match='_instanceIds.png.*instance id 40001'):
+    with pytest.raises(Exception, match="_instanceIds.png.*instance id 40001"):
         kseg.data.cityscapes(root, "test", instances=True)[0]
 
 

@@ -407,7 +407,7 @@ class TestPanoptic:
     def test_mistakes(self, tree):
         self.ids[0, 0] = 6
         self.write(self.ids)
-        with pytest.raises(Exception, match='p/a.png.*the PNG holds a segment id'):
+        with pytest.raises(Exception, match="p/a.png.*the PNG holds a segment id"):
             kseg.data.coco(*tree)[0]
         self.segments[0]["bbox"] = [0, 0, 99, 5]
         self.segments[1]["area"] = 0

@@ -190,7 +190,11 @@ class TestMistakes:
         self.refused(root, "colour mask", "palette=")
 
     def test_wrong_number_of_values(self, pair_folders):
-        self.refused(pair_folders(), "values=(0, 1, 2): expected one for each of the 2 class_names", values=(0, 1, 2))
+        self.refused(
+            pair_folders(),
+            "values=(0, 1, 2): expected one for each of the 2 class_names",
+            values=(0, 1, 2),
+        )
 
     def test_model_of_another_number_of_classes(self, pair_folders):
         root = pair_folders()

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import scipy.io
 from PIL import Image
 
 import kseg
