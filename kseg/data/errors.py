@@ -17,7 +17,6 @@ it, and `data_error` takes them out again. The kinds:
     black_and_white    masks hold 0 and 255, and 255 means void
 """
 
-import codecs
 import re
 
 from kseg.base.arguments import refused
@@ -133,4 +132,4 @@ def own_words(text):
 
 def unescaped(text):
     """C's escapes undone, as `\\n` and `\\303`: in text that may hold other letters as they are."""
-    return codecs.escape_decode(text.encode())[0].decode(errors="replace")
+    return text.encode().decode("unicode_escape").encode("latin-1").decode(errors="replace")
