@@ -51,12 +51,16 @@ def read(source, row, whole=True):
             require_area(sample["boxes"])
     encoded = sample["image"].dtype == tf.string
     size = photo_size(sample["image"]) if encoded else tf.shape(sample["image"])[:2]
-    require(
-        tf.reduce_all(size == size_of(sample)),
-        lambda: tf.strings.format(
-            "image and mask differ in size: {} and {} (height, width)", (size, size_of(sample))
-        ),
-    )
+    if any(key in sample for key in MAPS):
+        require(
+            tf.reduce_all(size == size_of(sample)),
+            "size_mismatch",
+            "",
+            lambda: tf.strings.format(
+                "image and mask differ in size: {} and {} (height, width).",
+                (size, size_of(sample)),
+            ),
+        )
     return decoded(sample) if whole else sample
 
 
@@ -66,10 +70,12 @@ def require_area(boxes):
     has_area = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=1)
     require(
         tf.reduce_all(has_area),
+        "malformed",
+        "",
         lambda: tf.strings.format(
-            "boxes without area, x1, y1, x2, y2: {}; leave these objects out",
-            tf.boolean_mask(boxes, ~has_area),
+            "boxes without area, x1, y1, x2, y2: {}.", (tf.boolean_mask(boxes, ~has_area),)
         ),
+        "Leave these objects out.",
     )
 
 
