@@ -66,13 +66,13 @@ def export(
     Example:
 
     >>> model = kseg.build_unet(4, width=4, depth=2)
-    >>> kseg.export(model, "models", verbose=False).path
+    >>> kseg.export(model, "models", samples=1, verbose=False).path
     PosixPath('models/unet/1')
-    >>> exported = kseg.export(model, "street.onnx", "onnx", verbose=False)
+    >>> exported = kseg.export(model, "street.onnx", "onnx", samples=1, verbose=False)
     >>> exported.comparison.differing <= 1e-4
     True
     >>> options = kseg.LiteRTOptions(shape=(64, 96), precision="int8")
-    >>> kseg.export(model, "street.tflite", options, verbose=False).path
+    >>> kseg.export(model, "street.tflite", options, tolerance=1, verbose=False).path
     PosixPath('street.tflite')
     """
     options = format_options(format)

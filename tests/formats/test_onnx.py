@@ -134,6 +134,6 @@ def test_every_model_equals_keras(name, tmp_path):
     model, path = settled(every_model()[name]()), tmp_path / "model.onnx"
     write(model, path)
     runtime = Runtime(path)
-    found = [difference(model, runtime, photos(*size)) for size in SIZES]
-    print(f"onnx {name}: {max(found):.1e}, {path.stat().st_size} bytes")
-    assert np.max(found) < 1e-4
+    differences = [difference(model, runtime, photos(*size)) for size in SIZES]
+    print(f"onnx {name}: {max(differences):.1e}, {path.stat().st_size} bytes")
+    assert np.max(differences) < 1e-4

@@ -30,15 +30,15 @@ def test_runs_are_those_of_pycocotools(rng):
         block = rng.random((h, w)) < rng.choice([0.0, 0.02, 0.5, 0.98, 1.0])
         whole = np.zeros((height, width), np.uint8, order="F")
         whole[y : y + h, x : x + w] = block
-        found = compressed(block, np.int32([y, x]), np.int32([height, width])).numpy()
-        assert found == coco.encode(whole)["counts"], (trial, block.shape, whole.shape)
+        text = compressed(block, np.int32([y, x]), np.int32([height, width])).numpy()
+        assert text == coco.encode(whole)["counts"], (trial, block.shape, whole.shape)
 
 
 def test_long_runs_have_several_characters():
     # by hand: 0 -> "0"; 31 -> low 31, 0 left, but its sign bit is set: "o" and "0"; 1,000 = 31*32
     # + 8 -> 8 + 32 + 48 = "X", then 31 -> "o", then "0"; the fourth is less its forerunner by two
-    found = runs.written(np.int32([0, 31, 1000, 30])).numpy()
-    assert found == b"0" + b"o0" + b"Xo0" + b"O"
+    text = runs.written(np.int32([0, 31, 1000, 30])).numpy()
+    assert text == b"0" + b"o0" + b"Xo0" + b"O"
 
 
 def test_masks_are_pasted_as_predict_pastes_them(rng):
@@ -90,5 +90,5 @@ def test_photos_are_filled_up_as_on_the_models_backend(bucket, filled):
     model.settings = types.SimpleNamespace(detections=1)
     options = GraphOptions(("serving_default",), (), 10_000, "jpeg", 512, 128, bucket)
     detect = instance.signatures(model, options)["serving_default"].function
-    found = detect(tf.zeros([1, 40, 55, 3], tf.uint8))
-    assert found["boxes"].numpy()[0, 0].tolist() == [55, 40, *filled[::-1]]
+    detections = detect(tf.zeros([1, 40, 55, 3], tf.uint8))
+    assert detections["boxes"].numpy()[0, 0].tolist() == [55, 40, *filled[::-1]]

@@ -20,8 +20,8 @@ from kseg.deployment.formats.shared import (
     draft,
     fixed_shape,
     refusal,
-    served,
     signature,
+    uint8_model,
 )
 from kseg.deployment.options import documented
 from kseg.models.contract import contract
@@ -41,7 +41,7 @@ class LiteRTOptions(NetworkOptions):
 
     >>> options = kseg.LiteRTOptions(shape=(64, 96), precision="float16")
     >>> model = kseg.build_unet(4, width=4, depth=2)
-    >>> kseg.export(model, "street.tflite", options, verbose=False).path
+    >>> kseg.export(model, "street.tflite", options, samples=1, verbose=False).path
     PosixPath('street.tflite')
     """
 
@@ -75,9 +75,9 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(21, width=16), "unet.tflite", shape=(96, 128))
-    >>> Runtime("unet.tflite")(np.zeros((1, 96, 128, 3), "uint8")).shape
-    (1, 96, 128, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.tflite", shape=(96, 128))
+    >>> Runtime("unet.tflite").shape
+    (96, 128)
     """
     options = check(model, LiteRTOptions(shape, precision))
     shape = fixed_shape(model, options.shape)
@@ -91,7 +91,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     photos = []
     if precision == "int8":
         photos = [fitted(image, shape, channels) for image in _some(samples)]
-    model = served(model, shape)
+    model = uint8_model(model, shape)
     with draft(path, "model.tflite") as made:
         try:
             model.export(
@@ -173,9 +173,9 @@ class Runtime:
 
     Example:
 
-    >>> runtime = Runtime("unet.tflite")
-    >>> runtime(np.zeros((3, 96, 128, 3), "uint8")).shape
-    (3, 96, 128, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.tflite", shape=(96, 128))
+    >>> Runtime("unet.tflite")(np.zeros((3, 96, 128, 3), "uint8")).shape
+    (3, 96, 128, 4)
     """
 
     def __init__(self, path):

@@ -13,8 +13,8 @@ from kseg.deployment.formats.shared import (
     draft,
     fixed_shape,
     refusal,
-    served,
     signature,
+    uint8_model,
 )
 from kseg.deployment.options import documented
 
@@ -33,7 +33,8 @@ class OnnxOptions(NetworkOptions):
     Example:
 
     >>> model = kseg.build_unet(4, width=4, depth=2)
-    >>> kseg.export(model, "street.onnx", kseg.OnnxOptions(shape=(None, 320)), verbose=False).path
+    >>> options = kseg.OnnxOptions(shape=(None, 320))
+    >>> kseg.export(model, "street.onnx", options, samples=1, verbose=False).path
     PosixPath('street.onnx')
     """
 
@@ -65,14 +66,14 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(21, width=16), "unet.onnx")
-    >>> Runtime("unet.onnx")(np.zeros((1, 97, 131, 3), "uint8")).shape
-    (1, 97, 131, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.onnx", shape=(None, 131))
+    >>> Runtime("unet.onnx").shape
+    (None, 131)
     """
     options = check(model, OnnxOptions(shape, precision))
     onnx = import_package("onnx", "onnx", "format='onnx'")
     import_package("tf2onnx", "onnx", "format='onnx'")
-    model = served(model, fixed_shape(model, options.shape))
+    model = uint8_model(model, fixed_shape(model, options.shape))
     with draft(path, "model.onnx") as made:
         model.export(made, format="onnx", verbose=False, input_signature=signature(model))
         graph = onnx.load(made)
@@ -110,9 +111,9 @@ class Runtime:
 
     Example:
 
-    >>> runtime = Runtime("unet.onnx")
-    >>> runtime(np.zeros((3, 65, 97, 3), "uint8")).shape
-    (3, 65, 97, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.onnx")
+    >>> Runtime("unet.onnx")(np.zeros((3, 65, 97, 3), "uint8")).shape
+    (3, 65, 97, 4)
     """
 
     def __init__(self, path):

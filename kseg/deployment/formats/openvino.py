@@ -15,8 +15,8 @@ from kseg.deployment.formats.shared import (
     draft,
     fixed_shape,
     refusal,
-    served,
     signature,
+    uint8_model,
 )
 from kseg.deployment.options import documented
 
@@ -34,7 +34,7 @@ class OpenVINOOptions(NetworkOptions):
 
     >>> options = kseg.OpenVINOOptions(precision="float16")
     >>> model = kseg.build_unet(4, width=4, depth=2)
-    >>> kseg.export(model, "street", options, verbose=False).path
+    >>> kseg.export(model, "street", options, samples=1, verbose=False).path
     PosixPath('street')
     """
 
@@ -66,13 +66,13 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(21, width=16), "unet_openvino")
-    >>> Runtime("unet_openvino")(np.zeros((1, 97, 131, 3), "uint8")).shape
-    (1, 97, 131, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet_openvino", shape=(None, 131))
+    >>> Runtime("unet_openvino").shape
+    (None, 131)
     """
     options = check(model, OpenVINOOptions(shape, precision))
     openvino = import_package("openvino", "openvino", "format='openvino'")
-    model = served(model, fixed_shape(model, options.shape))
+    model = uint8_model(model, fixed_shape(model, options.shape))
     with draft(path, "model") as made:
         made.mkdir()
         whole = made / FILE if precision == "float32" else made.with_name("whole.xml")
@@ -108,9 +108,9 @@ class Runtime:
 
     Example:
 
-    >>> runtime = Runtime("unet_openvino")
-    >>> runtime(np.zeros((3, 65, 97, 3), "uint8")).shape
-    (3, 65, 97, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "any_size")
+    >>> Runtime("any_size")(np.zeros((3, 65, 97, 3), "uint8")).shape
+    (3, 65, 97, 4)
     """
 
     def __init__(self, path):

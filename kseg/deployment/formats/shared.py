@@ -51,7 +51,7 @@ def fixed_shape(model, shape):
     return tuple(given if asked is None else asked for asked, given in zip(shape, own))
 
 
-def served(model, shape):
+def uint8_model(model, shape):
     """The model from uint8 `images` of this `(H, W)` to `{"logits": ...}`, in float32."""
     import keras
 

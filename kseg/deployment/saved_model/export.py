@@ -46,7 +46,7 @@ class SavedModelOptions:
 
     >>> options = kseg.SavedModelOptions(name="street", resize=(64, 96))
     >>> model = kseg.build_unet(4, width=4, depth=2)
-    >>> kseg.export(model, "models", options, samples=2, verbose=False).path
+    >>> kseg.export(model, "models", options, samples=1, verbose=False).path
     PosixPath('models/street/1')
     """
 

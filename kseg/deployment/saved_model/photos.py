@@ -8,23 +8,12 @@ from kseg.base.tensorflow import mapped, tensorflow
 from kseg.data.decode import decode_image, is_png, photo_size
 
 MAX_PIXELS = 50_000_000  # 12 bytes of each are held at times
-
-
 MAX_SIDE = 65_500  # pixels: libjpeg, which draws overlays, writes no more
-
-
 GROUP_PIXELS = 1 << 22  # two photos of 1024x2048 at a time: bounds the memory of a large request
 
-
 OK = "ok"
-
-
 EMPTY = "empty: expected the bytes of a JPEG or PNG file"
-
-
 UNKNOWN = "neither JPEG nor PNG"
-
-
 DAMAGED = "damaged: it cannot be decoded"
 
 
@@ -46,7 +35,7 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
         and int32 `(B, 2)`, height and width of the photos, 0 where the status is not ok.
     """
     tf = tensorflow()
-    sizes, status = look(contents, max_pixels)
+    sizes, status = headers(contents, max_pixels)
 
     def group_of(members, size):
         images, whole = decode(tf.gather(contents, members), size)
@@ -64,7 +53,7 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
     return results, tf.where((results["status"] == OK)[:, None], sizes, 0)
 
 
-def look(contents, max_pixels):
+def headers(contents, max_pixels):
     """Sizes of encoded photos, from their headers, and which of them are to be decoded.
 
     Args:
