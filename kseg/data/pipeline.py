@@ -16,9 +16,6 @@ from kseg.data.transforms.flip import random_flip
 MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
 
 
-TASKS = ("semantic", "instance")  # those that batches are made of
-
-
 def batches(
     source,
     *,
@@ -61,20 +58,20 @@ def batches(
         instance source, of two dicts: `"image"`, uint8 `(B, H, W, 3)`, and `"size"`, int32
         `(B, 2)`, height and width of each image without its padding; and `"boxes"`, float32
         `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is no instance; `"masks"`, uint8
-        `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. A training set
-        drops an incomplete last batch if it holds at least one whole one, so that shapes never
-        change; an evaluation set drops nothing.
+        `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. Of a source of
+        another task, uint8 images and what its samples hold beside them: a dict, or the one thing
+        that there is. A training set drops an incomplete last batch if it holds at least one whole
+        one, so that shapes never change; an evaluation set drops nothing.
 
     Raises:
-        ValueError: an argument is out of its range, or the source is of a task that there are no
-            batches of.
+        ValueError: an argument is out of its range.
 
     Example:
 
     >>> ds = batches(kseg.data.shapes("train"), size=(96, 96), augment=True)
     >>> kseg.build_unet(num_classes=6, width=8).fit(ds)
     """
-    _check_arguments(source, size, batch_size, augment, max_instances)
+    _check_arguments(size, batch_size, augment, max_instances)
     if cache is not None:
         source = cached(source, cache)
     training = bool(augment)
@@ -84,8 +81,9 @@ def batches(
     def example(epoch, number):
         """(inputs, labels) of the sample with this number in this epoch."""
         sample, photo = finished(*_drawn(epoch, number, len(source), seed, shuffle))
-        if source.task == "semantic":
-            return sample["image"], sample["label"]
+        if source.task != "instance":
+            rest = {name: values for name, values in sample.items() if name != "image"}
+            return sample["image"], rest if len(rest) > 1 else next(iter(rest.values()))
         whole = size_of(sample) if training or size is None else letterboxed_size(photo, size)
         return {"image": sample["image"], "size": whole}, padded(sample, max_instances)
 
@@ -252,8 +250,7 @@ def _prefetched(ds):
     return ds.prefetch(2).with_options(options)
 
 
-def _check_arguments(source, size, batch_size, augment, max_instances):
-    arguments.choice("source.task", source.task, TASKS)
+def _check_arguments(size, batch_size, augment, max_instances):
     arguments.integer("batch_size", batch_size)
     arguments.integer("max_instances", max_instances)
     if size is not None:

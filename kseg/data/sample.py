@@ -49,9 +49,8 @@ def read(source, row, whole=True):
             sample["boxes"] = boxes_of(sample["masks"])
         else:
             require_area(sample["boxes"])
-    encoded = sample["image"].dtype == tf.string
-    size = photo_size(sample["image"]) if encoded else tf.shape(sample["image"])[:2]
     if any(key in sample for key in MAPS):
+        size = image_size(sample["image"])
         require(
             tf.reduce_all(size == size_of(sample)),
             "size_mismatch",
@@ -86,9 +85,18 @@ def decoded(sample):
 
 
 def size_of(sample):
-    """Height and width, int32 `(2,)`."""
+    """Height and width, int32 `(2,)`: of the maps where there are any, the photo may be bytes."""
     tf = tensorflow()
-    return tf.shape(sample["masks"] if "masks" in sample else sample["label"])[-2:]
+    for key in MAPS:
+        if key in sample:
+            return tf.shape(sample[key])[-2:]
+    return image_size(sample["image"])
+
+
+def image_size(image):
+    """Height and width, int32 `(2,)`, of an image or of its bytes."""
+    tf = tensorflow()
+    return photo_size(image) if image.dtype == tf.string else tf.shape(image)[:2]
 
 
 def moved(sample, image, move, void):

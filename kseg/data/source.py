@@ -33,7 +33,7 @@ class Source:
         ids: A name for each sample, unique within the source; predictions are filed under it.
         void: Label id of pixels that are never trained on and never scored.
         task: What a sample holds beside the image, an identifier: `"semantic"`, `"instance"`, or
-            a task of one's own, for which `samples` reads whatever `decode` gives.
+            a task of one's own, of which batches hold whatever `decode` gives.
         category_ids: The data set's own number for each class, where that is not its position:
             COCO's 1..90 with gaps, Cityscapes' 7, 8, 11, ... Result files want it.
         image_ids: The data set's own number for each sample, where it has one, as COCO; likewise.
