@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.models.graph import in_float32
+from kseg.models.graph import in_float32, layers_of
 
 INPUT, OUTPUT = "images", "logits"
 
@@ -119,8 +119,7 @@ def _layers_with(model, operations):
     import keras
     import tensorflow as tf
 
-    layers = model._flatten_layers(include_self=False)
-    names = {each.name for each in layers if not isinstance(each, keras.Model)}
+    names = {each.name for each in layers_of(model) if not isinstance(each, keras.Model)}
     (image,) = model.inputs
     spec = tf.TensorSpec(image.shape, image.dtype)
     graph = tf.function(model, autograph=False).get_concrete_function(spec).graph

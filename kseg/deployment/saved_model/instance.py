@@ -5,31 +5,21 @@ Axes: B photos of a request, G of one size, D detections, m a mask's side, H and
 
 from kseg.base.colors import object_colors
 from kseg.base.tensorflow import tensorflow
-from kseg.deployment.saved_model import photos, runs
-from kseg.deployment.saved_model.signatures import (
-    Signature,
-    blended,
-    bytes_input,
-    images_input,
-    resized_size,
-)
-from kseg.ops.paste import BORDER
+from kseg.data.coco_format.rle import encode_block
+from kseg.deployment.saved_model import photos
+from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
+from kseg.ops.paste import paste_mask
+from kseg.ops.resize import resized_size
 
 DEFAULT = ("serving_default", "image_bytes", "overlay")
-
-
 OPTIONAL = ()
-
 
 ABOUT_OBJECTS = {
     "boxes": "x1, y1, x2, y2 in pixels of the photo, best first, (B, D, 4)",
     "classes": "class ids, -1 where there is no object, (B, D)",
     "scores": "(B, D)",
 }
-
-
 STATUS = "ok, or what is wrong with this image"
-
 
 LINE = 250  # a box's line is one pixel wide for every so many of the photo's width
 
@@ -39,8 +29,10 @@ def signatures(model, options):
 
     Args:
         model: A Mask R-CNN on TensorFlow.
-        options: `kseg.serving.signatures.Options`.
+        options: `kseg.deployment.saved_model.signatures.Options`.
     """
+    from keras import ops
+
     tf = tensorflow()
     count = model.settings.detections
     detector = model.detector
@@ -58,39 +50,38 @@ def signatures(model, options):
     def detect(images):
         """Detections in pixels of the images, as `kseg.predict` finds them."""
         size = tf.shape(images)[1:3]
-        inner = resized_size(size, model.resize)
+        inner = resized_size(size, model.resize, ops)
         beyond = -inner % options.bucket
         padded = tf.pad(
             photos.resized(images, inner),
             tf.stack([[0, 0], [0, beyond[0]], [0, beyond[1]], [0, 0]]),
         )
-        found = network(padded, tf.repeat(inner[None], tf.shape(images)[0], axis=0))
+        detections = network(padded, tf.repeat(inner[None], tf.shape(images)[0], axis=0))
         scale = tf.cast(size, tf.float32) / tf.cast(inner, tf.float32)
-        kept = (found["classes"] >= 0) & (found["scores"] >= options.min_score)
+        kept = (detections["classes"] >= 0) & (detections["scores"] >= options.min_score)
         return {
             "boxes": tf.where(
-                kept[..., None], found["boxes"] * tf.gather(scale, [1, 0, 1, 0]), 0.0
+                kept[..., None], detections["boxes"] * tf.gather(scale, [1, 0, 1, 0]), 0.0
             ),
-            "classes": tf.where(kept, found["classes"], -1),
-            "scores": tf.where(kept, found["scores"], 0.0),
-            "masks": tf.where(kept[..., None, None], found["masks"], 0.0),
+            "classes": tf.where(kept, detections["classes"], -1),
+            "scores": tf.where(kept, detections["scores"], 0.0),
+            "masks": tf.where(kept[..., None, None], detections["masks"], 0.0),
         }
 
-    def runs_of(found, size):
+    def runs_of(detections, size):
         """The masks of `(G, D)` detections as COCO's runs; empty where there is none."""
-        places = tf.where(found["classes"] >= 0)
+        places = tf.where(detections["classes"] >= 0)
 
         def one(place):
-            mask, box = (tf.gather_nd(found[name], place) for name in ("masks", "boxes"))
-            rows, columns, values = pasted(mask, box, size)
-            block = values >= options.threshold
-            return runs.compressed(block, tf.stack([rows[0], columns[0]]), size)
+            mask, box = (tf.gather_nd(detections[name], place) for name in ("masks", "boxes"))
+            start, _, values = paste_mask(mask, box, size, ops)
+            return encode_block(values >= options.threshold, start, size)
 
         texts = tf.map_fn(one, places, fn_output_signature=tf.string)
-        empty = tf.fill(tf.shape(found["classes"]), "")
+        empty = tf.fill(tf.shape(detections["classes"]), "")
         return tf.tensor_scatter_nd_update(empty, places, texts)
 
-    def drawn(images, found):
+    def drawn(images, detections):
         """Photos with their objects in colours of their own, small ones on top, and boxes."""
         size = tf.shape(images)[1:3]
 
@@ -101,7 +92,7 @@ def signatures(model, options):
 
         return tf.map_fn(
             lambda each: one(*each),
-            (images, found["boxes"], found["classes"], found["masks"]),
+            (images, detections["boxes"], detections["classes"], detections["masks"]),
             fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
         )
 
@@ -115,9 +106,9 @@ def signatures(model, options):
         }
 
         def answer(images):
-            found = detect(images)
-            found["rle"] = runs_of(found, tf.shape(images)[1:3])
-            return {name: found[name] for name in empty}
+            detections = detect(images)
+            detections["rle"] = runs_of(detections, tf.shape(images)[1:3])
+            return {name: detections[name] for name in empty}
 
         results, sizes = photos.answered(image_bytes, empty, answer, options.max_pixels)
         return {**results, "size": sizes}
@@ -161,48 +152,13 @@ def signatures(model, options):
     }
 
 
-def pasted(mask, box, size):
-    """A mask enlarged into its box, as `kseg.paste.pasted`.
-
-    Args:
-        mask: Probabilities `(m, m)`.
-        box: `(4,)`, x1, y1, x2, y2 in pixels of the photo.
-        size: int32 `(2,)`, height and width of the photo.
-
-    Returns:
-        The rows and the columns that the box has in the photo, int32 `(2,)` each, first and beyond
-        the last; and the probabilities there, float32.
-    """
-    tf = tensorflow()
-    side = mask.shape[-1] + 2 * BORDER
-    mask = tf.pad(mask, [[BORDER, BORDER]] * 2)
-    centre, reach = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]) * 0.5
-    reach = reach * tf.constant(side / (side - 2 * BORDER), tf.float32)
-    first, last = (tf.cast(corner, tf.int32)[::-1] for corner in (centre - reach, centre + reach))
-    span = tf.maximum(last - first + 1, 1)  # (2,), of rows and columns, both ends inclusive
-    stop = tf.clip_by_value(last + 1, 0, size)
-    start = tf.minimum(tf.maximum(first, 0), stop)
-
-    def neighbours(axis):
-        # half-pixel centres; the scale in float64, rounded once, as in kseg.paste
-        scale = tf.cast(tf.cast(side / span[axis], tf.float32), tf.float64)
-        new = tf.cast(tf.range(start[axis], stop[axis]) - first[axis], tf.float64)
-        at = tf.maximum(tf.cast((new + 0.5) * scale - 0.5, tf.float32), 0.0)
-        low = tf.minimum(tf.cast(at, tf.int32), side - 1)
-        return low, tf.minimum(low + 1, side - 1), at - tf.cast(low, tf.float32)
-
-    low, high, share = neighbours(0)
-    values = tf.gather(mask, low) * (1 - share)[:, None] + tf.gather(mask, high) * share[:, None]
-    low, high, share = neighbours(1)
-    values = tf.gather(values, low, axis=1) * (1 - share) + tf.gather(values, high, axis=1) * share
-    return tf.stack([start[0], stop[0]]), tf.stack([start[1], stop[1]]), values
-
-
 def layers(boxes, classes, masks, size, threshold):
     """Which object is on top at every pixel, and whose box's line: int32 `(H, W)`, -1 for none.
 
     Objects are laid from the largest box to the smallest, so that none is lost under another.
     """
+    from keras import ops
+
     tf = tensorflow()
     areas = tf.reduce_prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
     order = tf.argsort(areas, direction="DESCENDING", stable=True)
@@ -212,11 +168,8 @@ def layers(boxes, classes, masks, size, threshold):
 
     def body(number, top, outlines):
         index = order[number]
-        rows, columns, values = pasted(masks[index], boxes[index], size)
-        beyond = tf.stack(
-            [tf.stack([rows[0], size[0] - rows[1]]), tf.stack([columns[0], size[1] - columns[1]])]
-        )
-        inside = tf.pad(values >= threshold, beyond)
+        start, stop, values = paste_mask(masks[index], boxes[index], size, ops)
+        inside = tf.pad(values >= threshold, tf.stack([start, size - stop], axis=1))
         x1, y1, x2, y2 = tf.unstack(tf.cast(boxes[index], tf.int32))
         # how far a pixel is inside of the box: the line is its outermost pixels
         depth = tf.minimum(tf.minimum(x - x1, x2 - 1 - x), tf.minimum(y - y1, y2 - 1 - y))

@@ -5,13 +5,8 @@ Axes: B photos of a request, G of one size, H and W a photo, C classes (2 of a b
 
 from kseg.base.tensorflow import tensorflow
 from kseg.deployment.saved_model import photos, tiles
-from kseg.deployment.saved_model.signatures import (
-    Signature,
-    blended,
-    bytes_input,
-    images_input,
-    resized_size,
-)
+from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
+from kseg.ops.resize import resized_size
 
 DEFAULT = ("serving_default", "image_bytes", "overlay")
 
@@ -34,6 +29,8 @@ def signatures(model, options):
         model: A semantic Keras model on TensorFlow.
         options: `kseg.serving.signatures.Options`.
     """
+    from keras import ops
+
     tf = tensorflow()
     channels, logit_count = model.inputs[0].shape[-1], model.outputs[0].shape[-1]
     num_classes = max(logit_count, 2)
@@ -48,17 +45,19 @@ def signatures(model, options):
 
     def logits(images):
         size = tf.shape(images)[1:3]
-        values = network(photos.resized(images, resized_size(size, options.resize)))
+        values = network(photos.resized(images, resized_size(size, options.resize, ops)))
         return photos.resized(values, size) if options.resize else values
 
     def winners(images):
         return top_class(logits(images))
 
     def top_class(values):
-        """The winning class and its probability, as `kseg.metrics.calibration.top_class`."""
+        """The winning class and its probability, as `kseg.ops.decisions.top_class`.
+
+        Written again, as top_k takes half of argmax' time; of equals it takes the first too.
+        """
         if logit_count == 1:
             values = tf.concat([tf.zeros_like(values), values], axis=-1)  # sigmoid is their softmax
-        # top_k takes half of argmax' time, and of equals the first too
         top, ids = tf.math.top_k(values, 1)
         return tf.cast(ids[..., 0], kind), 1 / tf.reduce_sum(tf.exp(values - top), axis=-1)
 
