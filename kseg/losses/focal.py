@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kseg.base.arguments import check_range
+from kseg.base.arguments import number, share
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
 
@@ -122,6 +122,6 @@ class FocalLoss(SegmentationLoss):
 
 
 def _check_focal(gamma, alpha):
-    check_range("gamma", gamma, at_least=0)
+    number("gamma", gamma, at_least=0)
     if alpha is not None:
-        check_range("alpha", alpha, at_least=0, at_most=1)
+        share("alpha", alpha)

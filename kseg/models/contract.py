@@ -135,10 +135,3 @@ def names_and_colors(model):
     """Names and colours of a model's classes, where nobody has said any."""
     count = contract(model).num_classes
     return tuple(map(str, range(count))), default_colors(count)
-
-
-def is_instance(model):  # until every caller has moved to `part`
-    return task_of(model) == "instance"
-
-
-check_classes = check_source

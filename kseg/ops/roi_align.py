@@ -23,8 +23,6 @@ from kseg.base.platform import is_jax_on_cpu
 from kseg.ops.boxes import area
 
 TAPS = 4  # that the gradient holds at a time: all 16 would be 400 MB for 512 regions of 7x7x256
-
-
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4  # Lin et al. 2017 (arXiv:1612.03144), equation 1
 
 

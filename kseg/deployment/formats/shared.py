@@ -105,8 +105,9 @@ def _layers_with(model, operations):
     import keras
     import tensorflow as tf
 
-    layers = model._flatten_layers(include_self=False)
-    names = {each.name for each in layers if not isinstance(each, keras.Model)}
+    from kseg.models.graph import layers_of
+
+    names = {each.name for each in layers_of(model) if not isinstance(each, keras.Model)}
     (image,) = model.inputs
     spec = tf.TensorSpec(image.shape, image.dtype)
     graph = tf.function(model, autograph=False).get_concrete_function(spec).graph

@@ -5,16 +5,12 @@ Axes: B photos of a request, G of one size, D detections, m a mask's side, H and
 
 from kseg.base.colors import object_colors
 from kseg.base.tensorflow import tensorflow
-from kseg.deployment.saved_model import photos, runs
-from kseg.deployment.saved_model.signatures import (
-    Signature,
-    blended,
-    bytes_input,
-    images_input,
-    resized_size,
-)
+from kseg.data.coco_format.rle import encode_block
+from kseg.deployment.saved_model import photos
+from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract
-from kseg.ops.paste import BORDER, paste_masks
+from kseg.ops.paste import paste_mask, paste_masks
+from kseg.ops.resize import resized_size
 from kseg.prediction.results import Instances
 
 OPTIONS = {"min_score": 0.5, "threshold": 0.5}
@@ -148,9 +144,11 @@ class ObjectSignatures:
 
     def detect(self, images):
         """Detections in pixels of the images, as `kseg.predict` finds them."""
+        from keras import ops
+
         tf = tensorflow()
         size = tf.shape(images)[1:3]
-        inner = resized_size(size, self.resize)
+        inner = resized_size(size, self.resize, ops)
         beyond = -inner % self.options.bucket
         padded = tf.pad(
             photos.resized(images, inner),
@@ -170,14 +168,15 @@ class ObjectSignatures:
 
     def runs_of(self, detections, size):
         """The masks of `(G, D)` detections as COCO's runs; empty where there is none."""
+        from keras import ops
+
         tf = tensorflow()
         places = tf.where(detections["classes"] >= 0)
 
         def one(place):
             mask, box = (tf.gather_nd(detections[name], place) for name in ("masks", "boxes"))
-            rows, columns, values = pasted(mask, box, size)
-            block = values >= self.threshold
-            return runs.compressed(block, tf.stack([rows[0], columns[0]]), size)
+            start, _, values = paste_mask(mask, box, size, ops)
+            return encode_block(values >= self.threshold, start, size)
 
         texts = tf.map_fn(one, places, fn_output_signature=tf.string)
         empty = tf.fill(tf.shape(detections["classes"]), "")
@@ -200,48 +199,13 @@ class ObjectSignatures:
         )
 
 
-def pasted(mask, box, size):
-    """A mask enlarged into its box, as `kseg.ops.paste.pasted`.
-
-    Args:
-        mask: Probabilities `(m, m)`.
-        box: `(4,)`, x1, y1, x2, y2 in pixels of the photo.
-        size: int32 `(2,)`, height and width of the photo.
-
-    Returns:
-        The rows and the columns that the box has in the photo, int32 `(2,)` each, first and beyond
-        the last; and the probabilities there, float32.
-    """
-    tf = tensorflow()
-    side = mask.shape[-1] + 2 * BORDER
-    mask = tf.pad(mask, [[BORDER, BORDER]] * 2)
-    centre, reach = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]) * 0.5
-    reach = reach * tf.constant(side / (side - 2 * BORDER), tf.float32)
-    first, last = (tf.cast(corner, tf.int32)[::-1] for corner in (centre - reach, centre + reach))
-    span = tf.maximum(last - first + 1, 1)  # (2,), of rows and columns, both ends inclusive
-    stop = tf.clip_by_value(last + 1, 0, size)
-    start = tf.minimum(tf.maximum(first, 0), stop)
-
-    def neighbours(axis):
-        # half-pixel centres; the scale in float64, rounded once, as in kseg.ops.paste
-        scale = tf.cast(tf.cast(side / span[axis], tf.float32), tf.float64)
-        new = tf.cast(tf.range(start[axis], stop[axis]) - first[axis], tf.float64)
-        at = tf.maximum(tf.cast((new + 0.5) * scale - 0.5, tf.float32), 0.0)
-        low = tf.minimum(tf.cast(at, tf.int32), side - 1)
-        return low, tf.minimum(low + 1, side - 1), at - tf.cast(low, tf.float32)
-
-    low, high, share = neighbours(0)
-    values = tf.gather(mask, low) * (1 - share)[:, None] + tf.gather(mask, high) * share[:, None]
-    low, high, share = neighbours(1)
-    values = tf.gather(values, low, axis=1) * (1 - share) + tf.gather(values, high, axis=1) * share
-    return tf.stack([start[0], stop[0]]), tf.stack([start[1], stop[1]]), values
-
-
 def layers(boxes, classes, masks, size, threshold):
     """Which object is on top at every pixel, and whose box's line: int32 `(H, W)`, -1 for none.
 
     Objects are laid from the largest box to the smallest, so that none is lost under another.
     """
+    from keras import ops
+
     tf = tensorflow()
     areas = tf.reduce_prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
     order = tf.argsort(areas, direction="DESCENDING", stable=True)
@@ -251,11 +215,8 @@ def layers(boxes, classes, masks, size, threshold):
 
     def body(number, top, outlines):
         index = order[number]
-        rows, columns, values = pasted(masks[index], boxes[index], size)
-        beyond = tf.stack(
-            [tf.stack([rows[0], size[0] - rows[1]]), tf.stack([columns[0], size[1] - columns[1]])]
-        )
-        inside = tf.pad(values >= threshold, beyond)
+        start, stop, values = paste_mask(masks[index], boxes[index], size, ops)
+        inside = tf.pad(values >= threshold, tf.stack([start, size - stop], axis=1))
         x1, y1, x2, y2 = tf.unstack(tf.cast(boxes[index], tf.int32))
         # how far a pixel is inside of the box: the line is its outermost pixels
         depth = tf.minimum(tf.minimum(x - x1, x2 - 1 - x), tf.minimum(y - y1, y2 - 1 - y))

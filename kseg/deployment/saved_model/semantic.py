@@ -7,14 +7,9 @@ import numpy as np
 
 from kseg.base.tensorflow import tensorflow
 from kseg.deployment.saved_model import photos, tiles
-from kseg.deployment.saved_model.signatures import (
-    Signature,
-    blended,
-    bytes_input,
-    images_input,
-    resized_size,
-)
+from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract
+from kseg.ops.resize import resized_size
 
 OPTIONS = {"resize": None}
 DEFAULT = ("serving_default", "image_bytes", "overlay")
@@ -143,16 +138,20 @@ class LabelSignatures:
 
     def logits_of(self, images):
         """`(G, H, W, C)` images -> logits of their size."""
+        from keras import ops
+
         size = tensorflow().shape(images)[1:3]
-        logits = self.network(photos.resized(images, resized_size(size, self.resize)))
+        logits = self.network(photos.resized(images, resized_size(size, self.resize, ops)))
         return photos.resized(logits, size) if self.resize else logits
 
     def top_class(self, logits):
-        """The winning class and its probability, as `kseg.ops.decisions.top_class`."""
+        """The winning class and its probability, as `kseg.ops.decisions.top_class`.
+
+        Written again, as top_k takes half of argmax' time; of equals it takes the first too.
+        """
         tf = tensorflow()
         if logits.shape[-1] == 1:
             logits = tf.concat([tf.zeros_like(logits), logits], axis=-1)  # sigmoid is their softmax
-        # top_k takes half of argmax' time, and of equals the first too
         top, ids = tf.math.top_k(logits, 1)
         return tf.cast(ids[..., 0], self.kind), 1 / tf.reduce_sum(tf.exp(logits - top), axis=-1)
 

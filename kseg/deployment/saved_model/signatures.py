@@ -64,17 +64,6 @@ def bytes_input():
     return tf.TensorSpec((None,), tf.string, name="image_bytes")
 
 
-def resized_size(size, resize):
-    """`kseg.ops.resize.resized_size` in a graph: int32 `(2,)` -> int32 `(2,)`."""
-    if resize is None:
-        return size
-    tf = tensorflow()
-    sides = tf.cast(size, tf.float64)
-    shortest, longest = (tf.constant(side, tf.float64) for side in resize)
-    scale = tf.minimum(shortest / tf.reduce_min(sides), longest / tf.reduce_max(sides))
-    return tf.maximum(tf.cast(tf.floor(sides * scale), tf.int32), 1)
-
-
 def blended(images, top, colors, opacity=0.5):
     """Colours laid over photos, as `kseg.pictures.overlay`.
 

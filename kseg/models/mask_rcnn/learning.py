@@ -1,4 +1,8 @@
-"""TODO"""
+"""What the heads of a Mask R-CNN learn from: which object each anchor and region stands for, and
+the losses of the region proposals.
+
+Axes: B batch, A anchors, K regions, S sampled anchors.
+"""
 
 from keras import ops
 
