@@ -15,6 +15,7 @@ def import_package(name, extra, what):
         ImportError: it is not installed.
     """
     try:
+        importlib.import_module(name.partition(".")[0])
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(

@@ -92,6 +92,10 @@ class DataSpec:
                 f"{str(self.path)!r} does not exist: expected the folder of the data set.",
             )
 
+    def for_task(self, task):
+        """The same set, opened as a model of this task needs it: as labels, or as objects."""
+        return dataclasses.replace(self, instances=task == "instance")
+
     def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
 

@@ -19,7 +19,7 @@ from kseg.data import bad_files, errors
 from kseg.data.readers.shapes import CLASS_NAMES
 from kseg.data.spec import DataSpec
 from kseg.data.writers.layouts import write_cityscapes, write_coco, write_voc
-from kseg.reports.check import page
+from kseg.reports.check import write_check
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="reads files, whatever the backend"
@@ -244,7 +244,7 @@ def test_page(harmed, tmp_path, layout):
     sources = opened(layout, root_of(paths, layout))
     odd = Finding("unreadable", "error", "x", "'<b>&.png' is <odd>", "Replace.", ("<b>&.png",))
     report = dataclasses.replace(report, findings=(odd, *report.findings))
-    page(report, sources, tmp_path / "deep" / "page.html")
+    write_check(report, sources, tmp_path / "deep" / "page.html")
     checker = Checker()
     checker.feed((tmp_path / "deep" / "page.html").read_text(encoding="utf-8"))
     assert not checker.open and checker.images > 20

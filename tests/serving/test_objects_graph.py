@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kseg.deployment.saved_model import instance, runs
-from kseg.deployment.saved_model.signatures import Options
+from kseg.deployment.saved_model.signatures import GraphOptions
 from kseg.ops.paste import pasted as numpy_pasted
 
 pytestmark = pytest.mark.usefixtures("on_tensorflow")
@@ -85,9 +85,10 @@ def test_photos_are_filled_up_as_on_the_models_backend(bucket, filled):
         }
 
     model = types.SimpleNamespace(
-        settings=types.SimpleNamespace(detections=1), detector=detector, resize=None
+        task="instance", num_classes=1, channels=3, score="mask_ap", detector=detector, resize=None
     )
-    options = Options(("serving_default",), None, (), 10_000, bucket=bucket)
+    model.settings = types.SimpleNamespace(detections=1)
+    options = GraphOptions(("serving_default",), (), 10_000, "jpeg", 512, 128, bucket)
     detect = instance.signatures(model, options)["serving_default"].function
     found = detect(tf.zeros([1, 40, 55, 3], tf.uint8))
     assert found["boxes"].numpy()[0, 0].tolist() == [55, 40, *filled[::-1]]

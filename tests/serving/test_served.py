@@ -42,7 +42,8 @@ def exported(tmp_path_factory):
     keras.utils.set_random_seed(3)
     model = kseg.build_unet(5, width=4, depth=2, name="tiny")
     folder = tmp_path_factory.mktemp("served") / "models"
-    return model, kseg.export(model, folder, max_pixels=LARGEST**2, samples=1, verbose=False).path
+    options = kseg.SavedModelOptions(max_pixels=LARGEST**2)
+    return model, kseg.export(model, folder, options, samples=1, verbose=False).path
 
 
 class Server(NamedTuple):

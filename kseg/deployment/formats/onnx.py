@@ -1,8 +1,10 @@
 """ONNX: one file, any batch, height and width; runs in ONNX Runtime (https://onnxruntime.ai)."""
 
+import dataclasses
 from pathlib import Path
 
 from kseg.base.optional import import_package
+from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
     OUTPUT,
@@ -14,14 +16,35 @@ from kseg.deployment.formats.shared import (
     served,
     signature,
 )
-
-PRECISIONS = ("float32",)
-
+from kseg.deployment.options import documented
 
 AXES = ("batch", "height", "width")
-
-
 OWN = ("", "ai.onnx")  # the domain of ONNX' own operations
+
+
+@documented
+@dataclasses.dataclass(frozen=True)
+class OnnxOptions(NetworkOptions):
+    """ONNX: one file that takes any batch, height and width.
+
+    ONNX Runtime's own converter to float16 (1.32) was tried: it also takes hold of the numbers that
+    sizes are computed from, and the result is empty. So there is float32 alone.
+
+    Example:
+
+    >>> model = kseg.build_unet(4, width=4, depth=2)
+    >>> kseg.export(model, "street.onnx", kseg.OnnxOptions(shape=(None, 320)), verbose=False).path
+    PosixPath('street.onnx')
+    """
+
+    format = "onnx"
+    precisions = ("float32",)
+    suffix = ".onnx"
+
+
+def export(job, path, options):
+    """Exports a model to this format, compared with it: see `export_network`."""
+    return export_network(job, path, options, write, Runtime)
 
 
 def write(model, path, *, shape=(None, None), precision="float32", samples=None):
@@ -33,8 +56,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
         model: A semantic `keras.Model` of kseg.
         path: The file to write, `.onnx`; an existing one is replaced.
         shape: `(H, W)` in pixels; None, the default, for any.
-        precision: `"float32"`. ONNX Runtime's own converter to float16 (1.32) was tried: it also
-            takes hold of the numbers that sizes are computed from, and the result is empty.
+        precision: `"float32"`.
         samples: Not used; the other formats' `write` has it.
 
     Raises:
@@ -47,10 +69,10 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     >>> Runtime("unet.onnx")(np.zeros((1, 97, 131, 3), "uint8")).shape
     (1, 97, 131, 21)
     """
-    check(model, "onnx", precision)
+    options = check(model, OnnxOptions(shape, precision))
     onnx = import_package("onnx", "onnx", "format='onnx'")
     import_package("tf2onnx", "onnx", "format='onnx'")
-    model = served(model, fixed_shape(model, shape))
+    model = served(model, fixed_shape(model, options.shape))
     with draft(path, "model.onnx") as made:
         model.export(made, format="onnx", verbose=False, input_signature=signature(model))
         graph = onnx.load(made)

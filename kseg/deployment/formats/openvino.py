@@ -1,10 +1,12 @@
 """OpenVINO: a folder of two files, any batch, height and width; runs in OpenVINO's runtime
 (https://docs.openvino.ai)."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 from kseg.base.optional import import_package
+from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
     OUTPUT,
@@ -16,11 +18,34 @@ from kseg.deployment.formats.shared import (
     served,
     signature,
 )
-
-PRECISIONS = ("float32", "float16")
-
+from kseg.deployment.options import documented
 
 FILE = "model.xml"  # the graph; its weights are beside it, in model.bin
+
+
+@documented
+@dataclasses.dataclass(frozen=True)
+class OpenVINOOptions(NetworkOptions):
+    """OpenVINO: a folder of two files that take any batch, height and width.
+
+    float16 halves the weights in the file.
+
+    Example:
+
+    >>> options = kseg.OpenVINOOptions(precision="float16")
+    >>> model = kseg.build_unet(4, width=4, depth=2)
+    >>> kseg.export(model, "street", options, verbose=False).path
+    PosixPath('street')
+    """
+
+    format = "openvino"
+    precisions = ("float32", "float16")
+    suffix = None
+
+
+def export(job, path, options):
+    """Exports a model to this format, compared with it: see `export_network`."""
+    return export_network(job, path, options, write, Runtime)
 
 
 def write(model, path, *, shape=(None, None), precision="float32", samples=None):
@@ -45,9 +70,9 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     >>> Runtime("unet_openvino")(np.zeros((1, 97, 131, 3), "uint8")).shape
     (1, 97, 131, 21)
     """
-    check(model, "openvino", precision)
+    options = check(model, OpenVINOOptions(shape, precision))
     openvino = import_package("openvino", "openvino", "format='openvino'")
-    model = served(model, fixed_shape(model, shape))
+    model = served(model, fixed_shape(model, options.shape))
     with draft(path, "model") as made:
         made.mkdir()
         whole = made / FILE if precision == "float32" else made.with_name("whole.xml")

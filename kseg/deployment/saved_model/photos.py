@@ -162,10 +162,10 @@ def by_size(sizes, status, empty, answer):
 
     def body(number, results):
         members = tf.boolean_mask(positions, group == number)
-        known, found = answer(members, sizes[members[0]])
+        known, answers = answer(members, sizes[members[0]])
         members = tf.boolean_mask(members, known)[:, None]
         updated = {
-            name: tf.tensor_scatter_nd_update(values, members, found[name])
+            name: tf.tensor_scatter_nd_update(values, members, answers[name])
             for name, values in results.items()
         }
         return number + 1, updated
@@ -182,7 +182,7 @@ def by_size(sizes, status, empty, answer):
 
 
 def resized(images, size):
-    """Images `(G, h, w, C)` at another size, float32, as `kseg.paste.bilinear` does it."""
+    """Images `(G, h, w, C)` at another size, float32, as `kseg.ops.resize.bilinear` does it."""
     tf = tensorflow()
     images = tf.cast(images, tf.float32)
     return tf.cond(
