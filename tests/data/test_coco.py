@@ -319,7 +319,7 @@ def test_other_mistakes(make):
 
 def test_without_pycocotools(make, monkeypatch):
     arguments = make({"segmentation": square(1, 1, 4)})
-    monkeypatch.setitem(__import__("sys").modules, "pycocotools.mask", None)
+    monkeypatch.setitem(__import__("sys").modules, "pycocotools", None)
     with pytest.raises(ImportError, match=re.escape('pip install "kseg[coco]"')):
         kseg.data.coco(*arguments)
 

@@ -44,7 +44,7 @@ def results(objects, image_id, category_ids):
     """The objects found in a photo in the format of COCO's result files.
 
     Args:
-        objects: `kseg.Instances` with masks as runs.
+        objects: `kseg.prediction.results.Instances` with masks as runs.
         image_id: The photo's.
         category_ids: The category id of each class.
 
