@@ -129,6 +129,9 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
         for text, mask in zip(outputs["rle"][position], expected.masks):
             run = decode({"size": photo.shape[:2], "counts": text}).astype(bool)
             assert np.count_nonzero(run != mask) <= 0.002 * mask.size
+        best = float(expected.scores[0])
+        assert len(loaded.predict(photo, min_score=1)) == 0
+        assert 1 <= len(loaded.predict(photo, min_score=best - 1e-3)) <= count
         again = loaded.predict(photo)
         np.testing.assert_allclose(again.boxes, expected.boxes, atol=1e-2)
         assert np.count_nonzero(again.masks != expected.masks) <= 0.002 * expected.masks.size
@@ -351,6 +354,8 @@ def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
         for actual, ids in zip(loaded.predict(photos), expected):
             assert actual.dtype == np.int32
             np.testing.assert_array_equal(actual, ids)
+    with pytest.raises(ValueError, match="min_score=0.3 is of instance models"):
+        opened[2].predict(photos, min_score=0.3)
     assert opened[0].class_names == opened[2].class_names == names
     assert opened[0].colors == opened[3].colors == colors
     assert opened[1].class_names == tuple("012345")
