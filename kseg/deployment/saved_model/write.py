@@ -7,7 +7,7 @@ from pathlib import Path
 from kseg.base.tensorflow import tensorflow
 from kseg.deployment.saved_model.predictor import ABOUT, TASKS
 from kseg.deployment.saved_model.signatures import GraphOptions
-from kseg.models.contract import part
+from kseg.models.contract import part, tasks
 
 
 def write(model, path, *, about, options, own):
@@ -37,7 +37,10 @@ def write(model, path, *, about, options, own):
     tf.saved_model.save(module, str(path), signatures=functions)
     extra = Path(path) / "assets.extra"
     extra.mkdir(exist_ok=True)
-    asked = {**dataclasses.asdict(options), **own}
+    every = {
+        name: value for task in tasks(TASKS) for name, value in part(TASKS, task).OPTIONS.items()
+    }
+    asked = {**dataclasses.asdict(options), **every, **own}  # of all tasks, as it always was
     about = {**about, "options": asked, "signatures": described}
     (extra / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
 
