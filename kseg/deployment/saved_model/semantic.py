@@ -27,7 +27,7 @@ def signatures(model, options):
 
     Args:
         model: A semantic Keras model on TensorFlow.
-        options: `kseg.serving.signatures.Options`.
+        options: `kseg.deployment.saved_model.signatures.Options`.
     """
     from keras import ops
 
