@@ -5,7 +5,7 @@ import pytest
 
 from kseg.data.coco_format.rle import encode_block, encode_counts, parse
 from kseg.deployment.saved_model import instance
-from kseg.deployment.saved_model.signatures import Options
+from kseg.deployment.saved_model.signatures import GraphOptions
 from kseg.ops.paste import paste_mask, pasted
 from kseg.ops.resize import resized_size
 
@@ -106,9 +106,10 @@ def test_photos_are_filled_up_as_on_the_models_backend(bucket, filled):
         }
 
     model = types.SimpleNamespace(
-        settings=types.SimpleNamespace(detections=1), detector=detector, resize=None
+        task="instance", num_classes=1, channels=3, score="mask_ap", detector=detector, resize=None
     )
-    options = Options(("serving_default",), None, (), 10_000, bucket=bucket)
+    model.settings = types.SimpleNamespace(detections=1)
+    options = GraphOptions(("serving_default",), (), 10_000, "jpeg", 512, 128, bucket)
     detect = instance.signatures(model, options)["serving_default"].function
     detections = detect(tf.zeros([1, 40, 55, 3], tf.uint8))
     assert detections["boxes"].numpy()[0, 0].tolist() == [55, 40, *filled[::-1]]

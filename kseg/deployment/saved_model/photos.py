@@ -35,7 +35,7 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
         and int32 `(B, 2)`, height and width of the photos, 0 where the status is not ok.
     """
     tf = tensorflow()
-    sizes, status = look(contents, max_pixels)
+    sizes, status = headers(contents, max_pixels)
 
     def group_of(members, size):
         images, whole = decode(tf.gather(contents, members), size)
@@ -53,7 +53,7 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
     return results, tf.where((results["status"] == OK)[:, None], sizes, 0)
 
 
-def look(contents, max_pixels):
+def headers(contents, max_pixels):
     """Sizes of encoded photos, from their headers, and which of them are to be decoded.
 
     Args:
