@@ -22,7 +22,7 @@ def import_package(name, extra, what):
     """
     package = name.partition(".")[0]
     try:
-        importlib.import_module(name.partition(".")[0])
+        importlib.import_module(package)
         return importlib.import_module(name)
     except ImportError as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name in (package, name)

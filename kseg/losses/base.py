@@ -18,7 +18,7 @@ class Loss(keras.losses.Loss):
 
     Example:
 
-    >>> DiceLoss() + 0.5 * CrossEntropyLoss()
+    >>> kseg.DiceLoss() + 0.5 * kseg.CrossEntropyLoss()
     <WeightedSum 1 * DiceLoss + 0.5 * CrossEntropyLoss>
     """
 
@@ -105,7 +105,7 @@ class WeightedSum(Loss):
 
     Example:
 
-    >>> loss = WeightedSum([DiceLoss(), CrossEntropyLoss()], [1.0, 0.5])
+    >>> loss = WeightedSum([kseg.DiceLoss(), kseg.CrossEntropyLoss()], [1.0, 0.5])
     >>> float(loss(np.array([[0, 1]]), np.array([[[9.0, -9.0], [-9.0, 9.0]]]))) < 1e-3
     True
     """

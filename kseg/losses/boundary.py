@@ -160,7 +160,8 @@ class BoundaryLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=DiceLoss() + 0.01 * BoundaryLoss(max_distance=20))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.DiceLoss() + 0.01 * kseg.BoundaryLoss(max_distance=20))
     """
 
     function = staticmethod(boundary)

@@ -94,7 +94,8 @@ class CrossEntropyLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=CrossEntropyLoss(class_weight={1: 5.0}))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.CrossEntropyLoss(class_weight={1: 5.0}))
     """
 
     function = staticmethod(cross_entropy)

@@ -94,7 +94,8 @@ class FocalLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=DiceLoss() + 0.5 * FocalLoss())
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.DiceLoss() + 0.5 * kseg.FocalLoss())
     """
 
     function = staticmethod(focal)

@@ -126,7 +126,8 @@ class LovaszLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=CrossEntropyLoss() + LovaszLoss(reduce="image"))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.CrossEntropyLoss() + kseg.LovaszLoss(reduce="image"))
     """
 
     function = staticmethod(lovasz)

@@ -40,8 +40,8 @@ def nms(boxes, scores, threshold, count, *, valid=None, classes=None):
 
     >>> boxes = ops.array([[[0.0, 0, 10, 10], [1.0, 0, 11, 10], [20.0, 0, 30, 10]]])
     >>> index, kept = nms(boxes, ops.array([[0.6, 0.9, 0.3]]), 0.5, 3)
-    >>> index, kept
-    [[1, 2, 0]], [[True, True, False]]
+    >>> ops.convert_to_numpy(index).tolist(), ops.convert_to_numpy(kept).tolist()
+    ([[1, 2, 0]], [[True, True, False]])
     """
     boxes, scores = (ops.stop_gradient(ops.cast(x, "float32")) for x in (boxes, scores))
     if valid is not None:

@@ -55,8 +55,9 @@ def fetch(model, weights=None, *, cache_dir=None):
 
     Example:
 
-    >>> model = kseg.build_deeplabv3(num_classes=21)
-    >>> kseg.weights.torchvision.load(model, kseg.weights.fetch("deeplabv3_resnet50"))
+    >>> model = kseg.build_deeplabv3(num_classes=21)  # doctest: +SKIP
+    >>> file = kseg.weights.fetch("deeplabv3_resnet50")  # doctest: +SKIP
+    >>> kseg.weights.torchvision.load(model, file)  # doctest: +SKIP
     """
     files = FILES[choice("model", model, tuple(FILES))]
     weights = list(files)[-1] if weights is None else choice("weights", weights, tuple(files))

@@ -107,9 +107,10 @@ def load(model, weights, *, head=True, classes=None, norm_epsilon=None):
 
     Example:
 
-    >>> model = kseg.build_mask_rcnn(num_classes=80)
-    >>> file = kseg.weights.fetch("maskrcnn_resnet50_fpn")
-    >>> kseg.weights.torchvision.load(model, file, classes=kseg.weights.torchvision.COCO_CLASSES)
+    >>> classes = kseg.weights.torchvision.COCO_CLASSES
+    >>> model = kseg.build_mask_rcnn(num_classes=len(classes))  # doctest: +SKIP
+    >>> file = kseg.weights.fetch("maskrcnn_resnet50_fpn")  # doctest: +SKIP
+    >>> kseg.weights.torchvision.load(model, file, classes=classes)  # doctest: +SKIP
     []
     """
     is_file = isinstance(weights, (str, Path))

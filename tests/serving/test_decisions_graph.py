@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kseg.deployment.saved_model import semantic
-from kseg.deployment.saved_model.signatures import Options
+from kseg.deployment.saved_model.signatures import GraphOptions
 from kseg.ops.decisions import top_class
 
 pytestmark = pytest.mark.usefixtures("on_tensorflow")
@@ -17,7 +17,7 @@ def test_the_served_class_and_its_probability_are_those_of_predict(channels, rng
     image = keras.Input((None, None, channels))
     model = keras.Model(image, keras.layers.Rescaling(0.5, offset=-1.0)(image))
     images = rng.integers(0, 5, (2, 30, 40, channels)).astype("uint8")
-    options = Options(("serving_default",), None, (), 10_000)
+    options = GraphOptions(("serving_default",), (), 10_000, "jpeg", 512, 128, 1)
     served = semantic.signatures(model, options)["serving_default"].function(images)
     ids, probability = top_class(images * np.float32(0.5) - 1)
     np.testing.assert_array_equal(served["class_ids"], ids)

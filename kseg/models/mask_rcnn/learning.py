@@ -10,8 +10,6 @@ from kseg.models.mask_rcnn import losses
 from kseg.ops import boxes as box_ops
 from kseg.ops.matching import match
 
-UNIT = (0.0, 0.0, 1.0, 1.0)  # stands where there is no box, so that nothing is divided by 0
-
 
 def match_anchors(anchors, truth):
     """The object of each anchor `(A, 4)`, for learning proposals: int32 `(B, A)` of `match`."""

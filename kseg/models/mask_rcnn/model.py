@@ -21,7 +21,7 @@ from kseg.models.mask_rcnn.detections import (
     sum_where,
 )
 from kseg.models.mask_rcnn.heads import MASK_REGION, build_box_head, build_mask_head
-from kseg.models.mask_rcnn.learning import UNIT, match_anchors, match_regions, proposal_losses_at
+from kseg.models.mask_rcnn.learning import match_anchors, match_regions, proposal_losses_at
 from kseg.models.mask_rcnn.proposals import anchors_of, propose
 from kseg.models.mask_rcnn.trunk import build_trunk
 from kseg.ops import boxes as box_ops
@@ -30,6 +30,7 @@ from kseg.ops.matching import IGNORED, sample
 from kseg.ops.resize import check_resize
 
 LOSSES = ("objectness", "rpn_box", "classifier", "box", "mask")
+UNIT = (0.0, 0.0, 1.0, 1.0)  # stands where there is no box, so that nothing is divided by 0
 
 _detectors = weakref.WeakKeyDictionary()
 
