@@ -17,7 +17,15 @@ PACKAGE = Path(kseg.__file__).parent
 TASKS = ("semantic", "instance")
 # The contract asks a model; `data` and `checks` are about the samples of a source, not of a model.
 ASKING = ("models/contract.py", "data/", "checks/")
-ROOMS = ("prediction", "evaluation", "training", "pictures", "deployment.saved_model")
+ROOMS = (
+    "prediction",
+    "evaluation",
+    "training",
+    "pictures",
+    "reports",
+    "deployment",
+    "deployment.saved_model",
+)
 
 
 def questions(tree):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kseg.pictures.image import overlay
+from kseg.pictures.semantic import truth
 from kseg.reports.entry import Entry, class_name
 
 OPTIONS = {}
@@ -11,7 +11,7 @@ OPTIONS = {}
 def overlaid(source, sample):
     """The photo of a sample with its labels laid over it: uint8 `(H, W, 3)`."""
     label = sample["label"]
-    picture = overlay(sample["image"], label, source.colors, void=source.void)
+    picture = truth(source, sample)
     # a bare photo could be taken for a pale class: void is hatched, black and white to show on any
     y, x = np.indices(label.shape)
     stripe = max(1, label.shape[1] // 240)
