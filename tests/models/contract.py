@@ -1,10 +1,20 @@
-"""What every semantic model must pass. A model's own test file calls each check."""
+"""What every model must pass: `class TestMine(ModelContract)` with its builder has all checks.
+
+Values are compared, not only shapes. The checks share a model of a class and one size: an operation
+is compiled for each size anew.
+"""
 
 import keras
 import numpy as np
+import pytest
+
+import kseg
+from kseg.models.contract import contract
+
+SIZE = (33, 47)  # odd, and no multiple of any stride
 
 
-def photos(size, channels=3, batch=2):
+def photos(size=SIZE, channels=3, batch=2):
     return np.random.default_rng(1).integers(0, 256, (batch, *size, channels), dtype=np.uint8)
 
 
@@ -42,71 +52,203 @@ def check_padding_is_invisible(model, stride):
     np.testing.assert_allclose(model.predict(image, verbose=0), expected, atol=1e-4)
 
 
-def check_batch_independence(model, size=(48, 64)):
-    """At inference an image's logits do not depend on its neighbours in the batch."""
-    images = photos(size, batch=3)
-    together = run(model, images)
-    alone = np.concatenate([run(model, image[None]) for image in images])
-    np.testing.assert_allclose(together, alone, atol=1e-4)
-
-
-def check_input_types(model, size=(32, 48)):
-    """uint8 and float of the same values give the same logits."""
-    image = photos(size)
-    np.testing.assert_array_equal(run(model, image), run(model, image.astype("float32")))
-
-
-def check_gradients(model, size=(64, 64)):
-    """Every trainable weight moves when the model learns, and nothing else does."""
-    num_classes = model.outputs[0].shape[-1]
-    labels = np.random.default_rng(3).integers(0, max(2, num_classes), (2, *size))
-    before = [np.array(w) for w in model.get_weights()]
-    model.train_on_batch(photos(size), labels)
-    names = [w.path for w in model.weights]
-    after = model.get_weights()
-    trainable = {w.path for w in model.trainable_weights}
-    still = [
-        name
-        for name, old, new in zip(names, before, after)
-        if name in trainable and np.array_equal(old, new)
-    ]
-    assert still == []
-
-
-def check_saving(model, path, size=(33, 47)):
-    """A saved model loads without custom objects and gives the same logits."""
-    labels = np.random.default_rng(3).integers(0, 2, (2, *size))
-    model.train_on_batch(photos(size), labels)
-    expected = run(model, photos(size))
+def check_saving(model, path, outputs=run, images=None):
+    """A saved model loads without custom objects and gives the same outputs."""
+    images = photos() if images is None else images
     model.save(path)
     loaded = keras.saving.load_model(path)
-    np.testing.assert_allclose(run(loaded, photos(size)), expected, atol=1e-5)
-    assert loaded.loss.get_config() == model.loss.get_config()
+    expected = outputs(model, images)
+    keras.tree.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), outputs(loaded, images), expected
+    )
+    assert loaded.get_compile_config() == model.get_compile_config()
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations) > 0
+    return loaded
 
 
-def check_policy(build, policy, size=(32, 32)):
-    """Logits are float32 under a low-precision policy, and close to the float32 model's."""
-    reference = settle(build())
-    keras.config.set_dtype_policy(policy)
-    model = build()
-    keras.config.set_dtype_policy("float32")
-    model.set_weights(reference.get_weights())
-    logits = run(model, photos(size))
-    assert logits.dtype == np.float32
-    expected = run(reference, photos(size))
-    scale = np.abs(expected).max()
-    assert np.abs(logits - expected).max() < 0.1 * scale  # bfloat16 keeps 8 bits over ~20 layers
-    assert np.abs(logits - expected).max() > 0  # the policy was in force
+def still(model, images, labels):
+    """Names of the trainable weights that one step of training leaves as they are."""
+    before = [np.array(weight) for weight in model.trainable_weights]
+    model.train_on_batch(images, labels)
+    pairs = zip(before, model.trainable_weights, strict=True)
+    return [new.path for old, new in pairs if np.array_equal(old, new)]
 
 
-def check_learns(model, size=(32, 32), steps=30):
-    """Learns one image by heart: bright pixels are class 1."""
-    image = photos(size, batch=2)
-    image[:, : size[0] // 2] //= 4
+def check_learns(model, images, labels, *, learning_rate=1e-2, steps=30, falls_to=0.5):
+    """Learns a few images by heart: every weight moves, and the loss falls to a share of itself.
+
+    One check, because compiling the training takes longer than all the others. Returns the scores.
+    """
+    model.optimizer.learning_rate = learning_rate
+    first = model.evaluate(images, labels, verbose=0, return_dict=True)["loss"]
+    assert still(model, images, labels) == []
+    model.fit(images, labels, epochs=steps, batch_size=len(images), verbose=0)
+    last = model.evaluate(images, labels, verbose=0, return_dict=True)
+    assert last["loss"] < falls_to * first
+    return last
+
+
+def halves(size):
+    """Images and labels: bright pixels are class 1."""
+    images, half = photos(size), size[0] // 2
+    images[:, :half] //= 4
     labels = np.zeros((2, *size), "int32")
-    labels[:, size[0] // 2 :] = 1
-    first = model.evaluate(image, labels, verbose=0, return_dict=True)["loss"]
-    model.fit(image, labels, epochs=steps, batch_size=2, verbose=0)
-    last = model.evaluate(image, labels, verbose=0, return_dict=True)
-    assert last["loss"] < 0.5 * first
-    assert last["mean_iou"] > 0.8
+    labels[:, half:] = 1
+    return images, labels
+
+
+class ModelContract:
+    """The checks of a model of any task, in terms of what a subclass says below."""
+
+    task = None  # as `kseg.models.contract` names it
+    builder = None  # name of the public function, such as "build_unet"
+    num_classes = 3
+    images = staticmethod(photos)
+    learning = {}  # arguments of the model that learns by heart, and how it does:
+    pace = {"learning_rate": 1e-2, "steps": 30, "falls_to": 0.5}
+    tolerance = {"atol": 1e-4}  # of two ways to the same outputs
+
+    @classmethod
+    def build(cls, num_classes=3, **arguments):
+        """A model as small as it gets; takes every argument of the builder."""
+        raise NotImplementedError
+
+    @classmethod
+    def ready(cls, model):
+        """The model with weights and statistics that are no start values."""
+        return settle(model)
+
+    def to_learn(self):
+        """A few images and labels that can be learned by heart."""
+        raise NotImplementedError
+
+    def outputs(self, model, images):
+        """dict of arrays: what the model gives."""
+        raise NotImplementedError
+
+    def same(self, found, expected, **tolerance):
+        assert found.keys() == expected.keys()
+        for key, values in expected.items():
+            np.testing.assert_allclose(found[key], values, **(tolerance or self.tolerance))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls):
+        """To predict with. (Made before the seed of a test is set, so that it sets its own.)"""
+        keras.utils.set_random_seed(0)
+        return cls.ready(cls.build(cls.num_classes, compile=False))
+
+    # What it is
+
+    def test_it_says_what_it_is(self, model):
+        about = contract(model)
+        assert (about.task, about.num_classes, about.channels) == (self.task, self.num_classes, 3)
+        assert model.name == self.builder.removeprefix("build_")
+
+    def test_a_config_rebuilds_the_model(self, model):
+        again = type(model).from_config(model.get_config())
+        assert again.get_config() == model.get_config()
+        assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
+        again.set_weights(model.get_weights())
+        self.same(self.outputs(again, self.images()), self.outputs(model, self.images()))
+
+    # What it computes
+
+    def test_outputs_are_finite_float32(self, model):
+        for key, values in self.outputs(model, self.images()).items():
+            assert values.dtype in (np.float32, np.int32) and np.isfinite(values).all(), key
+
+    def test_a_batch_gives_what_its_images_give_alone(self, model):
+        images = self.images()
+        together = self.outputs(model, images)
+        alone = [self.outputs(model, image[None]) for image in images]
+        self.same(
+            together, {key: np.concatenate([each[key] for each in alone]) for key in together}
+        )
+
+    def test_uint8_and_float_of_the_same_values_agree(self, model):
+        images = self.images()
+        floats = self.outputs(model, images.astype("float32"))
+        self.same(self.outputs(model, images), floats, rtol=0, atol=0)
+
+    @pytest.mark.parametrize("policy", ["mixed_bfloat16"])
+    def test_outputs_are_float32_whatever_the_policy(self, model, policy):
+        keras.config.set_dtype_policy(policy)
+        low = self.build(self.num_classes, compile=False)
+        keras.config.set_dtype_policy("float32")
+        low.set_weights(model.get_weights())
+        found, expected = (self.outputs(each, self.images()) for each in (low, model))
+        assert {k: v.dtype for k, v in found.items()} == {k: v.dtype for k, v in expected.items()}
+        self.close(found, expected)
+
+    def close(self, found, expected):
+        """Compares outputs in low precision with those in float32."""
+        raise NotImplementedError
+
+    # How it learns
+
+    @pytest.fixture
+    def learner(self):
+        return self.ready(self.build(**self.learning))
+
+    def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
+        self.check_learned(check_learns(learner, *self.to_learn(), **self.pace))
+        file = tmp_path / "model.keras"
+        self.check_loaded(learner, check_saving(learner, file, self.outputs, self.images()))
+
+    def check_loaded(self, model, loaded):
+        """Looks further into a model that was saved and loaded."""
+
+    def check_learned(self, scores):
+        """Looks further into what `evaluate` gives after training."""
+
+
+class LabellingContract(ModelContract):
+    """Of models that give a logit for each class and pixel.
+
+    `stride` is what the images are padded to, None where they are not.
+    """
+
+    task = "semantic"
+    stride = 32
+    learned_size = (64, 64)
+
+    def outputs(self, model, images):
+        return {"logits": run(model, images)}
+
+    def to_learn(self):
+        return halves(self.learned_size)
+
+    def check_learned(self, scores):
+        assert scores["mean_iou"] > 0.8
+
+    def close(self, found, expected):
+        difference = np.abs(found["logits"] - expected["logits"]).max()
+        # bfloat16 keeps 8 bits over ~20 layers
+        assert difference < 0.1 * np.abs(expected["logits"]).max()
+        assert difference > 0  # the policy was in force
+
+    @pytest.mark.parametrize("size", [SIZE, (1, 1)])
+    def test_any_size_gives_logits_of_that_size(self, model, size):
+        check_size(model, size, self.num_classes)
+
+    def test_any_number_of_channels(self):
+        model = self.ready(self.build(input_shape=(None, None, 4), compile=False))
+        check_size(model, SIZE, 3, channels=4)
+        assert contract(model).channels == 4
+
+    def test_one_logit_tells_two_classes(self):
+        model = self.ready(self.build(1, compile=False))
+        assert contract(model).num_classes == 2
+        logits = run(model, photos(batch=1))[0, :, :, 0]
+        np.testing.assert_array_equal(kseg.predict(model, photos()[0]), logits > 0)
+
+    def test_predict_gives_the_class_of_the_highest_logit(self, model):
+        image = photos()[0]
+        ids = kseg.predict(model, image)
+        np.testing.assert_array_equal(ids, run(model, image[None])[0].argmax(-1))
+        assert ids.dtype == np.int32
+
+    def test_padding_is_invisible(self, model):
+        if self.stride is not None:
+            check_padding_is_invisible(model, self.stride)

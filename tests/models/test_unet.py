@@ -10,50 +10,42 @@ def small(num_classes=3, **arguments):
     return kseg.build_unet(num_classes, **{"width": 4, "depth": 2, **arguments})
 
 
-@pytest.mark.parametrize("size", [(97, 131), (1, 1), (5, 64), (64, 64)])
+class TestUNet(contract.LabellingContract):
+    builder = "build_unet"
+    stride = 4
+    build = staticmethod(small)
+    learning = {"num_classes": 2}
+    learned_size = (32, 32)
+
+
+def test_a_binary_model_learns_and_is_saved(tmp_path):
+    model = contract.settle(small(1))
+    scores = contract.check_learns(model, *contract.halves((32, 32)))
+    assert scores["mean_iou"] > 0.8
+    contract.check_saving(model, tmp_path / "unet.keras")
+
+
+@pytest.mark.parametrize("size", [(97, 131), (5, 64), (64, 64)])
 def test_any_size_gives_logits_of_that_size(size):
-    contract.check_size(small(), size, 3)
+    contract.check_size(small(compile=False), size, 3)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+@pytest.mark.parametrize("channels", [1, 2, 7])
 def test_any_number_of_channels(channels):
-    model = small(input_shape=(None, None, channels))
+    model = small(input_shape=(None, None, channels), compile=False)
     contract.check_size(model, (17, 22), 3, channels)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"logits_stride": 2}, {"logits_stride": 4}])
-def test_padding_is_invisible(arguments):
-    model = contract.settle(small(**arguments))
-    contract.check_padding_is_invisible(model, 4 * arguments.get("logits_stride", 1))
-
-
-def test_batch_independence():
-    contract.check_batch_independence(contract.settle(small()))
-
-
-def test_uint8_and_float_agree():
-    contract.check_input_types(small())
+@pytest.mark.parametrize("logits_stride", [2, 4])
+def test_padding_is_invisible(logits_stride):
+    model = contract.settle(small(logits_stride=logits_stride, compile=False))
+    contract.check_padding_is_invisible(model, 4 * logits_stride)
 
 
 @pytest.mark.parametrize("arguments", [{"batch_norm": False}, {"logits_stride": 2}])
 def test_every_weight_learns(arguments):
-    contract.check_gradients(small(**arguments))
-
-
-@pytest.mark.parametrize("num_classes", [1, 3])
-def test_saving(tmp_path, num_classes):
-    contract.check_saving(contract.settle(small(num_classes)), tmp_path / "unet.keras")
-
-
-def test_bfloat16():
-    contract.check_policy(small, "mixed_bfloat16")
-
-
-@pytest.mark.parametrize("num_classes", [1, 2])
-def test_learns(num_classes):
-    model = small(num_classes)
-    model.optimizer.learning_rate = 1e-2
-    contract.check_learns(model)
+    labels = np.random.default_rng(3).integers(0, 3, (2, *contract.SIZE))
+    assert contract.still(small(**arguments), contract.photos(), labels) == []
 
 
 def test_layers_are_those_of_the_paper():
@@ -123,7 +115,8 @@ def test_encoders_by_name(encoder):
 def test_mobilenet_passes_the_contract(tmp_path):
     model = contract.settle(kseg.build_unet(3, encoder="mobilenetv2"))
     contract.check_size(model, (65, 70), 3)
-    contract.check_saving(model, tmp_path / "unet.keras")
+    contract.still(model, contract.photos((65, 70)), np.zeros((2, 65, 70), "int32"))
+    contract.check_saving(model, tmp_path / "unet.keras", images=contract.photos((65, 70)))
 
 
 def test_a_keras_model_as_encoder():

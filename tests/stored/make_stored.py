@@ -1,4 +1,4 @@
-"""Makes the files of `test_stored.py`: what kseg wrote at revision 0deb03e, before modules moved.
+"""Makes the files of `test_stored.py`: what kseg wrote before its modules moved (0deb03e).
 
 They are what users have on their disks: a later kseg must read them, so they are never made anew.
 For a further format, add a function here, check out the revision that first writes it, and run
