@@ -33,8 +33,8 @@ class SurfaceColumns:
         self.distances = SurfaceDistances(classes, ignore_class=source.void)
 
     def update(self, labels, predicted, confidence):
-        for truth, found in zip(labels, predicted):
-            self.distances.update(truth, found)
+        for truth, prediction in zip(labels, predicted):
+            self.distances.update(truth, prediction)
 
     def add_to(self, report):
         result = self.distances.result()
