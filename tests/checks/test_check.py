@@ -163,7 +163,7 @@ def test_instances(tmp_path):
 
 
 def test_a_source_of_a_task_of_its_own(tmp_path):
-    """Photos are looked at; of what else there is, nothing is known, and batches are not made."""
+    """Photos are looked at; of what else there is nothing is known, and records have no place."""
     photos = np.stack([draw_scene(1, i, (20, 30))["image"] for i in (0, 1, 0)])
 
     def decode(row):
@@ -181,12 +181,11 @@ def test_a_source_of_a_task_of_its_own(tmp_path):
     assert source[1]["depth"].sum() == 600
     report = kseg.check(source)
     assert report.sources[0].read == 3 and names(report) == {"duplicate_photo": ["x", "z"]}
-    for function in (
-        kseg.data.batches,
-        lambda source: kseg.data.write_records(source, tmp_path / "records"),
-    ):
-        with pytest.raises(ValueError, match="source.task='depth': expected one of 'semantic'"):
-            function(source)
+    ((images, depths),) = kseg.data.batches(source, batch_size=3)
+    np.testing.assert_array_equal(images, photos)
+    assert depths.shape == (3, 20, 30) and (depths.numpy() == 1).all()
+    with pytest.raises(ValueError, match="source.task='depth': expected one of 'semantic'"):
+        kseg.data.write_records(source, tmp_path / "records")
     assert not (tmp_path / "records").exists()
 
 

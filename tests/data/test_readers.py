@@ -10,7 +10,7 @@ from kseg.base.colors import default_colors
 from kseg.checks.check import check_samples
 from kseg.data.spec import DataSpec
 from kseg.data.writers import layouts
-from kseg.models.contract import check_classes
+from kseg.models.contract import check_source
 
 
 def test_voc_palette():
@@ -201,5 +201,5 @@ class TestMistakes:
         source = kseg.data.folder(root / "images", root / "masks", "ab")
         model = kseg.build_unet(3, width=2, depth=1, compile=False)
         with pytest.raises(ValueError, match="3 classes but .* has 2"):
-            check_classes(model, source)
-        check_classes(kseg.build_unet(1, width=2, depth=1, compile=False), source)  # binary
+            check_source(model, source)
+        check_source(kseg.build_unet(1, width=2, depth=1, compile=False), source)  # binary
