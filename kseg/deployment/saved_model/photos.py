@@ -173,7 +173,7 @@ def by_size(sizes, status, empty, answer):
 def resized(images, size):
     """Images `(G, h, w, C)` at another size, float32, as `kseg.ops.resize.bilinear` does it.
 
-    By TensorFlow's own kernel, which is several times as fast in a graph and differs by rounding.
+    By TensorFlow's own kernel, which takes half the time and differs by rounding.
     """
     tf = tensorflow()
     images = tf.cast(images, tf.float32)
