@@ -7,7 +7,6 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,9 +23,7 @@ SIZE = (64, 88)
 SPLITS = ("train", "val")
 VAL = 3  # samples of "val"
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="reads files, whatever the backend"
-)
+pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
 
 @dataclasses.dataclass

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,9 +20,7 @@ from kseg.checks.findings import Report
 from kseg.reports import sheet as drawing
 from kseg.reports.check import WIDTH, page
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="reads files, whatever the backend"
-)
+pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
 READ = 6  # samples that the fast tests read of a set
 

@@ -7,7 +7,7 @@ from kseg.deployment.saved_model import instance, runs
 from kseg.deployment.saved_model.signatures import Options
 from kseg.ops.paste import pasted as numpy_pasted
 
-pytestmark = pytest.mark.usefixtures("on_tensorflow")
+pytestmark = pytest.mark.backends("tensorflow", reason="a graph without Keras in it")
 
 
 def test_runs_are_those_of_pycocotools(rng):
