@@ -164,7 +164,8 @@ def main():
         model = kseg.build_unet(CLASSES, width=32, depth=3, logits_stride=4, name="unet")
     with tempfile.TemporaryDirectory() as folder:
         signatures = ("serving_default", "image_bytes", "overlay", "logits")
-        path = kseg.export(model, folder, signatures=signatures, samples=1, verbose=False).path
+        options = kseg.SavedModelOptions(signatures=signatures)
+        path = kseg.export(model, folder, options, samples=1, verbose=False).path
         loaded = tf.saved_model.load(str(path)).signatures
         answer_size(loaded, photo)
         for size, batch in (((360, 480), 1), ((360, 480), 8), ((1024, 2048), 1)):

@@ -37,7 +37,7 @@ def photo(index, size):
 class InstanceModel:
     """Obeys the contract of instance models; photo i holds `found[i]`."""
 
-    task = "instance"
+    task, channels, score, name = "instance", 3, "mask_ap", "finder"
 
     def __init__(self, found, num_classes=3, resize=None):
         self.found, self.num_classes, self.resize = found, num_classes, resize

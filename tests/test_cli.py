@@ -245,7 +245,7 @@ class TestMistakes:
             *("predict", run[1] / "images", "-o", tmp_path / "o", "--run", run[0]),
             *("--min-score", 0.3),
         )
-        assert "--min-score 0.3 goes with instance models" in line
+        assert "min_score=0.3 is of instance models, and this one is semantic" in line
 
     def test_predict_of_a_missing_or_corrupt_photo(self, refused, run, tmp_path):
         assert "gone.jpg" in refused("predict", "gone.jpg", "-o", tmp_path / "o", "--run", run[0])
@@ -256,7 +256,7 @@ class TestMistakes:
 
     def test_fit_into_a_run_that_is_there(self, refused, run):
         line = refused("fit", f"folder:{run[1]}", "--run", run[0], "--width", 2)
-        assert "holds a run already" in line
+        assert "a folder that holds no run" in line
 
     def test_no_traceback_from_the_command(self, tmp_path):
         result = process("fit", "mnist:x", "--run", tmp_path / "r")

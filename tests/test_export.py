@@ -13,7 +13,7 @@ from kseg.models.saving import save_model
 same_graph = pytest.mark.backends("tensorflow", reason="the same graph")
 # other backends run it in a process of its own: seen with ONNX
 same_writer = pytest.mark.backends("tensorflow", reason="the same writer")
-LITERT = ("litert", "unet.tflite", "ai_edge_litert")
+LITERT = ("unet.tflite", "ai_edge_litert")
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,10 @@ def signature(exported, name, **inputs):
     """What a signature gives, run by TensorFlow alone."""
     import tensorflow as tf
 
-    found = tf.saved_model.load(str(exported.path)).signatures[name](
+    outputs = tf.saved_model.load(str(exported.path)).signatures[name](
         **{key: tf.constant(value) for key, value in inputs.items()}
     )
-    return {key: value.numpy() for key, value in found.items()}
+    return {key: value.numpy() for key, value in outputs.items()}
 
 
 def png(image):
@@ -80,27 +80,27 @@ def test_a_saved_model_does_what_predict_does(tmp_path, photos):
     model.compile(loss=loss_of_ones_own)
     exported = kseg.export(model, tmp_path, samples=2, verbose=False)
     assert exported.path == tmp_path / "unet" / "1" and os.listdir(tmp_path / "unet") == ["1"]
-    assert exported.rescored.differing == 0
+    assert exported.comparison.differing == 0
     expected = [kseg.predict(model, photo) for photo in photos]
 
     encoded = [png(photo) for photo in photos]
-    found = signature(exported, "image_bytes", image_bytes=[encoded[0], b"junk", encoded[1]])
-    assert found["status"].tolist() == [b"ok", b"neither JPEG nor PNG", b"ok"]
+    outputs = signature(exported, "image_bytes", image_bytes=[encoded[0], b"junk", encoded[1]])
+    assert outputs["status"].tolist() == [b"ok", b"neither JPEG nor PNG", b"ok"]
     for position, ids in ((0, expected[0]), (2, expected[1])):
-        np.testing.assert_array_equal(pixels(found["mask_bytes"][position]), ids)
+        np.testing.assert_array_equal(pixels(outputs["mask_bytes"][position]), ids)
         counts = np.bincount(ids.ravel(), minlength=4)
-        np.testing.assert_array_equal(found["pixel_counts"][position], counts)
-    assert found["mask_bytes"][1] == b"" and not found["pixel_counts"][1].any()
+        np.testing.assert_array_equal(outputs["pixel_counts"][position], counts)
+    assert outputs["mask_bytes"][1] == b"" and not outputs["pixel_counts"][1].any()
 
     images = np.stack([photos[0], photos[0][::-1]])
-    found = signature(exported, "serving_default", images=images)
-    np.testing.assert_array_equal(found["class_ids"][0], expected[0])
+    outputs = signature(exported, "serving_default", images=images)
+    np.testing.assert_array_equal(outputs["class_ids"][0], expected[0])
     logits = np.asarray(model.predict_on_batch(images.astype("float32")))
     scores = np.exp(logits - logits.max(-1, keepdims=True))
     scores = (scores / scores.sum(-1, keepdims=True)).max(-1)
-    np.testing.assert_allclose(found["scores"], scores, rtol=1e-4)
-    found = signature(exported, "image_bytes", image_bytes=[encoded[0]])
-    np.testing.assert_allclose(found["mean_confidence"][0], scores[0].mean(), rtol=1e-4)
+    np.testing.assert_allclose(outputs["scores"], scores, rtol=1e-4)
+    outputs = signature(exported, "image_bytes", image_bytes=[encoded[0]])
+    np.testing.assert_allclose(outputs["mean_confidence"][0], scores[0].mean(), rtol=1e-4)
 
 
 @pytest.mark.backends("tensorflow", "torch", reason="JAX compiles for a minute; the same graph")
@@ -108,25 +108,32 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
     model = small_mask_rcnn()
     names = ("serving_default", "image_bytes")
     exported = kseg.export(
-        model, tmp_path, signatures=names, samples=1, min_score=0.2, verbose=False
+        model,
+        tmp_path,
+        kseg.SavedModelOptions(signatures=names, min_score=0.2),
+        samples=1,
+        verbose=False,
     )
     encoded = [png(photo) for photo in photos]
-    found = signature(exported, "image_bytes", image_bytes=[b"", *encoded])
-    assert found["status"][0].startswith(b"empty") and (found["classes"][0] == -1).all()
+    outputs = signature(exported, "image_bytes", image_bytes=[b"", *encoded])
+    assert outputs["status"][0].startswith(b"empty") and (outputs["classes"][0] == -1).all()
     loaded = kseg.load(exported.path)
     assert loaded.task == "instance"
     for position, photo in enumerate(photos, 1):
         expected = kseg.predict(model, photo, min_score=0.2)
         count = len(expected)
-        assert count and (found["classes"][position] >= 0).sum() == count
-        np.testing.assert_array_equal(found["classes"][position][:count], expected.classes)
-        np.testing.assert_allclose(found["boxes"][position][:count], expected.boxes, atol=1e-2)
-        np.testing.assert_allclose(found["scores"][position][:count], expected.scores, atol=1e-4)
-        assert found["size"][position].tolist() == list(photo.shape[:2])
+        assert count and (outputs["classes"][position] >= 0).sum() == count
+        np.testing.assert_array_equal(outputs["classes"][position][:count], expected.classes)
+        np.testing.assert_allclose(outputs["boxes"][position][:count], expected.boxes, atol=1e-2)
+        np.testing.assert_allclose(outputs["scores"][position][:count], expected.scores, atol=1e-4)
+        assert outputs["size"][position].tolist() == list(photo.shape[:2])
         decode = pytest.importorskip("pycocotools.mask").decode
-        for text, mask in zip(found["rle"][position], expected.masks):
+        for text, mask in zip(outputs["rle"][position], expected.masks):
             run = decode({"size": photo.shape[:2], "counts": text}).astype(bool)
             assert np.count_nonzero(run != mask) <= 0.002 * mask.size
+        best = float(expected.scores[0])
+        assert len(loaded.predict(photo, min_score=1)) == 0
+        assert 1 <= len(loaded.predict(photo, min_score=best - 1e-3)) <= count
         again = loaded.predict(photo)
         np.testing.assert_allclose(again.boxes, expected.boxes, atol=1e-2)
         assert np.count_nonzero(again.masks != expected.masks) <= 0.002 * expected.masks.size
@@ -136,9 +143,10 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
 @pytest.mark.parametrize("resize", [(24, 40), (80, 200)])
 def test_resizing_is_in_the_graph(tmp_path, photos, resize):
     model = small_unet()
-    exported = kseg.export(model, tmp_path, resize=resize, samples=2, verbose=False)
-    found = signature(exported, "image_bytes", image_bytes=[png(photo) for photo in photos])
-    for content, photo in zip(found["mask_bytes"], photos):
+    options = kseg.SavedModelOptions(resize=resize)
+    exported = kseg.export(model, tmp_path, options, samples=2, verbose=False)
+    outputs = signature(exported, "image_bytes", image_bytes=[png(photo) for photo in photos])
+    for content, photo in zip(outputs["mask_bytes"], photos):
         expected = kseg.predict(model, photo, resize=resize)
         assert (pixels(content) != expected).mean() <= 1e-3
         assert (expected != kseg.predict(model, photo)).mean() > 1e-3  # it does something
@@ -149,19 +157,10 @@ def test_signatures_on_request(tmp_path, photos):
     model = small_unet()
     names = ("serving_default", "logits", "tiled", "overlay")
     colors = ((0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200))
-    exported = kseg.export(
-        model,
-        tmp_path,
-        name="street",
-        version=7,
-        signatures=names,
-        tile=32,
-        overlap=16,
-        overlay="png",
-        colors=colors,
-        samples=1,
-        verbose=False,
+    options = kseg.SavedModelOptions(
+        name="street", version=7, signatures=names, tile=32, overlap=16, overlay="png"
     )
+    exported = kseg.export(model, tmp_path, options, colors=colors, samples=1, verbose=False)
     assert exported.path == tmp_path / "street" / "7"
     images = photos[0][None]
     logits = signature(exported, "logits", images=images)["logits"]
@@ -219,28 +218,98 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch):
         kseg.export(small_unet(), tmp_path / "out", verbose=False)
     assert os.listdir(tmp_path / "out") == []
     allowed = kseg.export(small_unet(), tmp_path, samples=1, tolerance=1, verbose=False)
-    assert allowed.rescored.differing > 0.01
+    assert allowed.comparison.differing > 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"format": "tflite"}, "format='tflite': expected one of 'saved_model', 'onnx'"),
+        ({"format": kseg.OnnxOptions}, "or the options of one, as kseg.OnnxOptions()"),
+        ({"samples": 0}, "samples=0: expected an integer >= 1"),
+        ({"tolerance": -1}, "tolerance=-1: expected a number from 0 to 1"),
+        ({"max_drop": 2}, "max_drop=2: expected a number from 0 to 1"),
+        ({"class_names": ("a", "b")}, "2 class_names and 2 colors: the model has 4 classes"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_written(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        kseg.export(small_unet(), tmp_path / "out", verbose=False, **arguments)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "tflite"}, "format='tflite': expected one of 'saved_model', 'onnx'"),
-        ({"signatures": ("image_bytes",)}, "'serving_default' among them"),
-        ({"signatures": ("serving_default", "rle")}, "can have serving_default, image_bytes"),
+        ({"name": ""}, "name='': expected a name, or None"),
         ({"version": 0}, "version=0: expected an integer >= 1"),
+        ({"signatures": "overlay"}, "signatures='overlay': expected a tuple of names"),
         ({"resize": (300, 200)}, r"resize=\(300, 200\): expected \(shortest, longest\)"),
+        ({"max_pixels": 0}, "max_pixels=0: expected an integer >= 1"),
+        ({"overlay": "gif"}, "overlay='gif': expected one of 'jpeg', 'png'"),
+        ({"tile": True}, "tile=True: expected an integer >= 1"),
         ({"overlap": 512}, "overlap=512: expected an integer from 0 to below tile=512"),
-        ({"samples": 0}, "samples=0: expected an integer >= 1"),
         ({"min_score": 2}, "min_score=2: expected a number from 0 to 1"),
-        ({"precision": "int8"}, "a SavedModel is float32"),
-        ({"class_names": ("a", "b")}, "2 class_names and 2 colors: the model has 4 classes"),
+        ({"threshold": -1}, "threshold=-1: expected a number from 0 to 1"),
     ],
 )
-def test_mistakes_are_named_before_anything_is_written(tmp_path, options, message):
+def test_options_check_themselves(options, message):
     with pytest.raises(ValueError, match=message):
-        kseg.export(small_unet(), tmp_path / "out", verbose=False, **options)
+        kseg.SavedModelOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"signatures": ("image_bytes",)}, "'serving_default' among them"),
+        ({"signatures": ("serving_default", "rle")}, "can have serving_default, image_bytes"),
+        ({"min_score": 0.2}, "min_score=0.2 is of instance models, and this one is semantic"),
+        ({"threshold": 0}, "threshold=0 is of instance models, and this one is semantic"),
+    ],
+)
+def test_options_that_are_not_the_models_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        kseg.export(small_unet(), tmp_path / "out", kseg.SavedModelOptions(**options))
     assert not (tmp_path / "out").exists()
+
+
+def test_an_instance_model_brings_its_own_size(tmp_path):
+    options = kseg.SavedModelOptions(resize=(24, 40))
+    with pytest.raises(ValueError, match=r"resize=\(24, 40\) is of semantic models"):
+        kseg.export(small_mask_rcnn(), tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_of_another_format_are_refused_by_one_rule(tmp_path, capsys):
+    from kseg.cli.main import main
+    from kseg.deployment.formats import options_from
+
+    with pytest.raises(ValueError, match="precision='int8' is of format onnx and litert and open"):
+        options_from("saved_model", {"precision": "int8"})
+    with pytest.raises(ValueError, match="tile=64 is of format saved_model, and this one is onnx"):
+        options_from("onnx", {"tile": 64})
+    assert options_from("openvino", {"shape": (8, None)}) == kseg.OpenVINOOptions((8, None))
+    arguments = ["export", "runs/mine", str(tmp_path / "out"), "--format", "litert"]
+    assert main([*arguments, "--shape", "8x8", "--name", "street"]) == 2
+    message = "kseg: name='street' is of format saved_model, and this one is litert: leave it out."
+    assert capsys.readouterr().err.strip() == message
+
+
+def test_every_option_has_its_text_and_its_flag():
+    import dataclasses
+
+    from kseg.cli.main import parser
+    from kseg.deployment.formats import FORMATS, options_class
+
+    arguments = ["export", "R", "P", "--resize", "80,200", "--shape", "8x9", "--tile", "64"]
+    read = parser().parse_args([*arguments, "--signatures", "logits, tiled", "--min-score", "0.3"])
+    assert (read.resize, read.shape, read.tile, read.min_score) == ((80, 200), (8, 9), 64, 0.3)
+    assert read.signatures == ("logits", "tiled")
+    for options in map(options_class, FORMATS):
+        for field in dataclasses.fields(options):
+            assert hasattr(read, field.name)
+            text = " ".join(options.__doc__.split())
+            assert f"{field.name}: {field.metadata['about']} Default {field.default!r}." in text
 
 
 def test_photos_of_other_classes_are_refused(tmp_path):
@@ -282,9 +351,11 @@ def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
     expected = [kseg.predict(model, photo) for photo in photos]
     for loaded in opened:
         assert loaded.task == "semantic"
-        for found, ids in zip(loaded.predict(photos), expected):
-            assert found.dtype == np.int32
-            np.testing.assert_array_equal(found, ids)
+        for actual, ids in zip(loaded.predict(photos), expected):
+            assert actual.dtype == np.int32
+            np.testing.assert_array_equal(actual, ids)
+    with pytest.raises(ValueError, match="min_score=0.3 is of instance models"):
+        opened[2].predict(photos, min_score=0.3)
     assert opened[0].class_names == opened[2].class_names == names
     assert opened[0].colors == opened[3].colors == colors
     assert opened[1].class_names == tuple("012345")
@@ -305,22 +376,21 @@ def test_what_cannot_be_loaded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("format", "name", "needs", "options"),
+    ("options", "name", "needs"),
     [
-        ("onnx", "unet.onnx", "onnxruntime", {}),
-        pytest.param(*LITERT, {"shape": (32, 40)}, marks=same_writer),
-        pytest.param(*LITERT, {"shape": (32, 40), "precision": "float16"}, marks=same_writer),
-        pytest.param("openvino", "unet", "openvino", {}, marks=same_writer),
+        (kseg.OnnxOptions(), "unet.onnx", "onnxruntime"),
+        pytest.param(kseg.LiteRTOptions((32, 40)), *LITERT, marks=same_writer),
+        pytest.param(kseg.LiteRTOptions((32, 40), "float16"), *LITERT, marks=same_writer),
+        pytest.param(kseg.OpenVINOOptions(), "unet", "openvino", marks=same_writer),
     ],
 )
-def test_other_formats_are_compared_and_moved_into_place(tmp_path, format, name, needs, options):
+def test_other_formats_are_compared_and_moved_into_place(tmp_path, options, name, needs):
     pytest.importorskip(needs)
-    exported = kseg.export(
-        small_unet(), tmp_path / "out" / name, format, samples=2, verbose=False, **options
-    )
+    path = tmp_path / "out" / name
+    exported = kseg.export(small_unet(), path, options, samples=2, verbose=False)
     assert exported.path == tmp_path / "out" / name and os.listdir(tmp_path / "out") == [name]
-    assert exported.rescored.differing <= (1e-2 if options.get("precision") else 1e-4)
-    assert 0 < exported.rescored.artefact.megabytes < 1
+    assert exported.comparison.differing <= (1e-2 if options.precision == "float16" else 1e-4)
+    assert 0 < exported.comparison.artefact.megabytes < 1
 
 
 @same_writer
@@ -329,9 +399,8 @@ def test_what_has_lost_too_much_is_not_written(tmp_path):
     path = tmp_path / "unet.tflite"
     path.write_text("the last one")
     with pytest.raises(ValueError, match=r"litert int8 does not do.*\(tolerance=0\)"):
-        kseg.export(
-            small_unet(), path, "litert", shape=(32, 32), precision="int8", tolerance=0, samples=2
-        )
+        options = kseg.LiteRTOptions(shape=(32, 32), precision="int8")
+        kseg.export(small_unet(), path, options, tolerance=0, samples=2)
     assert path.read_text() == "the last one" and os.listdir(tmp_path) == [path.name]
 
 

@@ -92,8 +92,8 @@ def test_paste_is_the_slow_one(rng, side):
     boxes = np.concatenate([centre - reach, centre + reach], axis=1)
     whole = paste_masks(masks, boxes, height, width)
     assert whole.shape == (40, height, width) and whole.dtype == np.float32
-    for mask, box, found in zip(masks, boxes.astype("float32").tolist(), whole):
-        np.testing.assert_allclose(found, paste_slowly(mask, box, height, width), atol=2e-5)
+    for mask, box, actual in zip(masks, boxes.astype("float32").tolist(), whole):
+        np.testing.assert_allclose(actual, paste_slowly(mask, box, height, width), atol=2e-5)
 
 
 def test_outside_of_the_photo_nothing_is_pasted():
@@ -109,5 +109,5 @@ def test_pasting_undoes_cropping():
     box = np.array([[30, 20, 110, 100]])
     centres = (np.arange(28) + 0.5) * 80 / 28
     mask = np.hypot(centres[:, None] - 40, centres - 40) < 40
-    (found,) = paste_masks(mask[None], box, 120, 160, threshold=0.5)
-    assert (found & disk).sum() / (found | disk).sum() > 0.95
+    (actual,) = paste_masks(mask[None], box, 120, 160, threshold=0.5)
+    assert (actual & disk).sum() / (actual | disk).sum() > 0.95

@@ -1,3 +1,11 @@
+import configparser
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jinja2
 import numpy as np
 import pytest
 from instance_model import InstanceModel, detections, photo, source_of
@@ -6,9 +14,13 @@ from PIL import Image
 import kseg
 from kseg import pictures
 from kseg.base.colors import NOT_SCORED
-from kseg.pictures.chart import LINES
+from kseg.checks.findings import Finding, Report
+from kseg.pictures.chart import LINES, histogram
 from kseg.pictures.image import RIGHT, WRONG
-from kseg.reports import write_sheet
+from kseg.pictures.instance import predicted
+from kseg.reports import instance, semantic, write_sheet
+from kseg.reports.check import write_check
+from kseg.reports.page import write_page
 
 COLORS = ((0, 0, 0), (200, 100, 50))
 
@@ -26,7 +38,7 @@ def test_errors_by_hand():
     assert [tuple(c) for c in picture[0]] == [RIGHT, WRONG, NOT_SCORED]
 
 
-def test_sheet_and_curve_are_written(tmp_path):
+def test_sheet_is_written(tmp_path):
     source = kseg.data.shapes("val", size=(32, 48), count=3)
     model = kseg.build_unet(6, width=2, depth=1)
     write_sheet(model, source, tmp_path / "sheet.png", count=2, width=96)
@@ -37,12 +49,121 @@ def test_sheet_and_curve_are_written(tmp_path):
     # the photo of the first row stands where the grid puts it
     photo = Image.fromarray(source[0]["image"]).resize((96, 64))
     np.testing.assert_array_equal(sheet[24 : 24 + 64, 6 : 6 + 96], np.asarray(photo))
-    rows = [{"epoch": e, "loss": 1 / e, "mean_iou": 1 - 1 / e} for e in (1, 2, 3)]
-    pictures.curve(rows, tmp_path / "curve.png")
+
+
+def drawn(path):
+    """Pixels of each of a curve's two colours in its left and its right half, below the legends."""
+    with Image.open(path) as image:
+        picture = np.asarray(image)[50:]
+    return [
+        [(half == color).all(axis=2) for color in LINES]
+        for half in np.array_split(picture, 2, axis=1)
+    ]
+
+
+@pytest.mark.parametrize("score", ["mean_iou", "mask_ap"])
+def test_curve(tmp_path, score):
+    rows = [{"epoch": e, "loss": 1 / e, score: 1 - 1 / e, f"val_{score}": 0.5} for e in (1, 2, 3)]
+    del rows[1][f"val_{score}"]  # an epoch without validation
+    pictures.curve(rows, tmp_path / "curve.png", score=score)
     with Image.open(tmp_path / "curve.png") as image:
-        curve = np.asarray(image)
-    assert curve.shape == (420, 900, 3)
-    assert (curve == LINES[0]).all(axis=2).sum() > 500  # the lines are drawn
+        assert (image.size, image.mode) == ((900, 420), "RGB")
+    (loss, none), (training, validation) = drawn(tmp_path / "curve.png")
+    assert not none.any()
+    for line, falls in ((loss, True), (training, False)):
+        y, x = np.nonzero(line)
+        assert len(x) > 500 and x.max() - x.min() > 300
+        assert (y[x < x.min() + 5].mean() < y[x > x.max() - 5].mean()) == falls
+    y, x = np.nonzero(validation)
+    assert x.max() - x.min() > 300 and abs(y - y.mean()).max() < 6  # level, without a gap
+    pictures.curve(rows, tmp_path / "again.png", score=score)
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "curve.png").read_bytes()
+
+
+def test_curve_of_little(tmp_path):
+    pictures.curve([], tmp_path / "none.png")
+    assert not np.any(drawn(tmp_path / "none.png"))
+    pictures.curve(
+        [{"epoch": 1.0, "loss": -2.0, "mean_iou": 0.8}], tmp_path / "one.png", (600, 300)
+    )
+    (loss, _), (score, _) = drawn(tmp_path / "one.png")
+    assert loss.any() and score.any()  # a dot each
+    with Image.open(tmp_path / "one.png") as image:
+        assert image.size == (600, 300)
+
+
+def test_histogram():
+    svg = histogram([100, 200, 1300], [7, 1, 1200], "side", bins=4)
+    root = ElementTree.fromstring(svg)
+    # text stays text: the edges 100, 400, 700, 1000, 1300, and how many between them
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["100", "400", "700", "1,000", "1,300", "side", "8", "0", "0", "1,200"]
+    assert svg == histogram([100, 200, 1300], [7, 1, 1200], "side", bins=4)
+
+
+def test_charts_are_drawn_without_a_window_and_whatever_the_users_style(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\nsvg.fonttype: path\n")
+    code = f"""
+import hashlib, sys, kseg
+import kseg.pictures.chart as chart
+assert "matplotlib" not in sys.modules
+chart.curve([{{"epoch": 1, "loss": 1.0}}], {str(tmp_path / "own.png")!r})
+assert "matplotlib.pyplot" not in sys.modules
+import matplotlib
+assert matplotlib.rcParams["axes.facecolor"] == "red"
+"""
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    pictures.curve([{"epoch": 1, "loss": 1.0}], tmp_path / "default.png")
+    assert (tmp_path / "own.png").read_bytes() == (tmp_path / "default.png").read_bytes()
+
+
+def test_page_escapes_and_wants_all_that_it_shows(tmp_path):
+    report = Report((Finding("<i>", "error", "&", '"a" > 1', "x"),), ())
+    write_check(report, [], tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "&lt;i&gt; in &amp;</h3>" in text and "&#34;a&#34; &gt; 1" in text
+    with pytest.raises(jinja2.UndefinedError, match="report"):
+        write_page(tmp_path / "other.html", "check.html", title="x")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_what_is_no_code_is_shipped():
+    """A wheel holds modules by itself, and what setup.cfg names."""
+    project = Path(kseg.__file__).parents[1]
+    config = configparser.ConfigParser()
+    config.read(project / "setup.cfg")
+    shipped = set()
+    for package, patterns in config["options.package_data"].items():
+        for pattern in patterns.split():
+            shipped |= {*project.joinpath(*package.split(".")).glob(pattern)}
+    files = (path for path in (project / "kseg").rglob("*.*") if path.is_file())
+    assert shipped == {path for path in files if path.suffix not in (".py", ".pyc")}
+
+
+def test_captions_and_legends_of_both_tasks():
+    labels, scenes = (kseg.data.shapes("val", count=1, instances=each) for each in (False, True))
+    label = np.array([[0, 0, 1, 255]])
+    (line,) = semantic.caption(labels, {"label": label})
+    names, colors = labels.class_names, labels.colors
+    assert line == (f"{names[0]} 50.0%, {names[1]} 25.0%, void 25.0%", ())
+    assert semantic.class_ids({"label": label}) == {0, 1, 255}
+    # an id that is no class stands in the caption, but has no colour
+    assert semantic.legend(labels, {255, 1, 9}) == [(names[1], (colors[1],)), ("void", (None,))]
+    assert semantic.caption(labels, {"label": label[:, :1] + 9})[0].text == "unknown id 9 100.0%"
+
+    sample = {"classes": np.array([1, 0, 0, 1]), "crowd": np.array([False, False, False, True])}
+    named = scenes.class_names
+    lines = instance.caption(scenes, sample)
+    assert [line.text for line in lines] == [
+        f"{named[0]}: 2",
+        f"{named[1]}: 1",
+        f"{named[1]} (crowd): 1",
+    ]
+    assert [len(line.colors) for line in lines] == [2, 1, 1] and lines[2].colors == (NOT_SCORED,)
+    assert instance.class_ids(sample) == {0, 1}
+    none = {"classes": np.zeros(0, int), "crowd": np.zeros(0, bool)}
+    assert instance.caption(scenes, none) == [("no object", ())]
 
 
 def test_captions_stand_above_their_boxes():
@@ -65,11 +186,11 @@ def test_captions_stand_above_their_boxes():
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_found_objects(rng, count):
+def test_predicted(rng, count):
     found = [detections(rng, (90, 120), count)]
     image = photo(0, (90, 120))
     objects = kseg.predict(InstanceModel(found), image, min_score=0)
-    picture = pictures.found_objects(image, objects, ("a", "b", "c"))
+    picture = predicted(image, objects, ("a", "b", "c"), COLORS, 255)
     assert picture.shape == image.shape and picture.dtype == np.uint8
     assert picture.any() == (count > 0)
 

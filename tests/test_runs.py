@@ -19,7 +19,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 TRAIN_AND_SAVE = """
 import sys, numpy as np, keras, kseg
-from kseg.runs import save_model
+from kseg.models.saving import save_model
 keras.utils.set_random_seed(0)
 rng = np.random.default_rng(0)
 images, labels = rng.integers(0, 256, (4, 33, 47, 3), "uint8"), rng.integers(0, 3, (4, 33, 47))

@@ -82,7 +82,7 @@ def whole(sources, tmp_path_factory):
     return kseg.fit(small_model(), *sources, run=run, settings=kseg.Settings(**SETTINGS))
 
 
-@pytest.mark.parametrize("stop_after", [5, 7])  # at the end of an epoch, and within one
+@pytest.mark.parametrize("stop_after", [4, 5, 7])  # at the end of an epoch, and within one
 def test_a_stopped_run_ends_as_if_it_had_not_been(sources, whole, tmp_path, stop_after):
     train, val = sources
     settings = kseg.Settings(**SETTINGS)
@@ -162,7 +162,7 @@ def test_a_broken_loss_stops_the_run(sources, tmp_path):
 def test_a_run_is_not_overwritten(sources, tmp_path):
     train, _ = sources
     kseg.Run(tmp_path, train.class_names, train.colors, 255, {}).write()
-    with pytest.raises(ValueError, match="holds a run already"):
+    with pytest.raises(ValueError, match="a folder that holds no run"):
         kseg.fit(small_model(), train, run=tmp_path)
 
 
@@ -189,11 +189,60 @@ def test_wrong_settings_are_named(change):
         kseg.Settings(**change)
 
 
-def test_an_instance_model_is_refused(tmp_path):
-    class Finder:
-        task, name = "instance", "finder"
+@pytest.fixture(scope="module")
+def objects():
+    pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+    options = {"size": (64, 64), "count": 8, "instances": True}
+    return [kseg.data.shapes(split, **options) for split in ("train", "val")]
 
-    source = kseg.data.shapes("train", count=4, instances=True)
-    with pytest.raises(ValueError, match="'finder' finds objects.*model.fit"):
-        kseg.fit(Finder(), source, run=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+
+class TestOfObjects:
+    """The same engine trains a model that finds objects."""
+
+    SETTINGS = {**SETTINGS, "size": (64, 64), "epochs": 2, "checkpoint_steps": 3}
+
+    def model(self):
+        keras.utils.set_random_seed(0)
+        return kseg.build_mask_rcnn(
+            5,
+            encoder="torchvision:resnet18",
+            fpn_width=8,
+            box_width=8,
+            mask_width=8,
+            anchor_sizes=((8,), (16,), (32,), (48,), (64,)),
+            train_proposals=32,
+            predict_proposals=16,
+            region_samples=16,
+            mask_samples=4,
+            detections=8,
+            resize=None,
+            seed=0,
+        )
+
+    def test_a_run_is_kept_and_goes_on(self, objects, tmp_path):
+        settings = kseg.Settings(**self.SETTINGS)
+        with pytest.raises(KeyboardInterrupt):
+            kseg.fit(
+                self.model(),
+                *objects,
+                run=tmp_path,
+                settings=settings,
+                callbacks=[StopAfter(2)],  # stops at step 3, in the middle of the second epoch
+            )
+        model = kseg.fit(None, *objects, run=tmp_path, resume=True)
+        assert int(model.optimizer.iterations) == 4
+        rows = kseg.Run.open(tmp_path).history()
+        assert [row["step"] for row in rows] == [2, 4]
+        losses = ("objectness", "rpn_box", "classifier", "box", "mask")
+        for row in rows:
+            assert all(row[name] > 0 for name in losses)
+            assert row["loss"] == pytest.approx(sum(row[name] for name in losses), rel=1e-4)
+            assert {"val_mask_ap", "val_box_ap", "val_pq"} <= set(row)
+        assert kseg.Run.open(tmp_path).best().keys() == {"val_mask_ap", "val_box_ap", "val_pq"}
+
+    def test_labels_do_not_suit(self, objects, tmp_path):
+        labels = kseg.data.shapes("train", size=(64, 64), count=4)
+        with pytest.raises(ValueError, match="task 'semantic'.*instances=True"):
+            kseg.fit(self.model(), labels, run=tmp_path)
+        with pytest.raises(ValueError, match="task 'instance'.*instances=False"):
+            kseg.fit(small_model(), objects[0], run=tmp_path)

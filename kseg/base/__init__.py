@@ -1,1 +1,10 @@
-"""TODO"""
+"""What every room may use, and what knows nothing of images.
+
+arguments.py   checks of what users pass, in one dialect
+optional.py    packages of kseg's extras, and what to say where one is missing
+atomic.py      files that appear whole or not at all
+colors.py      colours of classes and objects
+lazy.py        names that are imported when they are asked for
+tensorflow.py  TensorFlow on first use; platform.py  what computes
+version.py     which kseg this is
+"""

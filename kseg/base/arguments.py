@@ -9,14 +9,15 @@ import math
 import numbers
 
 
-def refused(name, value, expected, remedy=""):
-    """The `ValueError` for an argument: what was given, what was expected, what to do.
+def refused(name, value, expected, remedy="", error=ValueError):
+    """The error for an argument: what was given, what was expected, what to do.
 
     Args:
         name: The argument.
         value: What it was.
         expected: What would have been right, without a full stop.
         remedy: A sentence or more; empty where `expected` says it all.
+        error: Its class. Defaults to `ValueError`.
 
     Example:
 
@@ -24,18 +25,24 @@ def refused(name, value, expected, remedy=""):
     Traceback (most recent call last):
     ValueError: width=0: expected an integer >= 1.
     """
-    return ValueError(f"{name}={value!r}: expected {expected}.{remedy and ' '}{remedy}")
+    return error(f"{name}={value!r}: expected {expected}.{remedy and ' '}{remedy}")
 
 
-def integer(name, value, *, low=1, high=None):
+def integer(name, value, *, low=1, high=None, remedy=""):
     """An integer from `low` to `high`; bool is none.
 
     Raises:
         ValueError: it is not.
+
+    Example:
+
+    >>> integer("batch_size", 2.0)
+    Traceback (most recent call last):
+    ValueError: batch_size=2.0: expected an integer >= 1.
     """
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
-        raise refused(name, value, f"an integer {limits(at_least=low, at_most=high)}")
+        raise refused(name, value, f"an integer {limits(at_least=low, at_most=high)}", remedy)
     return int(value)
 
 
@@ -64,7 +71,7 @@ def number(name, value, *, above=None, at_least=None, at_most=None, below=None):
     )
     if not fits:
         bounds = limits(above=above, at_least=at_least, at_most=at_most, below=below)
-        raise refused(name, value, f"a number {bounds}".rstrip())
+        raise refused(name, value, f"a number {bounds}" if bounds else "a finite number")
     return value
 
 
@@ -77,7 +84,7 @@ def share(name, value):
     return number(name, value, at_least=0, at_most=1)
 
 
-def choice(name, value, choices):
+def choice(name, value, choices, remedy=""):
     """One of a few values.
 
     Raises:
@@ -90,7 +97,7 @@ def choice(name, value, choices):
     ValueError: overlay='gif': expected one of 'jpeg', 'png'.
     """
     if not any(value is each or value == each for each in choices):
-        raise refused(name, value, f"one of {', '.join(map(repr, choices))}")
+        raise refused(name, value, f"one of {', '.join(map(repr, choices))}", remedy)
     return value
 
 
@@ -157,14 +164,3 @@ def tuples(value):
     ((1, 2), 'a')
     """
     return tuple(map(tuples, value)) if isinstance(value, list) else value
-
-
-# Until every caller has moved to the names above.
-
-
-def check_choice(argument, value, choices):
-    choice(argument, value, choices)
-
-
-def check_range(argument, value, *, above=None, at_least=None, at_most=None):
-    number(argument, value, above=above, at_least=at_least, at_most=at_most)

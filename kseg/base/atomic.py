@@ -1,12 +1,17 @@
-"""TODO"""
+"""Files that appear whole or not at all, whatever interrupts the program."""
 
 import contextlib
+import json
 import os
 
 
 def write_json(path, content):
-    import json
+    """Writes a file of JSON, and the folder for it.
 
+    Args:
+        path: A `pathlib.Path`.
+        content: Of dicts, lists, strings and numbers.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,4 +1,8 @@
-"""TODO"""
+"""Colours: of classes, of single objects, and of what surrounds them in pictures and charts."""
+
+INK, PAPER = (30, 30, 30), (255, 255, 255)
+NOT_SCORED = (120, 120, 120)  # void, and crowds of objects
+GRID = (225, 225, 225)
 
 
 def default_colors(count):
@@ -17,20 +21,19 @@ def default_colors(count):
     return tuple(colors)
 
 
-INK, PAPER = (30, 30, 30), (255, 255, 255)
-
-
-NOT_SCORED = (120, 120, 120)
-
-
-GRID = (225, 225, 225)
-
-
 def object_colors(crowd):
     """A colour for each object; grey for a crowd, which is no object of its own.
 
     Args:
         crowd: bool `(N,)`.
+
+    Returns:
+        List of N colours, RGB 0..255.
+
+    Example:
+
+    >>> object_colors([False, True])
+    [(188, 60, 60), (120, 120, 120)]
     """
     # lifted, so that boxes show on dark photos; greys are of crowds alone
     colors = [

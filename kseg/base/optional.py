@@ -12,14 +12,23 @@ def import_package(name, extra, what):
         what: What it is needed for, the start of the message.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: it is not installed, or cannot be imported.
+
+    Example:
+
+    >>> import_package("nowhere.to_be_found", "nowhere", "This example")
+    Traceback (most recent call last):
+    ImportError: This example needs nowhere, which is not installed: pip install "kseg[nowhere]".
     """
+    package = name.partition(".")[0]
     try:
+        importlib.import_module(package)
         return importlib.import_module(name)
     except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name in (package, name)
+        fault = "is not installed" if absent else f"cannot be imported ({error})"
         raise ImportError(
-            f"{what} needs {name.partition('.')[0]}, which is not installed: "
-            f'pip install "kseg[{extra}]".'
+            f'{what} needs {package}, which {fault}: pip install "kseg[{extra}]".'
         ) from error
 
 

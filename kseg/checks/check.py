@@ -5,13 +5,13 @@ import concurrent.futures
 import dataclasses
 import os
 
-import numpy as np
-
+from kseg.base.arguments import integer, refused
 from kseg.checks.duplicates import duplicate_problems
 from kseg.checks.findings import Report, group
 from kseg.checks.one_sample import SampleReader
 from kseg.checks.statistics import statistics
 from kseg.checks.whole_set import orphans, problems_of_set
+from kseg.data.source import spread
 
 
 def check(*sources, limit=None, duplicates=True, progress=None):
@@ -38,28 +38,12 @@ def check(*sources, limit=None, duplicates=True, progress=None):
     >>> report.raise_on_errors()
     """
     if not sources:
-        raise ValueError("check() got no source: give one, or the splits of one set.")
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
-        raise ValueError(f"limit={limit!r}: expected an integer >= 1, or None for all samples.")
+        raise refused("sources", sources, "a Source, or the splits of one set")
+    if limit is not None:
+        integer("limit", limit)
     sources = _named_apart(sources)
-    chosen = [_spread(len(source), limit) for source in sources]
-    total, done = sum(map(len, chosen)), 0
-    problems, seen = [], []
-    workers = _cores()
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for source, indices in zip(sources, chosen):
-            looker = SampleReader(source, thorough=duplicates)
-            seen.append([])
-            try:
-                for facts in pool.map(looker, indices):
-                    seen[-1].append(facts)
-                    done += 1
-                    if progress:
-                        progress(done, total)
-            except BaseException:  # Ctrl-C: do not read the rest first
-                pool.shutdown(cancel_futures=True)
-                raise
-    all_statistics = []
+    seen = _facts(sources, limit, duplicates, progress)
+    problems, all_statistics = [], []
     for source, all_facts in zip(sources, seen):
         for facts in all_facts:
             for kind, file, message in facts.problems:
@@ -75,6 +59,27 @@ def check(*sources, limit=None, duplicates=True, progress=None):
     return Report(tuple(group(problems)), tuple(all_statistics))
 
 
+def _facts(sources, limit, thorough, progress):
+    """For each source the list of the `Facts` of its samples, read side by side."""
+    chosen = [spread(len(source), limit or len(source)) for source in sources]
+    total, done = sum(map(len, chosen)), 0
+    seen = []
+    with concurrent.futures.ThreadPoolExecutor(_cores()) as pool:
+        for source, indices in zip(sources, chosen):
+            read = SampleReader(source, thorough)
+            seen.append([])
+            try:
+                for facts in pool.map(read, indices):
+                    seen[-1].append(facts)
+                    done += 1
+                    if progress:
+                        progress(done, total)
+            except BaseException:  # Ctrl-C: do not read the rest first
+                pool.shutdown(cancel_futures=True)
+                raise
+    return seen
+
+
 def check_samples(source, limit=None):
     """Reads samples as training would and raises one clear error for the first kind of bad one.
 
@@ -86,7 +91,7 @@ def check_samples(source, limit=None):
         int64 array `(num_classes,)`: labelled pixels of each class in the samples read.
 
     Raises:
-        ValueError: a file cannot be read, photo and mask differ in size, a label is outside the
+        DataError: a file cannot be read, photo and mask differ in size, a label is outside the
             class list, or the like. The message names the file and the remedy.
     """
     report = check(source, limit=limit, duplicates=False)
@@ -105,12 +110,6 @@ def _named_apart(sources):
             dataclasses.replace(source, name=f"{source.name} ({number})") if again else source
         )
     return result
-
-
-def _spread(count, limit):
-    if limit is None or limit >= count:
-        return range(count)
-    return np.linspace(0, count - 1, limit).astype(int).tolist()
 
 
 def _cores():

@@ -1,9 +1,9 @@
 """Class weights of a loss, from the pixels that a source has of each class."""
 
-import math
-
+from kseg.base.arguments import refused, share
 from kseg.checks.check import check_samples
 from kseg.checks.statistics import class_weights
+from kseg.data.errors import DataError
 from kseg.data.source import Source
 
 
@@ -34,23 +34,20 @@ def class_weights_from(source, balance=0.5, *, limit=None):
     """
     if not isinstance(source, Source):
         raise TypeError(
-            f"source must be a kseg Source, as kseg.data.folder and the other readers return, "
-            f"received a {type(source).__name__}."
+            "source: expected a kseg Source, as kseg.data.folder and the other readers return, not "
+            f"a {type(source).__name__}."
         )
     if source.task != "semantic":
-        raise ValueError(
-            f"source={source.name!r} holds instances, whose pixels overlap and leave out the "
-            "background; class weights need a source of semantic labels."
-        )
-    if not (isinstance(balance, (int, float)) and math.isfinite(balance) and 0 <= balance <= 1):
-        raise ValueError(f"balance must lie in [0, 1], received balance={balance!r}.")
+        remedy = "The pixels of instances overlap and leave out the background."
+        raise refused("source.task", source.task, "'semantic'", remedy)
+    share("balance", balance)
     pixels = check_samples(source, limit)
     if not pixels.any():
-        raise ValueError(f"source={source.name!r} has no labelled pixel: every mask is void.")
+        message = f"source={source.name!r} has no labelled pixel: every mask is void."
+        raise DataError("unsuitable", source.name, message, "Draw the masks.")
     missing = [name for name, count in zip(source.class_names, pixels) if not count]
     if missing and limit is not None and limit < len(source):
-        raise ValueError(
-            f"limit={limit}: the samples read show no {', '.join(map(repr, missing))}, which would "
-            "get the weight 0. Raise the limit, or leave it out."
-        )
+        expected = f"samples that show every class; these show no {', '.join(map(repr, missing))}"
+        remedy = "It would get the weight 0. Raise the limit, or leave it out."
+        raise refused("limit", limit, expected, remedy)
     return class_weights(pixels, balance)

@@ -3,11 +3,10 @@
 Copies are told by a thumbnail of 32x32 greys: two photos are near-duplicates if no grey differs by
 more than `TOLERANCE`. On CamVid the most alike consecutive frames, of a car standing still, differ
 by 19; JPEG at quality 15 and resizing to 0.4 times change the greys by 5 at most. Buckets of a bit
-hash (LSH) would miss some pairs; the cubes used here hold every pair within the tolerance.
+hash (LSH) would miss some pairs; the k-d tree used here gives every pair within the tolerance.
 """
 
 import collections
-import itertools
 
 import numpy as np
 
@@ -20,9 +19,6 @@ SHALLOW = 8  # a photo of less contrast than this many tolerances gets a smaller
 
 
 ASPECT = 0.03  # copies keep the ratio of width to height; to a few hundredths, by rounding
-
-
-BLOCK = 2**22  # pairs of photos compared at a time
 
 
 BORDER = 8  # places where a mask changes, below which equal masks prove nothing
@@ -69,52 +65,28 @@ def near_duplicates(facts):
     if len(facts) < 2:
         return []
     thumbnails = np.stack([f.thumbnail for f in facts]).reshape(len(facts), -1)
-    aspects = np.array([f.size[1] / f.size[0] for f in facts])
+    first, second = _near_pairs(thumbnails).T
     contrast = np.ptp(thumbnails, axis=1).astype(np.int16)
     tolerance = np.minimum(TOLERANCE, contrast // SHALLOW)
-    # The mean of a block of greys moves no further than its greys may: means decide first.
-    means = thumbnails.reshape(-1, 4, 8, 4, 8).mean((2, 4), dtype=np.float32).reshape(-1, 16)
-    pairs = []
-    for first, second in _near_cells(_telling(means), TOLERANCE):
-        for part in np.array_split(first, 1 + len(first) * len(second) // BLOCK):
-            close = np.ones((len(part), len(second)), bool)
-            for mean in means.T:
-                close &= np.abs(mean[part, None] - mean[second]) <= TOLERANCE
-            for row, column in zip(*np.nonzero(close)):
-                i, j = sorted((int(part[row]), int(second[column])))
-                if i == j or min(tolerance[i], tolerance[j]) < 1:
-                    continue
-                difference = np.abs(thumbnails[i].astype(np.int16) - thumbnails[j]).max()
-                alike = abs(aspects[i] / aspects[j] - 1) <= ASPECT
-                if alike and difference <= min(tolerance[i], tolerance[j]):
-                    pairs.append((i, j))
-    return sorted(set(pairs))
+    tolerance = np.minimum(tolerance[first], tolerance[second])
+    aspects = np.array([f.size[1] / f.size[0] for f in facts])
+    maybe = (tolerance >= 1) & (np.abs(aspects[first] / aspects[second] - 1) <= ASPECT)
+    return sorted(
+        (i, j)
+        for i, j, most in zip(*(each[maybe].tolist() for each in (first, second, tolerance)))
+        if np.abs(thumbnails[i].astype(np.int16) - thumbnails[j]).max() <= most
+    )
 
 
-def _telling(means, count=3):
-    """The columns that tell photos apart best: of greatest variance beside those before them."""
-    rest, chosen = means - means.mean(0), []
-    for _ in range(count):
-        column = int(np.argmax(rest.var(0)))
-        chosen.append(column)
-        direction = rest[:, column] / max(np.linalg.norm(rest[:, column]), 1e-6)
-        rest = rest - np.outer(direction, direction @ rest)
-    return means[:, chosen]
+def _near_pairs(thumbnails):
+    """All pairs of thumbnails `(N, 1024)` that may be within the tolerance: `(P, 2)`, i < j.
 
-
-def _near_cells(points, width):
-    """Pairs of index arrays that together hold every pair of points within `width` on each axis.
-
-    Points `(N, 3)` are put into cubes of that width: a partner lies in the same or the next one.
+    The mean of a block of greys moves no further than its greys may: means of 16 blocks decide.
     """
-    cells = np.floor(points / width).astype(np.int64)
-    order = np.lexsort(cells.T)
-    starts = np.flatnonzero(np.any(np.diff(cells[order], axis=0, prepend=-1), axis=1))
-    members = dict(zip(map(tuple, cells[order[starts]].tolist()), np.split(order, starts[1:])))
-    ahead = [step for step in itertools.product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
-    for (x, y, z), here in members.items():
-        near = (members.get((x + i, y + j, z + k)) for i, j, k in ahead)
-        yield here, np.concatenate([here, *(found for found in near if found is not None)])
+    from scipy.spatial import cKDTree
+
+    means = thumbnails.reshape(-1, 4, 8, 4, 8).mean((2, 4), dtype=np.float32).reshape(-1, 16)
+    return cKDTree(means).query_pairs(TOLERANCE, p=np.inf, output_type="ndarray")
 
 
 def _groups(samples, key):

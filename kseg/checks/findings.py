@@ -3,6 +3,7 @@
 import dataclasses
 
 from kseg.checks.statistics import Statistics
+from kseg.data.errors import DataError
 
 ERROR, WARNING = "error", "warning"
 
@@ -93,10 +94,13 @@ class Finding:
     samples: tuple[tuple[str, int], ...] = ()
 
     def __str__(self):
-        more = len(self.files) - 1
-        return f"{self.message} {self.remedy}".strip() + (
-            f" ({len(self.files)} files with this fault)" if more > 0 else ""
-        )
+        return f"{self.message} {self.advice()}".strip()
+
+    def advice(self):
+        """The remedy, and how many files need it."""
+        if len(self.files) < 2:
+            return self.remedy
+        return f"{self.remedy} ({len(self.files)} files with this fault)".strip()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,12 +146,15 @@ class Report:
         }
 
     def raise_on_errors(self):
-        """Raises `ValueError` with the first error, its remedy, and how many more there are."""
-        errors = self.errors
-        if errors:
-            more = len(errors) - 1
-            kinds = f"; {more} more kinds of error, see `kseg check`" if more else ""
-            raise ValueError(f"{errors[0]}{kinds}")
+        """Raises a `DataError` of the first error, its remedy, and how many more there are."""
+        if not self.errors:
+            return
+        first, more = self.errors[0], len(self.errors) - 1
+        remedy = first.advice()
+        if more:
+            remedy = f"{remedy} ({more} more kinds of error: see `kseg check`)".strip()
+        subject = first.files[0] if first.files else first.source
+        raise DataError(first.kind, subject, first.message, remedy)
 
 
 def refusal(name, error):
@@ -155,10 +162,13 @@ def refusal(name, error):
 
     Args:
         name: Of the source that was to be opened.
-        error: The reader's `ValueError` or `FileNotFoundError`.
+        error: The reader's `DataError`, or its `ValueError` about an argument.
     """
     severity, remedy = KINDS["refused"]
-    return Finding("refused", severity, name, " ".join(str(error).split()), remedy)
+    message = str(error)
+    if isinstance(error, DataError):
+        message, remedy = error.message, error.remedy
+    return Finding("refused", severity, name, " ".join(message.split()), remedy)
 
 
 def group(problems):

@@ -40,9 +40,9 @@ def ghosts(mask, void=None):
     Returns:
         Boolean `(H, W)`, and the number of plain jumps of two ids and more.
     """
-    found = np.zeros(mask.shape, bool)
+    is_ghost = np.zeros(mask.shape, bool)
     jumps = 0
-    for lines, out in ((mask, found), (mask.T, found.T)):
+    for lines, out in ((mask, is_ghost), (mask.T, is_ghost.T)):
         left, middle, right = lines[:, :-2], lines[:, 1:-1], lines[:, 2:]
         between = ((left < middle) & (middle < right)) | ((left > middle) & (middle > right))
         first, second = lines[:, :-1], lines[:, 1:]
@@ -53,7 +53,7 @@ def ghosts(mask, void=None):
             jump &= known[:, :-1] & known[:, 1:]
         out[:, 1:-1] |= between
         jumps += int(np.count_nonzero(jump))
-    return found, jumps
+    return is_ghost, jumps
 
 
 def interpolated(ghosts, jumps):
@@ -83,16 +83,16 @@ def wrong_values(mask, source):
         kind and what was seen; kind `"unknown_id"` and None if nothing better fits.
     """
     values, counts = np.unique(mask, return_counts=True)
-    found = set(values.tolist())
-    beyond = {v for v in found if v >= source.num_classes and v not in (source.void, 255)}
-    if 255 in found and found <= {0, 1, 255}:
-        return "black_and_white", f"the mask holds only {_listed(found)}"
+    held = set(values.tolist())
+    beyond = {v for v in held if v >= source.num_classes and v not in (source.void, 255)}
+    if 255 in held and held <= {0, 1, 255}:
+        return "black_and_white", f"the mask holds only {_listed(held)}"
     if source.num_classes == CITYSCAPES_CLASSES and beyond and max(beyond) < CITYSCAPES_LABELS:
         return "cityscapes_ids", f"the mask holds {_listed(beyond)}, and there are 19 classes"
-    if beyond and found - {0, 255} <= luminances(source):
-        return "palette_as_grey", f"the mask holds {_listed(found)}, the greys of colours"
-    found_ghosts, jumps = ghosts(mask, void=None)
-    return _blended(mask, int(found_ghosts.sum()), jumps, len(values), source)
+    if beyond and held - {0, 255} <= luminances(source):
+        return "palette_as_grey", f"the mask holds {_listed(held)}, the greys of colours"
+    is_ghost, jumps = ghosts(mask, void=None)
+    return _blended(mask, int(is_ghost.sum()), jumps, len(values), source)
 
 
 def wrong_colors(mask, source):
@@ -101,8 +101,8 @@ def wrong_colors(mask, source):
     packed = (red << 16) + (green << 8) + blue
     number, jumps = 0, 0
     for channel in (red, green, blue):
-        found, more = ghosts(channel)
-        number, jumps = number + int(found.sum()), jumps + more
+        is_ghost, more = ghosts(channel)
+        number, jumps = number + int(is_ghost.sum()), jumps + more
     return _blended(packed, number, jumps, len(np.unique(packed)), source)
 
 

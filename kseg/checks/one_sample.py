@@ -9,10 +9,11 @@ import io
 
 import numpy as np
 
+from kseg.base.tensorflow import tensorflow
 from kseg.checks.mask_values import ghosts, wrong_values
 from kseg.checks.unreadable import USUAL, format_of, orientation_of, why_unreadable
 from kseg.data.bad_files import file_of
-from kseg.data.errors import own_words
+from kseg.data.sample import constants, decoded, read
 
 THUMBNAIL = 32
 
@@ -31,7 +32,7 @@ class Facts:
         counts: Pixels of each class, then of void.
         mask: Checksum of the label; None for an instance source.
         border: Places where the label changes.
-        ghosts: Ghost pixels by class, and `jumps`: see `masks.ghosts`.
+        ghosts: Ghost pixels by class, and `jumps`: see `mask_values.ghosts`.
         content, pixels: Checksums of the photo's bytes (None: no file) and pixels.
         thumbnail: uint8 `(32, 32)`, grey.
         instances: Instances of each class, of an instance source.
@@ -61,9 +62,6 @@ class SampleReader:
     """
 
     def __init__(self, source, thorough):
-        from kseg.base.tensorflow import tensorflow
-        from kseg.data.sample import constants, decoded, read
-
         tf = tensorflow()
         self.source, self.thorough = source, thorough
         columns = constants(source)
@@ -88,7 +86,7 @@ class SampleReader:
             sample, content = self.read(self.index(index))
             sample = {key: value.numpy() for key, value in sample.items()}
         except Exception as error:  # whatever a reader's decode raises
-            facts.problems += why_unreadable(self.source, index, own_words(error))
+            facts.problems += why_unreadable(self.source, index, error)
             facts.problems += self.known_problems(index)
             return facts
         self.measure(facts, sample, content.numpy())
@@ -100,8 +98,7 @@ class SampleReader:
         if self.source.problems is None:
             return []
         file = self.name("image", index)
-        problems = self.source.problems(index)
-        return [(kind.replace(" ", "_"), file, message) for kind, message in problems]
+        return [(kind, file, message) for kind, message in self.source.problems(index)]
 
     def name(self, column, index):
         return file_of(self.source, column, index) or self.source.ids[index]
@@ -122,8 +119,10 @@ class SampleReader:
             facts.problems += self.pillow_problems(index, content)
         if self.source.task == "semantic":
             self.measure_label(facts, sample["label"])
-        else:
+        elif self.source.task == "instance":
             self.measure_instances(facts, sample)
+        else:  # of whatever else it holds, nothing is known
+            facts.counts = np.zeros(self.source.num_classes + 1, np.int64)
 
     def pillow_problems(self, index, content):
         """Files that TensorFlow reads and Pillow does not, by which predictions are made."""
@@ -160,8 +159,8 @@ class SampleReader:
             facts.border = int(
                 (label[1:] != label[:-1]).sum() + (label[:, 1:] != label[:, :-1]).sum()
             )
-        found, facts.jumps = ghosts(label, source.void)
-        facts.ghosts = np.bincount(known[found], minlength=source.num_classes + 1)
+        is_ghost, facts.jumps = ghosts(label, source.void)
+        facts.ghosts = np.bincount(known[is_ghost], minlength=source.num_classes + 1)
 
     def measure_instances(self, facts, sample):
         source, file = self.source, self.name("image", facts.index)

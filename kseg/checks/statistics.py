@@ -1,4 +1,4 @@
-"""TODO"""
+"""What a check has counted in a source: classes, sizes of photos, weights that follow from them."""
 
 import collections
 import dataclasses

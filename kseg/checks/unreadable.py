@@ -3,7 +3,9 @@
 import os
 
 from kseg.checks.mask_values import wrong_colors, wrong_values
-from kseg.data.bad_files import file_at_fault, file_of, files_of, size_mismatch, undecodable
+from kseg.data.bad_files import fault_of, file_of, files_of, size_mismatch, undecodable
+from kseg.data.errors import DataError, data_error
+from kseg.data.files import load_mask, load_photo
 
 ORIENTATION = 274  # EXIF tag: 1 upright, 2..4 flipped or upside down, 5..8 on its side
 
@@ -51,32 +53,31 @@ def orientation_of(file):
         return 1
 
 
-def why_unreadable(source, index, message):
+def why_unreadable(source, index, error):
     """`(kind, file, message)` of each reason why a sample cannot be read.
 
     Args:
         source, index: The sample.
-        message: What the failing read said: the last resort.
+        error: What was raised when it was read: the last resort.
     """
     photo, mask = file_of(source, "image", index), file_of(source, "label", index)
     files = [photo, mask, *files_of(source, "instances", index)]
     problems = [problem for problem in map(_broken, files) if problem]
-    if not problems and (found := undecodable(source, index)):
-        file, reason = found
-        problems = [("unreadable", file, f"{file!r} cannot be read ({reason}).")]
+    if not problems and (fault := undecodable(source, index)):
+        problems = [(fault.kind, fault.subject, fault.message)]
     if mask and not problems and source.task == "semantic":
-        problems = _of_the_pair(source, photo, mask, message)
+        problems = _of_the_pair(source, photo, mask, data_error(error))
     if problems:
         return problems
-    kind = "size_mismatch" if "differ in size" in message else "unreadable"
-    file, message = file_at_fault(source, index, message)
-    return [(kind, file, message if file in message else f"{file!r}: {message}")]
+    fault = fault_of(source, index, error)
+    if fault.kind == "unreadable":
+        return [(fault.kind, fault.subject, fault.message)]
+    kind = "size_mismatch" if fault.kind == "size_mismatch" else "unreadable"
+    return [(kind, fault.subject, str(fault))]
 
 
 def _broken(file):
     """What is wrong with a file by itself, or None."""
-    from kseg.data.files import load_photo
-
     if not file:
         return None
     if not os.path.isfile(file):
@@ -89,15 +90,14 @@ def _broken(file):
         return "wrong_format", file, f"{file!r} is {what}, whatever its name says."
     try:
         load_photo(file)
-    except (ValueError, OSError) as error:
-        return "unreadable", file, str(error).removesuffix(" Replace or remove the file.")
+    except DataError as error:
+        return "unreadable", file, error.message
     return None
 
 
-def _of_the_pair(source, photo, mask, message):
-    """What is wrong with a photo and its mask, each a whole image file."""
-    from kseg.data.files import load_mask, load_photo
-
+def _of_the_pair(source, photo, mask, fault):
+    """What is wrong with a photo and its mask, each a whole image file; `fault`, a `DataError`, is
+    what was raised when they were read."""
     problems = []
     values = load_mask(mask)
     if photo:
@@ -112,14 +112,14 @@ def _of_the_pair(source, photo, mask, message):
     kind = seen = None
     if values.ndim == 2:
         kind, seen = wrong_values(values, source)
-    elif "colour mask, but ids" in message:
+    elif fault.kind == "color_mask":
         kind, seen = "color_mask", "this is a colour mask, but ids were expected"
-    elif "is no class" in message:
+    elif fault.kind == "unknown_id":
         kind, seen = wrong_colors(values, source)
     if kind and seen:
         problems.append((kind, mask, f"{mask!r}: {seen}."))
-    elif "is no class" in message:
-        problems.append(("unknown_id", mask, message.partition(" Correct the mask")[0]))
+    elif fault.kind == "unknown_id":
+        problems.append(("unknown_id", mask, fault.message))
     return problems
 
 

@@ -40,10 +40,10 @@ def repeated_ids(source):
 
 
 def absent_classes(source, stats):
-    if not stats.read:
+    if not stats.read or source.task not in ("semantic", "instance"):
         return
-    found = stats.images if stats.instances is None else stats.instances
-    absent = [name for name, count in zip(source.class_names, found) if not count]
+    counts = stats.images if stats.instances is None else stats.instances
+    absent = [name for name, count in zip(source.class_names, counts) if not count]
     if absent:
         names = ", ".join(absent[:6]) + (", ..." if len(absent) > 6 else "")
         message = f"{len(absent)} of {source.num_classes} classes never occur: {names}."
@@ -100,7 +100,7 @@ def orphans(sources):
         `(source name, mask path, message)` of each. Empty where names do not tell: photo and mask
         must differ by an ending alone (`a.jpg`, `a_mask.png`), the same for all samples.
     """
-    found = []
+    without_photo = []
     photos = set()
     for source in sources:
         folders = {os.path.dirname(path) for path in _paths(source, "image")}
@@ -121,8 +121,9 @@ def orphans(sources):
                     continue
                 if stem.removesuffix(mask_ending) + photo_ending not in photos:
                     path = os.path.join(folder, name)
-                    found.append((source.name, path, f"{path!r} has no photo of its name."))
-    return found
+                    message = f"{path!r} has no photo of its name."
+                    without_photo.append((source.name, path, message))
+    return without_photo
 
 
 def _paths(source, column):

@@ -30,9 +30,9 @@ def run(options):
     if options.json:
         write_json(options.json, report.to_dict())
     if options.html:
-        from kseg.reports.check import page
+        from kseg.reports.check import write_check
 
-        page(report, sources, options.html)
+        write_check(report, sources, options.html)
         screen.print(f"page in {options.html}", highlight=False)
     return 0 if report.ok else 1
 
@@ -42,7 +42,7 @@ def checked(console, spec, limit):
 
     Args:
         console: A `rich` console.
-        named: A `kseg.data.named.DataSpec`.
+        spec: A `kseg.data.spec.DataSpec`.
         limit: Samples of each split; None for all.
 
     Returns:

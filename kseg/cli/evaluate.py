@@ -1,11 +1,10 @@
 """`kseg evaluate`: scores a run on labelled data."""
 
-import dataclasses
 from pathlib import Path
 
 from kseg.base.atomic import write_json
 from kseg.cli.options import add_data_options, console, data_spec
-from kseg.cli.tables import evaluated, print_label_scores, print_object_scores
+from kseg.cli.tables import evaluated, print_scores
 
 HELP = "Score a run on labelled data."
 
@@ -32,7 +31,7 @@ def add_arguments(parser):
 
 def run(options):
     from kseg.data.spec import DataSpec
-    from kseg.models.contract import is_instance
+    from kseg.models.contract import task_of
     from kseg.runs.run import Run
 
     screen = console()
@@ -44,10 +43,9 @@ def run(options):
     else:
         raise ValueError(f"{options.run!r} does not say its data: give them, e.g. camvid:PATH.")
     model = run.load_model()
-    instances = is_instance(model)
-    source = dataclasses.replace(spec, instances=instances).open(options.split)
+    source = spec.for_task(task_of(model)).open(options.split)
     extras = ("boundary", "surface", "calibration", "detections")
     scores = evaluated(screen, model, source, **{name: getattr(options, name) for name in extras})
-    (print_object_scores if instances else print_label_scores)(screen, source, scores)
+    print_scores(screen, model, source, scores)
     if options.json:
         write_json(options.json, scores)

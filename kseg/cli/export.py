@@ -1,64 +1,65 @@
 """`kseg export`: writes a model for a server, or in another format, compared with the model."""
 
+import types
+import typing
+
 from kseg.cli.options import add_data_options, data_spec, given, integer_pair, names, size
+from kseg.deployment.formats import FORMATS, every_option, options_from
+from kseg.deployment.options import Names, Sides, Size
 
 HELP = "Write a model for a server, or in another format; checked."
-OPTIONS = (
-    "name",
-    "version",
-    "signatures",
-    "resize",
-    "max_pixels",
-    "overlay",
-    "tile",
-    "overlap",
-    "min_score",
-    "threshold",
-    "shape",
-    "precision",
-    "samples",
-    "tolerance",
-    "max_drop",
+COMPARISON = (  # options of `kseg.export` whatever the format
+    ("samples", int, "how many photos to compare on (8)"),
+    ("tolerance", float, "share of results that may differ (by precision)"),
+    ("max_drop", float, "by how much the mean IoU may fall (0.01)"),
 )
+READERS = {Names: names, Sides: integer_pair, Size: size}  # the rest read themselves
+SPELLINGS = {Names: "NAME,NAME", Sides: "SHORTEST,LONGEST", Size: "HEIGHTxWIDTH"}
 
 
 def add_arguments(parser):
     parser.add_argument("run", help="run folder or .keras file")
     parser.add_argument("path", help="folder for SavedModels (PATH/NAME/VERSION); else the file")
-    parser.add_argument(
-        "--format", choices=("saved_model", "onnx", "litert", "openvino"), default="saved_model"
-    )
+    parser.add_argument("--format", choices=tuple(FORMATS), default="saved_model")
     parser.add_argument("--data", help="to compare on, as for fit; default: the run's own")
     parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
-    for name, kind, text in (
-        ("samples", int, "how many photos to compare on (8)"),
-        ("tolerance", float, "share of results that may differ (by precision)"),
-        ("max-drop", float, "by how much the mean IoU may fall (0.01)"),
-        ("name", str, "SavedModel: name it is served under (the model's)"),
-        ("version", int, "SavedModel: (the next)"),
-        ("signatures", names, "SavedModel: names, comma-separated, e.g. with tiled or logits"),
-        ("resize", integer_pair, "SavedModel: SHORTEST,LONGEST side for the network (as they are)"),
-        ("max-pixels", int, "SavedModel: larger photos are refused (50000000)"),
-        ("tile", int, "SavedModel: side of a tile of `tiled` (512)"),
-        ("overlap", int, "SavedModel: what a tile shares with the next (128)"),
-        ("min-score", float, "of objects (0.5)"),
-        ("threshold", float, "of masks of objects (0.5)"),
-        ("shape", size, "HEIGHTxWIDTH that another format takes (any)"),
-    ):
-        parser.add_argument(f"--{name}", type=kind, help=text)
-    parser.add_argument("--overlay", choices=("jpeg", "png"), help="SavedModel: of overlays (jpeg)")
-    parser.add_argument(
-        "--precision", choices=("float32", "float16", "int8"), help="of another format (float32)"
-    )
+    for name, kind, text in COMPARISON:
+        parser.add_argument(_flag(name), type=kind, help=text)
     add_data_options(parser)
+    groups = {}
+    for name, (field, formats) in every_option().items():
+        title = f"options of {', '.join(formats)}"
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        kind = _without_none(field.type)
+        default = "" if field.default in (None, (None, None)) else f" ({field.default})"
+        groups[title].add_argument(
+            _flag(name),
+            type=READERS.get(kind, kind),
+            metavar=SPELLINGS.get(kind),
+            help=field.metadata["about"] + default,
+        )
+
+
+def _flag(name):
+    return f"--{name.replace('_', '-')}"
+
+
+def _without_none(kind):
+    """`X` of the type `X | None`; others as they are."""
+    if not isinstance(kind, types.UnionType):
+        return kind
+    (other,) = (each for each in typing.get_args(kind) if each is not type(None))
+    return other
 
 
 def run(options):
     from kseg.deployment.export import export
 
+    format = options_from(options.format, given(options, every_option()))
     source = data_spec(options).open(options.split) if options.data else None
-    chosen = given(options, OPTIONS)
-    exported = export(options.run, options.path, options.format, source=source, **chosen)
+    common = given(options, [name for name, _, _ in COMPARISON])
+    exported = export(options.run, options.path, format, source=source, **common)
     if options.format == "saved_model":
         base = exported.path.parent.resolve()
         print(

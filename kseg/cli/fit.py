@@ -15,7 +15,7 @@ from kseg.cli.options import (
     number_pair,
     size,
 )
-from kseg.cli.tables import evaluated, print_label_scores
+from kseg.cli.tables import evaluated, print_scores
 
 HELP = "Train a network."
 # What `--model` takes: `kseg.build_...`
@@ -98,6 +98,7 @@ def built(options, num_classes):
 
 def train_and_report(screen, model, train, val, options, settings, spec):
     """Trains, scores the best model and draws; prints what came of it."""
+    from kseg.models.contract import contract, part
     from kseg.pictures.chart import curve
     from kseg.reports.sheet import write_sheet
     from kseg.runs.run import Run
@@ -124,13 +125,15 @@ def train_and_report(screen, model, train, val, options, settings, spec):
     run = Run.open(options.run)
     model = run.load_model()
     scores = evaluated(screen, model, val)
-    print_label_scores(screen, val, scores)
+    print_scores(screen, model, val, scores)
     write_json(run.path / "evaluation.json", scores)
     write_sheet(model, val, run.path / "validation.png")
-    curve(run.history(), run.path / "curve.png")
+    score = contract(model).score
+    curve(run.history(), run.path / "curve.png", score=score)
     seconds = time.perf_counter() - started
+    name = part("kseg.evaluation", model).SCORE_NAME
     screen.print(
-        f"mean IoU {scores['mean_iou']:.3f} in {seconds:.0f} s; pictures and model in {run.path}",
+        f"{name} {scores[score]:.3f} in {seconds:.0f} s; pictures and model in {run.path}",
         highlight=False,
     )
 

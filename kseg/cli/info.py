@@ -30,11 +30,8 @@ def run(options):
             screen.print(f"  {name}: {value}", highlight=False)
         rows = run.history()
         if rows:
-            best = max((row.get("val_mean_iou", 0.0) for row in rows), default=0.0)
-            screen.print(
-                f"  epochs done: {rows[-1]['epoch']:.0f}, best validation mean IoU: {best:.4f}",
-                highlight=False,
-            )
+            best = "".join(f", best {name}: {value:.4f}" for name, value in run.best().items())
+            screen.print(f"  epochs done: {rows[-1]['epoch']:.0f}{best}", highlight=False)
         return
     import importlib.metadata
     import platform

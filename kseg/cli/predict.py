@@ -27,5 +27,7 @@ def run(options):
     for photo in photos:
         if not photo.is_file():
             raise FileNotFoundError(f"{str(photo)!r} does not exist: expected an image file.")
-    written = predict_files(Run.open(options.run), photos, options.output, options.min_score)
+    written = predict_files(
+        Run.open(options.run), photos, options.output, min_score=options.min_score
+    )
     console().print(f"{len(written)} masks and overlays in {options.output}", highlight=False)

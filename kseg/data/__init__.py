@@ -1,4 +1,20 @@
-"""What to learn from: readers that return a `Source`, and batches made of it."""
+"""What to learn from: readers that return a `Source`, and batches made of it.
+
+source.py        Source: which samples there are, and how to read one
+sample.py        one sample inside `tf.data`: read, completed, moved
+pipeline.py      batches(): a Source as batches for training or for evaluation
+spec.py          a data set named on the command line
+files.py         files of photos and masks: listed, paired, read with Pillow
+decode.py        the same decoded by TensorFlow
+errors.py        what is wrong with a user's data, in fields
+bad_files.py     the first bad file of a training, found and named
+tfrecords.py     samples as records
+cache.py         samples kept in memory or on disk
+readers/         one file a layout -> Source
+writers/         a Source -> an official layout, or records
+coco_format/     COCO's annotations, runs and results
+transforms/      joint random operations on a photo and its labels
+"""
 
 from kseg.data.pipeline import batches, steps_per_epoch
 from kseg.data.readers.camvid import camvid

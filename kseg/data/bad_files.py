@@ -1,17 +1,20 @@
-"""The first bad file of a training, found and named; whether a model suits a source."""
+"""The first bad file of a training, found and named."""
 
 import contextlib
 
-from kseg.data.errors import OWN, own_words
+from kseg.base.tensorflow import tensorflow
+from kseg.data.decode import decode_photo
+from kseg.data.errors import DataError, data_error
+from kseg.data.files import load_photo
+from kseg.data.sample import samples
 
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."
+REPLACE = "Replace or remove the file."
 
 
 @contextlib.contextmanager
 def naming_bad_files(source):
-    """Turns TensorFlow's error over one bad sample into a `ValueError` that names its file."""
-    from kseg.base.tensorflow import tensorflow
-
+    """Turns TensorFlow's error over one bad sample into a `DataError` that names its file."""
     tf = tensorflow()
     try:
         yield
@@ -19,14 +22,11 @@ def naming_bad_files(source):
         index = first_bad_sample(source)
         if index is None:
             raise
-        raise ValueError(explain(source, index)) from error
+        raise explanation(source, index) from error
 
 
 def first_bad_sample(source):
     """Position of the first sample that cannot be read, or None."""
-    from kseg.base.tensorflow import tensorflow
-    from kseg.data.sample import samples
-
     index = -1
     try:
         for index, _ in enumerate(samples(source)):  # noqa: B007
@@ -36,63 +36,61 @@ def first_bad_sample(source):
     return None
 
 
-def explain(source, index):
-    """One line on why a sample cannot be read: the file, what is wrong, what to do."""
-    from kseg.data.files import load_photo
-
-    shapes = {}
+def explanation(source, index):
+    """Why a sample cannot be read, as a `DataError`: the file, what is wrong, what to do."""
+    sizes = {}
     for name in ("image", "label", "instances"):
         for path in files_of(source, name, index):
             try:
-                shapes[name] = load_photo(path).shape[:2]
-            except (ValueError, OSError) as error:
-                return str(error)
-    differ = "label" in shapes and shapes["label"] != shapes.get("image", shapes["label"])
+                sizes[name] = load_photo(path).shape[:2]
+            except DataError as error:
+                return error
+    differ = "label" in sizes and sizes["label"] != sizes.get("image", sizes["label"])
     if differ and not undecodable(source, index):
-        file = repr(file_of(source, "label", index))
-        return f"{size_mismatch(file, shapes['image'], shapes['label'])} {SIZES}"
+        file = file_of(source, "label", index)
+        message = size_mismatch(repr(file), sizes["image"], sizes["label"])
+        return DataError("size_mismatch", file, message, SIZES)
     try:
         source[index]
     except Exception as error:  # whatever a reader's decode raises
-        file, text = file_at_fault(source, index, own_words(error))
-        if file in text:
-            return text
-        if OWN in str(error):
-            return f"{file!r}: {text}"
-        return f"{file!r} cannot be read ({text}). Replace or remove the file."
-    return f"{source.ids[index]}: cannot be read."
+        return fault_of(source, index, error)
+    name = source.ids[index]
+    return DataError("unreadable", name, f"{name}: cannot be read.")
 
 
-def file_at_fault(source, index, text):
-    """The file that an error is about, and what is wrong with it.
+def fault_of(source, index, error):
+    """An error over a sample as a `DataError` about one of its files.
 
     Args:
         source, index: The sample that cannot be read.
-        text: What the error says.
+        error: What was raised over it.
     """
-    found = undecodable(source, index)
-    if found:
-        return found
+    undecoded = undecodable(source, index)
+    if undecoded:
+        return undecoded
+    fault = data_error(error)
     files = [
         path
-        for column in ("image", "label", "instances", "file")  # the last one of records
-        for path in files_of(source, column, index)
+        for name in ("image", "label", "instances", "file")  # the last one of records
+        for path in files_of(source, name, index)
     ]
-    named = [path for path in files if path in text]
-    return (named or files or [source.ids[index]])[0], text
+    if fault.subject in files:
+        return fault
+    file = (files or [source.ids[index]])[0]
+    if fault.kind == "unreadable":
+        return DataError(fault.kind, file, f"{file!r} {fault.message}", REPLACE)
+    return DataError(fault.kind, file, f"{file!r}: {fault.message}", fault.remedy)
 
 
 def undecodable(source, index):
-    """The first file of a sample that TensorFlow cannot decode, and why; None if it can."""
-    from kseg.base.tensorflow import tensorflow
-    from kseg.data.decode import decode_photo
-
-    for column in ("image", "label", "instances"):
-        for path in files_of(source, column, index):
+    """The `DataError` about a sample's first file that TensorFlow cannot decode, or None."""
+    for name in ("image", "label", "instances"):
+        for path in files_of(source, name, index):
             try:
                 decode_photo(path)
             except tensorflow().errors.OpError as error:
-                return path, own_words(error)
+                fault = data_error(error)
+                return DataError(fault.kind, path, f"{path!r} {fault.message}", REPLACE)
     return None
 
 
@@ -110,6 +108,7 @@ def files_of(source, column, index):
 
 
 def size_mismatch(file, image_shape, label_shape):
+    """The sentence on a mask of another size than its photo; shapes begin with height, width."""
     return (
         f"{file}: the mask is {label_shape[1]}x{label_shape[0]} but its image is "
         f"{image_shape[1]}x{image_shape[0]} pixels (width x height)."

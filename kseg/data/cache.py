@@ -1,4 +1,4 @@
-"""TODO"""
+"""Samples that are read and decoded once, and then come from memory or from disk."""
 
 import hashlib
 import os
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from kseg.base.arguments import choice
 from kseg.base.tensorflow import tensorflow
+from kseg.data.bad_files import naming_bad_files
 from kseg.data.readers.records import records
 from kseg.data.source import Source
-from kseg.data.tfrecords import FORMAT, as_example, encoded_samples, example_parser
+from kseg.data.tfrecords import FORMAT, TASKS, as_example, encoded_samples, example_parser
 from kseg.data.writers.records import write_records
 
 
@@ -58,8 +60,7 @@ def fingerprint(source):
 
 
 def _in_memory(source):
-    from kseg.data.bad_files import naming_bad_files
-
+    choice("source.task", source.task, TASKS)
     tf = tensorflow()
     with naming_bad_files(source):
         rows = [

@@ -142,22 +142,14 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
     header = tf.ensure_shape(tf.io.decode_raw(tf.strings.substr(content, 24, 2), tf.uint8), (2,))
     bits, color_type = tf.cast(header[0], tf.int32), header[1]
     is_ids = tf.reduce_any(color_type == tf.constant([GREY, PALETTE, GREY_ALPHA], tf.uint8))
-
-    def no_png():
-        return tf.strings.format(
-            "{}: this mask is not a PNG file. Ids survive only in formats without loss: draw or "
-            "export the mask again as PNG.",
-            (name,),
-        )
-
-    def in_color():
-        return tf.strings.format(
-            "{}: this is a colour mask, but ids were expected. Give the colour of each class "
-            "(palette=).",
-            (name,),
-        )
-
-    require(whole & (is_ids | repeated), lambda: tf.cond(whole, in_color, no_png))
+    require(
+        whole,
+        "not_png",
+        name,
+        lambda: "this mask is not a PNG file.",
+        "Ids survive only in formats without loss: draw or export the mask again as PNG.",
+    )
+    _require_ids(~whole | is_ids | repeated, name)
     is_palette = (color_type == PALETTE) & (bits <= 8)  # there is none of 16: an error below
     content = tf.cond(is_palette, lambda: _palette_to_grey(content), lambda: content)
     kind = tf.int32 if wide else tf.uint8
@@ -166,7 +158,7 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         mask = tf.io.decode_png(content, channels=1, dtype=tf.uint16)
         if not wide:
             top = tf.reduce_max(tf.cast(mask, tf.int32))
-            require(top < 256, lambda: _no_class(name, top, "at most 255"))
+            _require_class(top < 256, name, lambda: top, "at most 255")
         return tf.cast(mask, kind)
 
     def shallow():
@@ -178,7 +170,7 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
     def color():
         mask = tf.io.decode_png(content, channels=3)
         same = (mask[:, :, 0] == mask[:, :, 1]) & (mask[:, :, 0] == mask[:, :, 2])
-        require(tf.reduce_all(same), lambda: tf.constant("a colour mask, but ids were expected"))
+        _require_ids(tf.reduce_all(same), name)
         return tf.cast(mask[:, :, :1], kind)
 
     if repeated:
@@ -274,20 +266,35 @@ def relabel(mask, values, void_values, void, path):
         unknown = tf.reshape(tf.gather(stored, position) != flat, tf.shape(mask))
         label = tf.reshape(tf.gather(labels, position), tf.shape(mask))
     expected = f"{_ranges(values)} for the classes{_void_text(void_values)}"
-    require(
+    _require_class(
         ~tf.reduce_any(unknown),
-        lambda: _no_class(
-            path, tf.reduce_max(tf.where(unknown, tf.cast(mask, tf.int32), -1)), expected
-        ),
+        path,
+        lambda: tf.reduce_max(tf.where(unknown, tf.cast(mask, tf.int32), -1)),
+        expected,
     )
     return label
 
 
-def _no_class(path, value, expected):
-    return tensorflow().strings.format(
-        f"{{}}: the mask holds the value {{}}, which is no class: expected {expected}. "
+def _require_ids(condition, path):
+    require(
+        condition,
+        "color_mask",
+        path,
+        lambda: "this is a colour mask, but ids were expected.",
+        "Give the colour of each class (palette=).",
+    )
+
+
+def _require_class(condition, path, value, expected):
+    """`value`, a function, gives the stored value that no class has."""
+    require(
+        condition,
+        "unknown_id",
+        path,
+        lambda: tensorflow().strings.format(
+            f"the mask holds the value {{}}, which is no class: expected {expected}.", (value(),)
+        ),
         "Correct the mask, or name its values in the class list.",
-        (path, value),
     )
 
 

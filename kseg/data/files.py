@@ -10,25 +10,36 @@ from pathlib import Path
 
 import numpy as np
 
+from kseg.base.arguments import refused
+from kseg.base.colors import default_colors
+from kseg.data.errors import DataError, MissingData, missing_folder
+
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 MASKS = (".png",)  # a mask saved as JPEG has lost its ids
 
 
-def list_files(folder, suffixes, argument):
+PALETTE = np.array(default_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
+
+
+def list_files(folder, suffixes, argument, kind="missing"):
     """The files of a folder with one of these suffixes, by name; clear errors when there are none.
+
+    Args:
+        folder, argument: The folder, and the name of the argument that gave it, for the error.
+        suffixes: Tuple of endings of names, in small letters.
+        kind: Of the error for a folder that does not exist, where that is less than a fault.
 
     Returns:
         List of paths, as strings: they may be millions.
 
     Raises:
-        FileNotFoundError: the folder does not exist, or holds no such file.
+        MissingData: the folder does not exist, or holds no such file.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise FileNotFoundError(f"{argument}={str(folder)!r} {what}: expected a folder.")
+        raise missing_folder(argument, folder, kind)
     with os.scandir(folder) as entries:  # tells files from folders without a look at each
         files = sorted(
             entry.path
@@ -36,9 +47,11 @@ def list_files(folder, suffixes, argument):
             if entry.name.lower().endswith(suffixes) and entry.is_file()
         )
     if not files:
-        raise FileNotFoundError(
-            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}. "
-            "Check the path, or convert the files to one of these formats."
+        raise MissingData(
+            "missing",
+            folder,
+            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}.",
+            "Check the path, or convert the files to one of these formats.",
         )
     return files
 
@@ -52,16 +65,18 @@ def pair_by_name(images, masks, mask_suffix=""):
     """Photo paths and their mask paths, matched by file name without ending.
 
     Raises:
-        FileNotFoundError: a photo has no mask; the message names the first of them.
+        MissingData: a photo has no mask; the message names the first of them.
     """
     by_name = {stem(mask): mask for mask in masks}
     missing = [image for image in images if stem(image) + mask_suffix not in by_name]
     if missing:
         first = missing[0]
-        raise FileNotFoundError(
+        raise MissingData(
+            "unpaired",
+            first,
             f"{len(missing)} of {len(images)} images have no mask; the first is {first!r}: "
-            f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}. "
-            "Add the mask or remove the image."
+            f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}.",
+            "Add the mask or remove the image.",
         )
     return [by_name[stem(image) + mask_suffix] for image in images]
 
@@ -87,7 +102,7 @@ def load_photo(path):
     """Reads a photo with Pillow: path -> uint8 `(H, W, 3)`, the same bytes as `decode_photo`.
 
     Raises:
-        FileNotFoundError, ValueError: the file is missing, or is no readable image.
+        DataError: the file is missing, or is no readable image.
     """
     return _read(path, photo_array)
 
@@ -121,19 +136,22 @@ def _read(path, array):
     from PIL import Image
 
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{str(path)!r} does not exist: expected an image file.")
+        message = f"{str(path)!r} does not exist: expected an image file."
+        raise MissingData("missing", path, message)
     try:
         with Image.open(path) as image:
             return array(image)
     except Exception as error:  # of damaged bytes, Pillow raises whatever it runs into
-        raise ValueError(
-            f"{str(path)!r} cannot be read as an image ({error}). Replace or remove the file."
+        raise DataError(
+            "unreadable",
+            path,
+            f"{str(path)!r} cannot be read as an image ({error}).",
+            "Replace or remove the file.",
         ) from error
 
 
 def as_array(image, channels):
     """A path, a Pillow image or an array as an array `(H, W, channels)`; clear errors."""
-
     if isinstance(image, (str, Path)):
         array = load_photo(image)
     elif isinstance(image, np.ndarray) or not hasattr(image, "convert"):
@@ -145,7 +163,6 @@ def as_array(image, channels):
     if array.ndim == 3 and array.shape[-1] == 1 and channels > 1:
         array = np.repeat(array, channels, axis=-1)
     if array.ndim != 3 or array.shape[-1] != channels or 0 in array.shape:
-        raise ValueError(
-            f"image of shape {array.shape}: expected (height, width, {channels}) for this model."
-        )
+        expected = f"(height, width, {channels}) for this model"
+        raise refused("image.shape", array.shape, expected)
     return array

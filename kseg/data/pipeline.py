@@ -4,8 +4,14 @@ import functools
 
 import numpy as np
 
+from kseg.base import arguments
+from kseg.base.arguments import refused
 from kseg.base.tensorflow import converted, mapped, tensorflow
+from kseg.data.cache import cached
 from kseg.data.sample import constants, decoded, read, size_of
+from kseg.data.transforms.color import color_jitter
+from kseg.data.transforms.crop import letterbox, letterbox_factor, random_scale_crop
+from kseg.data.transforms.flip import random_flip
 
 MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
 
@@ -52,9 +58,10 @@ def batches(
         instance source, of two dicts: `"image"`, uint8 `(B, H, W, 3)`, and `"size"`, int32
         `(B, 2)`, height and width of each image without its padding; and `"boxes"`, float32
         `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is no instance; `"masks"`, uint8
-        `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. A training set
-        drops an incomplete last batch if it holds at least one whole one, so that shapes never
-        change; an evaluation set drops nothing.
+        `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. Of a source of
+        another task, uint8 images and what its samples hold beside them: a dict, or the one thing
+        that there is. A training set drops an incomplete last batch if it holds at least one whole
+        one, so that shapes never change; an evaluation set drops nothing.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -65,89 +72,84 @@ def batches(
     >>> kseg.build_unet(num_classes=6, width=8).fit(ds)
     """
     _check_arguments(size, batch_size, augment, max_instances)
-    tf = tensorflow()
     if cache is not None:
-        from kseg.data.cache import cached
-
         source = cached(source, cache)
     training = bool(augment)
     shuffle = training if shuffle is None else shuffle
-    transforms = _transforms(size, augment, source.void)
-    columns = constants(source)
-    count = len(source)
-    instances = source.task == "instance"
+    finished = sample_maker(source, _transforms(size, augment, source.void))
+
+    def example(epoch, number):
+        """(inputs, labels) of the sample with this number in this epoch."""
+        sample, photo = finished(*_drawn(epoch, number, len(source), seed, shuffle))
+        if source.task != "instance":
+            rest = {name: values for name, values in sample.items() if name != "image"}
+            return sample["image"], rest if len(rest) > 1 else next(iter(rest.values()))
+        whole = size_of(sample) if training or size is None else letterboxed_size(photo, size)
+        return {"image": sample["image"], "size": whole}, padded(sample, max_instances)
+
+    ds = mapped(_numbers(len(source), seed, batch_size, start_step), example)
+    if size is None and not training:
+        ds = ds.padded_batch(batch_size, padding_values=_padding(ds.element_spec, source))
+    else:
+        ds = ds.batch(batch_size, drop_remainder=training and len(source) >= batch_size)
+    if source.task == "semantic":
+        ds = mapped(ds, _wide_labels)
+    return _prefetched(ds)
+
+
+def sample_maker(source, transforms):
+    """Function `(index, key)` -> a sample after all transforms, and its photo's size before them.
+
+    Args:
+        source: A `Source`.
+        transforms: List of transforms. Their seeds all follow from `key`, int32 `(2,)`.
+    """
+    tf = tensorflow()
+    columns, count = constants(source), len(source)
+
+    def make(index, key, steps):
+        """The sample at `index` after the first `steps` transforms."""
+        sample = read(source, {name: rows[index] for name, rows in columns.items()}, whole=False)
+        photo = size_of(sample)
+        seeds = tf.random.stateless_uniform((max(1, steps), 2), key, None, None, tf.int32)
+        for position, transform in enumerate(transforms[:steps]):
+            more = [seeds[position]]
+            if not getattr(transform, "takes_bytes", False):
+                sample = decoded(sample)
+            if getattr(transform, "mixes", False):
+                more.append(partners(position, seeds[position]))
+            sample = converted(transform)(sample, *more)
+        return decoded(sample), photo
 
     @functools.cache
     def stage(steps):
         """`make` as a function of the graph, which is built once however many partners ask."""
         return tf.function(lambda index, key: make(index, key, steps), autograph=False)
 
-    def make(index, key, steps):
-        """The sample at `index` after the first `steps` transforms, which `key` seeds; and the size
-        of its photo before them."""
-        sample = read(source, {name: rows[index] for name, rows in columns.items()}, whole=False)
-        photo = size_of(sample)
-        seeds = tf.random.stateless_uniform((max(1, steps), 2), key, None, None, tf.int32)
-        for position, transform in enumerate(transforms[:steps]):
-            seed_here = seeds[position]
-            if not getattr(transform, "takes_bytes", False):
-                sample = decoded(sample)
-            if not getattr(transform, "mixes", False):
-                sample = converted(transform)(sample, seed_here)
-                continue
+    def partners(position, seed):
+        """What a mixing transform calls: number -> another sample, at the same stage."""
 
-            def partner(number, seed_here=seed_here, position=position):
-                key = tf.random.experimental.stateless_fold_in(seed_here, number + 1)
-                other = tf.random.stateless_uniform((), key, 0, count, tf.int64)
-                return stage(position)(other, key)[0]
+        def partner(number):
+            key = tf.random.experimental.stateless_fold_in(seed, number + 1)
+            other = tf.random.stateless_uniform((), key, 0, count, tf.int64)
+            return stage(position)(other, key)[0]
 
-            sample = converted(transform)(sample, seed_here, partner)
-        return decoded(sample), photo
+        return partner
 
-    def example(epoch, number):
-        index = number
-        if shuffle:
-            index = tf.random.experimental.index_shuffle(number, [seed, epoch], count - 1)
-        key = tf.random.experimental.stateless_fold_in(
-            tf.cast([seed, epoch], tf.int32), tf.cast(index, tf.int32)
-        )
-        sample, photo = make(index, key, len(transforms))
-        if instances:
-            inputs = {"image": sample["image"], "size": valid_size(sample, photo)}
-            return inputs, padded(sample, max_instances)
-        return sample["image"], sample["label"]
+    return lambda index, key: make(index, key, len(transforms))
 
-    def valid_size(sample, photo):
-        """Height and width without the padding of the letterbox."""
-        if training or size is None:
-            return size_of(sample)
-        from kseg.data.transforms.crop import letterbox_factor
 
-        photo = tf.cast(photo, tf.float32)
-        whole = tf.round(photo * letterbox_factor(photo, size))
-        return tf.minimum(tf.cast(whole, tf.int32), size)
+def letterboxed_size(photo, size):
+    """Height and width, int32 `(2,)`, of a photo letterboxed to `size`, without the padding.
 
-    if start_step is None:
-        numbers = _one_epoch(tf, count, seed)
-    else:
-        numbers = _endless(tf, count, start_step * batch_size)
-    ds = mapped(numbers, example)
-    drop = training and count >= batch_size
-    if size is None and not training:
-        image, label = ds.element_spec
-        padding = tf.nest.map_structure(lambda spec: spec.dtype.as_numpy_dtype(0), (image, label))
-        if not instances:
-            padding = (padding[0], np.array(source.void, label.dtype.as_numpy_dtype))
-        ds = ds.padded_batch(batch_size, padding_values=padding)
-    else:
-        ds = ds.batch(batch_size, drop_remainder=drop)
-    if not instances:
-        ds = mapped(ds, lambda images, labels: (images, tf.cast(labels, tf.int32)))
-    ds = ds.prefetch(2)
-    options = tf.data.Options()
-    options.deterministic = True
-    options.threading.max_intra_op_parallelism = 1  # the samples themselves run in parallel
-    return ds.with_options(options)
+    Args:
+        photo: int32 `(2,)`, height and width of the photo.
+        size: Height and width of the result.
+    """
+    tf = tensorflow()
+    photo = tf.cast(photo, tf.float32)
+    whole = tf.round(photo * letterbox_factor(photo, size))
+    return tf.minimum(tf.cast(whole, tf.int32), size)
 
 
 def padded(sample, count):
@@ -160,10 +162,10 @@ def padded(sample, count):
     tf = tensorflow()
     masks = sample["masks"]
     area = tf.reduce_sum(tf.cast(masks, tf.int32), axis=(1, 2))
-    found = tf.minimum(tf.math.count_nonzero(area, dtype=tf.int32), count)
+    kept = tf.minimum(tf.math.count_nonzero(area, dtype=tf.int32), count)
     order = tf.where(sample["crowd"] & (area > 0), 1, 2 * area)
-    chosen = tf.sort(tf.math.top_k(order, found).indices)  # in their own order
-    more = [[0, count - found]]
+    chosen = tf.sort(tf.math.top_k(order, kept).indices)  # in their own order
+    more = [[0, count - kept]]
 
     def filled(key, shape, padding=0):
         values = tf.gather(sample[key], chosen)
@@ -183,8 +185,24 @@ def steps_per_epoch(source, batch_size):
     return max(1, len(source) // batch_size)
 
 
-def _one_epoch(tf, count, seed):
+def _numbers(count, seed, batch_size, start_step):
+    """The numbers of the samples as (epoch, number within it), int64 scalars, in order."""
+    if start_step is None:
+        return _one_epoch(count, seed)
+    return _endless(count, start_step * batch_size)
+
+
+def _drawn(epoch, number, count, seed, shuffle):
+    """Which sample a number stands for in an epoch, and the key of all that is random about it."""
+    random = tensorflow().random.experimental
+    index = random.index_shuffle(number, [seed, epoch], count - 1) if shuffle else number
+    seeds = tensorflow().cast([seed, epoch], "int32")
+    return index, random.stateless_fold_in(seeds, tensorflow().cast(index, "int32"))
+
+
+def _one_epoch(count, seed):
     """(epoch, number) for number 0..count-1; the epoch is drawn anew at each iteration."""
+    tf = tensorflow()
     epochs = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).take(1)
     numbers = epochs.flat_map(
         lambda epoch: tf.data.Dataset.range(count).map(
@@ -194,33 +212,48 @@ def _one_epoch(tf, count, seed):
     return numbers.apply(tf.data.experimental.assert_cardinality(count))
 
 
-def _endless(tf, count, first):
+def _endless(count, first):
     """(epoch, number) of the endless sequence of samples, from the sample `first` on."""
     last = np.iinfo(np.int64).max
-    return tf.data.Dataset.range(first, last).map(lambda i: (i // count, i % count))
+    numbers = tensorflow().data.Dataset.range(first, last)
+    return numbers.map(lambda i: (i // count, i % count))
 
 
 def _transforms(size, augment, void):
-    from kseg.data import transforms
-
     if augment is True:
-        return [
-            transforms.random_scale_crop(size, void=void),
-            transforms.random_flip(),
-            transforms.color_jitter(),
-        ]
+        return [random_scale_crop(size, void=void), random_flip(), color_jitter()]
     if augment:
         return list(augment)
-    return [transforms.letterbox(size, void=void)] if size is not None else []
+    return [letterbox(size, void=void)] if size is not None else []
+
+
+def _padding(spec, source):
+    """What fills a batch of photos of different sizes: black, void, and no pixel of a mask."""
+    inputs, labels = tensorflow().nest.map_structure(
+        lambda each: each.dtype.as_numpy_dtype(0), spec
+    )
+    if source.task == "semantic":
+        labels = np.array(source.void, labels.dtype)
+    return inputs, labels
+
+
+def _wide_labels(images, labels):
+    """The labels as int32: after batching, which is quicker with bytes."""
+    return images, tensorflow().cast(labels, "int32")
+
+
+def _prefetched(ds):
+    """The data set with the options of all: batches ahead, in order, samples side by side."""
+    options = tensorflow().data.Options()
+    options.deterministic = True
+    options.threading.max_intra_op_parallelism = 1  # the samples themselves run in parallel
+    return ds.prefetch(2).with_options(options)
 
 
 def _check_arguments(size, batch_size, augment, max_instances):
-    for name, value in (("batch_size", batch_size), ("max_instances", max_instances)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name}={value!r}: expected an integer >= 1.")
-    if size is not None and (
-        len(tuple(size)) != 2 or not all(isinstance(s, int) and s >= 1 for s in size)
-    ):
-        raise ValueError(f"size={size!r}: expected (height, width) in pixels, or None.")
+    arguments.integer("batch_size", batch_size)
+    arguments.integer("max_instances", max_instances)
+    if size is not None:
+        arguments.size("size", size)
     if augment is True and size is None:
-        raise ValueError("augment=True needs size=(height, width), the size of the random crop.")
+        raise refused("size", size, "(height, width) in pixels, of the random crop of augment=True")

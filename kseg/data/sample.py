@@ -49,14 +49,17 @@ def read(source, row, whole=True):
             sample["boxes"] = boxes_of(sample["masks"])
         else:
             require_area(sample["boxes"])
-    encoded = sample["image"].dtype == tf.string
-    size = photo_size(sample["image"]) if encoded else tf.shape(sample["image"])[:2]
-    require(
-        tf.reduce_all(size == size_of(sample)),
-        lambda: tf.strings.format(
-            "image and mask differ in size: {} and {} (height, width)", (size, size_of(sample))
-        ),
-    )
+    if any(key in sample for key in MAPS):
+        size = image_size(sample["image"])
+        require(
+            tf.reduce_all(size == size_of(sample)),
+            "size_mismatch",
+            "",
+            lambda: tf.strings.format(
+                "image and mask differ in size: {} and {} (height, width).",
+                (size, size_of(sample)),
+            ),
+        )
     return decoded(sample) if whole else sample
 
 
@@ -66,10 +69,12 @@ def require_area(boxes):
     has_area = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=1)
     require(
         tf.reduce_all(has_area),
+        "malformed",
+        "",
         lambda: tf.strings.format(
-            "boxes without area, x1, y1, x2, y2: {}; leave these objects out",
-            tf.boolean_mask(boxes, ~has_area),
+            "boxes without area, x1, y1, x2, y2: {}.", (tf.boolean_mask(boxes, ~has_area),)
         ),
+        "Leave these objects out.",
     )
 
 
@@ -80,9 +85,18 @@ def decoded(sample):
 
 
 def size_of(sample):
-    """Height and width, int32 `(2,)`."""
+    """Height and width, int32 `(2,)`: of the maps where there are any, the photo may be bytes."""
     tf = tensorflow()
-    return tf.shape(sample["masks"] if "masks" in sample else sample["label"])[-2:]
+    for key in MAPS:
+        if key in sample:
+            return tf.shape(sample[key])[-2:]
+    return image_size(sample["image"])
+
+
+def image_size(image):
+    """Height and width, int32 `(2,)`, of an image or of its bytes."""
+    tf = tensorflow()
+    return photo_size(image) if image.dtype == tf.string else tf.shape(image)[:2]
 
 
 def moved(sample, image, move, void):

@@ -5,17 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from kseg.base.arguments import refused
+
 VOID = 255
-
-
-TASKS = ("semantic", "instance")
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A labelled set of images: which samples there are, how to read one, what the ids mean.
 
-    A sample is a dict of `"image"`, uint8 `(H, W, 3)`, and by `task`
+    A sample is a dict of `"image"`, uint8 `(H, W, 3)`, and what its `task` has beside it; of
 
     - semantic: `"label"`, integer class ids `(H, W)`, `void` where there is none;
     - instance: `"masks"`, uint8 0 or 1 `(N, H, W)`; `"classes"`, int32 `(N,)`; `"boxes"`, float32
@@ -33,12 +32,14 @@ class Source:
         colors: RGB of each class, 0..255, for pictures.
         ids: A name for each sample, unique within the source; predictions are filed under it.
         void: Label id of pixels that are never trained on and never scored.
-        task: `"semantic"` or `"instance"`.
+        task: What a sample holds beside the image, an identifier: `"semantic"`, `"instance"`, or
+            a task of one's own, of which batches hold whatever `decode` gives.
         category_ids: The data set's own number for each class, where that is not its position:
             COCO's 1..90 with gaps, Cityscapes' 7, 8, 11, ... Result files want it.
         image_ids: The data set's own number for each sample, where it has one, as COCO; likewise.
         problems: What the reader itself knows to be wrong with a sample: a function from its
-            position to a list of `(kind, message)`, for `kseg.check`.
+            position to a list of `(kind, message)`, for `kseg.check`; a kind of
+            `kseg.checks.findings` or another identifier.
 
     Example:
 
@@ -63,27 +64,21 @@ class Source:
         lengths = {name: len(rows) for name, rows in self.columns.items()} | {"ids": len(self.ids)}
         if self.image_ids is not None:
             lengths["image_ids"] = len(self.image_ids)
+        here = f"in Source {self.name!r}"
         if len(set(lengths.values())) != 1:
-            raise ValueError(f"Source {self.name!r}: columns differ in length: {lengths}.")
+            raise refused("columns", lengths, f"columns and ids of one length {here}")
         if not len(self.ids):
-            raise ValueError(f"Source {self.name!r} is empty: expected at least one sample.")
-        if len(self.colors) != len(self.class_names):
-            raise ValueError(
-                f"Source {self.name!r}: {len(self.colors)} colors for "
-                f"{len(self.class_names)} class_names; expected one each."
-            )
-        if self.task not in TASKS:
-            raise ValueError(f"Source {self.name!r}: task={self.task!r}: expected one of {TASKS}.")
-        if self.category_ids is not None and len(self.category_ids) != len(self.class_names):
-            raise ValueError(
-                f"Source {self.name!r}: {len(self.category_ids)} category_ids for "
-                f"{len(self.class_names)} class_names; expected one each."
-            )
+            raise refused("ids", self.ids, f"at least one sample {here}")
+        for field in ("colors", "category_ids"):
+            values = getattr(self, field)
+            if values is not None and len(values) != len(self.class_names):
+                expected = f"{len(self.class_names)}, one for each of class_names, {here}"
+                raise refused(f"len({field})", len(values), expected)
+        if not (isinstance(self.task, str) and self.task.isidentifier()):
+            raise refused("task", self.task, f"an identifier {here}")
         if self.task == "semantic" and self.void in range(len(self.class_names)):
-            raise ValueError(
-                f"Source {self.name!r}: void={self.void} is also the id of class "
-                f"{self.class_names[self.void]!r}; choose an id beyond the classes."
-            )
+            expected = f"an id beyond those of the {len(self.class_names)} classes {here}"
+            raise refused("void", self.void, expected)
 
     @property
     def num_classes(self):

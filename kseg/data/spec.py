@@ -4,7 +4,8 @@ import dataclasses
 import re
 from pathlib import Path
 
-from kseg.base.arguments import tuples
+from kseg.base.arguments import refused, tuples
+from kseg.data.errors import MissingData
 from kseg.data.readers.camvid import camvid
 from kseg.data.readers.cityscapes import cityscapes
 from kseg.data.readers.coco import coco
@@ -73,6 +74,28 @@ class DataSpec:
         path = self.path
         return self if path is None else dataclasses.replace(self, spec=f"{kind}:{path.resolve()}")
 
+    def for_task(self, task):
+        """The same set, opened as a model of this task needs it: as labels, or as objects."""
+        return dataclasses.replace(self, instances=task == "instance")
+
+    def check(self):
+        """Raises for a kind of set that there is none of, and for a folder that does not exist.
+
+        Raises:
+            ValueError: the kind is unknown, or its path or name is left out.
+            MissingData: the folder of the set does not exist.
+        """
+        kind, _, place = self.spec.partition(":")
+        known = [each.partition(":")[0] for each in KINDS]
+        if kind not in known or bool(place) == (kind == "shapes"):
+            raise refused("data", self.spec, f"one of {', '.join(KINDS)}")
+        if self.path is not None and not self.path.is_dir():
+            raise MissingData(
+                "missing",
+                self.path,
+                f"{str(self.path)!r} does not exist: expected the folder of the data set.",
+            )
+
     def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
 
@@ -81,26 +104,20 @@ class DataSpec:
             probe: Whether `folder` looks into a few masks first; see there.
 
         Raises:
-            FileNotFoundError, ValueError: as the reader does, or for an unknown name.
+            DataError, ValueError: as `check` and the reader do.
         """
-        kind, _, place = self.spec.partition(":")
+        self.check()
+        kind, _, name = self.spec.partition(":")
         readers = {
             "camvid": lambda: camvid(self.path, split),
             "voc": lambda: voc(self.path, split, instances=self.instances),
             "cityscapes": lambda: cityscapes(self.path, split, instances=self.instances),
             "coco": lambda: self._coco(split),
-            "tfds": lambda: self._tfds(place, split),
+            "tfds": lambda: self._tfds(name, split),
             "folder": lambda: self._folder(split, probe),
             "records": lambda: self._records(split),
+            "shapes": lambda: shapes(split, instances=self.instances),
         }
-        if kind == "shapes" and not place:
-            return shapes(split, instances=self.instances)
-        if kind not in readers or not place:
-            raise ValueError(f"data {self.spec!r}: expected one of {', '.join(KINDS)}.")
-        if self.path is not None and not self.path.is_dir():
-            raise FileNotFoundError(
-                f"{str(self.path)!r} does not exist: expected the folder of the data set."
-            )
         return readers[kind]()
 
     def _coco(self, split):
@@ -109,13 +126,16 @@ class DataSpec:
             source = coco(self.path / "images", single, instances=self.instances)
             chosen = part(source.ids, split, self.val_fraction)
             return source.subset(chosen, name=f"{source.name}/{split}")
+        folder = self.path / "annotations"
         for pattern in (f"instances_{split}*.json", f"panoptic_{split}*.json", f"{split}.json"):
-            for found in sorted((self.path / "annotations").glob(pattern)):
-                name = re.sub("^(instances|panoptic)_", "", found.stem)
-                return coco(self.path / name, found, instances=self.instances)
-        raise FileNotFoundError(
-            f"split={split!r}: {str(self.path / 'annotations')!r} holds no instances_{split}*.json "
-            f"nor {split}.json: expected COCO's own layout, or annotations.json and images."
+            for annotations in sorted(folder.glob(pattern)):
+                name = re.sub("^(instances|panoptic)_", "", annotations.stem)
+                return coco(self.path / name, annotations, instances=self.instances)
+        raise MissingData(
+            "no_split",
+            split,
+            f"split={split!r}: {str(folder)!r} holds no instances_{split}*.json nor {split}.json: "
+            "expected COCO's own layout, or annotations.json and images.",
         )
 
     def _tfds(self, name, split):
@@ -125,7 +145,8 @@ class DataSpec:
     def _records(self, split):
         path = self.path / split
         if not path.is_dir():
-            raise FileNotFoundError(f"{str(path)!r} does not exist: expected records of the split.")
+            message = f"{str(path)!r} does not exist: expected records of the split."
+            raise MissingData("no_split", path, message)
         return records(path)
 
     def _folder(self, split, probe):
@@ -146,8 +167,11 @@ class DataSpec:
 
 def _class_names(path):
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{str(path)!r} does not exist. Write the class names there, one a line in the order "
-            "of their ids, or give --classes background,cell,..."
+        raise MissingData(
+            "missing",
+            path,
+            f"{str(path)!r} does not exist.",
+            "Write the class names there, one a line in the order of their ids, or give "
+            "--classes background,cell,...",
         )
     return tuple(line.strip() for line in text_of(path).splitlines() if line.strip())

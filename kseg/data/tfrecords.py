@@ -1,11 +1,14 @@
-"""TODO"""
+"""Samples as records of TFRecord files: encoded, written as examples, found and parsed again."""
 
 from kseg.base.tensorflow import mapped, tensorflow
 from kseg.data.decode import mask_of_bytes
-from kseg.data.errors import require
+from kseg.data.errors import DataError, require
 from kseg.data.sample import MAPS, constants, read, size_of
 
 FORMAT = 1  # of source.json; a later version that reads another layout raises it
+
+
+TASKS = ("semantic", "instance")  # those whose samples a record has a layout for
 
 
 def encoded_samples(source, decoded):
@@ -60,6 +63,7 @@ def as_example(tf, sample):
 
 
 def record_decoder(task, decoded, void, num_classes):
+    """The `decode` of a `Source` of records: of columns `"file"` and `"offset"`."""
     parse = example_parser(task, decoded, void, num_classes)
 
     def decode(row):
@@ -89,7 +93,7 @@ def record_offsets(file):
     """The bytes where the records of a TFRecord file begin, found by hopping over its lengths.
 
     Raises:
-        ValueError: the file ends within a record.
+        DataError: the file ends within a record.
     """
     tf = tensorflow()
     offsets, position = [], 0
@@ -100,9 +104,11 @@ def record_offsets(file):
             length = stream.read(8)  # then a checksum of 4 bytes, the record, another checksum
             after = position + 16 + int.from_bytes(length, "little")
             if after > end:
-                raise ValueError(
-                    f"{str(file)!r} is cut off within the record that begins at byte {position}. "
-                    "Copy the file again."
+                raise DataError(
+                    "malformed",
+                    file,
+                    f"{str(file)!r} is cut off within the record that begins at byte {position}.",
+                    "Copy the file again.",
                 )
             offsets.append(position)
             position = after
@@ -129,25 +135,26 @@ def example_parser(task, decoded, void, num_classes):
         return tf.reshape(ids, shape)
 
     def parse(serialized):
-        found = tf.io.parse_single_example(serialized, wanted)
-        height, width = tf.unstack(tf.cast(found["size"], tf.int32))
-        image = found["image"]
+        stored = tf.io.parse_single_example(serialized, wanted)
+        height, width = tf.unstack(tf.cast(stored["size"], tf.int32))
+        image = stored["image"]
         if decoded:
             image = tf.reshape(tf.io.decode_raw(image, tf.uint8), (height, width, 3))
         if task == "semantic":
-            label = pixels(found["label"], (height, width), tf.int32 if wide else tf.uint8)
+            label = pixels(stored["label"], (height, width), tf.int32 if wide else tf.uint8)
             return {"image": image, "label": label}
-        count = tf.size(found["classes"])
-        require(count == tf.size(found["crowd"]), lambda: tf.constant("a record is damaged"))
+        count = tf.size(stored["classes"])
+        as_many = count == tf.size(stored["crowd"])
+        require(as_many, "malformed", "", lambda: "a record is damaged.", "Write it again.")
 
         def some():
-            return pixels(found["masks"], (count, height, width), tf.uint8)
+            return pixels(stored["masks"], (count, height, width), tf.uint8)
 
         return {
             "image": image,
             "masks": tf.cond(count > 0, some, lambda: tf.zeros((0, height, width), tf.uint8)),
-            "classes": tf.cast(found["classes"], tf.int32),
-            "crowd": tf.cast(found["crowd"], tf.bool),
+            "classes": tf.cast(stored["classes"], tf.int32),
+            "crowd": tf.cast(stored["crowd"], tf.bool),
         }
 
     return parse

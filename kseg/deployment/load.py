@@ -24,7 +24,11 @@ def load(path):
 
     Example:
 
-    >>> kseg.load("models/street").predict(["a.jpg", "b.jpg"])
+    >>> model = kseg.build_unet(4, width=4, depth=2)
+    >>> path = kseg.export(model, "served", samples=1, verbose=False).path
+    >>> loaded = kseg.load("served/unet")
+    >>> loaded.predict(np.zeros((40, 60, 3), "uint8")).shape, loaded.class_names
+    ((40, 60), ('0', '1', '2', '3'))
     """
     path = Path(path).expanduser()
     if (path / "run.json").is_file():

@@ -49,7 +49,7 @@ def on_tensorflow(function, model, **arguments):
         # The GPU is the calling process's. A graph is the same, wherever it was traced.
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
         done = subprocess.run(
-            [sys.executable, "-m", "kseg.serving.process", str(folder)],
+            [sys.executable, "-m", __name__, str(folder)],
             env=environment,
             capture_output=True,
             text=True,

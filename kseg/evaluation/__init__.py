@@ -1,1 +1,7 @@
-"""TODO"""
+"""Models scored on labelled data: numbers first, then tables of them.
+
+evaluate.py   `kseg.evaluate`, for every task
+semantic.py   scores of labels; instance.py of objects: a module a task, with the same names
+columns.py    what can be scored of labels beyond the confusion matrix
+table.py      scores as rows of text
+"""

@@ -1,4 +1,7 @@
-"""TODO"""
+"""What can be scored of labels beyond the confusion matrix: contours, distances, calibration.
+
+Each has `update(labels, predicted, confidence)`, of a batch `(B, H, W)`, and `add_to(report)`.
+"""
 
 import numpy as np
 

@@ -1,12 +1,7 @@
 """Model + Source -> a plain dict of numbers."""
 
-import numpy as np
-
-from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
-from kseg.evaluation.instance import evaluate_instances
-from kseg.evaluation.semantic import predicted_labels
-from kseg.models.contract import is_instance
-from kseg.prediction.batching import filled, same_sized
+from kseg.base.arguments import integer
+from kseg.models.contract import check_source, options, part
 
 
 def evaluate(
@@ -40,8 +35,8 @@ def evaluate(
         progress: Optional function called with the number of photos done.
         boundary: Of a semantic model, as the next two: whether to score contours too, `BoundaryIoU`
             and `BoundaryF1` of each class. Defaults to False.
-        surface: Whether to measure surface distances too, in pixels (`SurfaceDistances`, which
-            needs SciPy). Defaults to False.
+        surface: Whether to measure surface distances too, in pixels (`SurfaceDistances`). Defaults
+            to False.
         calibration: Whether to compare confidence and accuracy too (`ExpectedCalibrationError`).
             Defaults to False.
         detections: Of an instance model: a file for the detections in the format of COCO's results,
@@ -68,8 +63,7 @@ def evaluate(
         0..1, NaN where there is nothing to score; means are over the classes that have a score.
 
     Raises:
-        ImportError: `surface` is asked for and SciPy is not installed, or the model is one of
-            instances and pycocotools is not installed.
+        ImportError: the model is one of instances and pycocotools is not installed.
         ValueError: the source's task or classes are not the model's, an option is not the model's,
             or a file cannot be read.
 
@@ -80,60 +74,14 @@ def evaluate(
     >>> val = kseg.data.coco("val2017", "annotations/instances_val2017.json", instances=True)
     >>> kseg.evaluate(mask_rcnn, val, detections="detections.json")["mask_ap"]
     """
-    if is_instance(model):
-        options = {"boundary": boundary, "surface": surface, "calibration": calibration}
-        for name, value in options.items():
-            if value:
-                raise ValueError(f"{name}={value!r} is of semantic models; this one finds objects.")
-        return evaluate_instances(
-            model, source, batch_size=batch_size or 2, progress=progress, detections=detections
-        )
-    if detections is not None:
-        raise ValueError(f"detections={detections!r} is of instance models; this one has none.")
-    if source.task != "semantic":
-        raise ValueError(
-            f"source={source.name!r} has objects, but the model labels pixels: open the source "
-            "with instances=False."
-        )
-    batch_size = batch_size or 8
-    from kseg.data.bad_files import naming_bad_files
-    from kseg.metrics.confusion import confusion_matrix, scores
-    from kseg.models.contract import check_classes
-
-    check_classes(model, source)
-    classes = max(2, model.outputs[0].shape[-1])
-    confusion = np.zeros((classes, classes), np.int64)
-    extras = []
-    if boundary:
-        extras.append(BoundaryColumns(source, classes))
-    if surface:
-        extras.append(SurfaceColumns(source, classes))
-    if calibration:
-        extras.append(CalibrationColumns(source, classes))
-    done = 0
-    with naming_bad_files(source):
-        for images, labels in same_sized(source, batch_size):
-            count = len(images)
-            images = filled(images, batch_size)
-            predicted, confidence = predicted_labels(model, images, count, calibration)
-            confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
-            for extra in extras:
-                extra.update(labels, predicted, confidence)
-            done += count
-            if progress:
-                progress(done)
-    result = scores(confusion)
-    per_class = ("iou", "dice", "accuracy", "precision", "pixels")
-    report = {
-        "images": done,
-        "pixels": int(confusion.sum()),
-        **{name: float(value) for name, value in result.items() if name not in per_class},
-        "classes": {
-            class_name: {name: result[name][i].item() for name in per_class}
-            for i, class_name in enumerate(source.class_names)
-        },
-        "confusion": confusion.tolist(),
+    given = {
+        "boundary": boundary,
+        "surface": surface,
+        "calibration": calibration,
+        "detections": detections,
     }
-    for extra in extras:
-        extra.add_to(report)
-    return report
+    chosen = options("kseg.evaluation", model, given)
+    check_source(model, source)
+    scoring = part("kseg.evaluation", model)
+    batch_size = integer("batch_size", scoring.BATCH_SIZE if batch_size is None else batch_size)
+    return scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)

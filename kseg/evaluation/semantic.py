@@ -1,11 +1,112 @@
-"""TODO"""
+"""Labels against their truth: one confusion matrix, and what follows from it.
+
+Axes: B photos of one size, H and W a photo, C classes.
+"""
+
+import numpy as np
+
+from kseg.data.bad_files import naming_bad_files
+from kseg.data.sample import samples
+from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
+from kseg.evaluation.table import Table
+from kseg.models.contract import contract
+from kseg.prediction.batching import alike, filled
+from kseg.prediction.semantic import confident_labels_on_batch, labels_on_batch
+
+OPTIONS = {"boundary": False, "surface": False, "calibration": False}
+BATCH_SIZE = 8
+HELD = 64  # photos of other sizes that wait for their batch to be full
+SCORE_NAME = "mean IoU"
+PER_CLASS = ("iou", "dice", "accuracy", "precision", "pixels")
+
+# Key of a class' score -> heading and format; `mean_` and the key is its mean.
+COLUMNS = {
+    "iou": ("IoU", ".3f"),
+    "dice": ("Dice", ".3f"),
+    "accuracy": ("accuracy", ".3f"),
+    "boundary_iou": ("boundary IoU", ".3f"),
+    "boundary_f1": ("boundary F1", ".3f"),
+    "hd95": ("HD95", ".2f"),
+    "asd": ("ASD", ".2f"),
+}
 
 
-def predicted_labels(model, images, count, with_confidence):
-    """Ids of the first `count` images, and their confidence, or None where it is not asked for."""
-    from kseg.prediction.semantic import confident_labels_on_batch, labels_on_batch
+def evaluate(model, source, *, batch_size, progress, boundary, surface, calibration):
+    """`kseg.evaluate` of a model that labels pixels; see there."""
+    from kseg.metrics.confusion import confusion_matrix, scores
 
+    classes = contract(model).num_classes
+    confusion = np.zeros((classes, classes), np.int64)
+    wanted = {BoundaryColumns: boundary, SurfaceColumns: surface, CalibrationColumns: calibration}
+    columns = [kind(source, classes) for kind in wanted if wanted[kind]]
+    done = 0
+    with naming_bad_files(source):
+        for images, labels in same_sized(source, batch_size):
+            predicted, confidence = predicted_labels(model, images, batch_size, calibration)
+            confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
+            for column in columns:
+                column.update(labels, predicted, confidence)
+            done += len(images)
+            if progress:
+                progress(done)
+    report = {"images": done, **_report(source, confusion, scores(confusion))}
+    for column in columns:
+        column.add_to(report)
+    return report
+
+
+def _report(source, confusion, values):
+    """The scores of a confusion matrix `(C, C)`, over all classes and by class."""
+    return {
+        "pixels": int(confusion.sum()),
+        **{name: float(value) for name, value in values.items() if name not in PER_CLASS},
+        "classes": {
+            class_name: {name: values[name][i].item() for name in PER_CLASS}
+            for i, class_name in enumerate(source.class_names)
+        },
+        "confusion": confusion.tolist(),
+    }
+
+
+def same_sized(source, batch_size):
+    """Batches of photos `(B, H, W, channels)` of one size and their labels `(B, H, W)`."""
+    pairs = ((sample["image"], sample["label"]) for sample in samples(source))
+    for batch in alike(pairs, lambda pair: pair[0].shape, batch_size, HELD):
+        yield tuple(map(np.stack, zip(*batch)))
+
+
+def predicted_labels(model, images, batch_size, with_confidence):
+    """Ids of the images, and their confidence, or None where it is not asked for."""
+    count, images = len(images), filled(images, batch_size)
     if not with_confidence:
         return labels_on_batch(model, images)[:count], None
     labels, confidence = confident_labels_on_batch(model, images)
     return labels[:count], confidence[:count]
+
+
+def tables(source, scores):
+    """The scores as a list of `Table`."""
+    columns = {key: column for key, column in COLUMNS.items() if f"mean_{key}" in scores}
+    rows = []
+    for name, row in scores["classes"].items():
+        numbers = (format(row[key], form) for key, (_, form) in columns.items())
+        rows.append((name, *numbers, f"{row['pixels']:,}"))
+    means = (format(scores[f"mean_{key}"], form) for key, (_, form) in columns.items())
+    headings = ("class", *(heading for heading, _ in columns.values()), "pixels")
+    title = f"{source.name}: {scores['images']} images, {scores['pixels']:,} labelled pixels"
+    return [Table(headings, rows, ("mean", *means, f"{scores['pixels']:,}"), title)]
+
+
+def notes(scores):
+    """What is to be said beside the tables, line by line."""
+    lines = [f"pixel accuracy {scores['pixel_accuracy']:.3f}"]
+    if "mean_hd95" in scores:
+        missed = sum(row["surface_missed"] for row in scores["classes"].values())
+        images = sum(row["surface_images"] for row in scores["classes"].values())
+        lines.append(
+            f"distances in pixels; in {missed} of {images} cases the class was only in the truth "
+            "or only predicted, which counts as the image diagonal"
+        )
+    if "calibration_error" in scores:
+        lines.append(f"calibration error {scores['calibration_error']:.3f}")
+    return lines

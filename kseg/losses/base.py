@@ -3,13 +3,12 @@
 Each loss is a pure function first (built from `kseg.losses.pixels`) and a thin class second.
 """
 
-import math
 import numbers
 
 import keras
 from keras import ops
 
-from kseg.base.arguments import check_choice
+from kseg.base.arguments import choice, number, refused
 from kseg.losses.pixels import REDUCE, plain_weights
 from kseg.ops.labels import void_ids
 
@@ -19,7 +18,7 @@ class Loss(keras.losses.Loss):
 
     Example:
 
-    >>> DiceLoss() + 0.5 * CrossEntropyLoss()
+    >>> kseg.DiceLoss() + 0.5 * kseg.CrossEntropyLoss()
     <WeightedSum 1 * DiceLoss + 0.5 * CrossEntropyLoss>
     """
 
@@ -64,7 +63,7 @@ class SegmentationLoss(Loss):
 
     def __init__(self, name, *, reduce, ignore_class, class_weight, **options):
         super().__init__(name=name)
-        check_choice("reduce", reduce, REDUCE)
+        choice("reduce", reduce, REDUCE)
         ids = void_ids(ignore_class)
         self.options = {
             **options,
@@ -106,23 +105,23 @@ class WeightedSum(Loss):
 
     Example:
 
-    >>> loss = WeightedSum([DiceLoss(), CrossEntropyLoss()], [1.0, 0.5])
+    >>> loss = WeightedSum([kseg.DiceLoss(), kseg.CrossEntropyLoss()], [1.0, 0.5])
     >>> float(loss(np.array([[0, 1]]), np.array([[[9.0, -9.0], [-9.0, 9.0]]]))) < 1e-3
     True
     """
 
     def __init__(self, losses, weights=None, name="weighted_sum"):
         super().__init__(name=name)
-        weights = [1.0] * len(losses) if weights is None else [float(w) for w in weights]
-        if not losses or len(losses) != len(weights) or not all(map(math.isfinite, weights)):
-            raise ValueError(
-                "WeightedSum needs at least one loss and a finite weight for each, received "
-                f"{len(losses)} losses and weights={weights}."
-            )
+        weights = [1.0] * len(losses) if weights is None else list(weights)
+        if not losses:
+            raise refused("losses", losses, "at least one Keras loss")
+        if len(losses) != len(weights):
+            raise refused("weights", weights, f"a finite weight for each of {len(losses)} losses")
         self.losses, self.weights = [], []
         for loss, weight in zip(losses, weights, strict=True):
             if not isinstance(loss, keras.losses.Loss):
-                raise TypeError(f"WeightedSum adds Keras losses, received {loss!r}.")
+                raise refused("losses", losses, "Keras losses", error=TypeError)
+            weight = float(number("weights", weight))
             parts = (
                 (loss.losses, loss.weights) if isinstance(loss, WeightedSum) else ([loss], [1.0])
             )

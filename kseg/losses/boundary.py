@@ -8,7 +8,7 @@ import math
 import keras
 from keras import ops
 
-from kseg.base.arguments import check_range
+from kseg.base.arguments import number
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import harden, mean_of_pixels, prepare, probabilities, scored_classes
 
@@ -160,7 +160,8 @@ class BoundaryLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=DiceLoss() + 0.01 * BoundaryLoss(max_distance=20))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.DiceLoss() + 0.01 * kseg.BoundaryLoss(max_distance=20))
     """
 
     function = staticmethod(boundary)
@@ -187,4 +188,4 @@ class BoundaryLoss(SegmentationLoss):
 
 def _check_max_distance(max_distance):
     if max_distance is not None:
-        check_range("max_distance", max_distance, at_least=1)
+        number("max_distance", max_distance, at_least=1)

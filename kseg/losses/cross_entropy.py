@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kseg.base.arguments import check_range
+from kseg.base.arguments import number
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
 
@@ -61,7 +61,7 @@ def cross_entropy(
     >>> round(float(cross_entropy(y_true, y_pred)), 4)  # ln 2; the last pixel is void
     0.6931
     """
-    _check(label_smoothing, ohem)
+    _check_options(label_smoothing, ohem)
     target, scores, weight, invalid = prepare(
         y_true, y_pred, sample_weight, ignore_class=ignore_class
     )
@@ -94,7 +94,8 @@ class CrossEntropyLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=CrossEntropyLoss(class_weight={1: 5.0}))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.CrossEntropyLoss(class_weight={1: 5.0}))
     """
 
     function = staticmethod(cross_entropy)
@@ -109,7 +110,7 @@ class CrossEntropyLoss(SegmentationLoss):
         ohem=None,
         name="cross_entropy",
     ):
-        _check(label_smoothing, ohem)
+        _check_options(label_smoothing, ohem)
         super().__init__(
             name,
             from_logits=from_logits,
@@ -150,8 +151,7 @@ def _count(where):
     return ops.sum(ops.cast(where, "int32"), axis=-1, keepdims=True)
 
 
-def _check(label_smoothing, ohem):
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1), received {label_smoothing}.")
+def _check_options(label_smoothing, ohem):
+    number("label_smoothing", label_smoothing, at_least=0, below=1)
     if ohem is not None:
-        check_range("ohem", ohem, above=0, at_most=1)
+        number("ohem", ohem, above=0, at_most=1)

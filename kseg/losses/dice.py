@@ -96,7 +96,8 @@ class DiceLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=DiceLoss() + 0.5 * CrossEntropyLoss())
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.DiceLoss() + 0.5 * kseg.CrossEntropyLoss())
     """
 
     function = staticmethod(dice)

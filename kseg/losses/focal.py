@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kseg.base.arguments import check_range
+from kseg.base.arguments import number, share
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
 
@@ -94,7 +94,8 @@ class FocalLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=DiceLoss() + 0.5 * FocalLoss())
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.DiceLoss() + 0.5 * kseg.FocalLoss())
     """
 
     function = staticmethod(focal)
@@ -122,6 +123,6 @@ class FocalLoss(SegmentationLoss):
 
 
 def _check_focal(gamma, alpha):
-    check_range("gamma", gamma, at_least=0)
+    number("gamma", gamma, at_least=0)
     if alpha is not None:
-        check_range("alpha", alpha, at_least=0, at_most=1)
+        share("alpha", alpha)

@@ -88,7 +88,8 @@ class JaccardLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=CrossEntropyLoss() + JaccardLoss())
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.CrossEntropyLoss() + kseg.JaccardLoss())
     """
 
     function = staticmethod(jaccard)

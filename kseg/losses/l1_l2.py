@@ -96,7 +96,8 @@ class L1Loss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=L1Loss())
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.L1Loss())
     """
 
     function = staticmethod(l1)
@@ -130,7 +131,8 @@ class L2Loss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=CrossEntropyLoss() + L2Loss())
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.CrossEntropyLoss() + kseg.L2Loss())
     """
 
     function = staticmethod(l2)

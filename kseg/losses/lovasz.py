@@ -7,7 +7,7 @@ N pixels of a unit.
 import keras
 from keras import ops
 
-from kseg.base.arguments import check_choice
+from kseg.base.arguments import choice, refused
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import (
     ABSENT,
@@ -77,17 +77,15 @@ def lovasz(
     >>> round(float(lovasz(y_true, np.array([[[1.0], [0.0], [1.0]]]), from_logits=False)), 4)
     0.6667
     """
-    check_choice("absent", absent, ABSENT)
-    check_choice("reduce", reduce, REDUCE)
+    choice("absent", absent, ABSENT)
+    choice("reduce", reduce, REDUCE)
     _check_hinge(hinge, from_logits)
     target, scores, weight, invalid = prepare(
         y_true, y_pred, sample_weight, ignore_class=ignore_class
     )
     channels = scores.shape[-1]
     if hinge and channels != 1:
-        raise ValueError(
-            f"hinge=True is for one output channel, but y_pred has {channels}: leave hinge out."
-        )
+        raise refused("hinge", hinge, f"False where y_pred has {channels} channels, and not one")
     target, weigh = scored_classes(harden(target), channels, class_weight, ignore_class)
     if hinge:
         errors = ops.relu(1 - scores * (2 * target - 1))
@@ -128,7 +126,8 @@ class LovaszLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=CrossEntropyLoss() + LovaszLoss(reduce="image"))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.CrossEntropyLoss() + kseg.LovaszLoss(reduce="image"))
     """
 
     function = staticmethod(lovasz)
@@ -143,7 +142,7 @@ class LovaszLoss(SegmentationLoss):
         reduce="batch",
         name="lovasz",
     ):
-        check_choice("absent", absent, ABSENT)
+        choice("absent", absent, ABSENT)
         _check_hinge(hinge, from_logits)
         super().__init__(
             name,
@@ -185,4 +184,4 @@ def _jaccard_steps(inside, outside):
 
 def _check_hinge(hinge, from_logits):
     if hinge and not from_logits:
-        raise ValueError("hinge=True needs logits; it cannot go with from_logits=False.")
+        raise refused("hinge", hinge, "False where from_logits=False", "The hinge is of logits.")

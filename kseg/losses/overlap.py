@@ -5,7 +5,7 @@ Axes: B batch, ... pixels, C classes scored (1 where there is one channel), U un
 
 from keras import ops
 
-from kseg.base.arguments import check_choice, check_range
+from kseg.base.arguments import choice, number
 from kseg.losses.pixels import (
     ABSENT,
     mean_of_classes,
@@ -74,8 +74,8 @@ def overlap(
 
 def check_overlap(*, absent, smooth, alpha=0.5, beta=0.5, gamma=1.0):
     """Raises ValueError on an option outside its range."""
-    check_choice("absent", absent, ABSENT)
-    check_range("smooth", smooth, above=0)
-    check_range("alpha", alpha, at_least=0)
-    check_range("beta", beta, at_least=0)
-    check_range("gamma", gamma, above=0)
+    choice("absent", absent, ABSENT)
+    number("smooth", smooth, above=0)
+    number("alpha", alpha, at_least=0)
+    number("beta", beta, at_least=0)
+    number("gamma", gamma, above=0)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kseg.base.arguments import check_choice
+from kseg.base.arguments import choice, refused
 from kseg.ops.labels import (
     num_classes_of,
     one_hot,
@@ -26,8 +26,6 @@ from kseg.ops.labels import (
 )
 
 REDUCE = ("batch", "image")
-
-
 ABSENT = ("ignore", "penalize")
 
 
@@ -113,7 +111,7 @@ def sum_pixels(x, reduce):
     Raises:
         ValueError: `reduce` is neither.
     """
-    check_choice("reduce", reduce, REDUCE)
+    choice("reduce", reduce, REDUCE)
     for _ in range(len(x.shape) - 2):
         x = ops.sum(x, axis=-2)
     return ops.sum(x, axis=0, keepdims=True) if reduce == "batch" else x
@@ -179,14 +177,15 @@ def class_weights(class_weight, num_classes):
     class_weight = plain_weights(class_weight)
     if isinstance(class_weight, list):
         if len(class_weight) != num_classes:
-            raise ValueError(
-                f"class_weight has {len(class_weight)} weights for {num_classes} classes; give "
-                "one each, or a dict {class id: weight}."
+            raise refused(
+                "class_weight",
+                class_weight,
+                f"{num_classes} weights, one a class, or a dict {{class id: weight}}",
             )
         class_weight = dict(enumerate(class_weight))
     for id_, weight in (class_weight or {}).items():
         if not 0 <= id_ < num_classes:
-            raise ValueError(f"class_weight names class {id_}; expected 0..{num_classes - 1}.")
+            raise refused("class_weight", class_weight, f"class ids 0..{num_classes - 1}")
         weights[id_] = weight
     return weights
 
@@ -225,7 +224,5 @@ def plain_weights(class_weight):
     else:
         values = plain = [float(weight) for weight in class_weight]
     if not all(0 <= weight < math.inf for weight in values):
-        raise ValueError(
-            f"class_weight must hold finite numbers >= 0, received class_weight={class_weight}."
-        )
+        raise refused("class_weight", class_weight, "finite numbers >= 0")
     return plain

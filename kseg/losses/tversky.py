@@ -144,7 +144,8 @@ class TverskyLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=TverskyLoss(alpha=0.2, beta=0.8))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.TverskyLoss(alpha=0.2, beta=0.8))
     """
 
     function = staticmethod(tversky)
@@ -197,7 +198,8 @@ class FocalTverskyLoss(SegmentationLoss):
 
     Example:
 
-    >>> model.compile("adam", loss=FocalTverskyLoss(gamma=0.75))
+    >>> model = kseg.build_unet(num_classes=3, width=2, compile=False)
+    >>> model.compile("adam", loss=kseg.FocalTverskyLoss(gamma=0.75))
     """
 
     function = staticmethod(focal_tversky)

@@ -36,8 +36,12 @@ def average_precision(truth, detections, category_ids):
 
     Example:
 
-    >>> scores = average_precision(annotations, json.load(open("detections.json")), [1, 2, 3])
-    >>> scores["mask"]["ap50"]
+    >>> runs = {"size": [10, 10], "counts": "0d3"}  # a mask of the whole photo
+    >>> place = {"image_id": 7, "category_id": 1, "bbox": [0, 0, 10, 10], "segmentation": runs}
+    >>> truth, detection = {**place, "area": 100, "iscrowd": 0}, {**place, "score": 0.9}
+    >>> scores = average_precision([truth], [detection], [1])
+    >>> round(scores["mask"]["ap50"], 6)
+    1.0
 
     Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and `cocoeval.py`
     of pycocotools.

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kseg.base.arguments import integer, refused
 from kseg.ops import labels as labels_
 
 # Counts are two int32 words, value = low + high * BASE: JAX has no int64 unless asked, and float32
@@ -67,10 +68,12 @@ class CountingMetric(keras.metrics.Metric):
         """
         if int(ops.convert_to_numpy(self.invalid)):
             size = labels_.num_classes_of(self.num_classes)
-            raise ValueError(
-                f"{self.name} met ids that are neither classes (0..{size - 1}) nor void "
-                f"(ignore_class={self.ignore_class}), or predictions that it cannot read. "
-                "Evaluate with run_eagerly=True to have them named."
+            raise refused(
+                self.name,
+                float("nan"),
+                f"ids of classes, 0..{size - 1}, or void, ignore_class={self.ignore_class}, and "
+                "predictions that can be read",
+                "Evaluate with run_eagerly=True to have those named that are not.",
             )
         low, high = (ops.convert_to_numpy(word).astype("int64") for word in (self.low, self.high))
         return low + high * BASE
@@ -127,9 +130,8 @@ class ClassMetric(CountingMetric):
         size = class_count(num_classes)
         names = tuple(str(name) for name in class_names or range(size))
         if len(set(names)) != size:
-            raise ValueError(
-                f"class_names must hold {size} different names for num_classes={num_classes}, "
-                f"received {names}."
+            raise refused(
+                "class_names", names, f"{size} different names for num_classes={num_classes}"
             )
         chosen = _chosen(classes, names, labels_.void_ids(ignore_class))
         super().__init__(
@@ -174,10 +176,10 @@ class ClassMetric(CountingMetric):
         wrong = counted & ((predicted < 0) | (predicted >= size))
         invalid = labels_.refuse(
             wrong,
-            lambda: (
-                "y_pred holds "
-                f"{np.unique(labels_.concrete(predicted)[labels_.concrete(wrong)])[:10].tolist()}, "
-                f"which are not classes (0..{size - 1})."
+            lambda: refused(
+                "ids in y_pred",
+                np.unique(labels_.concrete(predicted)[labels_.concrete(wrong)])[:10].tolist(),
+                f"classes, 0..{size - 1}",
             ),
         )
         counted = counted & ops.logical_not(wrong)
@@ -228,18 +230,19 @@ class ClassMetric(CountingMetric):
         has_axis = len(shape) >= 2 and shape[-1] == self.num_classes
         if is_ids and has_axis and self.num_classes > 1:
             if shape == true_shape:
-                raise ValueError(
-                    f"y_true and y_pred are both {shape}, and integers: class ids, or one-hot? Add "
-                    "a last axis of 1 to ids; cast a one-hot y_pred to float."
+                raise refused(
+                    "y_pred.shape",
+                    shape,
+                    "another shape of integers than that of y_true, or floats",
+                    "They may be class ids or one-hot: add a last axis of 1 to ids, or cast a "
+                    "one-hot y_pred to float.",
                 )
             is_ids = len(shape) < len(true_shape)
         if not is_ids:
             if not has_axis:
-                hint = " For a binary problem use num_classes=1." if shape[-1:] == (1,) else ""
-                raise ValueError(
-                    f"y_pred has shape {shape}; expected scores (B, ..., {self.num_classes}), or "
-                    f"integer class ids.{hint}"
-                )
+                binary = "For a binary problem use num_classes=1." if shape[-1:] == (1,) else ""
+                expected = f"scores (B, ..., {self.num_classes}), or integer class ids"
+                raise refused("y_pred.shape", shape, expected, binary)
             if self.num_classes > 1:
                 return ops.argmax(y_pred, axis=-1)
             return ops.cast(y_pred[..., 0] > (0.0 if self.from_logits else 0.5), "int32")
@@ -281,9 +284,7 @@ def divide(above, below):
 
 def class_count(num_classes):
     """Number of classes that a metric tells apart: 2 for a binary problem, whose argument is 1."""
-    if not isinstance(num_classes, (int, np.integer)) or num_classes < 1:
-        raise ValueError(f"num_classes must be an int >= 1, received {num_classes!r}.")
-    return labels_.num_classes_of(num_classes)
+    return labels_.num_classes_of(integer("num_classes", num_classes))
 
 
 def _chosen(classes, names, void):
@@ -295,12 +296,11 @@ def _chosen(classes, names, void):
     for given, class_id in zip(several, ids, strict=True):
         is_id = isinstance(class_id, (int, np.integer)) and not isinstance(class_id, bool)
         if not is_id or not 0 <= class_id < len(names) or class_id in void:
-            raise ValueError(
-                f"classes names {given!r}: expected names of {names} or ids of them, that are not "
-                f"in ignore_class={void}."
+            raise refused(
+                "classes", given, f"names of {names} or their ids, not of ignore_class={void}"
             )
     if not ids or len(set(ids)) != len(ids):
-        raise ValueError(f"classes must name one class or several, each once: {classes!r}.")
+        raise refused("classes", classes, "one class or several, each once")
     return tuple(int(class_id) for class_id in ids)
 
 

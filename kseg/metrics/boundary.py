@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kseg.base.arguments import number, refused
 from kseg.metrics import contours
 from kseg.metrics.base import ClassMetric, class_count
 from kseg.metrics.confusion import RATIOS
@@ -35,7 +36,7 @@ class BoundaryMetric(ClassMetric):
             dtype=dtype,
         )
 
-    def sets(self, true, found, ids, xp):
+    def sets(self, true, predicted, ids, xp):
         """The `rows` maps of sets to count, from the class sets of truth and prediction.
 
         `ids` is a label map (B, H, W), for its size; `xp` is `keras.ops` or NumPy.
@@ -44,12 +45,10 @@ class BoundaryMetric(ClassMetric):
 
     def count(self, truth, predicted, counted, xp=ops):
         if len(truth.shape) != 3:
-            raise ValueError(
-                f"{self.name} needs images: labels (B, H, W), received {tuple(truth.shape)}."
-            )
+            raise refused("y_true.shape", tuple(truth.shape), f"images for {self.name}, (B, H, W)")
         size = self.low.shape[1]
-        true, found = (contours.class_sets(ids, counted, size, xp) for ids in (truth, predicted))
-        sets = xp.stack(self.sets(true, found, truth, xp))  # (rows, B, H, W, K)
+        both = (contours.class_sets(ids, counted, size, xp) for ids in (truth, predicted))
+        sets = xp.stack(self.sets(*both, truth, xp))  # (rows, B, H, W, K)
         counts = contours.count_members(sets, size, xp)
         return ops.cast(counts, "int32")
 
@@ -138,10 +137,10 @@ class BoundaryIoU(BoundaryMetric):
             dtype=dtype,
         )
 
-    def sets(self, true, found, ids, xp):
+    def sets(self, true, predicted, ids, xp):
         distance = contours.pixels(self.distance, ids, "round", at_least=1)
-        true, found = (contours.inner_bands(sets, distance, xp) for sets in (true, found))
-        return xp.bitwise_and(true, found), true, found
+        true, predicted = (contours.inner_bands(sets, distance, xp) for sets in (true, predicted))
+        return xp.bitwise_and(true, predicted), true, predicted
 
     def ratio(self, counts):
         return RATIOS["iou"](counts[0], counts[1], counts[2])
@@ -220,29 +219,28 @@ class BoundaryF1(BoundaryMetric):
             dtype=dtype,
         )
 
-    def sets(self, true, found, ids, xp):
+    def sets(self, true, predicted, ids, xp):
         tolerance = contours.pixels(self.tolerance, ids, "ceil")
-        lines = xp.concatenate([contours.contours(sets, xp) for sets in (true, found)], axis=-1)
-        true, found = xp.split(lines, 2, axis=-1)
-        near_true, near_found = xp.split(contours.grow_by_disk(lines, tolerance, xp), 2, axis=-1)
-        return true, xp.bitwise_and(true, near_found), found, xp.bitwise_and(found, near_true)
+        lines = xp.concatenate([contours.contours(sets, xp) for sets in (true, predicted)], axis=-1)
+        true, predicted = xp.split(lines, 2, axis=-1)
+        grown = contours.grow_by_disk(lines, tolerance, xp)
+        near_true, near_predicted = xp.split(grown, 2, axis=-1)
+        true_matched = xp.bitwise_and(true, near_predicted)
+        return true, true_matched, predicted, xp.bitwise_and(predicted, near_true)
 
     def ratio(self, counts):
-        true, true_matched, found, found_matched = (counts[row] for row in range(self.rows))
+        true, true_matched, predicted, predicted_matched = (counts[row] for row in range(self.rows))
         # 2 P R / (P + R) with both fractions brought to one denominator. Without a match that
         # would be 0 / 0; with one, the sum below is the larger of the two.
-        below = found_matched * true + true_matched * found
-        return 2 * found_matched * true_matched, ops.maximum(below, true + found)
+        below = predicted_matched * true + true_matched * predicted
+        return 2 * predicted_matched * true_matched, ops.maximum(below, true + predicted)
 
     def get_config(self):
         return {**super().get_config(), "tolerance": self.tolerance}
 
 
 def _distance(name, value):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not value > 0 or (value >= 1 and value != int(value)):
-        raise ValueError(
-            f"{name} must be a whole number of pixels >= 1, or below 1 a share of the image "
-            f"diagonal; received {name}={value!r}."
-        )
+    """A distance in pixels: a whole number of them, or below 1 a share of the image's diagonal."""
+    if number(name, value, above=0) >= 1 and value != int(value):
+        raise refused(name, value, "whole pixels, or below 1 a share of the image's diagonal")
     return value

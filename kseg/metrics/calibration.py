@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kseg.base.arguments import integer, refused
 from kseg.metrics.base import CountingMetric, class_count, count_pairs, divide
 from kseg.ops import labels as labels_
 from kseg.ops.decisions import top_class
@@ -12,11 +13,7 @@ from kseg.ops.decisions import top_class
 # float32 itself has near 1. Its sum over pixels would overflow int32 at 128 pixels, so what is
 # counted is how often each value of each of its three bytes comes, and of its correctness (0 or 1).
 UNIT = 2**24 - 1
-
-
 BYTE = 256
-
-
 PARTS = ("low byte", "middle byte", "high byte", "correct")
 
 
@@ -64,9 +61,7 @@ class ExpectedCalibrationError(CountingMetric):
         name="calibration_error",
         dtype=None,
     ):
-        if not isinstance(bins, (int, np.integer)) or isinstance(bins, bool) or bins < 1:
-            raise ValueError(f"bins must be an int >= 1, received bins={bins!r}.")
-        self.bins = int(bins)
+        self.bins = integer("bins", bins)
         super().__init__(
             (len(PARTS), self.bins, BYTE),
             num_classes=num_classes,
@@ -94,13 +89,13 @@ class ExpectedCalibrationError(CountingMetric):
         y_pred = ops.convert_to_tensor(y_pred)
         shape = labels_.static_shape(y_pred)
         if len(shape) < 2 or shape[-1] != self.num_classes:
-            raise ValueError(
-                f"y_pred has shape {shape}; expected scores (B, ..., {self.num_classes})."
-            )
+            raise refused("y_pred.shape", shape, f"scores (B, ..., {self.num_classes})")
         if not keras.backend.is_float_dtype(y_pred.dtype):
-            raise ValueError(
-                f"y_pred has dtype {keras.backend.standardize_dtype(y_pred.dtype)}: class ids say "
-                "nothing of confidence. Pass logits or probabilities."
+            raise refused(
+                "y_pred.dtype",
+                keras.backend.standardize_dtype(y_pred.dtype),
+                "logits or probabilities, floats",
+                "Class ids say nothing of confidence.",
             )
         labels = labels_.read_labels(y_true, shape, self.ignore_class)
         counted = labels_.pixel_weights(sample_weight, labels) != 0
@@ -156,10 +151,10 @@ class ExpectedCalibrationError(CountingMetric):
         wrong = counted & ((confidence < 0) | (confidence > 1 + 1e-3))  # a sum may round past 1
         refused = labels_.refuse(
             wrong,
-            lambda: (
-                "y_pred holds a confidence of "
-                f"{labels_.concrete(confidence)[labels_.concrete(wrong)][0]:g}, which is no "
-                f"probability (from_logits={self.from_logits})."
+            lambda: refused(
+                "confidence in y_pred",
+                float(labels_.concrete(confidence)[labels_.concrete(wrong)][0]),
+                f"a probability, as from_logits={self.from_logits}",
             ),
         )
         counted = counted & ops.logical_not(wrong)

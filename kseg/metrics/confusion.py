@@ -8,6 +8,7 @@ metrics in `iou.py` stand on. The formulas exist once, as `RATIOS`, for both.
 import numpy as np
 from keras import ops
 
+from kseg.base.arguments import refused
 from kseg.metrics.base import ClassMetric, class_count, count_pairs, divide
 from kseg.ops import labels as labels_
 
@@ -44,15 +45,17 @@ def confusion_matrix(y_true, y_pred, num_classes, ignore_class=255):
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape:
-        raise ValueError(f"y_true has shape {y_true.shape} but y_pred {y_pred.shape}.")
+        raise refused("y_pred.shape", y_pred.shape, f"that of y_true, {y_true.shape}")
     valid = ~np.isin(y_true, labels_.void_ids(ignore_class))
     pairs = {"y_true": y_true[valid], "y_pred": y_pred[valid]}
     for name, ids in pairs.items():
         wrong = np.unique(ids[~np.isin(ids, np.arange(num_classes))])
         if wrong.size:
-            raise ValueError(
-                f"{name} holds {wrong[:10].tolist()}, which are not classes "
-                f"(0..{num_classes - 1}); void ids belong in ignore_class={ignore_class!r}."
+            raise refused(
+                f"ids in {name}",
+                wrong[:10].tolist(),
+                f"classes, 0..{num_classes - 1}",
+                f"Void ids belong in ignore_class={ignore_class!r}.",
             )
     cells = pairs["y_true"].astype("int64") * num_classes + pairs["y_pred"].astype("int64")
     counts = np.bincount(cells, minlength=num_classes**2)
@@ -84,7 +87,7 @@ def scores(confusion, ignore_class=None):
     """
     confusion = np.asarray(confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
-        raise ValueError(f"confusion must be square, received shape {confusion.shape}.")
+        raise refused("confusion.shape", confusion.shape, "a square matrix, (C, C)")
     tp, truth, predicted = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
     scored = ~np.isin(np.arange(len(confusion)), labels_.void_ids(ignore_class))
 

@@ -83,12 +83,12 @@ def contours(sets, xp=ops):
     neighbours is of that class, but not both: one pixel wide, as in the DAVIS benchmark. Neither
     the image border nor a border against void is a contour.
     """
-    found = xp.zeros_like(sets)
+    lines = xp.zeros_like(sets)
     for down, right in ((0, 1), (1, 0), (1, 1)):
         other = _shift(_shift(sets, -down, 1, xp), -right, 2, xp)
         both = _not_empty(sets, xp) & _not_empty(other, xp)
-        found = xp.bitwise_or(found, xp.where(both, xp.bitwise_xor(sets, other), 0))
-    return found
+        lines = xp.bitwise_or(lines, xp.where(both, xp.bitwise_xor(sets, other), 0))
+    return lines
 
 
 def grow_by_disk(sets, radius, xp=ops):

@@ -1,7 +1,7 @@
 """Panoptic quality: how well the objects of a photo are told apart and outlined.
 
 Kirillov et al., "Panoptic Segmentation", CVPR 2019, https://arxiv.org/abs/1801.00868. Axes: H and W
-the photo, T its true segments, N those found, C classes.
+the photo, T its true segments, N the predicted ones, C classes.
 """
 
 import numpy as np
@@ -49,8 +49,8 @@ class PanopticQuality:
     Example:
 
     >>> quality, classes = PanopticQuality(2), [1]
-    >>> truth, found = np.array([[0, 0, 0, -1]]), np.array([[0, 0, -1, -1]])
-    >>> quality.update(truth, classes, found, classes)  # one photo; as often as there are photos
+    >>> truth, predicted = np.array([[0, 0, 0, -1]]), np.array([[0, 0, -1, -1]])
+    >>> quality.update(truth, classes, predicted, classes)  # a photo; as often as there are any
     >>> quality.result()["pq"]
     array([       nan, 0.66666667])
     """
@@ -59,43 +59,43 @@ class PanopticQuality:
         self.iou = np.zeros(num_classes)
         self.counts = {name: np.zeros(num_classes, np.int64) for name in ("tp", "fp", "fn")}
 
-    def update(self, truth, truth_classes, found, found_classes, *, crowd=None, void=None):
+    def update(self, truth, truth_classes, predicted, predicted_classes, *, crowd=None, void=None):
         """Adds a photo.
 
         Args:
-            truth, found: Integer `(H, W)`, the position of each pixel's segment; -1 for none.
-            truth_classes, found_classes: Class ids `(T,)` and `(N,)`. Segments without a pixel
+            truth, predicted: Integer `(H, W)`, the position of each pixel's segment; -1 for none.
+            truth_classes, predicted_classes: Class ids `(T,)` and `(N,)`. Segments without a pixel
                 count for nothing.
             crowd: bool `(T,)`, true for a region of many objects. Default: none is.
             void: bool `(H, W)`, where nothing is known. Default: nowhere.
         """
-        truth_classes, found_classes = (
-            np.asarray(classes, np.int64) for classes in (truth_classes, found_classes)
+        truth_classes, predicted_classes = (
+            np.asarray(classes, np.int64) for classes in (truth_classes, predicted_classes)
         )
         crowd = np.zeros(len(truth_classes), bool) if crowd is None else np.asarray(crowd, bool)
         void = np.zeros(np.shape(truth), bool) if void is None else np.asarray(void, bool)
 
         # pixels of each pair of segments: rows are -1 (none), the true ones, void
-        shape = len(truth_classes) + 2, len(found_classes) + 1
+        shape = len(truth_classes) + 2, len(predicted_classes) + 1
         row = np.where(void, shape[0] - 1, np.asarray(truth) + 1)
         pairs = np.bincount(
-            np.ravel(row * shape[1] + np.asarray(found) + 1), minlength=shape[0] * shape[1]
+            np.ravel(row * shape[1] + np.asarray(predicted) + 1), minlength=shape[0] * shape[1]
         ).reshape(shape)
         shared = pairs[1:-1, 1:]  # (T, N)
-        true_area, found_area, in_void = pairs[1:-1].sum(1), pairs[:, 1:].sum(0), pairs[-1, 1:]
-        union = true_area[:, None] + (found_area - in_void) - shared
+        true_area, predicted_area, in_void = pairs[1:-1].sum(1), pairs[:, 1:].sum(0), pairs[-1, 1:]
+        union = true_area[:, None] + (predicted_area - in_void) - shared
         iou = divide(shared, union)  # NaN for two without a pixel
-        same = truth_classes[:, None] == found_classes
+        same = truth_classes[:, None] == predicted_classes
         match = (iou > 0.5) & same & ~crowd[:, None]
 
         excused = in_void + (shared * (same & crowd[:, None])).sum(0)
-        wrong = ~match.any(0) & (found_area > 0) & (excused <= 0.5 * found_area)
+        wrong = ~match.any(0) & (predicted_area > 0) & (excused <= 0.5 * predicted_area)
         missed = ~match.any(1) & (true_area > 0) & ~crowd
         true, _ = np.nonzero(match)
         np.add.at(self.iou, truth_classes[true], iou[match])
         for name, classes in (
             ("tp", truth_classes[true]),
-            ("fp", found_classes[wrong]),
+            ("fp", predicted_classes[wrong]),
             ("fn", truth_classes[missed]),
         ):
             np.add.at(self.counts[name], classes, 1)

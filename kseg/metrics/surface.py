@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kseg.base.arguments import refused
 from kseg.metrics.base import divide
 from kseg.ops import labels as labels_
 
@@ -48,25 +49,26 @@ def surface_distances(y_true, y_pred, num_classes, ignore_class=255, spacing=Non
 
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape or y_true.ndim != 2:
-        raise ValueError(
-            f"y_true has shape {y_true.shape} and y_pred {y_pred.shape}: expected one image's "
-            "class ids, (H, W), in both."
+        raise refused(
+            "shapes of y_true and y_pred",
+            (y_true.shape, y_pred.shape),
+            "one image's class ids, (H, W), in both",
         )
     unit = np.ones(2) if spacing is None else np.broadcast_to(np.asarray(spacing, "float64"), 2)
     if not (unit > 0).all():
-        raise ValueError(f"spacing must be > 0, received spacing={spacing!r}.")
+        raise refused("spacing", spacing, "one number > 0, or (height, width) of a pixel")
     void = np.isin(y_true, labels_.void_ids(ignore_class))
     diagonal = float(np.hypot(*(unit * y_true.shape)))
 
     hd95, asd = np.full(num_classes, np.nan), np.full(num_classes, np.nan)
     missed = np.zeros(num_classes, bool)
     for c in range(num_classes):
-        true, found = (np.argwhere(_surface(ids == c, void)) * unit for ids in (y_true, y_pred))
-        if len(true) and len(found):
-            there, back = cKDTree(true).query(found)[0], cKDTree(found).query(true)[0]
+        true, predicted = (np.argwhere(_surface(ids == c, void)) * unit for ids in (y_true, y_pred))
+        if len(true) and len(predicted):
+            there, back = cKDTree(true).query(predicted)[0], cKDTree(predicted).query(true)[0]
             hd95[c] = max(np.percentile(there, 95), np.percentile(back, 95))
             asd[c] = np.concatenate([there, back]).mean()
-        elif len(true) or len(found):
+        elif len(true) or len(predicted):
             hd95[c], asd[c], missed[c] = diagonal, diagonal, True
     return {"hd95": hd95, "asd": asd, "missed": missed}
 
@@ -96,11 +98,11 @@ class SurfaceDistances:
 
     def update(self, y_true, y_pred):
         """Adds one image: class ids (H, W) of truth and prediction."""
-        found = surface_distances(y_true, y_pred, *self.options)
+        distances = surface_distances(y_true, y_pred, *self.options)
         for name, total in self.sums.items():
-            total += np.nan_to_num(found[name])
-        self.images += ~np.isnan(found["hd95"])
-        self.missed += found["missed"]
+            total += np.nan_to_num(distances[name])
+        self.images += ~np.isnan(distances["hd95"])
+        self.missed += distances["missed"]
 
     def result(self):
         """dict of arrays (C,).

@@ -1,31 +1,116 @@
-"""Blocks that two or more models use: normalised convolutions, padding to the stride, the head.
+"""Blocks that two or more networks use: normalised convolutions and the heads of class logits.
 
 Axes: B batch, H and W rows and columns of the photo, C channels.
 """
 
 import keras
 
-from kseg.models.arguments import OUTPUT_STRIDES, check_deepest, check_output_stride
 from kseg.models.convolutions import DepthwiseConv2D, PointwiseConv2D
-from kseg.models.encoders import encode
-from kseg.models.layers import BATCH_NORM, CropLike, Enlarge, PadToStride, ResizeLike
+from kseg.models.layers import BATCH_NORM, CropLike, Enlarge, ResizeLike
+
+
+def conv_norm_relu(
+    x,
+    filters,
+    kernel,
+    *,
+    strides=1,
+    padding="same",
+    dilation=1,
+    norm=BATCH_NORM,
+    activation=keras.layers.ReLU,
+    initializer="he_normal",
+    name=None,
+    names=None,
+):
+    """Convolution, batch norm, ReLU: the one block that every network here is made of.
+
+    Args:
+        x: `(B, H, W, C)`.
+        filters: Channels of the result.
+        kernel: Its side.
+        strides, padding, dilation: As of `keras.layers.Conv2D`.
+        norm: Arguments of the batch norm; None for none, and a bias in its place.
+        activation: Function of a `name` to a layer; None for none.
+        initializer: Of the kernel.
+        name: Prefix of the layers' names: `NAME_conv`, `NAME_norm`, `NAME_relu`.
+        names: The three names, in place of `name`.
+
+    Returns:
+        `(B, H / strides, W / strides, filters)`.
+    """
+    conv, *after = names or layer_names(name)
+    layer = PointwiseConv2D if kernel == 1 else keras.layers.Conv2D
+    x = layer(
+        filters,
+        kernel,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation,
+        use_bias=norm is None,
+        kernel_initializer=initializer,
+        name=conv,
+    )(x)
+    return norm_relu(x, norm, activation, *after)
+
+
+def depthwise_norm_relu(
+    x,
+    kernel,
+    *,
+    strides=1,
+    dilation=1,
+    norm=BATCH_NORM,
+    activation=keras.layers.ReLU,
+    initializer="glorot_uniform",
+    name=None,
+    names=None,
+):
+    """As `conv_norm_relu`, each channel convolved by itself: `(B, H, W, C)` keeps its C."""
+    conv, *after = names or layer_names(name)
+    x = DepthwiseConv2D(
+        kernel,
+        strides=strides,
+        padding="same",
+        dilation_rate=dilation,
+        use_bias=norm is None,
+        depthwise_initializer=initializer,
+        name=conv,
+    )(x)
+    return norm_relu(x, norm, activation, *after)
+
+
+def norm_relu(x, norm, activation, norm_name, activation_name):
+    """What follows a convolution; see `conv_norm_relu`."""
+    if norm is not None:
+        x = keras.layers.BatchNormalization(**norm, name=norm_name)(x)
+    return x if activation is None else activation(name=activation_name)(x)
+
+
+def layer_names(name, number=""):
+    """Names of a block's three layers.
+
+    >>> layer_names("down1", 2)
+    ('down1_conv2', 'down1_norm2', 'down1_relu2')
+    """
+    return tuple(f"{name}_{part}{number}" for part in ("conv", "norm", "relu"))
 
 
 def convolutions(x, filters, *, count=2, batch_norm=True, name):
     """`count` times 3x3 convolution, batch norm, ReLU; keeps H and W."""
-    for i in range(1, count + 1):
-        x = keras.layers.Conv2D(
-            filters,
-            3,
-            padding="same",
-            use_bias=not batch_norm,
-            kernel_initializer="he_normal",
-            name=f"{name}_conv{i}",
-        )(x)
-        if batch_norm:
-            x = keras.layers.BatchNormalization(**BATCH_NORM, name=f"{name}_norm{i}")(x)
-        x = keras.layers.ReLU(name=f"{name}_relu{i}")(x)
+    for number in range(1, count + 1):
+        norm = BATCH_NORM if batch_norm else None
+        x = conv_norm_relu(x, filters, 3, norm=norm, names=layer_names(name, number))
     return x  # (B, H, W, filters)
+
+
+def separable_conv_norm_relu(x, filters, kernel, *, dilation=1, name):
+    """Depthwise convolution, batch norm, ReLU, then 1x1 convolution, batch norm, ReLU."""
+    # each filter sees one channel: 9 values in and out, not the 9 * C of "he_normal"
+    initializer = keras.initializers.VarianceScaling(2.0, mode="fan_out")
+    depthwise = f"{name}_depthwise"
+    x = depthwise_norm_relu(x, kernel, dilation=dilation, initializer=initializer, name=depthwise)
+    return conv_norm_relu(x, filters, 1, name=name)  # (B, H, W, filters)
 
 
 def logits_head(x, num_classes, stride, like):
@@ -39,39 +124,6 @@ def logits_head(x, num_classes, stride, like):
     return CropLike(dtype="float32", name="logits")([x, like])  # (B, H, W, num_classes)
 
 
-def separable_conv_norm_relu(x, filters, kernel, *, dilation=1, name):
-    """Depthwise convolution, batch norm, ReLU, then 1x1 convolution, batch norm, ReLU."""
-    x = DepthwiseConv2D(
-        kernel,
-        padding="same",
-        dilation_rate=dilation,
-        use_bias=False,
-        # each filter sees one channel: 9 values in and out, not the 9 * C of "he_normal"
-        depthwise_initializer=keras.initializers.VarianceScaling(2.0, mode="fan_out"),
-        name=f"{name}_depthwise_conv",
-    )(x)
-    x = keras.layers.BatchNormalization(**BATCH_NORM, name=f"{name}_depthwise_norm")(x)
-    x = keras.layers.ReLU(name=f"{name}_depthwise_relu")(x)
-    return conv_norm_relu(x, filters, 1, name=name)  # (B, H, W, filters)
-
-
-def deepest_feature(image, encoder, weights, freeze, output_stride):
-    """The encoder's feature at `output_stride`, and the image it was given.
-
-    torchvision's networks round every size up, so they take any; others want multiples of 32.
-
-    Returns:
-        `(B, ceil(H' / output_stride), ceil(W' / output_stride), C)` and `(B, H', W', C)`.
-    """
-    check_output_stride(output_stride, OUTPUT_STRIDES)
-    padded = image
-    if not (isinstance(encoder, str) and encoder.startswith("torchvision:")):
-        padded = PadToStride(32, dtype="float32", name="pad")(image)
-    features = encode(padded, encoder, weights=weights, freeze=freeze, output_stride=output_stride)
-    check_deepest(features, encoder, output_stride)
-    return features[output_stride], padded
-
-
 def resized_logits(x, num_classes, padded, image):
     """1x1 convolution to class logits, resized to `padded` and cut back to `image`; float32."""
     x = PointwiseConv2D(num_classes, 1, dtype="float32", name="head")(x)
@@ -79,19 +131,3 @@ def resized_logits(x, num_classes, padded, image):
         return ResizeLike(dtype="float32", name="logits")([x, image])  # (B, H, W, num_classes)
     x = ResizeLike(dtype="float32", name="resize")([x, padded])  # (B, H', W', num_classes)
     return CropLike(dtype="float32", name="logits")([x, image])  # (B, H, W, num_classes)
-
-
-def conv_norm_relu(x, filters, kernel, *, dilation=1, name):
-    """Convolution that keeps H and W, batch norm, ReLU."""
-    layer = PointwiseConv2D if kernel == 1 else keras.layers.Conv2D
-    x = layer(
-        filters,
-        kernel,
-        padding="same",
-        dilation_rate=dilation,
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
-    x = keras.layers.BatchNormalization(**BATCH_NORM, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x)  # (B, H, W, filters)

@@ -33,12 +33,14 @@ class Contract:
         num_classes: How many classes it tells apart; 2 of a binary model.
         channels: Of the images that it takes.
         score: Key of the number of `kseg.evaluate` by which the best model of a training is kept.
+        outputs: Classes as its builder counts them: 1 of a binary model, else `num_classes`.
     """
 
     task: str
     num_classes: int
     channels: int
     score: str
+    outputs: int
 
 
 def contract(model):
@@ -47,14 +49,13 @@ def contract(model):
     Example:
 
     >>> contract(kseg.build_unet(num_classes=21, width=4))
-    Contract(task='semantic', num_classes=21, channels=3, score='mean_iou')
+    Contract(task='semantic', num_classes=21, channels=3, score='mean_iou', outputs=21)
     """
     task = getattr(model, "task", SEMANTIC)
     if task != SEMANTIC:
-        return Contract(task, model.num_classes, model.channels, model.score)
-    # one logit is the second class of two
-    num_classes, channels = model.outputs[0].shape[-1], model.inputs[0].shape[-1]
-    return Contract(SEMANTIC, max(2, num_classes), channels, "mean_iou")
+        return Contract(task, model.num_classes, model.channels, model.score, model.num_classes)
+    outputs, channels = model.outputs[0].shape[-1], model.inputs[0].shape[-1]
+    return Contract(SEMANTIC, max(2, outputs), channels, "mean_iou", outputs)
 
 
 def task_of(whose):
@@ -121,7 +122,7 @@ def check_source(model, source):
             f"source={source.name!r} is of task {source.task!r}, and the model {model.name!r} of "
             f"{own.task!r}: open the source with instances={own.task != SEMANTIC}."
         )
-    if source.num_classes != own.num_classes:
+    if source.num_classes not in (own.num_classes, own.outputs):  # one class is binary too
         names = ", ".join(source.class_names[:5]) + (", ..." if source.num_classes > 5 else "")
         raise ValueError(
             f"The model has {own.num_classes} classes but {source.name!r} has "
@@ -134,10 +135,3 @@ def names_and_colors(model):
     """Names and colours of a model's classes, where nobody has said any."""
     count = contract(model).num_classes
     return tuple(map(str, range(count))), default_colors(count)
-
-
-def is_instance(model):  # until every caller has moved to `part`
-    return task_of(model) == "instance"
-
-
-check_classes = check_source

@@ -31,27 +31,21 @@ unless another is given, where the paper's best is a modified Xception.
 
 import keras
 
-from kseg.models.arguments import check_arguments, check_deepest, check_output_stride, check_width
+from kseg.base.arguments import choice, integer, refused
+from kseg.models.arguments import check_arguments, check_deepest, check_strides
 from kseg.models.blocks import (
     conv_norm_relu,
-    deepest_feature,
     logits_head,
     resized_logits,
     separable_conv_norm_relu,
 )
 from kseg.models.defaults import compile_semantic
-from kseg.models.encoders import encode
+from kseg.models.encoders import deepest_feature, encode
 from kseg.models.layers import Enlarge, PadToStride, ResizeLike
 
 RATES_V3 = (12, 24, 36)  # torchvision's at every output stride; the paper's at 8
-
-
 RATES_V3PLUS = {16: (6, 12, 18), 8: (12, 24, 36)}  # by output stride: doubled as the stride halves
-
-
 LOW_LEVEL_WIDTH = 48  # V3+, table 1
-
-
 DROPOUT = 0.5
 
 
@@ -100,7 +94,7 @@ def build_deeplabv3(
     """
     shape = check_arguments(num_classes, input_shape)
     rates = _check_rates(rates)
-    check_width(width)
+    integer("width", width)
     image = keras.Input(shape, name="image")
     x, padded = deepest_feature(image, encoder, weights, freeze, output_stride)
     x = atrous_pyramid(x, width, rates)
@@ -159,18 +153,14 @@ def build_deeplabv3plus(
     (1, 97, 131, 21)
     """
     shape = check_arguments(num_classes, input_shape)
-    check_output_stride(output_stride, tuple(RATES_V3PLUS))
+    choice("output_stride", output_stride, tuple(RATES_V3PLUS))
     rates = RATES_V3PLUS[output_stride] if rates is None else _check_rates(rates)
-    check_width(width)
+    integer("width", width)
     image = keras.Input(shape, name="image")
     x = PadToStride(32, dtype="float32", name="pad")(image)
     features = encode(x, encoder, weights=weights, freeze=freeze, output_stride=output_stride)
-    check_deepest(features, encoder, output_stride)
-    if 4 not in features:
-        raise ValueError(
-            f"encoder={encoder!r}: the decoder needs features at stride 4, but they are at strides "
-            f"{list(features)}. Use build_deeplabv3, which takes the deepest alone."
-        )
+    check_deepest(encoder, features, output_stride)
+    check_strides(encoder, features, [4], "Use build_deeplabv3, which takes the deepest alone.")
     block = separable_conv_norm_relu if separable else conv_norm_relu
     x = atrous_pyramid(features[output_stride], width, rates, block=block)
     x = Enlarge(output_stride // 4, name="decoder_enlarge")(x)  # (B, H/4, W/4, width)
@@ -202,10 +192,8 @@ def atrous_pyramid(x, width, rates, *, block=conv_norm_relu):
 
 
 def _check_rates(rates):
-    if (
-        not isinstance(rates, (tuple, list))
-        or len(rates) != 3
-        or not all(isinstance(rate, int) and rate >= 1 for rate in rates)
-    ):
-        raise ValueError(f"rates={rates!r}: expected three integers >= 1, for example {RATES_V3}.")
-    return tuple(rates)
+    try:
+        first, second, third = (integer("rates", rate) for rate in rates)
+    except (TypeError, ValueError):
+        raise refused("rates", rates, f"three integers >= 1, for example {RATES_V3}") from None
+    return first, second, third

@@ -6,11 +6,7 @@ from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
 
 LEARNING_RATE = 1e-3  # AdamW's own default; safe for a U-Net from a random start
-
-
 WEIGHT_DECAY = 1e-4
-
-
 INSTANCE_LEARNING_RATE = 2e-4
 
 

@@ -1,8 +1,10 @@
-"""Layers that only the instance models use."""
+"""Layers that Keras has not: padding and cropping, resizing, normalising, fixed enlargement."""
 
 import keras
 import numpy as np
 from keras import ops
+
+from kseg.base.arguments import choice
 
 # Keras' own default of 0.99 needs thousands of steps before evaluation sees settled statistics;
 # 0.9 with epsilon 1e-5 are the values of the PyTorch recipes that results are compared with.
@@ -288,9 +290,8 @@ class DepthwiseConv2DTranspose(keras.layers.Layer):
 
     def __init__(self, factor, *, padding="same", learned=True, **kwargs):
         super().__init__(**kwargs)
-        if padding not in ("same", "valid"):
-            raise ValueError(f"padding={padding!r}: expected 'same' or 'valid'.")
-        self.factor, self.padding, self.learned = factor, padding, learned
+        self.factor, self.learned = factor, learned
+        self.padding = choice("padding", padding, ("same", "valid"))
 
     def build(self, input_shape):
         size = 2 * self.factor
@@ -338,7 +339,7 @@ def _bilinear(shape, dtype=None):
 
 @keras.saving.register_keras_serializable(package="kseg")
 class PadWithZeros(PadToStride):
-    """`kseg.models.blocks.PadToStride` with zeros in place of the mirrored image.
+    """`PadToStride` with zeros in place of the mirrored image.
 
     A batch of images of several sizes is padded anyway, and torchvision's networks know zeros.
     """

@@ -1,9 +1,10 @@
-"""TODO"""
+"""Models in `.keras` files, which open on every backend and appear whole or not at all."""
 
 import json
 import zipfile
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.base.atomic import replacing
 
 
@@ -46,11 +47,12 @@ def load_model(path, compile=True):
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{str(path)!r} does not exist: expected a .keras file.")
+        raise refused("path", str(path), "an existing .keras file", error=FileNotFoundError)
     try:
         return keras.saving.load_model(path, compile=compile)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{str(path)!r} cannot be loaded as a Keras model ({error}).") from error
+        remedy = f"It cannot be loaded: {error}"
+        raise refused("path", str(path), "a Keras model", remedy) from error
 
 
 def _forget_backend(path):

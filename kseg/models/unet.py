@@ -21,6 +21,7 @@ pixels take the place of up-convolutions, which learned more slowly from pretrai
 
 import keras
 
+from kseg.base.arguments import choice, integer, refused
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import convolutions, logits_head
 from kseg.models.convolutions import UpConv2D
@@ -79,8 +80,7 @@ def build_unet(
     (1, 97, 131, 21)
     """
     shape = check_arguments(num_classes, input_shape)
-    if logits_stride not in (1, 2, 4):
-        raise ValueError(f"logits_stride={logits_stride!r}: expected 1, 2 or 4.")
+    choice("logits_stride", logits_stride, (1, 2, 4))
     if encoder is None:
         _check_paper_arguments(width, depth, weights, freeze)
     image = keras.Input(shape, name="image")
@@ -152,13 +152,20 @@ def expanding_path(features, widths, last_stride, *, up, batch_norm):
 
 
 def _check_paper_arguments(width, depth, weights, freeze):
-    for argument, value in (("width", width), ("depth", depth)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{argument}={value!r}: expected an integer >= 1.")
+    integer("width", width)
+    integer("depth", depth)
     if weights is not None:
-        raise ValueError(
-            f"weights={weights!r} needs an encoder, for example encoder='resnet50'. "
-            "For weights of a whole U-Net use model.load_weights(path)."
+        raise refused(
+            "weights",
+            weights,
+            "None without an encoder",
+            "Give one, for example encoder='resnet50'; for weights of a whole U-Net use "
+            "model.load_weights(path).",
         )
     if freeze:
-        raise ValueError("freeze=True needs an encoder, for example encoder='efficientnet_lite0'.")
+        raise refused(
+            "freeze",
+            freeze,
+            "False without an encoder",
+            "Give one, for example encoder='efficientnet_lite0'.",
+        )

@@ -23,8 +23,8 @@ def cell_anchors(sizes, ratios=RATIOS):
 
     Example:
 
-    >>> cell_anchors([32])
-    [[-23, -11, 23, 11], [-16, -16, 16, 16], [-11, -23, 11, 23]]
+    >>> cell_anchors([32]).tolist()
+    [[-23.0, -11.0, 23.0, 11.0], [-16.0, -16.0, 16.0, 16.0], [-11.0, -23.0, 11.0, 23.0]]
     """
     stretch = np.sqrt(np.asarray(ratios, "float32"))
     sizes = np.asarray(sizes, "float32")

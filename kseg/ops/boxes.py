@@ -17,8 +17,8 @@ def area(boxes):
 
     Example:
 
-    >>> area(keras.ops.array([[1.0, 2.0, 4.0, 6.0]]))
-    [12.]
+    >>> ops.convert_to_numpy(area(ops.array([[1.0, 2.0, 4.0, 6.0]])))
+    array([12.], dtype=float32)
     """
     sides = ops.maximum(boxes[..., 2:] - boxes[..., :2], 0)
     return sides[..., 0] * sides[..., 1]
@@ -38,8 +38,9 @@ def overlaps(boxes, others, *, crowd=None):
 
     Example:
 
-    >>> overlaps(ops.array([[0.0, 0, 2, 2]]), ops.array([[1.0, 0, 3, 2], [0.0, 0, 2, 2]]))
-    [[0.333, 1.0]]
+    >>> boxes, others = ops.array([[0.0, 0, 2, 2]]), ops.array([[1.0, 0, 3, 2], [0.0, 0, 2, 2]])
+    >>> ops.convert_to_numpy(overlaps(boxes, others)).round(3)
+    array([[0.333, 1.   ]], dtype=float32)
     """
     x1, y1, x2, y2 = (boxes[..., :, None, i] for i in range(4))  # (..., N, 1)
     u1, v1, u2, v2 = (others[..., None, :, i] for i in range(4))  # (..., 1, M)

@@ -40,7 +40,7 @@ def top_class(scores, from_logits=True):
         score = scores[..., 0]
         predicted = winners(scores if from_logits else scores - 0.5)
         probability = ops.sigmoid(score) if from_logits else score
-        return predicted, ops.where(predicted == 1, probability, 1.0 - probability)
+        return predicted, ops.where(ops.equal(predicted, 1), probability, 1.0 - probability)
     probabilities = ops.softmax(scores, axis=-1) if from_logits else scores
     # the winner of the scores, as everywhere: two logits may round to one probability
     return winners(scores), ops.max(probabilities, axis=-1)

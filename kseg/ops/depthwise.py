@@ -35,7 +35,8 @@ def depthwise_conv(x, kernel, stride=1, padding="same", dilation=1):
 
     Example:
 
-    >>> depthwise_conv(ops.ones((1, 4, 4, 2)), ops.ones((3, 3, 2, 1)))[0, :, :, 0]
+    >>> y = depthwise_conv(ops.ones((1, 4, 4, 2)), ops.ones((3, 3, 2, 1)))
+    >>> ops.convert_to_numpy(y)[0, :, :, 0]
     array([[4., 6., 6., 4.],
            [6., 9., 9., 6.],
            [6., 9., 9., 6.],

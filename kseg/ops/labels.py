@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from kseg.base.arguments import refused
+
 # One-hot and soft labels sum to 1 over the classes, give or take bfloat16 rounding; void to 0.
 SUM_TOLERANCE = 0.01
 
@@ -55,10 +57,7 @@ def void_ids(ignore_class):
         return ()
     values = np.asarray(ignore_class)
     if values.ndim > 1 or (values.size and values.dtype.kind not in "iu"):
-        raise ValueError(
-            "ignore_class must be an int, a sequence of ints or None, "
-            f"received ignore_class={ignore_class!r}."
-        )
+        raise refused("ignore_class", ignore_class, "an integer, a sequence of integers, or None")
     return tuple(int(value) for value in values.reshape(-1))
 
 
@@ -119,27 +118,29 @@ def read_labels(y_true, pred_shape, ignore_class=255):
     valid = is_class & ops.logical_not(is_void)
     wrong = ops.logical_not(is_class | is_void)  # NaN compares false, so it ends here
 
-    def message():
-        found = np.unique(concrete(y_true)[concrete(wrong)])[:10]
-        hint = ""
+    def error():
+        unknown = np.unique(concrete(y_true)[concrete(wrong)])[:10]
+        remedy = "Name void ids in ignore_class=, or correct the labels."
         if channels == 1:
-            hint = " One output channel is binary; give the model a channel per class for more."
-        return (
-            f"y_true holds {[float(v) if v % 1 else int(v) for v in found]}, which are neither "
-            f"classes (0..{num_classes - 1}) nor void (ignore_class={ignore_class!r}).{hint} "
-            "Name void ids in ignore_class=, or correct the labels."
+            more = "One output channel is binary; give the model a channel per class for more."
+            remedy = f"{more} {remedy}"
+        return refused(
+            "ids in y_true",
+            [float(v) if v % 1 else int(v) for v in unknown],
+            f"classes, 0..{num_classes - 1}, or void, ignore_class={ignore_class!r}",
+            remedy,
         )
 
-    invalid = refuse(wrong, message)
+    invalid = refuse(wrong, error)
     ids = ops.cast(ops.where(valid, y_true, 0.0), "int32")
     return Labels(ids, valid, invalid, None)
 
 
-def refuse(wrong, message):
-    """Raises ValueError(message()) where `wrong` is known to hold anywhere; returns any(wrong)."""
+def refuse(wrong, error):
+    """Raises error() where `wrong` is known to hold anywhere; returns any(wrong)."""
     any_wrong = ops.any(wrong)
     if concrete(any_wrong):
-        raise ValueError(message())
+        raise error()
     return any_wrong
 
 
@@ -173,10 +174,8 @@ def pixel_weights(sample_weight, labels):
     shape, pixels = static_shape(weight), static_shape(valid)
     given = shape[:-1] if len(shape) == len(pixels) + 1 and shape[-1] == 1 else shape
     if not (_agree(given, pixels) or _agree(given, pixels[:1])):
-        raise ValueError(
-            f"sample_weight has shape {shape} but the labels {pixels}: expected one weight per "
-            f"image {pixels[:1]} or one per pixel {pixels} or {(*pixels, 1)}."
-        )
+        expected = f"a weight per image, {pixels[:1]}, or per pixel, {pixels} or {(*pixels, 1)}"
+        raise refused("sample_weight.shape", shape, expected)
     ones = (1,) * (len(pixels) - len(given))
     weight = ops.reshape(weight, tuple(ops.shape(weight))[: len(given)] + ones)
     # where, not a product: a weight at a void pixel does not matter, not even NaN.
@@ -192,10 +191,11 @@ def _read_soft(y_true, num_classes, void):
     )
     invalid = refuse(
         off,
-        lambda: (
-            f"y_true has a class axis of {num_classes}, so its channels must be >= 0 and sum to 1 "
-            f"at each pixel (0 where void); one sums to {concrete(total)[concrete(off)][0]:g}. "
-            "Pass class ids (B, ...) or one-hot; a colour picture or a 0/255 mask is neither."
+        lambda: refused(
+            f"sum of the {num_classes} channels of y_true at a pixel",
+            float(concrete(total)[concrete(off)][0]),
+            "channels >= 0 that sum to 1, or to 0 where void",
+            "Pass class ids (B, ...) or one-hot; a colour picture or a 0/255 mask is neither.",
         ),
     )
     ignored = [value for value in void if 0 <= value < num_classes]
@@ -209,9 +209,7 @@ def _has_class_axis(shape, pred_shape):
     """True for (B, ..., C), False for ids; ValueError for anything else."""
     *pixels, channels = pred_shape
     if channels is None:
-        raise ValueError(
-            f"y_pred has shape {pred_shape}; its last axis, the classes, must be known."
-        )
+        raise refused("y_pred.shape", pred_shape, "a known number of classes, its last axis")
     if len(pred_shape) >= 2:
         if len(shape) == len(pixels) and _agree(shape, pixels):
             return False
@@ -220,7 +218,7 @@ def _has_class_axis(shape, pred_shape):
                 return False
             if shape[-1] == channels:
                 return True
-    raise ValueError(_shape_message(shape, pred_shape))
+    raise _shape_error(shape, pred_shape)
 
 
 def _agree(shape, other):
@@ -229,7 +227,7 @@ def _agree(shape, other):
     )
 
 
-def _shape_message(shape, pred_shape):
+def _shape_error(shape, pred_shape):
     *pixels, channels = pred_shape
     if len(pred_shape) < 2:
         remedy = "y_pred needs a batch and a class axis."
@@ -244,4 +242,5 @@ def _shape_message(shape, pred_shape):
         remedy = "Check the batch, pixel and class axes of both."
     forms = [tuple(pixels), (*pixels, 1)] + ([tuple(pred_shape)] if channels != 1 else [])
     expected = " or ".join(str(form) for form in forms)
-    return f"y_true has shape {shape} but y_pred {tuple(pred_shape)}: expected {expected}. {remedy}"
+    expected = f"{expected}, as y_pred.shape={tuple(pred_shape)}"
+    return refused("y_true.shape", shape, expected, remedy)

@@ -26,9 +26,10 @@ def crop_masks(masks, boxes, owner, size):
 
     Example:
 
-    >>> masks = ops.zeros((1, 1, 8, 8)) + ops.reshape(ops.arange(8) < 4, (1, 1, 1, 8))
-    >>> crop_masks(masks, ops.array([[[0.0, 0, 8, 8]]]), ops.array([[0]]), 2)
-    [[[[0.875, 0], [0.875, 0]]]]
+    >>> masks = ops.broadcast_to(ops.arange(8) < 4, (1, 1, 8, 8))  # the left half
+    >>> crops = crop_masks(masks, ops.array([[[0.0, 0, 8, 8]]]), ops.array([[0]]), 2)
+    >>> ops.convert_to_numpy(crops).tolist()
+    [[[[0.875, 0.0], [0.875, 0.0]]]]
     """
     boxes = ops.stop_gradient(ops.cast(boxes, "float32"))
     height, width = ops.shape(masks)[2:]

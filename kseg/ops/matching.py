@@ -7,7 +7,6 @@ from keras import ops
 
 NEGATIVE, IGNORED = -1, -2
 
-
 # An anchor that lies at least this much in a crowd region is no background.
 CROWD_OVERLAP = 0.5
 
@@ -30,9 +29,9 @@ def match(overlaps, valid, *, positive, negative, keep_best=False, crowd=None):
     Returns:
         int32 `(..., A)`: place of the object, or `NEGATIVE` or `IGNORED`.
     """
-    found = ops.where(valid[..., None, :], overlaps, -1.0)
-    best = ops.max(found, axis=-1)  # (..., A)
-    place = ops.cast(ops.argmax(found, axis=-1), "int32")
+    usable = ops.where(valid[..., None, :], overlaps, -1.0)
+    best = ops.max(usable, axis=-1)  # (..., A)
+    place = ops.cast(ops.argmax(usable, axis=-1), "int32")
     result = ops.where(best >= positive, place, IGNORED)
     if crowd is not None:
         inside = ops.max(ops.where(crowd[..., None, :], overlaps, 0.0), axis=-1) >= CROWD_OVERLAP
@@ -41,8 +40,8 @@ def match(overlaps, valid, *, positive, negative, keep_best=False, crowd=None):
         background = NEGATIVE
     result = ops.where(best < negative, background, result)
     if keep_best:
-        highest = ops.max(found, axis=-2, keepdims=True)  # (..., 1, M)
-        ties = (found == highest) & (highest > 0) & valid[..., None, :]
+        highest = ops.max(usable, axis=-2, keepdims=True)  # (..., 1, M)
+        ties = (usable == highest) & (highest > 0) & valid[..., None, :]
         result = ops.where(ops.any(ties, axis=-1), place, result)
     return result
 

@@ -17,8 +17,6 @@ from keras import ops
 from kseg.ops.boxes import overlaps
 
 NOTHING = -1e30  # score of what is no candidate; finite, because XLA's sorting dislikes infinities
-
-
 BLOCK = 256  # boxes taken at a time; fewer save time, and cost it where each block is compiled
 
 
@@ -42,8 +40,8 @@ def nms(boxes, scores, threshold, count, *, valid=None, classes=None):
 
     >>> boxes = ops.array([[[0.0, 0, 10, 10], [1.0, 0, 11, 10], [20.0, 0, 30, 10]]])
     >>> index, kept = nms(boxes, ops.array([[0.6, 0.9, 0.3]]), 0.5, 3)
-    >>> index, kept
-    [[1, 2, 0]], [[True, True, False]]
+    >>> ops.convert_to_numpy(index).tolist(), ops.convert_to_numpy(kept).tolist()
+    ([[1, 2, 0]], [[True, True, False]])
     """
     boxes, scores = (ops.stop_gradient(ops.cast(x, "float32")) for x in (boxes, scores))
     if valid is not None:
@@ -75,10 +73,10 @@ def _blocks(boxes, scores, threshold, count, classes=None):
         classes = ops.take_along_axis(classes, order, axis=1)
 
     def clashes(some, others):  # bool (G, len(some), len(others))
-        found = overlaps(boxes[:, some], boxes[:, others]) > threshold
+        clash = overlaps(boxes[:, some], boxes[:, others]) > threshold
         if classes is not None:
-            found = found & (classes[:, some, None] == classes[:, None, others])
-        return found
+            clash = clash & (classes[:, some, None] == classes[:, None, others])
+        return clash
 
     kept = []
     for start in range(0, total, BLOCK):
@@ -134,7 +132,7 @@ def _sequential(boxes, scores, threshold, count, classes=None):
 
     def take(step, left, index, kept):
         best = ops.cast(ops.argmax(left, axis=1), "int32")[:, None]  # (G, 1)
-        found = ops.take_along_axis(left, best, axis=1) > NOTHING
+        any_left = ops.take_along_axis(left, best, axis=1) > NOTHING
         box = ops.take_along_axis(boxes, best[..., None], axis=1)  # (G, 1, 4)
         struck = overlaps(box, boxes)[:, 0] > threshold  # (G, N)
         if classes is not None:
@@ -145,7 +143,7 @@ def _sequential(boxes, scores, threshold, count, classes=None):
             step + 1,
             ops.where(struck, NOTHING, left),
             ops.where(here, best, index),
-            ops.where(here, found, kept),
+            ops.where(here, any_left, kept),
         )
 
     start = (

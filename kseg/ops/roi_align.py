@@ -23,8 +23,6 @@ from kseg.base.platform import is_jax_on_cpu
 from kseg.ops.boxes import area
 
 TAPS = 4  # that the gradient holds at a time: all 16 would be 400 MB for 512 regions of 7x7x256
-
-
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4  # Lin et al. 2017 (arXiv:1612.03144), equation 1
 
 
@@ -44,7 +42,7 @@ def roi_align(features, boxes, size, *, strides, ratio=2):
     Example:
 
     >>> features = [ops.ones((1, 64, 64, 8)), ops.ones((1, 32, 32, 8))]
-    >>> roi_align(features, ops.array([[[0.0, 0, 50, 80]]]), 7, strides=(4, 8)).shape
+    >>> tuple(roi_align(features, ops.array([[[0.0, 0, 50, 80]]]), 7, strides=(4, 8)).shape)
     (1, 1, 7, 7, 8)
     """
     boxes = ops.stop_gradient(ops.cast(boxes, "float32"))
@@ -148,8 +146,9 @@ def weighted_rows(table, index, weight):
     Example:
 
     >>> table = ops.array([[1.0, 2.0], [10.0, 20.0]])
-    >>> weighted_rows(table, ops.array([[0, 1], [1, 1]]), ops.array([[1.0, 0.5], [0.0, 2.0]]))
-    [[6., 12.], [20., 40.]]
+    >>> index, weight = ops.array([[0, 1], [1, 1]]), ops.array([[1.0, 0.5], [0.0, 2.0]])
+    >>> ops.convert_to_numpy(weighted_rows(table, index, weight)).tolist()
+    [[6.0, 12.0], [20.0, 40.0]]
     """
     weight = ops.stop_gradient(weight)
     if keras.backend.backend() == "torch":

@@ -1,9 +1,9 @@
-"""Drawing, nothing else: what a label or an object looks like on its photo, grids, curves.
+"""Drawing, nothing else: what a label or an object looks like on its photo, grids, charts.
 
 image.py      class ids as colours, over photos, errors; saved as PNG
-instance.py   objects with boxes and captions
+semantic.py   labels on their photo; instance.py objects: a module a task, with the same names
 grid.py       pictures in rows and columns, legends
-chart.py      the curve of a run
+chart.py      the curve of a training, bars (matplotlib)
 """
 
 from kseg.base.lazy import lazy
@@ -13,7 +13,6 @@ _NAMES = {
     "colorize": "kseg.pictures.image",
     "curve": "kseg.pictures.chart",
     "errors": "kseg.pictures.image",
-    "found_objects": "kseg.pictures.instance",
     "objects": "kseg.pictures.instance",
     "overlay": "kseg.pictures.image",
     "save": "kseg.pictures.image",

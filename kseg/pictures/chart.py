@@ -1,56 +1,132 @@
-"""TODO"""
+"""Charts: the curve of a training, and bars of how often a value comes. Drawn by matplotlib.
 
-from PIL import Image, ImageDraw, ImageFont
+It draws on canvases of its own (no pyplot, no window) and in its default style, whatever a user's
+own settings are, so that equal numbers give equal files.
+"""
 
-from kseg.base.colors import GRID, INK, PAPER
+import io
+
+import numpy as np
+
+from kseg.base.colors import GRID, INK
 from kseg.pictures.image import save
 
-LINES = ((38, 110, 200), (220, 110, 20), (50, 150, 80))
+LINES = ((38, 110, 200), (220, 110, 20))  # RGB of a chart's lines, in order
+DPI = 100
+ABBREVIATIONS = {"ap": "AP", "iou": "IoU", "pq": "PQ", "val": "validation"}
 
 
-def curve(history, path, size=(900, 420)):
-    """Writes a PNG of the loss (left) and the mean IoU (right) by epoch.
+def curve(history, path, size=(900, 420), *, score="mean_iou"):
+    """Writes a PNG of the loss (left) and the score (right) by epoch.
 
     Args:
         history: Rows of a run's `history.csv`, as `Run.history()` gives them.
         path: The PNG file.
         size: `(width, height)` in pixels.
+        score: Column of a number from 0 to 1, drawn with that of the validation, `val_` + its name.
     """
-    picture = Image.new("RGB", size, PAPER)
-    half = size[0] // 2
-    for left, names, top in ((0, ["loss"], None), (half, ["mean_iou", "val_mean_iou"], 1.0)):
-        chart(picture, (left + 50, 40, left + half - 20, size[1] - 45), history, names, top)
-    save(picture, path)
+    with _style():
+        figure = _figure(size)
+        left, right = figure.subplots(1, 2)
+        _lines(left, history, ["loss"])
+        _lines(right, history, [score, f"val_{score}"])
+        right.set_ylim(0, 1)
+        figure.canvas.draw()
+        save(np.asarray(figure.canvas.buffer_rgba())[:, :, :3], path)
 
 
-def chart(picture, box, history, names, top):
-    """Lines of `names` over the epoch, with the axis from 0 to `top` (None: the largest value)."""
-    draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(13)
-    x0, y0, x1, y1 = box
-    values = [row[name] for row in history for name in names if name in row]
-    top = top or max(values, default=1.0) or 1.0
-    last = max((row["epoch"] for row in history), default=1)
-    for tick in range(5):
-        y = y1 - (y1 - y0) * tick / 4
-        draw.line((x0, y, x1, y), GRID)
-        draw.text((x0 - 6, y), f"{top * tick / 4:.2f}", INK, font, anchor="rm")
-    for epoch in {1, round((1 + last) / 2), last}:
-        x = x0 + (x1 - x0) * (epoch - 1) / max(1, last - 1)
-        draw.text((x, y1 + 12), f"{epoch:.0f}", INK, font, anchor="mm")
-    draw.text(((x0 + x1) / 2, y1 + 30), "epoch", INK, font, anchor="mm")
-    for position, (name, color) in enumerate(zip(names, LINES)):
-        points = [
-            (
-                x0 + (x1 - x0) * (row["epoch"] - 1) / max(1, last - 1),
-                y1 - (y1 - y0) * min(row[name] / top, 1.0),
-            )
-            for row in history
-            if name in row
-        ]
-        if len(points) > 1:
-            draw.line(points, color, width=3, joint="curve")
-        for x, y in points:
-            draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=color)
-        label = name.replace("val_", "validation ").replace("mean_iou", "mean IoU")
-        draw.text((x0 + 150 * position, y0 - 20), label, color, ImageFont.load_default(15))
+def histogram(values, counts, label, size=(620, 200), bins=10):
+    """How often values come, as bars with their numbers on them.
+
+    Args:
+        values: Numbers `(N,)`.
+        counts: How often each comes, `(N,)`.
+        label: What they are, for the axis.
+        size: `(width, height)` in pixels.
+        bins: Bars, of equal width from the smallest value to the largest.
+
+    Returns:
+        An `<svg>` element as text, to be put into a page.
+
+    Example:
+
+    >>> histogram([100, 200], [7, 3], "side in pixels").startswith("<svg")
+    True
+    """
+    with _style():
+        figure = _figure(size)
+        axes = figure.subplots()
+        _, edges, bars = axes.hist(values, bins, weights=counts, rwidth=0.95, color=_rgb(LINES[0]))
+        axes.bar_label(bars, fmt="{:,.0f}")
+        axes.margins(y=0.15)  # room for the numbers
+        axes.set_xticks(edges, [f"{edge:,.0f}" for edge in edges])
+        axes.set_xlabel(label)
+        axes.yaxis.set_visible(False)  # the numbers stand on the bars
+        axes.spines.left.set_visible(False)
+        stream = io.StringIO()
+        # no metadata: a date would make each file another
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(stream, format="svg", metadata=nothing)
+    svg = stream.getvalue()
+    return svg[svg.index("<svg") :].strip()  # without the head of an XML file
+
+
+def _lines(axes, history, names):
+    """Draws the columns `names` over the epoch; a row without one is left out."""
+    from matplotlib.ticker import MaxNLocator
+
+    for name, color in zip(names, LINES):
+        points = [(row["epoch"], row[name]) for row in history if name in row]
+        if points:
+            axes.plot(*zip(*points), "o-", color=_rgb(color), label=_words(name), clip_on=False)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_ylim(bottom=min([0, *(row[name] for row in history for name in names if name in row)]))
+    axes.grid(axis="y")
+    if axes.lines:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names))
+
+
+def _words(name):
+    """What a column is called in a chart.
+
+    >>> _words("val_mean_iou")
+    'validation mean IoU'
+    """
+    return " ".join(ABBREVIATIONS.get(word, word) for word in name.split("_"))
+
+
+def _figure(size):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((size[0] / DPI, size[1] / DPI), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _style():
+    """A context in which matplotlib draws as it does by default, but for what stands here."""
+    from matplotlib import style  # takes half a second
+
+    own = {
+        "axes.edgecolor": _rgb(INK),
+        "axes.labelcolor": _rgb(INK),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "grid.color": _rgb(GRID),
+        "legend.frameon": False,
+        "lines.linewidth": 2.2,
+        "lines.markersize": 4.5,
+        "svg.fonttype": "none",  # text stays text
+        "svg.hashsalt": "kseg",  # equal drawings have equal ids
+        "text.color": _rgb(INK),
+        "xtick.color": _rgb(INK),
+        "ytick.color": _rgb(INK),
+    }
+    return style.context(["default", own])
+
+
+def _rgb(color):
+    """0..255, as kseg's colours are, to matplotlib's 0..1."""
+    return tuple(value / 255 for value in color)

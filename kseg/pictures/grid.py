@@ -1,4 +1,4 @@
-"""TODO"""
+"""Pictures in rows and columns under titles, and a legend of classes. All pictures are Pillow's."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -6,11 +6,21 @@ from kseg.base.colors import INK, PAPER
 
 
 def scaled(panel, width):
+    """An array, uint8 `(H, W, 3)`, as a picture of that width; its shape stays."""
     image = Image.fromarray(panel)
     return image.resize((width, max(1, round(image.height * width / image.width))))
 
 
 def grid(rows, titles, width, gap=6, header=24):
+    """One picture of many, each row as high as its highest.
+
+    Args:
+        rows: Lists of pictures, all `width` wide.
+        titles: One for each column.
+        width: Of a column in pixels.
+        gap: Pixels between pictures.
+        header: Height of the line of titles in pixels.
+    """
     heights = [max(panel.height for panel in row) for row in rows]
     size = (len(titles) * (width + gap) + gap, header + sum(heights) + gap * len(rows))
     picture = Image.new("RGB", size, PAPER)
@@ -26,6 +36,13 @@ def grid(rows, titles, width, gap=6, header=24):
 
 
 def legend(names, colors, width, row=22):
+    """Names after their colours, in as many lines as the width asks for.
+
+    Args:
+        names, colors: Of each class; RGB, 0..255.
+        width: Of the picture in pixels.
+        row: Height of a line in pixels.
+    """
     font = ImageFont.load_default(14)
     places, x, y = [], 8, 4
     for name in names:
@@ -43,6 +60,7 @@ def legend(names, colors, width, row=22):
 
 
 def stack(upper, lower):
+    """Two pictures, one above the other, as wide as the upper."""
     picture = Image.new("RGB", (upper.width, upper.height + lower.height), PAPER)
     picture.paste(upper, (0, 0))
     picture.paste(lower, (0, upper.height))

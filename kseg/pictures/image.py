@@ -1,4 +1,4 @@
-"""TODO"""
+"""Class ids as colours, over their photo, right and wrong; and how a picture becomes a file."""
 
 import numpy as np
 from PIL import Image

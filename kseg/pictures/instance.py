@@ -1,4 +1,4 @@
-"""TODO"""
+"""Objects on their photo: each in a colour of its own, with its box and a caption."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -6,6 +6,8 @@ from PIL import Image, ImageDraw, ImageFont
 from kseg.base.colors import INK, PAPER, object_colors
 from kseg.pictures.image import overlay
 
+OPTIONS = {}
+PANELS = ("photo", "truth", "prediction")
 WIDEST_CAPTION = 1.5  # times its box
 
 
@@ -70,13 +72,33 @@ def _caption(draw, text, box, color, size, font):
     draw.text((x + 2, y), text, PAPER if dark else INK, font)
 
 
-def found_objects(image, found, class_names):
-    """`objects` for what `kseg.predict` has found, with names and scores.
+def truth(source, sample):
+    """The photo of a sample with its objects and their classes: uint8 `(H, W, 3)`."""
+    names = captions(source.class_names, sample["classes"])
+    masks, boxes, crowd = (sample[key] for key in ("masks", "boxes", "crowd"))
+    return objects(sample["image"], masks, boxes, crowd=crowd, captions=names)
+
+
+def predicted(image, instances, class_names, colors, void):
+    """A photo with the objects that `kseg.predict` found, their classes and scores.
 
     Args:
         image: uint8 `(H, W, 3)`.
-        found: `kseg.instances.Instances` of that photo, with masks of its size.
+        instances: `kseg.prediction.results.Instances` of that photo, with masks of its size.
         class_names: Name of each class.
+        colors, void: Of the classes; objects have colours of their own.
     """
-    names = captions(class_names, found.classes, found.scores)
-    return objects(image, found.masks, found.boxes, captions=names)
+    names = captions(class_names, instances.classes, instances.scores)
+    return objects(image, instances.masks, instances.boxes, captions=names)
+
+
+def panels(source, sample, instances):
+    """What `PANELS` says, of a sample and the objects predicted for it."""
+    image = sample["image"]
+    names, colors, void = source.class_names, source.colors, source.void
+    return [image, truth(source, sample), predicted(image, instances, names, colors, void)]
+
+
+def legend(source, width):
+    """None: the captions name the classes."""
+    return None

@@ -1,46 +1,52 @@
-"""TODO"""
+"""Photos of one size, put together into batches."""
 
 import numpy as np
-
-HELD = 64  # photos of other sizes that wait for their batch to be full
-
-
-def same_sized(source, batch_size):
-    """Batches of photos of one size, as arrays; at most `HELD` photos wait for others like them."""
-    from kseg.data.sample import samples
-
-    waiting = {}
-
-    def taken(shape):
-        return tuple(map(np.stack, zip(*waiting.pop(shape))))
-
-    for sample in samples(source):
-        image, label = sample["image"], sample["label"]
-        alike = waiting.setdefault(image.shape, [])
-        alike.append((image, label))
-        if len(alike) == batch_size:
-            yield taken(image.shape)
-        elif sum(map(len, waiting.values())) > HELD:
-            yield taken(max(waiting, key=lambda shape: len(waiting[shape])))
-    for shape in list(waiting):
-        yield taken(shape)
-
-
-def filled(images, batch_size):
-    """An incomplete batch, on JAX filled up to 1, 2, 4, ...: it compiles for every shape anew."""
-    import keras
-
-    count = len(images)
-    if keras.backend.backend() != "jax" or count == batch_size:
-        return images
-    wanted = min(1 << (count - 1).bit_length(), batch_size)
-    return np.concatenate([images, np.repeat(images[-1:], wanted - count, axis=0)])
-
 
 # Pixels: sides are filled up to multiples of what the network needs anyway, on JAX of more, because
 # every new shape is compiled anew there, for a minute. (Zeros are convolved too, so that numbers
 # near the bottom and right edge depend a little on it.)
 BUCKET, JAX_BUCKET = 32, 128
+
+
+def alike(items, size_of, batch_size, held):
+    """Lists of `batch_size` items of one size, in the order in which they become full.
+
+    Args:
+        items: Iterable of anything.
+        size_of: Function of an item to what must be equal in a batch.
+        batch_size: Items of a batch; of a size of which there are fewer, as many as there are.
+        held: At most this many items wait for others of their size: then the size that has most
+            of them goes without.
+
+    Example:
+
+    >>> list(alike([1, 2, 11, 3, 12], lambda n: n > 9, batch_size=2, held=5))
+    [[1, 2], [11, 12], [3]]
+    """
+    waiting = {}
+    for item in items:
+        size = size_of(item)
+        waiting.setdefault(size, []).append(item)
+        if len(waiting[size]) == batch_size:
+            yield waiting.pop(size)
+        elif sum(map(len, waiting.values())) > held:
+            yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
+    yield from waiting.values()
+
+
+def filled_count(count, batch_size):
+    """The size of an incomplete batch: on JAX 1, 2, 4, ...: it compiles for every shape anew."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return count
+    return min(1 << (count - 1).bit_length(), batch_size)
+
+
+def filled(images, batch_size):
+    """An incomplete batch `(n, ...)` with its last image repeated up to `filled_count`."""
+    missing = filled_count(len(images), batch_size) - len(images)
+    return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
 
 
 def bucket():

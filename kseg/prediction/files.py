@@ -1,14 +1,27 @@
-"""TODO"""
+"""Predictions of photos, written into a folder: what was found, and an overlay of each."""
 
-import dataclasses
-import json
+from kseg.data.files import load_photo
+from kseg.models.contract import part
+from kseg.prediction.predict import predict
 
-from kseg.models.contract import is_instance
 
+def predict_files(run, photos, output, *, min_score=None):
+    """Writes what `kseg.predict` says of each photo, NAME.png or NAME.json, and NAME_overlay.png.
 
-def predict_files(run, photos, output, min_score=None):
-    """Writes NAME.png (ids), or NAME.json (objects), and NAME_overlay.png; returns their paths."""
-    from kseg.data.files import load_photo
+    Args:
+        run: The `kseg.Run` whose model predicts.
+        photos: Paths.
+        output: The folder for the results.
+        min_score: Of an instance model, as of `kseg.predict`.
+
+    Returns:
+        The paths of the results, without the overlays.
+
+    Raises:
+        ValueError: two photos have one name, a file cannot be read, or an option is not the
+            model's.
+    """
+    from kseg.pictures.image import save
 
     names = [photo.stem for photo in photos]
     repeated = {name for name in names if names.count(name) > 1}
@@ -18,59 +31,12 @@ def predict_files(run, photos, output, min_score=None):
             "other. Predict them into different folders."
         )
     model = run.load_model()
-    if is_instance(model):
-        score = 0.5 if min_score is None else min_score
-        return [
-            predict_file(model, load_photo(photo), run, output / photo.stem, score)
-            for photo in photos
-        ]
-    if min_score is not None:
-        raise ValueError(f"--min-score {min_score} goes with instance models: leave it out.")
-    return [_predict_labels(model, load_photo(photo), run, output / photo.stem) for photo in photos]
-
-
-def _predict_labels(model, image, run, path):
-    import numpy as np
-
-    from kseg.pictures.image import overlay, save
-    from kseg.prediction.predict import predict
-
-    labels = predict(model, image)
-    mask = path.with_name(f"{path.name}.png")
-    save(labels.astype(np.uint8), mask)
-    picture = overlay(image, labels, run.colors, void=run.void)
-    save(picture, path.with_name(f"{path.name}_overlay.png"))
-    return mask
-
-
-def predict_file(model, image, run, path, min_score):
-    """Writes the objects of a photo as COCO's results, and an overlay.
-
-    Args:
-        model: An instance model.
-        image: uint8 `(H, W, 3)`.
-        run: The `Run` of the model.
-        path: Without ending: the files are `path` with `.json` and `_overlay.png`.
-        min_score: As for `kseg.predict`.
-
-    Returns:
-        The path of the JSON file: a list of COCO results, whose `image_id` is the photo's name and
-        whose `category_id`, 1, 2, 3, ..., has its name beside it as `category`.
-    """
-    from kseg.base.atomic import replacing
-    from kseg.data.coco_format.results import of_mask, results
-    from kseg.pictures.image import save
-    from kseg.pictures.instance import found_objects
-    from kseg.prediction.predict import predict
-
-    found = predict(model, image, min_score=min_score)
-    runs = dataclasses.replace(found, masks=[of_mask(mask) for mask in found.masks])
-    listed = results(runs, path.name, range(1, run.num_classes + 1))
-    for each, class_id in zip(listed, found.classes):
-        each["category"] = run.class_names[class_id]
-    picture = found_objects(image, found, run.class_names)
-    save(picture, path.with_name(f"{path.name}_overlay.png"))
-    file = path.with_name(f"{path.name}.json")
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(listed, indent=1) + "\n")
-    return file
+    writing, drawing = part("kseg.prediction", model), part("kseg.pictures", model)
+    written = []
+    for photo in photos:
+        image, path = load_photo(photo), output / photo.stem
+        prediction = predict(model, image, min_score=min_score)
+        written.append(writing.write(prediction, path, run.class_names))
+        picture = drawing.predicted(image, prediction, run.class_names, run.colors, run.void)
+        save(picture, path.with_name(f"{path.name}_overlay.png"))
+    return written

@@ -1,14 +1,48 @@
-"""Photos of any size through an instance model: resized, put into batches, and back again.
+"""Photos of any size through a model that finds objects: resized, put into batches, and back again.
 
 Axes: B batch, N objects of a photo, m a mask's side in the network, H and W the photo.
 """
 
+import dataclasses
+import json
+
 import numpy as np
 
+from kseg.base.arguments import choice, integer, share
+from kseg.base.atomic import replacing
 from kseg.ops.paste import paste_masks, pasted
 from kseg.ops.resize import bilinear, resized_size
-from kseg.prediction.batching import bucket
+from kseg.prediction.batching import alike, bucket, filled_count
 from kseg.prediction.results import MASKS, Instances
+
+OPTIONS = {"min_score": 0.5, "threshold": 0.5, "masks": "binary"}
+HELD = 4  # batches that photos may wait for others of their size
+
+
+def predict(model, photos, *, min_score=0.5, threshold=0.5, masks="binary"):
+    """Yields the `Instances` of each photo `(H, W, channels)`; see `kseg.predict`."""
+    options = {"min_score": min_score, "threshold": threshold, "masks": masks}
+    for _, instances in detect(model, enumerate(photos), **options):
+        yield instances
+
+
+def write(instances, path, class_names):
+    """Writes objects as COCO's results, `path` and `.json`; returns that path.
+
+    The file is a list, whose `image_id` is the last part of the path and whose `category_id`, 1, 2,
+    3, ..., has its name beside it as `category`.
+    """
+    from kseg.data.coco_format.results import of_mask, results
+
+    runs = dataclasses.replace(instances, masks=[of_mask(mask) for mask in instances.masks])
+    listed = results(runs, path.name, range(1, len(class_names) + 1))
+    for each, class_id in zip(listed, instances.classes):
+        each["category"] = class_names[class_id]
+    file = path.with_name(f"{path.name}.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(listed, indent=1) + "\n")
+    return file
 
 
 def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch_size=1):
@@ -19,12 +53,12 @@ def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch
 
     Args:
         model: An instance model.
-        photos: Iterable of pairs: anything, and a photo `(H, W, 3)` of 0..255.
-        min_score: Objects of a lower score are left out.
-        threshold: Probability from which on a pixel belongs to an object.
-        masks: `"binary"`, `"probability"` or `"rle"`; see `Instances`.
+        photos: Iterable of pairs: anything, and a photo `(H, W, channels)` of 0..255.
+        min_score: Objects of a lower score are left out. Default 0.0.
+        threshold: Probability from which on a pixel belongs to an object. Default 0.5.
+        masks: `"binary"` (the default), `"probability"` or `"rle"`; see `Instances`.
         batch_size: Photos predicted at once. At most four times as many wait for others of their
-            size.
+            size. Default 1.
 
     Yields:
         Pairs of what came with a photo, and its `Instances`; in order if `batch_size` is 1.
@@ -33,49 +67,50 @@ def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch
         ValueError: an argument is out of its range.
         ImportError: `masks="rle"` and pycocotools is not installed.
     """
-    _check(min_score, threshold, masks, batch_size)
-    options = (min_score, threshold, masks)
+    share("min_score", min_score)
+    share("threshold", threshold)
+    choice("masks", masks, MASKS)
+    integer("batch_size", batch_size)
     multiple = bucket()
-    waiting = {}
-    for key, photo in photos:
-        resized = bilinear(photo, *resized_size(photo.shape[:2], model.resize))
-        filled = tuple(-(-side // multiple) * multiple for side in resized.shape[:2])
-        alike = waiting.setdefault(filled, [])
-        alike.append((key, photo.shape[:2], resized))
-        if len(alike) < batch_size:
-            if sum(map(len, waiting.values())) <= 4 * batch_size:
-                continue
-            filled = max(waiting, key=lambda filled: len(waiting[filled]))
-        yield from _detect_batch(model, filled, waiting.pop(filled), batch_size, options)
-    for filled, alike in waiting.items():
-        yield from _detect_batch(model, filled, alike, batch_size, options)
+
+    def resized(photo):
+        return bilinear(photo, *resized_size(photo.shape[:2], model.resize))
+
+    def padded_size(waiting):
+        return tuple(-(-side // multiple) * multiple for side in waiting[2].shape[:2])
+
+    waiting = ((key, photo.shape[:2], resized(photo)) for key, photo in photos)
+    for batch in alike(waiting, padded_size, batch_size, HELD * batch_size):
+        detections = _detect_batch(model, padded_size(batch[0]), batch, batch_size)
+        for (key, size, small), one in zip(batch, detections):
+            yield key, _instances(one, size, small.shape[:2], min_score, threshold, masks)
 
 
-def _detect_batch(model, bucket, photos, batch_size, options):
-    filled = filled_count(len(photos), batch_size)
-    images = np.zeros((filled, *bucket, 3), np.float32)
-    sizes = np.ones((filled, 2), np.int32)  # of what fills up the batch: a black pixel
+def _detect_batch(model, padded, photos, batch_size):
+    """The network's detections of resized photos: a dict of arrays a photo."""
+    count = filled_count(len(photos), batch_size)
+    images = np.zeros((count, *padded, model.channels), np.float32)
+    sizes = np.ones((count, 2), np.int32)  # of what fills up the batch: a black pixel
     for image, size, (_, _, resized) in zip(images, sizes, photos):
         height, width = size[:] = resized.shape[:2]
         image[:height, :width] = resized
-    found = model.predict_on_batch({"image": images, "size": sizes})
-    found = {name: np.asarray(found[name]) for name in ("boxes", "classes", "scores", "masks")}
-    for index, (key, size, resized) in enumerate(photos):
-        one = {name: values[index] for name, values in found.items()}
-        yield key, _instances(one, size, resized.shape[:2], *options)
+    detections = model.predict_on_batch({"image": images, "size": sizes})
+    names = ("boxes", "classes", "scores", "masks")
+    arrays = {name: np.asarray(detections[name]) for name in names}
+    return [{name: arrays[name][index] for name in names} for index in range(len(photos))]
 
 
-def _instances(found, size, resized, min_score, threshold, masks):
+def _instances(detections, size, resized, min_score, threshold, masks):
     """One photo's objects in its own pixels, from the network's."""
-    kept = (found["classes"] >= 0) & (found["scores"] >= min_score)
+    kept = (detections["classes"] >= 0) & (detections["scores"] >= min_score)
     scale = np.float32(size) / np.float32(resized)
-    boxes = found["boxes"][kept] * scale[[1, 0, 1, 0]]
-    small = found["masks"][kept]
+    boxes = detections["boxes"][kept] * scale[[1, 0, 1, 0]]
+    small = detections["masks"][kept]
     if masks == "rle":
         large = _runs(small, boxes, *size, threshold)
     else:
         large = paste_masks(small, boxes, *size, threshold=threshold if masks == "binary" else None)
-    return Instances(boxes, found["classes"][kept], found["scores"][kept], large)
+    return Instances(boxes, detections["classes"][kept], detections["scores"][kept], large)
 
 
 def _runs(masks, boxes, height, width, threshold):
@@ -88,22 +123,3 @@ def _runs(masks, boxes, height, width, threshold):
         mask[rows, columns] = values >= threshold
         runs.append(of_mask(mask))
     return runs
-
-
-def filled_count(count, batch_size):
-    """The size of an incomplete batch, on JAX 1, 2, 4, ...: it compiles for every shape anew."""
-    import keras
-
-    if keras.backend.backend() != "jax":
-        return count
-    return min(1 << (count - 1).bit_length(), batch_size)
-
-
-def _check(min_score, threshold, masks, batch_size):
-    for name, value in (("min_score", min_score), ("threshold", threshold)):
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"{name}={value!r}: expected a number from 0 to 1.")
-    if masks not in MASKS:
-        raise ValueError(f"masks={masks!r}: expected one of {', '.join(map(repr, MASKS))}.")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r}: expected an integer >= 1.")

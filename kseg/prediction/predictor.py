@@ -1,8 +1,8 @@
-"""TODO"""
+"""Something that predicts photos, with the names and colours of its classes."""
 
 from pathlib import Path
 
-from kseg.models.contract import is_instance, names_and_colors
+from kseg.models.contract import contract, names_and_colors
 from kseg.prediction.predict import predict
 
 
@@ -19,7 +19,7 @@ class Predictor:
 
     >>> loaded = kseg.load("runs/mine")  # or "mine.keras", or "models/street/1"
     >>> loaded.predict("street.jpg").shape, loaded.class_names[:2]
-    ((480, 640), ('Sky', 'Building'))
+    ((48, 64), ('background', 'circle'))
     """
 
     def __init__(self, path, task, class_names, colors):
@@ -36,11 +36,12 @@ class Predictor:
                 the export was told; what it has left out does not come back.
 
         Returns:
-            As `kseg.predict`, with binary masks: int32 `(H, W)`, or `kseg.instances.Instances`;
-            a list of them for a list.
+            As `kseg.predict`, with binary masks: int32 `(H, W)`, or
+            `kseg.prediction.results.Instances`; a list of them for a list.
 
         Raises:
-            FileNotFoundError, ValueError: an image is missing, unreadable or of a wrong shape.
+            FileNotFoundError, ValueError: an image is missing, unreadable or of a wrong shape, or
+                `min_score` is given for a model without objects.
         """
         raise NotImplementedError
 
@@ -50,11 +51,9 @@ class KerasPredictor(Predictor):
 
     def __init__(self, path, model, class_names=None, colors=None):
         names, default = names_and_colors(model)
-        task = "instance" if is_instance(model) else "semantic"
+        task = contract(model).task
         super().__init__(path, task, class_names or names, colors or default)
         self.model = model
 
     def predict(self, images, *, min_score=None):
-        if self.task == "instance":
-            return predict(self.model, images, min_score=0.5 if min_score is None else min_score)
-        return predict(self.model, images)
+        return predict(self.model, images, min_score=min_score)

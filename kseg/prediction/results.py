@@ -1,4 +1,4 @@
-"""TODO"""
+"""What a model that finds objects answers."""
 
 import dataclasses
 
@@ -20,9 +20,9 @@ class Instances:
 
     Example:
 
-    >>> found = kseg.predict(model, "street.jpg")
-    >>> len(found), found.masks[found.classes == 2].any(axis=0).shape
-    (7, (480, 640))
+    >>> objects = kseg.predict(mask_rcnn, "street.jpg")
+    >>> len(objects) == len(objects.boxes), objects.masks[objects.classes == 2].any(axis=0).shape
+    (True, (48, 64))
     """
 
     boxes: np.ndarray

@@ -1,59 +1,72 @@
-"""TODO"""
+"""Photos of any size through a model that labels pixels: the class of each.
+
+Axes: B batch, H and W the photo, C classes.
+"""
 
 import weakref
 
 import numpy as np
 
-from kseg.ops.resize import bilinear, resized_size
+from kseg.ops.resize import bilinear, check_resize, resized_size
 
-_labellers = weakref.WeakKeyDictionary()
+OPTIONS = {"resize": None}
+
+# model -> the same with its decision inside, so that ids and not logits cross to the host
+_deciders = weakref.WeakKeyDictionary()
 
 
-_confident_labellers = weakref.WeakKeyDictionary()
+def predict(model, photos, *, resize=None):
+    """Yields int32 class ids `(H, W)` of each photo `(H, W, channels)`; see `kseg.predict`."""
+    resize = check_resize(resize)
+    for photo in photos:
+        if resize is None:
+            yield labels_on_batch(model, photo[None])[0]
+        else:
+            yield _resized_labels(model, photo, resize)
+
+
+def write(labels, path, class_names):
+    """Writes class ids as a grey PNG, `path` and `.png`; returns that path."""
+    from kseg.pictures.image import save
+
+    file = path.with_name(f"{path.name}.png")
+    save(labels.astype(np.uint8), file)
+    return file
 
 
 def labels_on_batch(model, images):
-    """Class ids of a batch: `(B, H, W, C)` -> int32 `(B, H, W)`.
-
-    The argmax runs where the model runs, so that ids and not logits cross to the host.
-    """
-    if model not in _labellers:
-        _labellers[model] = _labeller(model)
-    return np.asarray(_labellers[model].predict_on_batch(images)).astype(np.int32)
-
-
-def _resized_labels(model, image, resize):
-    """Class ids of an image that the network sees at another size."""
-    from keras import ops
-
+    """Class ids of a batch: `(B, H, W, channels)` -> int32 `(B, H, W)`."""
     from kseg.ops.decisions import winners
 
-    smaller = bilinear(image, *resized_size(image.shape[:2], resize))
-    logits = ops.image.resize(
-        model.predict_on_batch(smaller[None]), image.shape[:2], "bilinear", antialias=False
-    )
-    return ops.convert_to_numpy(winners(logits))[0]
+    return np.asarray(_decided(model, winners, images)).astype(np.int32)
 
 
 def confident_labels_on_batch(model, images):
     """Class ids of a batch, and the probability of each: int32 and float32 `(B, H, W)`."""
-    if model not in _confident_labellers:
-        _confident_labellers[model] = _confident_labeller(model)
-    labels, confidence = _confident_labellers[model].predict_on_batch(images)
+    from kseg.ops.decisions import top_class
+
+    labels, confidence = _decided(model, top_class, images)
     return np.asarray(labels).astype(np.int32), np.asarray(confidence)
 
 
-def _confident_labeller(model):
+def _decided(model, decide, images):
+    """`decide` of the logits, computed where the model runs."""
     import keras
 
-    from kseg.ops.decisions import top_class
+    deciders = _deciders.setdefault(model, {})
+    if decide not in deciders:
+        deciders[decide] = keras.Model(model.input, decide(model.outputs[0]))
+    return deciders[decide].predict_on_batch(images)
 
-    return keras.Model(model.input, top_class(model.outputs[0]))
 
-
-def _labeller(model):
-    import keras
+def _resized_labels(model, photo, resize):
+    """Class ids of a photo that the network sees at another size."""
+    from keras import ops
 
     from kseg.ops.decisions import winners
 
-    return keras.Model(model.input, winners(model.outputs[0]))
+    smaller = bilinear(photo, *resized_size(photo.shape[:2], resize))
+    logits = ops.image.resize(
+        model.predict_on_batch(smaller[None]), photo.shape[:2], "bilinear", antialias=False
+    )
+    return ops.convert_to_numpy(winners(logits))[0]

@@ -1,4 +1,11 @@
-"""What people open: a sheet of predictions beside their truth, and the page of a check."""
+"""What people open: a sheet of predictions beside their truth, and the page of a check.
+
+page.py        the frame of a page: its templates stand in templates/
+check.py       the page of a check
+semantic.py    what a page shows of a source of labels, and
+instance.py    of objects: the same functions
+sheet.py       rows of photo, truth and prediction as one PNG
+"""
 
 from kseg.base.lazy import lazy
 

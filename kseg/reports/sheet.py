@@ -1,10 +1,10 @@
-"""Pictures: overlays, a sheet of photo, truth, prediction and error, and the curve of a run."""
+"""A sheet of predictions: photo, truth and prediction side by side."""
 
 from kseg.data.source import spread
-from kseg.models.contract import is_instance
-from kseg.pictures.grid import grid, legend, scaled, stack
-from kseg.pictures.image import errors, overlay, save
-from kseg.pictures.instance import captions, found_objects, objects
+from kseg.models.contract import part
+from kseg.pictures.grid import grid, scaled, stack
+from kseg.pictures.image import save
+from kseg.prediction.predict import predict
 
 
 def write_sheet(model, source, path, *, count=6, width=320):
@@ -14,41 +14,15 @@ def write_sheet(model, source, path, *, count=6, width=320):
         model: A kseg model, semantic or of instances.
         source: Labelled `Source` of its task; `count` samples are taken evenly spread.
         path: The PNG file.
-        count: Rows.
-        width: Width of one picture in pixels.
+        count: Rows. Default 6.
+        width: Width of one picture in pixels. Default 320.
     """
-    instances = is_instance(model)
-    panels = _object_panels if instances else _label_panels
-    samples = (source[index] for index in spread(len(source), count))
-    rows = [[scaled(panel, width) for panel in panels(model, source, sample)] for sample in samples]
-    if instances:
-        picture = grid(rows, ("photo", "truth", "prediction"), width)
-    else:
-        picture = grid(rows, ("photo", "truth", "prediction", "error (red)"), width)
-        picture = stack(picture, legend(source.class_names, source.colors, picture.width))
-    save(picture, path)
-
-
-def _label_panels(model, source, sample):
-    from kseg.prediction.predict import predict
-
-    image, labels = sample["image"], sample["label"]
-    predicted = predict(model, image)
-    return [
-        image,
-        overlay(image, labels, source.colors, opacity=0.6, void=source.void),
-        overlay(image, predicted, source.colors, opacity=0.6, void=source.void),
-        errors(labels, predicted, source.void),
-    ]
-
-
-def _object_panels(model, source, sample):
-    from kseg.prediction.predict import predict
-
-    image, names = sample["image"], captions(source.class_names, sample["classes"])
-    truth = (sample["masks"], sample["boxes"])
-    return [
-        image,
-        objects(image, *truth, crowd=sample["crowd"], captions=names),
-        found_objects(image, predict(model, image), source.class_names),
-    ]
+    drawing = part("kseg.pictures", model)
+    rows = []
+    for index in spread(len(source), count):
+        sample = source[index]
+        panels = drawing.panels(source, sample, predict(model, sample["image"]))
+        rows.append([scaled(panel, width) for panel in panels])
+    picture = grid(rows, drawing.PANELS, width)
+    legend = drawing.legend(source, picture.width)
+    save(picture if legend is None else stack(picture, legend), path)

@@ -4,9 +4,9 @@
       run.json          classes, colours, settings, versions
       history.csv       one row an epoch
       last.keras        the model and its optimizer, at the last checkpoint
-      best.keras        the model at its best validation mean IoU
+      best.keras        the model at its best validation score: mean IoU, or mask AP
       validation.png    photo, truth, prediction, error
-      curve.png         loss and mean IoU by epoch
+      curve.png         loss and score by epoch
 
 Every file is written beside its place and then moved there, so a run that is killed at any moment
 leaves whole files.
@@ -124,6 +124,12 @@ class Run:
             return []
         with file.open(newline="") as stream:
             return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
+
+    def best(self):
+        """The best value of each score of the validation, by the column's name; empty without."""
+        rows = self.history()
+        names = dict.fromkeys(name for row in rows for name in row if name.startswith("val_"))
+        return {name: max(row[name] for row in rows if name in row) for name in names}
 
     def write_history(self, rows):
         """Writes `history.csv` anew from a list of dicts."""

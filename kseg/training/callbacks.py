@@ -1,4 +1,4 @@
-"""TODO"""
+"""What happens beside the steps of a training: validation, history, checkpoints, stopping."""
 
 import contextlib
 import signal
@@ -13,16 +13,28 @@ from kseg.models.saving import save_model
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """Validates, keeps history and checkpoints, and stops on request or when the loss breaks."""
+    """Validates, keeps history and checkpoints, and stops on request or when the loss breaks.
 
-    def __init__(self, run, settings, val, per_epoch, first_epoch):
+    Args:
+        run: The `Run`.
+        settings: `Settings`.
+        val: `Source` to validate on, or None.
+        learning: The module of `kseg.training` for the model's task.
+        score: Key of the score by which the best model is kept.
+    """
+
+    def __init__(self, run, settings, val, learning, score):
         super().__init__()
-        self.run, self.settings, self.val, self.per_epoch = run, settings, val, per_epoch
-        self.rows = [row for row in run.history() if row["epoch"] <= first_epoch]
-        scored = [row["val_mean_iou"] for row in self.rows if "val_mean_iou" in row]
-        self.best = max(scored, default=-1.0)
+        self.run, self.settings, self.val = run, settings, val
+        self.learning, self.watched = learning, f"val_{score}"
+        self.rows, self.best = [], -1.0
         self.stop_requested = self.stopped = False
         self.step = 0
+
+    def go_on_from(self, epoch):
+        """Takes up the history of the run as it was after so many epochs."""
+        self.rows = [row for row in self.run.history() if row["epoch"] <= epoch]
+        self.best = max((row[self.watched] for row in self.rows if self.watched in row), default=-1)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -44,25 +56,24 @@ class RunRecorder(keras.callbacks.Callback):
             self.save("last")
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.stopped:
-            return
+        if self.stopped and self.steps_done < self.params["steps"]:
+            return  # the rest of the epoch comes when the run is resumed
         seconds = time.perf_counter() - self.started
         row = {
             "epoch": epoch + 1,
             "step": int(self.model.optimizer.iterations),
-            "loss": logs["loss"],
-            "mean_iou": logs["mean_iou"],
+            **{name: logs[name] for name in self.learning.TRAINED},
             "images_per_second": self.steps_done * self.settings.batch_size / seconds,
         }
         last = epoch + 1 == self.settings.epochs
         if self.val is not None and ((epoch + 1) % self.settings.validate_epochs == 0 or last):
             scores = evaluate(self.model, self.val, batch_size=self.settings.batch_size)
-            row["val_mean_iou"] = logs["val_mean_iou"] = scores["mean_iou"]
-            row["val_pixel_accuracy"] = scores["pixel_accuracy"]
+            row |= {f"val_{name}": scores[name] for name in self.learning.VALIDATED}
+            logs[self.watched] = row[self.watched]
         self.rows.append(row)
         self.run.write_history(self.rows)
-        if row.get("val_mean_iou", -1.0) > self.best:
-            self.best = row["val_mean_iou"]
+        if row.get(self.watched, -1.0) > self.best:
+            self.best = row[self.watched]
             self.save("best")
         self.save("last")
 
@@ -71,13 +82,13 @@ class RunRecorder(keras.callbacks.Callback):
 
 
 @contextlib.contextmanager
-def stopping_gently(keeper):
+def stopping_gently(recorder):
     """Within it, the first Ctrl-C or SIGTERM lets the step in flight end; the second interrupts."""
 
     def request(number, frame):
-        if keeper.stop_requested:
+        if recorder.stop_requested:
             raise KeyboardInterrupt
-        keeper.stop_requested = True
+        recorder.stop_requested = True
 
     previous = {}
     if threading.current_thread() is threading.main_thread():  # only there are signals delivered

@@ -1,4 +1,4 @@
-"""Training: settings -> fit, resumable from any step. One linear file.
+"""`kseg.fit`: settings -> a trained model in a run folder, resumable from any step.
 
 Every random number follows from the seed and the global step, and the step is the optimizer's own
 counter, saved with the weights. So a run that was stopped, or killed, goes on from its last
@@ -8,16 +8,16 @@ checkpoint as if nothing had happened.
 import contextlib
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.checks.check import check
-from kseg.checks.statistics import class_weights
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
 from kseg.data.pipeline import batches, steps_per_epoch
-from kseg.models.contract import check_classes
+from kseg.models.contract import check_source, contract, part
 from kseg.runs.run import Run
+from kseg.training.augmentation import augmentation
 from kseg.training.callbacks import RunRecorder, stopping_gently
 from kseg.training.progress import progress
-from kseg.training.semantic import augmentation, compile_model
 from kseg.training.settings import Settings, from_dict, to_dict
 
 CHECKED_SAMPLES = 1000  # read before the first step; what lies beyond is named when it is met
@@ -37,12 +37,13 @@ def fit(
     check_data=True,
     callbacks=(),
 ):
-    """Trains a semantic model and keeps everything in a run folder.
+    """Trains a model and keeps everything in a run folder.
 
     Args:
         model: A model of a kseg builder; its compilation is replaced. None when resuming.
         train: `Source` to learn from.
         val: `Source` to validate on after each epoch, at each photo's own size; None for none.
+            `best.keras` is the model at its best mean IoU; of an instance model, mask AP.
         run: Folder for the run; must not hold one already, unless resuming.
         settings: `Settings`; None for the defaults, or for those of the run when resuming.
         resume: Whether to go on with the run from its last checkpoint.
@@ -61,6 +62,7 @@ def fit(
     Raises:
         ValueError: classes do not match, a sample is bad, the loss is no longer finite, or the
             folder holds a run already.
+        ImportError: an instance model is to be validated and pycocotools is not installed.
         KeyboardInterrupt: Ctrl-C; the last step is saved and the run can be resumed. A second
             Ctrl-C stops at once.
 
@@ -71,52 +73,69 @@ def fit(
     >>> kseg.fit(model, train, val, run="runs/shapes", settings=kseg.Settings(size=(96, 96)))
     """
     if resume:
-        opened = Run.open(run)
-        if model is not None:
-            raise ValueError("resume=True takes the model from the run: pass model=None.")
-        settings = settings or from_dict(opened.settings)
-        model = opened.load_model("last")
+        model, opened, settings = _resumed(model, run, settings)
     else:
         settings = settings or Settings()
-        if model is None:
-            raise ValueError("model=None: pass a model, or resume=True to go on with a run.")
-        if (Path(run) / "run.json").exists():
-            raise ValueError(
-                f"run={str(run)!r} holds a run already. Choose another folder, or resume it "
-                "(`kseg fit --resume`)."
-            )
-    if getattr(model, "task", "semantic") != "semantic":
-        raise ValueError(
-            f"The model {model.name!r} finds objects, but kseg.fit trains models of labels. "
-            "Use model.fit(kseg.data.batches(source, ...)): examples/mask_rcnn_nuclei.py shows how."
-        )
+        _check_new(model, run)
     sources = [train] if val is None else [train, val]
     for source in sources:
-        check_classes(model, source)
+        check_source(model, source)
+    learning = part("kseg.training", model)
+    learning.check(model, val)
     report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
     if check_data:
         report.raise_on_errors()
-    weights = class_weights(report.sources[0].pixels, settings.balance)
 
     per_epoch = steps_per_epoch(train, settings.batch_size)
     if not resume:
-        opened = Run(
-            Path(run), train.class_names, train.colors, train.void, to_dict(settings), data
-        )
-        compile_model(model, settings, per_epoch * settings.epochs, weights, train)
+        names, colors = train.class_names, train.colors
+        opened = Run(Path(run), names, colors, train.void, to_dict(settings), data)
+        pixels = report.sources[0].pixels
+        learning.compile_model(model, settings, per_epoch * settings.epochs, train, pixels)
         opened.write()
-
     if augment is None:
         augment = augmentation(settings, train.void)
     learned = cached(train, cache) if cache is not None else train
+    recorder = RunRecorder(opened, settings, val, learning, contract(model).score)
+    with naming_bad_files(train):
+        _learn(model, learned, augment, settings, per_epoch, recorder, callbacks)
+    if recorder.stopped:
+        raise KeyboardInterrupt
+    return model
+
+
+def _resumed(model, run, settings):
+    """Model, run and settings of a run folder."""
+    opened = Run.open(run)
+    if model is not None:
+        raise ValueError("resume=True takes the model from the run: pass model=None.")
+    return opened.load_model("last"), opened, settings or from_dict(opened.settings)
+
+
+def _check_new(model, run):
+    """Raises `ValueError` unless a new run can start."""
+    if model is None:
+        raise ValueError("model=None: pass a model, or resume=True to go on with a run.")
+    if (Path(run) / "run.json").exists():
+        raise refused(
+            "run",
+            str(run),
+            "a folder that holds no run",
+            "Choose another folder, or resume it (`kseg fit --resume`).",
+        )
+
+
+def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):
+    """Trains from the step at which the model stands to the end of the run."""
     step = int(model.optimizer.iterations)
     epoch, done = divmod(step, per_epoch)
-    keeper = RunRecorder(opened, settings, val, per_epoch, epoch)
+    shown = progress(step, per_epoch * settings.epochs, settings.batch_size)
+    callbacks = [recorder, shown, *callbacks]  # the recorder first: it adds the validation scores
 
     def learn(step, epoch, epochs, steps):
         """From `epoch` up to `epochs`, `steps` steps each, on the samples from `step` on."""
         stream = batches(
-            learned,
+            source,
             size=tuple(settings.size),
             batch_size=settings.batch_size,
             augment=augment,
@@ -133,14 +152,10 @@ def fit(
             callbacks=callbacks,
         )
 
-    shown = progress(step, per_epoch * settings.epochs, settings.batch_size)
-    callbacks = [keeper, shown, *callbacks]  # the keeper first: it adds the validation scores
-    with stopping_gently(keeper), naming_bad_files(train), contextlib.closing(shown):
+    recorder.go_on_from(epoch)
+    with stopping_gently(recorder), contextlib.closing(shown):
         if done:  # the rest of the epoch in which the run was stopped
             learn(step, epoch, epoch + 1, per_epoch - done)
             step, epoch = step + per_epoch - done, epoch + 1
-        if epoch < settings.epochs and not keeper.stopped:
+        if epoch < settings.epochs and not recorder.stopped:
             learn(step, epoch, settings.epochs, per_epoch)
-    if keeper.stopped:
-        raise KeyboardInterrupt
-    return model

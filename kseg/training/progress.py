@@ -5,6 +5,8 @@ import time
 
 import keras
 
+SHOWN = 2  # numbers of a step beside the speed: the loss, and the first after it
+
 
 def progress(steps_done, steps_total, batch_size):
     """The callback that suits standard output.
@@ -19,7 +21,7 @@ def progress(steps_done, steps_total, batch_size):
 
 
 class PlainProgress(keras.callbacks.Callback):
-    """One line an epoch: time, images a second, loss, mean IoU."""
+    """One line an epoch: time, images a second, loss, scores."""
 
     def __init__(self, steps_done, steps_total, batch_size):
         super().__init__()
@@ -54,7 +56,7 @@ class PlainProgress(keras.callbacks.Callback):
 
 
 class TerminalProgress(PlainProgress):
-    """A live line of epoch, step, images a second, time left, loss and mean IoU."""
+    """A live line of epoch, step, images a second, time left, loss and score."""
 
     display = None
 
@@ -70,25 +72,24 @@ class TerminalProgress(PlainProgress):
             MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
         )
-        self.task = self.display.add_task(
+        self.bar = self.display.add_task(
             "train", total=self.total, completed=self.step, epoch="", numbers="compiling"
         )
         self.display.start()
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self.display.update(self.task, epoch=f"{epoch + 1}/{self.params['epochs']}")
+        self.display.update(self.bar, epoch=f"{epoch + 1}/{self.params['epochs']}")
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
         elapsed = time.perf_counter() - self.began
         rate = (self.step - self.first) / elapsed
         left = (self.total - self.step) / rate
-        numbers = (
-            f"{rate * self.batch_size:.1f} images/s  {_clock(left)} left  "
-            f"loss {logs['loss']:.3f}  mIoU {logs.get('mean_iou', 0.0):.3f}"
+        numbers = f"{rate * self.batch_size:.1f} images/s  {_clock(left)} left  " + "  ".join(
+            f"{name} {value:.3f}" for name, value in list(logs.items())[:SHOWN]
         )
-        self.display.update(self.task, completed=self.step, numbers=numbers)
+        self.display.update(self.bar, completed=self.step, numbers=numbers)
 
     def on_train_end(self, logs=None):
         self.close()

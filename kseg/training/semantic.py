@@ -1,41 +1,36 @@
-"""TODO"""
+"""How labels are learned: the loss, and the scores that a run keeps."""
 
-import keras
-
+from kseg.checks.statistics import class_weights
 from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
+from kseg.models.contract import contract
+from kseg.training.schedule import optimizer
+
+OPTIONS = {}
+TRAINED = ("loss", "mean_iou")  # columns of the history, of the batches learned from
+VALIDATED = ("mean_iou", "pixel_accuracy")  # of `kseg.evaluate`; the first is the one to watch
 
 
-def augmentation(settings, void):
-    """The transforms of training, by the settings."""
-    from kseg.data import transforms
-
-    j = settings.jitter
-    return [
-        transforms.random_scale_crop(tuple(settings.size), tuple(settings.scale), void),
-        transforms.random_flip(),
-        transforms.color_jitter(j, j, j),
-    ]
+def check(model, val):
+    """Raises if such a model cannot be trained or validated here."""
 
 
-def compile_model(model, settings, steps, class_weight, source):
-    """AdamW with warm-up and cosine decay; weighted cross-entropy + Dice; mean IoU."""
-    warmup = int(settings.warmup * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else settings.learning_rate,
-        decay_steps=max(1, steps - warmup),
-        warmup_target=settings.learning_rate if warmup else None,
-        warmup_steps=warmup,
+def compile_model(model, settings, steps, source, pixels):
+    """AdamW with warm-up and cosine decay; weighted cross-entropy + Dice; mean IoU.
+
+    Args:
+        model: The model to compile.
+        settings: `Settings`.
+        steps: Of the whole run.
+        source: What is learned from.
+        pixels: Of each class, as the check counted them.
+    """
+    loss = CrossEntropyLoss(
+        ignore_class=source.void, class_weight=class_weights(pixels, settings.balance)
     )
-    channels = model.outputs[0].shape[-1]
-    cross_entropy = CrossEntropyLoss(ignore_class=source.void, class_weight=class_weight)
-    loss = cross_entropy
     if settings.dice:
-        loss = cross_entropy + settings.dice * DiceLoss(ignore_class=source.void)
+        loss = loss + settings.dice * DiceLoss(ignore_class=source.void)
     metric = MeanIoU(
-        channels,
-        ignore_class=source.void,
-        class_names=source.class_names,
+        contract(model).outputs, ignore_class=source.void, class_names=source.class_names
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
-    model.compile(optimizer=optimizer, loss=loss, metrics=[metric])
+    model.compile(optimizer=optimizer(settings, steps), loss=loss, metrics=[metric])

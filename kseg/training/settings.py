@@ -1,6 +1,8 @@
-"""TODO"""
+"""How to train: the settings of a run."""
 
 import dataclasses
+
+from kseg.base.arguments import integer, number, share, tuples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,30 +42,21 @@ class Settings:
     validate_epochs: int = 1
 
     def __post_init__(self):
-        for name, low, high in (
-            ("batch_size", 1, None),
-            ("epochs", 1, None),
-            ("checkpoint_steps", 1, None),
-            ("validate_epochs", 1, None),
-            ("warmup", 0, 1),
-            ("jitter", 0, 1),
-            ("balance", 0, 1),
-            ("dice", 0, None),
-            ("weight_decay", 0, None),
-        ):
-            value = getattr(self, name)
-            if value < low or (high is not None and value > high):
-                limits = f"at least {low}" if high is None else f"{low}..{high}"
-                raise ValueError(f"{name}={value!r}: expected {limits}.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate={self.learning_rate!r}: expected a number above 0.")
+        for name in ("batch_size", "epochs", "checkpoint_steps", "validate_epochs"):
+            integer(name, getattr(self, name))
+        for name in ("warmup", "jitter", "balance"):
+            share(name, getattr(self, name))
+        for name in ("dice", "weight_decay"):
+            number(name, getattr(self, name), at_least=0)
+        number("learning_rate", self.learning_rate, above=0)
 
 
 def to_dict(settings):
+    """The settings as `run.json` holds them."""
     return dataclasses.asdict(settings)
 
 
 def from_dict(values):
+    """The settings that `run.json` holds; names of a later kseg are left out."""
     known = {field.name for field in dataclasses.fields(Settings)}
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-    return Settings(**values)
+    return Settings(**{name: tuples(value) for name, value in values.items() if name in known})

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kseg.base.arguments import refused
+from kseg.base.optional import import_package
+
 TORCH_SUFFIXES = (".pth", ".pt")
-
-
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 
 
@@ -30,13 +31,13 @@ def read(path):
 
     Example:
 
-    >>> tensors = kseg.weights.read("resnet50.safetensors")
-    >>> tensors["conv1.weight"].shape
+    >>> tensors = kseg.weights.read("resnet50.safetensors")  # doctest: +SKIP
+    >>> tensors["conv1.weight"].shape  # doctest: +SKIP
     (64, 3, 7, 7)
     """
     path = _known(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such weights file.")
+        raise refused("path", str(path), "an existing weights file", error=FileNotFoundError)
     return _read_torch(path) if path.suffix in TORCH_SUFFIXES else _read_safetensors(path)
 
 
@@ -54,13 +55,16 @@ def write(path, tensors):
 
     Example:
 
-    >>> kseg.weights.write("model.pth", kseg.weights.torchvision.state_dict(model))
+    >>> model = kseg.build_fcn(num_classes=21)  # doctest: +SKIP
+    >>> tensors = kseg.weights.torchvision.state_dict(model)  # doctest: +SKIP
+    >>> kseg.weights.write("model.pth", tensors)  # doctest: +SKIP
     """
     path = _known(path)
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(array, np.ndarray) for name, array in tensors.items()
     ):
-        raise TypeError("tensors: expected a dict of name -> NumPy array.")
+        kind = type(tensors).__name__
+        raise refused("tensors", kind, "a dict of name -> NumPy array", error=TypeError)
     # neither package takes a transposed view as it is
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
     if path.suffix in TORCH_SUFFIXES:
@@ -76,7 +80,7 @@ def _read_safetensors(path):
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: _as_known_dtype(file.get_tensor(name)) for name in file.keys()}
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: not a readable safetensors file ({error}).") from error
+        raise refused("path", str(path), "a readable safetensors file", f"{error}.") from error
 
 
 def _as_known_dtype(array):
@@ -88,17 +92,23 @@ def _read_torch(path):
     try:
         tensors = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # pickle, zip and torch errors of many kinds
-        raise ValueError(
-            f"{path}: PyTorch cannot read it as a file of tensors alone ({_first_line(error)}). "
-            "If you trust its source, load it with PyTorch and save its state_dict()."
+        raise refused(
+            "path",
+            str(path),
+            "a file of tensors alone, which PyTorch can read",
+            f"It says: {_first_line(error)} If you trust the file's source, load it with PyTorch "
+            "and save its state_dict().",
         ) from error
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and torch.is_tensor(tensor) for name, tensor in tensors.items()
     ):
         held = f"the keys {list(tensors)[:10]}" if isinstance(tensors, dict) else type(tensors)
-        raise ValueError(
-            f"{path}: expected one dict of name -> tensor, but it holds {held}. A training "
-            "checkpoint keeps the model's weights under one of its keys: save that one alone."
+        raise refused(
+            "path",
+            str(path),
+            "one dict of name -> tensor",
+            f"It holds {held}. A training checkpoint keeps the model's weights under one of its "
+            "keys: save that one alone.",
         )
     return {
         name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
@@ -113,26 +123,17 @@ def _first_line(error):
 def _known(path):
     path = Path(path)
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}.")
+        raise refused("path", str(path), f"a file that ends in {', '.join(SUFFIXES)}")
     return path
 
 
 def _safetensors(path):
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError(
-            f"{path}: .safetensors files need the package safetensors: pip install kseg[weights]"
-        ) from error
+    import_package("safetensors.numpy", "weights", f"path={str(path)!r}")
+    import safetensors
+
     return safetensors
 
 
 def _torch(path):
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            f"{path}: {path.suffix} files need PyTorch: pip install kseg[torch]. Or convert the "
-            "file to .safetensors where PyTorch is installed."
-        ) from error
-    return torch
+    """PyTorch; instead of it, .safetensors files need a small package alone."""
+    return import_package("torch", "torch", f"path={str(path)!r}")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import keras
 
-BASE = "https://download.pytorch.org/models/"
+from kseg.base.arguments import choice, refused
 
+BASE = "https://download.pytorch.org/models/"
 
 # model -> {weights: file}, the best last
 FILES = {
@@ -54,15 +55,12 @@ def fetch(model, weights=None, *, cache_dir=None):
 
     Example:
 
-    >>> model = kseg.build_deeplabv3(num_classes=21)
-    >>> kseg.weights.torchvision.load(model, kseg.weights.fetch("deeplabv3_resnet50"))
+    >>> model = kseg.build_deeplabv3(num_classes=21)  # doctest: +SKIP
+    >>> file = kseg.weights.fetch("deeplabv3_resnet50")  # doctest: +SKIP
+    >>> kseg.weights.torchvision.load(model, file)  # doctest: +SKIP
     """
-    if model not in FILES:
-        raise ValueError(f"model={model!r}: expected one of {', '.join(FILES)}.")
-    files = FILES[model]
-    weights = list(files)[-1] if weights is None else weights
-    if weights not in files:
-        raise ValueError(f"weights={weights!r}: {model} has {', '.join(files)}.")
+    files = FILES[choice("model", model, tuple(FILES))]
+    weights = list(files)[-1] if weights is None else choice("weights", weights, tuple(files))
     url = BASE + files[weights]
     try:
         path = keras.utils.get_file(origin=url, cache_subdir="kseg", cache_dir=cache_dir)
@@ -80,9 +78,11 @@ def check(path):
     path = Path(path)
     expected = re.search(r"-([0-9a-f]{8,})\.pth$", path.name).group(1)
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if not found.startswith(expected):
-        raise ValueError(
-            f"{path}: its SHA-256 begins with {found[: len(expected)]}, but the published file's "
-            f"with {expected}: damaged or incomplete. Delete it to download it again."
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(expected):
+        raise refused(
+            f"SHA-256 of {str(path)!r}",
+            digest[: len(expected)],
+            f"{expected!r} as its beginning",
+            "The file is damaged or incomplete. Delete it to download it again.",
         )

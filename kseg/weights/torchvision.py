@@ -33,6 +33,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kseg.base.arguments import number, refused
 from kseg.weights import torchvision_mask_rcnn as mask_rcnn
 from kseg.weights.files import read
 from kseg.weights.published import FILES
@@ -40,12 +41,8 @@ from kseg.weights.torchvision_mask_rcnn import COCO_CLASSES
 
 __all__ = ["COCO_CLASSES", "load", "state_dict"]
 
-
 WITHOUT_EPSILON = (Path(FILES["maskrcnn_resnet50_fpn"]["COCO_V1"]).stem,)
-
-
 TRUNK = re.compile(r"(conv1|bn1|layer[1-4]_\d+_(conv[123]|bn[123]|downsample_[01]))")
-
 
 # kseg layer -> torchvision module
 HEADS = {
@@ -71,16 +68,10 @@ HEADS = {
     "head": "classifier.4",
 }
 
-
 # parts of a checkpoint that have no place in a kseg model: read over, and named by `load`
 LEFT_OUT = ("aux_classifier.", "fc.")
-
-
 HEAD_KEYS = ("classifier.", "backbone.fpn.", "rpn.", "roi_heads.")
-
-
 COUNTER = "num_batches_tracked"
-
 
 # number of axes -> which of Keras' axes PyTorch has first, second, ...: plain convolutions swap
 # input and output channels between them as transposed ones do
@@ -116,13 +107,14 @@ def load(model, weights, *, head=True, classes=None, norm_epsilon=None):
 
     Example:
 
-    >>> model = kseg.build_mask_rcnn(num_classes=80)
-    >>> file = kseg.weights.fetch("maskrcnn_resnet50_fpn")
-    >>> kseg.weights.torchvision.load(model, file, classes=kseg.weights.torchvision.COCO_CLASSES)
+    >>> classes = kseg.weights.torchvision.COCO_CLASSES
+    >>> model = kseg.build_mask_rcnn(num_classes=len(classes))  # doctest: +SKIP
+    >>> file = kseg.weights.fetch("maskrcnn_resnet50_fpn")  # doctest: +SKIP
+    >>> kseg.weights.torchvision.load(model, file, classes=classes)  # doctest: +SKIP
     []
     """
     is_file = isinstance(weights, (str, Path))
-    source = weights if is_file else "weights"
+    source = weights if is_file else "a dict"
     tensors = read(weights) if is_file else dict(weights)
     if norm_epsilon is None and is_file and Path(weights).stem in WITHOUT_EPSILON:
         norm_epsilon = 0.0
@@ -175,7 +167,7 @@ def state_dict(model, *, head=True, norm_epsilon=None):
     >>> tensors["backbone.conv1.weight"].shape
     (64, 3, 7, 7)
     """
-    prefix = "" if not head else "backbone.body." if _detects(model) else "backbone."
+    prefix = "" if not head else "backbone.body." if _is_mask_rcnn(model) else "backbone."
     layers = _modules(model, head=head, prefix=prefix)
     tensors = {}
     for key, variable in _variables(layers).items():
@@ -196,8 +188,8 @@ def _prefix(tensors):
     return ""
 
 
-def _detects(model):
-    return getattr(model, "task", None) == "instance"
+def _is_mask_rcnn(model):
+    return any(layer.name in mask_rcnn.HEADS for layer in _weighted_layers(model))
 
 
 def _modules(model, *, head, prefix):
@@ -205,20 +197,24 @@ def _modules(model, *, head, prefix):
     layers = {layer.name: layer for layer in _weighted_layers(model)}
     trunk = {name: prefix + name.replace("_", ".") for name in layers if TRUNK.fullmatch(name)}
     if "layer1_0_conv1" not in trunk:
-        raise ValueError(
-            f"The model {model.name!r} holds no ResNet of torchvision's layout. Build it with "
-            "encoder='torchvision:resnet50', for example."
+        raise refused(
+            "model",
+            model.name,
+            "a ResNet of torchvision's layout in it",
+            "Build it with encoder='torchvision:resnet50', for example.",
         )
     modules = dict(trunk)
     if head:
-        heads = mask_rcnn.HEADS if _detects(model) else HEADS
+        heads = mask_rcnn.HEADS if _is_mask_rcnn(model) else HEADS
         modules |= {name: heads[name] for name in layers if name in heads}
         others = sorted(set(layers) - set(modules))
         if others:
-            raise ValueError(
-                f"The model {model.name!r} has layers without a counterpart in torchvision: "
-                f"{', '.join(others)}. Expected a model of build_fcn, build_deeplabv3 or "
-                "build_mask_rcnn; head=False takes the encoder of any other."
+            raise refused(
+                "model",
+                model.name,
+                "a model of build_fcn, build_deeplabv3 or build_mask_rcnn",
+                f"It has layers without a counterpart in torchvision: {', '.join(others)}. "
+                "head=False takes the encoder of any model.",
             )
     return {module: layers[name] for name, module in modules.items()}
 
@@ -267,10 +263,13 @@ def _check(source, given, variables):
         if shape not in (None, expected):
             faults.append(f"shape: {key} is {shape}, but the model's {expected}")
     if faults:
-        raise ValueError(
-            f"{source}: {len(faults)} keys do not fit the model:\n  " + "\n  ".join(faults) + "\n"
+        raise refused(
+            "weights",
+            str(source),
+            "the model's keys",
+            f"{len(faults)} keys do not fit:\n  " + "\n  ".join(faults) + "\n"
             "Compare the encoder's depth, the number of classes and the kind of model; head=False "
-            "loads the encoder alone, classes=... some classes of a Mask R-CNN."
+            "loads the encoder alone, classes=... some classes of a Mask R-CNN.",
         )
 
 
@@ -280,10 +279,12 @@ def _counts_a_norm(key, variables):
 
 
 def _check_classes(model, classes, with_head):
-    if not (with_head and _detects(model)):
-        raise ValueError(
-            f"classes={classes!r}: only for a checkpoint of Mask R-CNN in a model of "
-            "build_mask_rcnn, with head=True. Leave it out."
+    if not (with_head and _is_mask_rcnn(model)):
+        raise refused(
+            "classes",
+            classes,
+            "None unless a checkpoint of Mask R-CNN goes into a model of build_mask_rcnn, with "
+            "head=True",
         )
 
 
@@ -291,8 +292,7 @@ def _gamma_scales(layers, tensors, norm_epsilon):
     """Key of each batch norm's weight -> what a gamma for `norm_epsilon` is multiplied with."""
     if norm_epsilon is None:
         return {}
-    if not norm_epsilon >= 0:
-        raise ValueError(f"norm_epsilon={norm_epsilon!r}: expected a number >= 0, or None.")
+    number("norm_epsilon", norm_epsilon, at_least=0)
     scales, zeros = {}, []
     for module, layer in layers.items():
         if not isinstance(layer, keras.layers.BatchNormalization):
@@ -305,9 +305,12 @@ def _gamma_scales(layers, tensors, norm_epsilon):
         scale = np.sqrt((variance + layer.epsilon) / (variance + norm_epsilon))
         scales[f"{module}.weight"] = scale.astype("float32")
     if zeros:
-        raise ValueError(
-            f"norm_epsilon={norm_epsilon!r}: batch norm would divide by the root of zero or less: "
-            f"{', '.join(zeros)}. Leave it out, for 1e-5."
+        raise refused(
+            "norm_epsilon",
+            norm_epsilon,
+            "a number that leaves every variance above 0",
+            f"Batch norm would divide by the root of zero or less: {', '.join(zeros)}. Leave it "
+            "out, for 1e-5.",
         )
     return scales
 

@@ -9,6 +9,8 @@ import re
 
 import numpy as np
 
+from kseg.base.arguments import refused
+
 # kseg layer -> torchvision module
 HEADS = {
     **{f"fpn_inner_blocks_{i}": f"backbone.fpn.inner_blocks.{i}.0" for i in range(4)},
@@ -25,16 +27,10 @@ HEADS = {
     "mask_predictor_mask_fcn_logits": "roi_heads.mask_predictor.mask_fcn_logits",
 }
 
-
 # The published weights name classes by COCO's category ids, 1 to 90, of which ten were never used.
 COCO_CLASSES = tuple(sorted({*range(1, 91)} - {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}))
-
-
 FLATTENED = "roi_heads.box_head.fc6.weight"
-
-
 COUNTED = "roi_heads.box_predictor.cls_score.bias"  # one number a class
-
 
 OF_CLASSES = tuple(
     f"roi_heads.{module}.{parameter}"
@@ -80,9 +76,12 @@ def pick_classes(tensors, classes):
     count = len(tensors[COUNTED])
     classes = list(classes)
     if len(set(classes)) < len(classes) or not set(classes) <= {*range(1, count)}:
-        raise ValueError(
-            f"classes={classes}: expected different integers from 1 to {count - 1}, the "
-            f"checkpoint's indices of the classes to keep; 0 is its background, which stays."
+        raise refused(
+            "classes",
+            classes,
+            f"different integers from 1 to {count - 1}",
+            "They are the checkpoint's indices of the classes to keep; 0 is its background, which "
+            "stays.",
         )
     rows = [0, *classes]
     picked = {}

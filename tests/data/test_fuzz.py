@@ -31,7 +31,8 @@ from PIL import Image
 
 import kseg
 from kseg.checks.one_sample import SampleReader
-from kseg.data.bad_files import explain, naming_bad_files
+from kseg.data.bad_files import explanation, naming_bad_files
+from kseg.data.errors import DataError, MissingData
 from kseg.data.files import load_mask, load_photo
 from kseg.data.spec import DataSpec
 
@@ -40,7 +41,7 @@ pytestmark = [
     # Pillow's of large headers, broken EXIF and trailing bytes
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning"),
 ]
-REFUSED = (ValueError, FileNotFoundError)
+REFUSED = (DataError, MissingData, ValueError)  # and nothing that these are the parents of
 LIST = "voc/VOC2012/ImageSets/Segmentation/train.txt"
 COUNTS = [
     pytest.param(1, id="few"),
@@ -70,7 +71,7 @@ def outcomes(source):
             sample, _ = looker.read(looker.index(index))
             yield files, {key: value.numpy() for key, value in sample.items()}, None
         except tf.errors.OpError:
-            yield files, None, explain(source, index)
+            yield files, None, str(explanation(source, index))
 
 
 def checked(source, bad):
@@ -221,15 +222,15 @@ def test_lists(tmp_path, times, pair_folders, write_image):
     lists = root / "train.txt"
     content = b"p0\np1.png\nmasks/p2.png images/p2.png\n# p3\np4\n"
     lists.write_bytes(content)
-    named = DataSpec(f"folder:{root}")
-    assert named.open("train").ids == ("p0", "p1", "p2", "p4")
+    spec = DataSpec(f"folder:{root}")
+    assert spec.open("train").ids == ("p0", "p1", "p2", "p4")
     lists.write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
-    assert named.open("train").ids == ("p0", "p1", "p2", "p4")
-    read = lambda: named.open("train", probe=False)  # noqa: E731
+    assert spec.open("train").ids == ("p0", "p1", "p2", "p4")
+    read = lambda: spec.open("train", probe=False)  # noqa: E731
     assert refusals(root, "train.txt", content, damaged_text, rng, 150 * times, read) > 50
     names = root / "classes.txt"
     names.write_bytes(b"\xef\xbb\xbfground\r\nobject\r\n")
-    assert named.open("train").class_names == ("ground", "object")
+    assert spec.open("train").class_names == ("ground", "object")
     refusals(root, "classes.txt", b"ground\nobject\n", damaged_text, rng, 60 * times, read)
 
     for number in range(3):
@@ -294,7 +295,7 @@ def opened(source, index):
     try:
         return source[index]
     except tf.errors.OpError:
-        raise ValueError(explain(source, index)) from None
+        raise explanation(source, index) from None
 
 
 def compressed(runs):

@@ -107,7 +107,7 @@ def test_samples_are_the_source(source):
         ({"batch_size": 0}, "batch_size=0"),
         ({"size": (32,)}, "size=(32,)"),
         ({"size": (0, 32)}, "size=(0, 32)"),
-        ({"augment": True}, "augment=True needs size"),
+        ({"augment": True}, "size=None: expected (height, width)"),
     ],
 )
 def test_wrong_arguments_are_named(source, arguments, part):

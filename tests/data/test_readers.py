@@ -119,10 +119,12 @@ def test_source_refuses_what_cannot_be(pair_folders):
     root = pair_folders()
     source = kseg.data.folder(root / "images", root / "masks", "ab")
     for change, part in (
-        ({"ids": source.ids[:2]}, "differ in length"),
-        ({"colors": source.colors[:1]}, "1 colors for 2 class_names"),
+        ({"ids": source.ids[:2]}, "one length"),
+        ({"colors": source.colors[:1]}, r"len\(colors\)=1: expected 2"),
         ({"void": 1}, "void=1"),
-        ({"columns": {}, "ids": ()}, "empty"),
+        ({"columns": {}, "ids": ()}, r"ids=\(\): expected at least one sample"),
+        ({"task": "two words"}, "task='two words': expected an identifier"),
+        ({"task": None}, "task=None"),
     ):
         with pytest.raises(ValueError, match=part):
             dataclasses.replace(source, **change)
@@ -188,7 +190,11 @@ class TestMistakes:
         self.refused(root, "colour mask", "palette=")
 
     def test_wrong_number_of_values(self, pair_folders):
-        self.refused(pair_folders(), "values has 3 entries for 2", values=(0, 1, 2))
+        self.refused(
+            pair_folders(),
+            "values=(0, 1, 2): expected one for each of the 2 class_names",
+            values=(0, 1, 2),
+        )
 
     def test_model_of_another_number_of_classes(self, pair_folders):
         root = pair_folders()

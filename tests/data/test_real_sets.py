@@ -16,9 +16,11 @@ import pytest
 from PIL import Image
 
 import kseg
+from kseg.base.colors import NOT_SCORED, object_colors
 from kseg.checks.findings import Report
-from kseg.reports import sheet as drawing
-from kseg.reports.check import WIDTH, page
+from kseg.data.source import spread
+from kseg.reports.check import write_check
+from kseg.reports.page import WIDTH
 
 pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
@@ -174,7 +176,7 @@ def test_read(request, name):
     root, source = known.at(request)
     assert (len(source), source.num_classes) == (known.samples, known.classes)
     assert source.task == ("semantic" if known.objects is None else "instance")
-    some = source.subset(drawing.spread(len(source), READ))
+    some = source.subset(spread(len(source), READ))
     for id_, sample in zip(some.ids, kseg.data.samples(some)):
         compare(sample, known.expected(root, id_))
 
@@ -212,7 +214,7 @@ def pictures_of(text):
     """The pictures under each source's heading of a page."""
     found = {}
     for part in text.split("<h2>")[1:]:
-        stored = re.findall("src='data:image/jpeg;base64,([^']+)'", part)
+        stored = re.findall('src="data:image/jpeg;base64,([^"]+)"', part)
         found[part.partition("</h2>")[0]] = [
             np.asarray(Image.open(io.BytesIO(base64.b64decode(each)))) for each in stored
         ]
@@ -227,7 +229,7 @@ def test_pictures_of_all_sets(request, tmp_path):
         except pytest.skip.Exception as reason:
             missing.append(str(reason))
             continue
-        sources.append(source.subset(drawing.spread(len(source), READ), name=name))
+        sources.append(source.subset(spread(len(source), READ), name=name))
     if not sources:
         pytest.skip("; ".join(dict.fromkeys(missing)))
     # each by itself: the labels and the objects of a set are of the same photos
@@ -235,7 +237,7 @@ def test_pictures_of_all_sets(request, tmp_path):
     assert not [str(error) for report in reports for error in report.errors]
     file = Path(os.environ.get("KSEG_TEST_REPORT", tmp_path)) / "real_sets.html"
     # without the warnings of classes and the like, which are of these few samples only
-    page(Report((), tuple(report.sources[0] for report in reports)), sources, file)
+    write_check(Report((), tuple(report.sources[0] for report in reports)), sources, file)
 
     shown = pictures_of(file.read_text(encoding="utf-8"))
     assert list(shown) == [source.name for source in sources]
@@ -258,7 +260,7 @@ def test_page_of_a_set_with_a_bad_sample(tmp_path, pair_folders):
     (root / "images" / "p1.png").write_bytes(b"no picture")
     broken = kseg.data.folder(root / "images", root / "masks", names, name="a&b", probe=False)
     scenes = kseg.data.shapes("val", count=9, instances=True)
-    page(kseg.check(broken, scenes), [broken, scenes], tmp_path / "page.html")
+    write_check(kseg.check(broken, scenes), [broken, scenes], tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     shown = pictures_of(text)
     assert [len(pictures) for pictures in shown.values()] == [5, 6]  # p1 is left out
@@ -281,14 +283,14 @@ def test_objects_by_hand():
     masks[2, 5, 7] = 1
     boxes = np.array([[2, 2, 4, 4], [1, 1, 7, 5], [7, 5, 8, 6]], np.float32)
     crowd = np.array([False, False, True])
-    picture = drawing.objects(image, masks, boxes, crowd=crowd)
-    colors = drawing.object_colors(crowd)
-    assert len({*colors}) == 3 and colors[2] == drawing.NOT_SCORED
+    picture = kseg.pictures.objects(image, masks, boxes, crowd=crowd)
+    colors = object_colors(crowd)
+    assert len({*colors}) == 3 and colors[2] == NOT_SCORED
     np.testing.assert_array_equal(picture[0], image[0])  # outside
     np.testing.assert_array_equal(picture[2:4, 2:4].reshape(-1, 3), [colors[0]] * 4)  # its box
     np.testing.assert_array_equal(picture[1, 1:7], [colors[1]] * 6)
     mixed = np.round(50 + np.array(colors[1]) / 2)
     np.testing.assert_array_equal(picture[2, 4:6], [mixed] * 2)
     np.testing.assert_array_equal(picture[5, 7], colors[2])
-    none = drawing.objects(image, masks[:0], boxes[:0])
+    none = kseg.pictures.objects(image, masks[:0], boxes[:0])
     np.testing.assert_array_equal(none, image)

@@ -187,14 +187,14 @@ def test_instances_are_the_objects_of_the_scene():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"split": "test"}, "`split` must be one of ['train', 'val']. Received: split='test'"),
-        ({"size": (96, 15)}, "two integers of at least 16 pixels. Received: size=(96, 15)"),
-        ({"size": 96}, "Received: size=96"),
-        ({"size": (96, 96, 3)}, "Received: size=(96, 96, 3)"),
-        ({"size": (96.0, 96)}, "Received: size=(96.0, 96)"),
-        ({"count": 0}, "`count` must be an integer from 1 to"),
-        ({"count": 2.5}, "Received: count=2.5"),
-        ({"seed": -1}, "`seed` must be an integer from 0 to 2147483647. Received: seed=-1"),
+        ({"split": "test"}, "split='test': expected one of 'train', 'val'."),
+        ({"size": (96, 15)}, "size=(96, 15): expected (height, width) of at least 16 pixels"),
+        ({"size": 96}, "size=96: expected (height, width)"),
+        ({"size": (96, 96, 3)}, "size=(96, 96, 3): expected (height, width)"),
+        ({"size": (96.0, 96)}, "size=(96.0, 96): expected (height, width)"),
+        ({"count": 0}, "count=0: expected an integer from 1 to"),
+        ({"count": 2.5}, "count=2.5: expected an integer"),
+        ({"seed": -1}, "seed=-1: expected an integer from 0 to 2147483647."),
     ],
     ids=str,
 )
@@ -206,10 +206,10 @@ def test_shapes_names_the_wrong_argument(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((2**32, 0), "`seed` must be"),
-        ((0, -1), "`index` must be"),
-        ((0, 0, (8, 96)), "`size` must be"),
-        ((0, 0, (96, 96), 0), "`max_objects` must be an integer from 1 to 255. Received"),
+        ((2**32, 0), "seed=4294967296: expected"),
+        ((0, -1), "index=-1: expected"),
+        ((0, 0, (8, 96)), "size=(8, 96): expected"),
+        ((0, 0, (96, 96), 0), "max_objects=0: expected an integer from 1 to 255."),
     ],
     ids=str,
 )

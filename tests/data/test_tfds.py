@@ -182,7 +182,9 @@ def test_it_feeds_training(opened):
 def test_mistakes(opened, tmp_path):
     with pytest.raises(ValueError, match="class_names"):
         opened(Plain)
-    with pytest.raises(ValueError, match="2 entries for 1"):
+    with pytest.raises(
+        ValueError, match=r"values=\(1, 2\): expected one for each of the 1 class_names"
+    ):
         opened(Plain, class_names=("a",), values=(1, 2))
     with pytest.raises(ValueError, match="split='val'.*train"):
         opened(DataSpec, "val")

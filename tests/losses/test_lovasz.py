@@ -43,9 +43,9 @@ def test_hard_decisions_cost_one_minus_iou(channels, absent):
         p = (decision[..., None] == np.arange(channels)) if channels > 1 else decision[..., None]
         valid, costs = y_true != 255, []
         for c in range(channels) if channels > 1 else [1]:
-            truth, found = (y_true == c) & valid, (decision == c) & valid
-            if truth.any() or (absent == "penalize" and found.any()):
-                costs.append(1 - (truth & found).sum() / (truth | found).sum())
+            truth, predicted = (y_true == c) & valid, (decision == c) & valid
+            if truth.any() or (absent == "penalize" and predicted.any()):
+                costs.append(1 - (truth & predicted).sum() / (truth | predicted).sum())
             elif absent == "penalize":
                 costs.append(0.0)
         loss = float(lovasz(y_true, p.astype("float32"), from_logits=False, absent=absent))

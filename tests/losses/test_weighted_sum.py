@@ -58,9 +58,11 @@ def test_what_cannot_be_added():
             wrong()
     with pytest.raises(TypeError, match="Keras losses"):
         WeightedSum([max])
-    with pytest.raises(ValueError, match="finite weight"):
+    with pytest.raises(ValueError, match="weights=nan: expected a finite number"):
         WeightedSum([DiceLoss()], [float("nan")])
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match=r"weights=\[1\]: expected .* each of 2 losses"):
+        WeightedSum([DiceLoss(), DiceLoss()], [1])
+    with pytest.raises(ValueError, match=r"losses=\[\]: expected at least one"):
         WeightedSum([])
 
 

@@ -51,16 +51,16 @@ def test_perfect_and_by_size(capsys):
 
 def test_a_wrong_one_before_the_right_one():
     # Precision 1/2 at every recall.
-    found = [entry((100, 100, 140, 140), score=0.9), entry((0, 0, 40, 40), score=0.8)]
-    scores = average_precision([true((0, 0, 40, 40))], found, [1])
+    detections = [entry((100, 100, 140, 140), score=0.9), entry((0, 0, 40, 40), score=0.8)]
+    scores = average_precision([true((0, 0, 40, 40))], detections, [1])
     assert scores["box"]["ap"] == scores["mask"]["ap50"] == pytest.approx(0.5)
 
 
 def test_box_and_mask_are_scored_apart():
     # The mask is right; the box, at an IoU of 60 %, is right for 0.50, 0.55 and 0.60.
-    found = entry((0, 0, 50, 50), score=0.9)
-    found["bbox"] = [0, 0, 50, 30]
-    scores = average_precision([true((0, 0, 50, 50))], [found], [1])
+    detections = entry((0, 0, 50, 50), score=0.9)
+    detections["bbox"] = [0, 0, 50, 30]
+    scores = average_precision([true((0, 0, 50, 50))], [detections], [1])
     assert scores["mask"]["ap"] == pytest.approx(1)
     assert scores["box"]["ap"] == pytest.approx(0.3)
     assert scores["box"]["ap75"] == 0
@@ -70,8 +70,8 @@ def test_area_of_a_mask_is_its_pixels():
     """An unmatched detection counts where its mask is of that size, whatever its box."""
     wrong = entry((100, 100, 120, 120), score=0.95)  # a mask of 400 pixels, small
     wrong["bbox"] = [100, 100, 60, 60]  # in a box of 3,600, medium
-    truth, found = true((0, 0, 50, 50)), entry((0, 0, 50, 50), score=0.9)
-    scores = average_precision([truth], [wrong, found], [1])
+    truth, detections = true((0, 0, 50, 50)), entry((0, 0, 50, 50), score=0.9)
+    scores = average_precision([truth], [wrong, detections], [1])
     assert scores["mask"]["ap_medium"] == pytest.approx(1)
     assert scores["box"]["ap_medium"] == pytest.approx(0.5)
 
@@ -85,8 +85,8 @@ def test_crowds_count_neither_for_nor_against():
 
 def test_classes_are_scored_apart():
     truth = [true((0, 0, 40, 40), 3), true((50, 50, 90, 90), 7)]
-    found = [entry((0, 0, 40, 40), 3, score=0.5), entry((50, 50, 90, 90), 3, score=0.6)]
-    scores = average_precision(truth, found, [3, 5, 7])["mask"]
+    detections = [entry((0, 0, 40, 40), 3, score=0.5), entry((50, 50, 90, 90), 3, score=0.6)]
+    scores = average_precision(truth, detections, [3, 5, 7])["mask"]
     np.testing.assert_allclose(scores["classes"], [0.5, np.nan, 0])
     assert scores["ap"] == pytest.approx(0.25)
 
@@ -101,16 +101,16 @@ def test_more_objects_than_a_byte_counts():
     boxes = [
         (10 * (i % 20), 10 * (i // 20), 10 * (i % 20) + 8, 10 * (i // 20) + 7) for i in range(300)
     ]
-    found = [entry(box, score=0.9 - i / 1000) for i, box in enumerate(boxes[:10])]
-    scores = average_precision([true(box) for box in boxes], found, [1])
+    detections = [entry(box, score=0.9 - i / 1000) for i, box in enumerate(boxes[:10])]
+    scores = average_precision([true(box) for box in boxes], detections, [1])
     # Precision 1 up to a recall of 1/30: of the levels 0, 0.01, ..., 1 these are 4.
     assert scores["box"]["ap"] == scores["mask"]["ap"] == pytest.approx(4 / 101)
     truth = [true(boxes[0], image=i) for i in range(300)]
-    found = [entry(boxes[0], image=i, score=0.9) for i in range(300)]
-    assert average_precision(truth, found, [1])["mask"]["ap_small"] == pytest.approx(1)
+    detections = [entry(boxes[0], image=i, score=0.9) for i in range(300)]
+    assert average_precision(truth, detections, [1])["mask"]["ap_small"] == pytest.approx(1)
 
 
 def test_arguments_stay_as_they_are():
-    truth, found = [true((0, 0, 9, 9))], [entry((0, 0, 9, 9), score=0.5)]
-    average_precision(truth, found, [1])
-    assert truth == [true((0, 0, 9, 9))] and found == [entry((0, 0, 9, 9), score=0.5)]
+    truth, detections = [true((0, 0, 9, 9))], [entry((0, 0, 9, 9), score=0.5)]
+    average_precision(truth, detections, [1])
+    assert truth == [true((0, 0, 9, 9))] and detections == [entry((0, 0, 9, 9), score=0.5)]

@@ -57,8 +57,8 @@ class TestBoundaryIoU:
         # 3 of the bottom row and the left column's middle; the smaller one's right column is
         # inside the larger one.
         metric = BoundaryIoU(2, distance=1, classes=1)
-        found = counts(metric, square(7, 1, 4, 1, 4), square(7, 1, 4, 1, 5))
-        np.testing.assert_array_equal(found[:, 1], [7, 8, 10])
+        actual = counts(metric, square(7, 1, 4, 1, 4), square(7, 1, 4, 1, 5))
+        np.testing.assert_array_equal(actual[:, 1], [7, 8, 10])
         assert float(metric.result()) == pytest.approx(7 / 11, rel=1e-6)
 
     def test_a_perfect_prediction_is_one_and_a_far_one_zero(self):
@@ -115,9 +115,9 @@ class TestBoundaryF1:
         truth, predicted = square(9, 0, 9, 3, 9), square(9, 0, 9, 5, 9)
         for tolerance, expected in ((2, 1.0), (1, 0.0)):
             metric = BoundaryF1(2, tolerance)
-            found = counts(metric, truth, predicted)
+            actual = counts(metric, truth, predicted)
             matched = 9 * expected
-            np.testing.assert_array_equal(found, [[9, 9], [matched] * 2, [9, 9], [matched] * 2])
+            np.testing.assert_array_equal(actual, [[9, 9], [matched] * 2, [9, 9], [matched] * 2])
             assert float(metric.result()) == expected
 
     def test_precision_and_recall_are_not_one_another(self):
@@ -155,11 +155,11 @@ def test_many_classes_take_several_words(metric_class):
     """31 classes fill a word: beyond, the counts are those of one class against the rest."""
     y_true, y_pred = random_case(0, 70)
     metric = metric_class(70, 2)
-    found = counts(metric, y_true, y_pred)
+    actual = counts(metric, y_true, y_pred)
     for c in (0, 30, 31, 61, 62, 69):
         one = [np.where(ids == 255, 255, ids == c) for ids in (y_true, y_pred)]
         alone = counts(metric_class(1, 2), *one)
-        np.testing.assert_array_equal(found[:, c], alone[:, 1])
+        np.testing.assert_array_equal(actual[:, c], alone[:, 1])
 
 
 @METRICS

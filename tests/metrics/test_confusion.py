@@ -48,9 +48,9 @@ def test_nothing_counted_is_nan():
 def test_errors():
     with pytest.raises(ValueError, match="shape"):
         confusion_matrix(np.zeros(3, int), np.zeros(4, int), 2)
-    with pytest.raises(ValueError, match=r"y_true holds \[7\]"):
+    with pytest.raises(ValueError, match=r"ids in y_true=\[7\]"):
         confusion_matrix(np.array([7]), np.array([0]), 2)
-    with pytest.raises(ValueError, match=r"y_pred holds \[-1\]"):
+    with pytest.raises(ValueError, match=r"ids in y_pred=\[-1\]"):
         confusion_matrix(np.array([0]), np.array([-1]), 2)
     with pytest.raises(ValueError, match="square"):
         scores(np.zeros((2, 3)))

@@ -190,9 +190,9 @@ def test_the_result_keeps_float32_accuracy():
 @pytest.mark.parametrize(
     "y_true, y_pred, words",
     [
-        ([[0, 4]], [[0, 1]], r"y_true holds \[4\]"),
-        ([[0, 1]], [[0, 4]], r"y_pred holds \[4\]"),
-        ([[0, 1]], [[0, -1]], r"y_pred holds \[-1\]"),
+        ([[0, 4]], [[0, 1]], r"ids in y_true=\[4\]"),
+        ([[0, 1]], [[0, 4]], r"ids in y_pred=\[4\]"),
+        ([[0, 1]], [[0, -1]], r"ids in y_pred=\[-1\]"),
     ],
 )
 def test_wrong_ids_raise_or_give_nan(y_true, y_pred, words):

@@ -15,9 +15,9 @@ def line(*segments, length=20):
     return top
 
 
-def scored(truth, truth_classes, found, found_classes, **options):
+def scored(truth, truth_classes, predicted, predicted_classes, **options):
     quality = PanopticQuality(2)
-    quality.update(line(*truth), truth_classes, line(*found), found_classes, **options)
+    quality.update(line(*truth), truth_classes, line(*predicted), predicted_classes, **options)
     return {name: values.tolist() for name, values in quality.result().items()}
 
 
@@ -28,7 +28,8 @@ def test_a_perfect_photo():
 
 
 def test_by_hand():
-    # Class 0: 0..5 found as 0..4, IoU 4/5; 5..9 missed; 12..14 invented: TP, FN and FP of one each.
+    # Class 0: 0..5 predicted as 0..4, IoU 4/5; 5..9 missed; 12..14 invented: TP, FN and FP of
+    # one each.
     # SQ = 4/5, RQ = 1 / (1 + 1/2 + 1/2) = 1/2, PQ = 2/5. Class 1 is nowhere.
     scores = scored([(0, 5), (5, 9)], [0, 0], [(0, 4), (12, 14)], [0, 0])
     assert (scores["tp"], scores["fp"], scores["fn"]) == ([1, 0], [1, 0], [1, 0])
@@ -98,32 +99,32 @@ def test_flattened():
     assert flattened([], (2, 3)).tolist() == [[-1] * 3] * 2
 
 
-def slow(truth, truth_classes, found, found_classes, crowd, void, num_classes):
+def slow(truth, truth_classes, predicted, predicted_classes, crowd, void, num_classes):
     """The paper's section 4, segment by segment."""
     counts = np.zeros((num_classes, 4))  # IoU, TP, FP, FN
     valid = ~void
-    matched_truth, matched_found = set(), set()
+    matched_truth, matched_predicted = set(), set()
     for t, true_class in enumerate(truth_classes):
-        for n, found_class in enumerate(found_classes):
-            true, predicted = (truth == t) & valid, (found == n) & valid
-            if crowd[t] or true_class != found_class or not (true | predicted).any():
+        for n, predicted_class in enumerate(predicted_classes):
+            own, segment = (truth == t) & valid, (predicted == n) & valid
+            if crowd[t] or true_class != predicted_class or not (own | segment).any():
                 continue
-            iou = (true & predicted).sum() / (true | predicted).sum()
+            iou = (own & segment).sum() / (own | segment).sum()
             if iou > 0.5:
                 matched_truth.add(t)
-                matched_found.add(n)
+                matched_predicted.add(n)
                 counts[true_class] += iou, 1, 0, 0
     for t, true_class in enumerate(truth_classes):
         if t not in matched_truth and not crowd[t] and ((truth == t) & valid).any():
             counts[true_class, 3] += 1
-    for n, found_class in enumerate(found_classes):
-        predicted = found == n
-        if n in matched_found or not predicted.any():
+    for n, predicted_class in enumerate(predicted_classes):
+        segment = predicted == n
+        if n in matched_predicted or not segment.any():
             continue
-        groups = [t for t, c in enumerate(truth_classes) if crowd[t] and c == found_class]
+        groups = [t for t, c in enumerate(truth_classes) if crowd[t] and c == predicted_class]
         excused = void | np.isin(truth, groups)
-        if (predicted & excused).sum() <= 0.5 * predicted.sum():
-            counts[found_class, 2] += 1
+        if (segment & excused).sum() <= 0.5 * segment.sum():
+            counts[predicted_class, 2] += 1
     return counts
 
 
@@ -133,13 +134,14 @@ def test_random_photos_are_scored_as_by_the_paper(seed):
     quality, counts = PanopticQuality(3), 0
     for _ in range(6):
         truth = rng.integers(-1, 6, (4, 5)).repeat(3, 0).repeat(3, 1)
-        found = np.roll(truth, rng.integers(0, 2, 2), (0, 1))
-        found = np.where(rng.random(truth.shape) < 0.1, rng.integers(-1, 8, truth.shape), found)
+        predicted = np.roll(truth, rng.integers(0, 2, 2), (0, 1))
+        noise = rng.random(truth.shape) < 0.1
+        predicted = np.where(noise, rng.integers(-1, 8, truth.shape), predicted)
         void = rng.random(truth.shape) < 0.1
         classes = rng.integers(0, 3, 8)
-        found_classes = np.where(rng.random(8) < 0.2, rng.integers(0, 3, 8), classes)
+        predicted_classes = np.where(rng.random(8) < 0.2, rng.integers(0, 3, 8), classes)
         crowd = rng.random(6) < 0.3
-        case = (truth, classes[:6], found, found_classes)
+        case = (truth, classes[:6], predicted, predicted_classes)
         quality.update(*case, crowd=crowd, void=void)
         counts = counts + slow(*case, crowd, void, 3)
     result = quality.result()

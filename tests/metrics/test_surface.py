@@ -35,9 +35,9 @@ def test_by_hand():
 def test_directions_are_taken_together():
     # A pixel, and a row of 21 that begins with it: 0 there; 0, 1, ..., 20 back. The 95th percentile
     # of those is 19; the mean of all 22 is 210 / 22.
-    truth, found = np.zeros((2, 3, 40), int)
-    truth[1, 5], found[1, 5:26] = 1, 1
-    for pair in ((truth, found), (found, truth)):
+    truth, predicted = np.zeros((2, 3, 40), int)
+    truth[1, 5], predicted[1, 5:26] = 1, 1
+    for pair in ((truth, predicted), (predicted, truth)):
         result = surface_distances(*pair, 2)
         assert result["hd95"][1] == pytest.approx(19)
         assert result["asd"][1] == pytest.approx(210 / 22)
@@ -69,9 +69,9 @@ def test_a_border_against_void_is_no_surface():
     truth = np.ones((5, 9), int)
     truth[:, 4] = 255
     truth[:, 5:] = 0
-    found = truth.copy()
-    found[:, 4] = [0, 1, 0, 1, 1]  # whatever is predicted at void
-    result = surface_distances(truth, found, 2)
+    predicted = truth.copy()
+    predicted[:, 4] = [0, 1, 0, 1, 1]  # whatever is predicted at void
+    result = surface_distances(truth, predicted, 2)
     np.testing.assert_array_equal(result["hd95"], [0, 0])
     # Void throughout but for one pixel, with no neighbour of another class: no surface at all.
     island = np.full((5, 5), 255)

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kseg.models.blocks import conv_norm_relu, depthwise_norm_relu, layer_names
 from kseg.models.layers import (
+    BATCH_NORM,
     CropAt,
     CropLike,
     DepthwiseConv2DTranspose,
@@ -170,3 +172,31 @@ def test_a_fixed_transposed_convolution_stays_fixed():
     assert (again.factor, again.padding, again.learned) == (2, "same", False)
     with pytest.raises(ValueError, match="padding='full'"):
         DepthwiseConv2DTranspose(2, padding="full")
+
+
+def test_the_block_is_its_layers(rng):
+    x = rng.normal(size=(2, 9, 11, 4)).astype("float32")
+    image = keras.Input((None, None, 4))
+    y = conv_norm_relu(image, 6, 3, strides=2, padding="valid", name="a")
+    y = depthwise_norm_relu(y, 3, dilation=2, name="b")
+    y = conv_norm_relu(y, 5, 1, norm=None, activation=None, names=("c", None, None))
+    model = keras.Model(image, y)
+    names = [*layer_names("a"), *layer_names("b"), "c"]
+    assert [layer.name for layer in model.layers[1:]] == names
+
+    layers = [
+        keras.layers.Conv2D(6, 3, strides=2, use_bias=False),
+        keras.layers.BatchNormalization(**BATCH_NORM),
+        keras.layers.ReLU(),
+        keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2, use_bias=False),
+        keras.layers.BatchNormalization(**BATCH_NORM),
+        keras.layers.ReLU(),
+        keras.layers.Conv2D(5, 1),
+    ]
+    plain = keras.Sequential([keras.Input((None, None, 4)), *layers])
+    weights = [rng.uniform(0.5, 1.5, w.shape).astype("float32") for w in plain.weights]
+    plain.set_weights(weights)
+    model.set_weights(weights)
+    expected, actual = (ops.convert_to_numpy(each(x, training=False)) for each in (plain, model))
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)

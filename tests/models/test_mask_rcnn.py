@@ -98,8 +98,8 @@ def test_fit_evaluate_and_predict_work_as_they_stand(model):
     scores = model.evaluate(*TWO, batch_size=2, verbose=0, return_dict=True)
     assert set(scores) == {"loss", *LOSSES}
 
-    found = model.predict(TWO[0], verbose=0)
-    boxes, classes, scores, masks = (found[k] for k in ("boxes", "classes", "scores", "masks"))
+    detections = model.predict(TWO[0], verbose=0)
+    boxes, classes, scores, masks = (detections[k] for k in ("boxes", "classes", "scores", "masks"))
     assert boxes.shape == (2, 10, 4) and masks.shape == (2, 10, 28, 28)
     there = classes >= 0
     assert there.any() and (classes < CLASSES).all()
@@ -183,8 +183,8 @@ def test_nothing_is_nan(model, name):
     for weight in model.trainable_variables:
         assert np.isfinite(ops.convert_to_numpy(weight)).all(), weight.path
     if name in ("no object", "all crowd"):
-        found = losses_of(model, *HARD[name])
-        assert found["rpn_box"] == found["box"] == found["mask"] == 0
+        terms = losses_of(model, *HARD[name])
+        assert terms["rpn_box"] == terms["box"] == terms["mask"] == 0
 
 
 def losses_of(model, images, labels):
@@ -207,10 +207,10 @@ def test_crowds_are_neither_object_nor_background(model):
     """All regions lie in the crowd: none is background, so that the box head learns nothing; the
     same rectangle without the mark is an object. (Anchors may lie half outside the image.)"""
     images, labels = stacked(*[scene([(0, 0, 96, 64)], crowd=(0,))] * 2)
-    found = losses_of(model, images, labels)
-    assert found["classifier"] == found["box"] == found["mask"] == 0
-    found = losses_of(model, images, {**labels, "crowd": np.zeros_like(labels["crowd"])})
-    assert found["classifier"] > 0 and found["box"] > 0 and found["mask"] > 0
+    terms = losses_of(model, images, labels)
+    assert terms["classifier"] == terms["box"] == terms["mask"] == 0
+    terms = losses_of(model, images, {**labels, "crowd": np.zeros_like(labels["crowd"])})
+    assert terms["classifier"] > 0 and terms["box"] > 0 and terms["mask"] > 0
 
 
 def where_it_compiles_for_long(test):
@@ -231,9 +231,9 @@ def test_many_objects_long_images_and_bfloat16():
     for _ in range(2):
         loss = model.train_on_batch(images, labels, return_dict=True)
         assert all(np.isfinite(value) for value in loss.values()), loss
-    found = model.predict_on_batch(images)
-    assert all(np.isfinite(found[key]).all() for key in ("boxes", "scores", "masks"))
-    assert found["boxes"].dtype == found["scores"].dtype == np.float32
+    detections = model.predict_on_batch(images)
+    assert all(np.isfinite(detections[key]).all() for key in ("boxes", "scores", "masks"))
+    assert detections["boxes"].dtype == detections["scores"].dtype == np.float32
 
 
 def test_what_is_frozen_stays():
@@ -257,7 +257,7 @@ def test_what_is_frozen_stays():
     "changed, message",
     [
         ({"anchor_sizes": ((8,),)}, "expected five tuples"),
-        ({"anchor_sizes": ((8,), (0,), (1,), (2,), (3,))}, "above 0"),
+        ({"anchor_sizes": ((8,), (0,), (1,), (2,), (3,))}, "equally many numbers > 0"),
         ({"anchor_ratios": (1, -1)}, "anchor_ratios=(1, -1)"),
         ({"resize": (800, 600)}, "resize=(800, 600)"),
         ({"detections": 0}, "detections=0"),
@@ -292,8 +292,8 @@ def test_losses_by_hand():
     targets[0, :, 2] = 1
     drawn = ops.convert_to_tensor([[True, True, False, False]])
     positive = ops.convert_to_tensor([[True, False, False, False]])
-    found = losses.proposal_losses(logits, zeros, ops.convert_to_tensor(targets), drawn, positive)
-    np.testing.assert_allclose(found, [np.log(2), 17 / 36], rtol=1e-6)
+    actual = losses.proposal_losses(logits, zeros, ops.convert_to_tensor(targets), drawn, positive)
+    np.testing.assert_allclose(actual, [np.log(2), 17 / 36], rtol=1e-6)
 
 
 @pytest.mark.backends("tensorflow", "jax", reason="PyTorch runs eagerly")
@@ -317,9 +317,9 @@ def test_xla_gives_the_same(model):
     compiled.set_weights(model.get_weights())
     compiled.compile(keras.optimizers.SGD(0.0), jit_compile=True)
     compiled.detector.compile(jit_compile=True)
-    found, expected = compiled.predict_on_batch(TWO[0]), model.predict_on_batch(TWO[0])
+    actual, expected = compiled.predict_on_batch(TWO[0]), model.predict_on_batch(TWO[0])
     for number in range(2):
-        same_detections(found, number, expected, number)
+        same_detections(actual, number, expected, number)
     loss = compiled.train_on_batch(*TWO, return_dict=True)
     assert all(np.isfinite(value) for value in loss.values()), loss
 

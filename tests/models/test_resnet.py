@@ -14,11 +14,11 @@ def tiny(depth=50, **arguments):
 
 def dilations(model):
     """Stage -> dilation of each 3x3 convolution in it, in order."""
-    found = {}
+    dilations = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (3, 3):
-            found.setdefault(layer.name.partition("_")[0], []).append(layer.dilation_rate[0])
-    return found
+            dilations.setdefault(layer.name.partition("_")[0], []).append(layer.dilation_rate[0])
+    return dilations
 
 
 @pytest.mark.parametrize("output_stride", [8, 16, 32])

@@ -68,7 +68,7 @@ def _gradient(function):
         with tf.GradientTape() as tape:
             tape.watch(arrays)
             loss = tf.reduce_sum(function(*arrays) * upstream)
-        found = tape.gradient(loss, arrays, unconnected_gradients="zero")
-        return [tf.convert_to_tensor(x) for x in found]
+        gradients = tape.gradient(loss, arrays, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(x) for x in gradients]
 
     return result

@@ -29,13 +29,13 @@ def test_anchors_of_an_image_of_800_by_1333():
     steps = [(4, 4), (8, 8), (16, 16), (32, 32), (61, 64)]  # 800 // 13 = 61
     total = 0
     for grid, step, size in zip(grids, steps, (32, 64, 128, 256, 512)):
-        found = keras.ops.convert_to_numpy(anchors(grid, image, [size]))
-        total += len(found)
-        found = found.reshape(*grid, 3, 4)
-        np.testing.assert_array_equal(found[0, 0], cell_anchors([size]))
-        np.testing.assert_array_equal(found[1, 2] - found[0, 0], [[step[1] * 2, step[0]] * 2] * 3)
+        actual = keras.ops.convert_to_numpy(anchors(grid, image, [size]))
+        total += len(actual)
+        actual = actual.reshape(*grid, 3, 4)
+        np.testing.assert_array_equal(actual[0, 0], cell_anchors([size]))
+        np.testing.assert_array_equal(actual[1, 2] - actual[0, 0], [[step[1] * 2, step[0]] * 2] * 3)
         np.testing.assert_array_equal(
-            found[-1, -1, 1, :2] + size / 2,
+            actual[-1, -1, 1, :2] + size / 2,
             [(grid[1] - 1) * step[1], (grid[0] - 1) * step[0]],
         )
     assert total == 268_569
@@ -54,9 +54,9 @@ def test_equal_a_loop_over_cells(grid, image):
                     )
                     left, top = x * (image[1] // grid[1]), y * (image[0] // grid[0])
                     expected.append([left - w, top - h, left + w, top + h])
-    found = keras.ops.convert_to_numpy(anchors(grid, image, (10, 21)))
-    np.testing.assert_array_equal(found, expected)
-    assert found.dtype == np.float32
+    actual = keras.ops.convert_to_numpy(anchors(grid, image, (10, 21)))
+    np.testing.assert_array_equal(actual, expected)
+    assert actual.dtype == np.float32
 
 
 @pytest.mark.backends("tensorflow", reason="others have no unknown sizes")
@@ -64,8 +64,8 @@ def test_sizes_unknown_when_compiled():
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((2,), tf.int32)] * 2)
-    def found(grid, image):
+    def in_graph(grid, image):
         return anchors((grid[0], grid[1]), (image[0], image[1]), [32])
 
     for grid, image in (((2, 3), (8, 12)), ((13, 21), (800, 1344))):
-        np.testing.assert_array_equal(found(grid, image), anchors(grid, image, [32]))
+        np.testing.assert_array_equal(in_graph(grid, image), anchors(grid, image, [32]))

@@ -60,9 +60,9 @@ def test_overlaps_equal_a_loop(run, seed):
             ]
             for g, group in enumerate(boxes.astype("float64"))
         ]
-        found = run(function, boxes, others, *arguments)
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=0)
-        assert found.dtype == np.float32
+        actual = run(function, boxes, others, *arguments)
+        np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=0)
+        assert actual.dtype == np.float32
 
 
 def test_huge_and_empty_boxes_give_no_nan(run):
@@ -104,9 +104,9 @@ def test_decoding_undoes_encoding(run, seed):
 def test_sides_grow_at_most_by_1000_16ths(run):
     anchors = np.array([[-8, -8, 8, 8]] * 3, "float32")
     deltas = np.array([[0, 0, 1e9, 0], [0, 0, 0, 500], [0, 0, -500, 0]], "float32")
-    found = run(box_ops.decode, deltas, anchors)
+    actual = run(box_ops.decode, deltas, anchors)
     expected = [[-500, -8, 500, 8], [-8, -500, 8, 500], [0, -8, 0, 8]]
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_clip_and_least_side(run):

@@ -96,7 +96,7 @@ def test_weights_of_images_and_pixels():
         weights = pixel_weights(np.array(weight, "float32"), labels)
         np.testing.assert_array_equal(concrete(weights), expected)
     np.testing.assert_array_equal(concrete(pixel_weights(None, labels)), [[1, 1], [0, 1]])
-    with pytest.raises(ValueError, match=r"sample_weight has shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"sample_weight.shape=\(3,\)"):
         pixel_weights(np.ones(3), labels)
 
 

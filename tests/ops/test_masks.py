@@ -49,12 +49,12 @@ def drawn(rng, regions=6):
 @given(seed=seeds)
 def test_equals_a_loop_over_samples(run, size, seed):
     masks, boxes, owner = drawn(np.random.default_rng(seed))
-    found = run(cropper(size), masks, boxes, owner)
-    assert found.shape == (2, 6, size, size) and found.dtype == np.float32
+    actual = run(cropper(size), masks, boxes, owner)
+    assert actual.shape == (2, 6, size, size) and actual.dtype == np.float32
     for image, region in np.ndindex(owner.shape):
         mask = masks[image, owner[image, region]]
         expected = reference(mask, boxes[image, region], size)
-        np.testing.assert_allclose(found[image, region], expected, atol=1e-5)
+        np.testing.assert_allclose(actual[image, region], expected, atol=1e-5)
 
 
 def test_sides_that_are_multiples_of_the_grid(run):
@@ -63,18 +63,18 @@ def test_sides_that_are_multiples_of_the_grid(run):
     # last, which is beyond the last column and so takes its value, 1.
     masks = np.tile(np.arange(84, dtype="uint8") % 2, (1, 1, 84, 1))
     boxes = np.array([[[0, 0, 84, 84]]], "float32")
-    found = run(cropper(28), masks, boxes, np.zeros((1, 1), "int32"))
+    actual = run(cropper(28), masks, boxes, np.zeros((1, 1), "int32"))
     expected = np.full((28, 28), 0.5)
     expected[:, -1] = (0.5 + 0.5 + 1) / 3
-    np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(actual[0, 0], expected, atol=1e-5)
 
 
 def test_whole_and_empty_masks(run):
     masks = np.stack([np.zeros((HEIGHT, WIDTH)), np.ones((HEIGHT, WIDTH))])[None].astype("uint8")
     boxes = np.array([[[3, 4, 30, 18], [3, 4, 30, 18], [0, 0, 33, 20]]], "float32")
-    found = run(cropper(4), masks, boxes, np.array([[0, 1, 1]], "int32"))
-    np.testing.assert_allclose(found.mean((2, 3)), [[0, 1, 1]], atol=1e-6)
-    np.testing.assert_allclose(found.std((2, 3)), 0, atol=1e-6)
+    actual = run(cropper(4), masks, boxes, np.array([[0, 1, 1]], "int32"))
+    np.testing.assert_allclose(actual.mean((2, 3)), [[0, 1, 1]], atol=1e-6)
+    np.testing.assert_allclose(actual.std((2, 3)), 0, atol=1e-6)
 
 
 @pytest.mark.backends("tensorflow", reason="others have no unknown sizes")
@@ -109,5 +109,5 @@ def test_images_of_unknown_size():
             tf.TensorSpec((1, 1), tf.int32),
         ],
     )
-    found = unknown(masks, boxes, owner).numpy()
-    np.testing.assert_allclose(found[0, 0], reference(masks[0, 0], boxes[0, 0], 4), atol=1e-5)
+    actual = unknown(masks, boxes, owner).numpy()
+    np.testing.assert_allclose(actual[0, 0], reference(masks[0, 0], boxes[0, 0], 4), atol=1e-5)

@@ -61,10 +61,10 @@ def test_match_equals_a_loop(run, settings, seed):
     kind = rng.integers(0, 3, (16, 4))
     kind[0] = 0  # nothing at all
     valid, crowd = kind == 1, kind == 2
-    found = run(matcher(*settings), overlaps, valid, crowd)
+    actual = run(matcher(*settings), overlaps, valid, crowd)
     expected = [reference(*image[:2], *settings, image[2]) for image in zip(overlaps, valid, crowd)]
-    np.testing.assert_array_equal(found, expected)
-    assert found.dtype == np.int32
+    np.testing.assert_array_equal(actual, expected)
+    assert actual.dtype == np.int32
 
 
 def test_an_anchor_that_is_best_for_one_object_stands_for_its_own_best(run):
@@ -72,14 +72,14 @@ def test_an_anchor_that_is_best_for_one_object_stands_for_its_own_best(run):
     # 0 becomes positive, for object 1, though anchor 1 is better for that.
     overlaps = np.array([[[0.2, 0.25], [0.1, 0.8], [0.0, 0.0]]], "float32")
     everything = np.ones((1, 2), bool)
-    found = run(matcher(0.7, 0.3, True), overlaps, everything, ~everything)
-    np.testing.assert_array_equal(found, [[1, 1, NEGATIVE]])
+    actual = run(matcher(0.7, 0.3, True), overlaps, everything, ~everything)
+    np.testing.assert_array_equal(actual, [[1, 1, NEGATIVE]])
 
 
 def test_no_object_makes_all_background(run):
     nothing = np.zeros((1, 2), bool)
-    found = run(matcher(0.7, 0.3, True), np.ones((1, 3, 2), "float32"), nothing, nothing)
-    np.testing.assert_array_equal(found, [[NEGATIVE] * 3])
+    actual = run(matcher(0.7, 0.3, True), np.ones((1, 3, 2), "float32"), nothing, nothing)
+    np.testing.assert_array_equal(actual, [[NEGATIVE] * 3])
 
 
 @functools.cache

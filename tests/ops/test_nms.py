@@ -63,8 +63,8 @@ def method(name, count, by_class):
     return function
 
 
-def check(found, boxes, scores, valid, classes, count):
-    index, kept = found
+def check(actual, boxes, scores, valid, classes, count):
+    index, kept = actual
     for group in range(len(boxes)):
         arguments = (x[group].tolist() for x in (boxes, scores, valid, classes))
         expected = reference(*arguments, np.float32(THRESHOLD), count)
@@ -84,8 +84,8 @@ def test_every_method_equals_a_loop(run, name, count, by_class, seed):
     if not by_class:
         classes = np.zeros_like(classes)
     with mock.patch.object(module, "BLOCK", 7):  # several blocks of the few boxes
-        found = run(method(name, count, by_class), boxes, scores, valid, classes)
-    check(found, boxes, scores, valid, classes, count)
+        actual = run(method(name, count, by_class), boxes, scores, valid, classes)
+    check(actual, boxes, scores, valid, classes, count)
 
 
 @pytest.mark.parametrize("by_class", [False, True], ids=["", "classes"])
@@ -161,6 +161,6 @@ def test_an_unknown_batch_and_a_saved_model(tmp_path):
         boxes, scores, valid, _ = drawn(rng, groups, 4)
         expected = nms(boxes, scores, 0.5, 4)
         for function in (module.plain, module.by_class, loaded.plain, loaded.by_class):
-            found = function(tf.constant(boxes), tf.constant(scores))
-            for one, two in zip(found, expected):
+            actual = function(tf.constant(boxes), tf.constant(scores))
+            for one, two in zip(actual, expected):
                 np.testing.assert_array_equal(one, two)

@@ -87,10 +87,10 @@ def test_equals_a_loop_over_samples(run, size, ratio, seed):
         # it multiplies by reciprocals: samples just on the border, beyond which all is 0, may fall
         # on either side; of quarters, thirds and sevenths none is there now
         boxes += np.float32(0.003)
-    found = run(aligner(size, ratio), boxes, *features)
+    actual = run(aligner(size, ratio), boxes, *features)
     for image in range(2):
         expected = reference([f[image] for f in features], boxes[image], size, ratio)
-        np.testing.assert_allclose(found[image], expected, atol=2e-5)
+        np.testing.assert_allclose(actual[image], expected, atol=2e-5)
 
 
 def test_a_ramp_gives_the_centres_of_the_bins(run):
@@ -98,9 +98,9 @@ def test_a_ramp_gives_the_centres_of_the_bins(run):
     # bins are 2 wide: centres at x = 3, 5, 7, 9 and y = 2, 4, 6, 8
     y, x = np.mgrid[:12, :16]
     ramp = (2 * y + 3 * x + 1)[None, ..., None].astype("float32")
-    found = run(aligner(4, 2, 1), np.array([[[8, 4, 40, 36]]], "float32"), ramp)
+    actual = run(aligner(4, 2, 1), np.array([[[8, 4, 40, 36]]], "float32"), ramp)
     centres = 2 * np.array([2, 4, 6, 8])[:, None] + 3 * np.array([3, 5, 7, 9]) + 1
-    np.testing.assert_allclose(found[0, 0, :, :, 0], centres, rtol=1e-6)
+    np.testing.assert_allclose(actual[0, 0, :, :, 0], centres, rtol=1e-6)
 
 
 def test_levels_by_hand(run):
@@ -108,8 +108,8 @@ def test_levels_by_hand(run):
     sides = np.array([0, 1, 55, 56, 111, 112, 223, 224, 447, 448, 1e4], "float32")
     boxes = np.stack([0 * sides, 0 * sides, sides, sides], -1)
     boxes = np.concatenate([boxes, [[0, 0, 448, 112], [5, 5, 3, 9]]]).astype("float32")
-    found = run(lambda b: level_of(b, (4, 8, 16, 32)), boxes)
-    np.testing.assert_array_equal(found, [0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 2, 0])
+    actual = run(lambda b: level_of(b, (4, 8, 16, 32)), boxes)
+    np.testing.assert_array_equal(actual, [0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 2, 0])
 
 
 @relaxed
@@ -124,8 +124,8 @@ def test_rows_and_their_transpose(run, gradient, seed):
     np.add.at(matrix, (np.arange(30)[:, None], index), weight)
     np.testing.assert_allclose(run(weighted_rows, table, index, weight), matrix @ table, atol=1e-5)
     function = functools.partial(_rows, index=index.tobytes(), weight=weight.tobytes())
-    (found,) = gradient(function, upstream, table)
-    np.testing.assert_allclose(found, matrix.T @ upstream, atol=1e-5)
+    (actual,) = gradient(function, upstream, table)
+    np.testing.assert_allclose(actual, matrix.T @ upstream, atol=1e-5)
 
 
 def _rows(table, index, weight):
@@ -160,9 +160,9 @@ def test_no_gradient_for_boxes_even_if_they_come_from_the_features(gradient):
     box = features[:, 0, :4, 0].reshape(1, 1, 4) * 10 + np.array([0, 0, 30, 30.0])
     box = ops.convert_to_tensor(box.astype("float32"))
     upstream = np.ones((1, 1, 2, 2, 1), "float32")
-    (found,) = gradient(function, upstream, features)
+    (actual,) = gradient(function, upstream, features)
     (expected,) = gradient(lambda f: roi_align([f], box, 2, strides=(4,)), upstream, features)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_bfloat16(run):

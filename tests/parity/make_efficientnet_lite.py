@@ -32,13 +32,13 @@ def photos(folder):
     """The middle 224x224 of the first photos of a folder that are large enough, and their names."""
     from PIL import Image
 
-    found = {}
+    crops = {}
     for path in sorted(Path(folder).rglob("*.jpg")):
         photo = np.asarray(Image.open(path).convert("RGB"))
         top, left = (photo.shape[0] - 224) // 2, (photo.shape[1] - 224) // 2
-        if min(top, left) >= 0 and len(found) < PHOTOS:
-            found[path.name] = photo[top : top + 224, left : left + 224]
-    return list(found), np.stack(list(found.values()))
+        if min(top, left) >= 0 and len(crops) < PHOTOS:
+            crops[path.name] = photo[top : top + 224, left : left + 224]
+    return list(crops), np.stack(list(crops.values()))
 
 
 def normalised(images):
@@ -50,15 +50,15 @@ def normalised(images):
 def features(network, images):
     """At strides 2, 4, 8, 16, 32: what the stem and the last block of each stride give."""
     x = network._swish(network._bn0(network._conv_stem(normalised(images))))
-    found = [x]
+    features = [x]
     blocks = list(network._blocks)
     for block, following in zip(blocks, [*blocks[1:], None]):
         x = block(x)
         stride = following._block_args.stride if following else 2
         if (stride if isinstance(stride, int) else stride[0]) == 2:
-            found.append(x)
-    del found[1]  # the first block, at stride 2 as the stem
-    return [f.permute(0, 2, 3, 1).numpy() for f in found]
+            features.append(x)
+    del features[1]  # the first block, at stride 2 as the stem
+    return [f.permute(0, 2, 3, 1).numpy() for f in features]
 
 
 def main(folder):

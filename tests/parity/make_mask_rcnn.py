@@ -108,7 +108,7 @@ def inference(model, photos, out, *, every_stage):
     """Adds a batch's outputs to `out`: stages if asked for, and what is detected."""
     recorded = Recorded(model)
     with torch.inference_mode():
-        found = model(images_of(photos))
+        results = model(images_of(photos))
     outputs = recorded.outputs
     features = outputs["backbone"]
     for level, feature in features.items():
@@ -122,12 +122,12 @@ def inference(model, photos, out, *, every_stage):
         for i, boxes in enumerate(outputs["proposals"][0]):
             out[f"proposals/{i}/boxes"] = boxes.numpy()
         regions(model, features, photos, out)
-    for i, result in enumerate(found):
+    for i, result in enumerate(results):
         detections(result, f"detections/{i}", out)
         counts = np.bincount(result["labels"].numpy(), minlength=CLASSES)[1:]
         scores = result["scores"].numpy()
-        print("   found", len(scores), "a class", counts, "scores", scores.min(), scores.max())
-    return found
+        print("   results", len(scores), "a class", counts, "scores", scores.min(), scores.max())
+    return results
 
 
 def detections(result, name, out):
@@ -168,13 +168,13 @@ def keep_small_masks(model):
     model.transform.postprocess = keep
 
 
-def same_in_double(name, photos, found):
+def same_in_double(name, photos, results):
     """Stops where float64 detects something else, or nearly would."""
     double = build(name, dtype=torch.float64)
     double.roi_heads.detections_per_img += 1  # to see how close the first one left out is
     with torch.inference_mode():
         precise = double(images_of(photos, torch.float64))
-    for a, b in zip(found, precise):
+    for a, b in zip(results, precise):
         count = len(a["scores"])
         cut = float(b["scores"][count - 1] - b["scores"][count]) if len(b["scores"]) > count else 1
         b = {key: values[:count] for key, values in b.items()}
@@ -292,11 +292,11 @@ def default_transform(out):
     del model.transform.resize  # torchvision's own again
     recorded = Recorded(model)
     with torch.inference_mode():
-        (found,) = model(images_of([photo]))
+        (results,) = model(images_of([photo]))
     images = recorded.outputs["transform"][0]
     h, w = images.image_sizes[0]
     out["photo"] = cases.thin_photo(_last(images.tensors)[0, :h, :w])
-    detections(found, "detections", out)
+    detections(results, "detections", out)
 
 
 def golden_anchors(out):
@@ -343,8 +343,8 @@ def write(folder):
             photos = cases.photos(batch)
             model = build(name)
             part = _under(out, f"{name}/{batch}")
-            found = inference(model, photos, part, every_stage=name == "resnet18")
-            same_in_double(name, photos, found)
+            results = inference(model, photos, part, every_stage=name == "resnet18")
+            same_in_double(name, photos, results)
     print("epsilon 0")
     inference(
         build("resnet18", epsilon=0.0),
@@ -367,10 +367,10 @@ def write(folder):
         for file in cases.REAL:
             print(file)
             photo = np.asarray(Image.open(folder / file).convert("RGB"))
-            found = inference(
+            results = inference(
                 build("resnet18"), [photo], _under(out, f"real/{file}"), every_stage=False
             )
-            same_in_double("resnet18", [photo], found)
+            same_in_double("resnet18", [photo], results)
     out = {key: np.asarray(value) for key, value in out.items()}
     np.savez_compressed(cases.FILE, **out)
     print(cases.FILE.name, cases.FILE.stat().st_size, "bytes")

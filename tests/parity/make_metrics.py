@@ -68,8 +68,8 @@ def filled(name, value):
 def overlaps(y_true, ids, classes):
     """Scores over all pixels: scikit-learn, and segmentation-models-pytorch where it agrees."""
     valid = y_true != 255
-    true, found, labels = y_true[valid], ids[valid], range(classes)
-    confusion = sklearn.confusion_matrix(true, found, labels=labels)
+    true, predicted, labels = y_true[valid], ids[valid], range(classes)
+    confusion = sklearn.confusion_matrix(true, predicted, labels=labels)
     tp, fp, fn, _ = (
         part.sum(0)
         for part in smp.get_stats(
@@ -85,13 +85,13 @@ def overlaps(y_true, ids, classes):
     np.testing.assert_array_equal(tp + fn, confusion.sum(1))
 
     options = {"labels": labels, "average": None}
-    iou = sklearn.jaccard_score(true, found, zero_division=0, **options)
+    iou = sklearn.jaccard_score(true, predicted, zero_division=0, **options)
     iou[confusion.sum(0) + confusion.sum(1) == 0] = np.nan
     result = {
         "iou": iou,
-        "dice": sklearn.f1_score(true, found, zero_division=np.nan, **options),
-        "precision": sklearn.precision_score(true, found, zero_division=np.nan, **options),
-        "recall": sklearn.recall_score(true, found, zero_division=np.nan, **options),
+        "dice": sklearn.f1_score(true, predicted, zero_division=np.nan, **options),
+        "precision": sklearn.precision_score(true, predicted, zero_division=np.nan, **options),
+        "recall": sklearn.recall_score(true, predicted, zero_division=np.nan, **options),
     }
     smp_result = {
         "iou": smp.iou_score(tp, fp, fn, 0 * tp, zero_division=np.nan),
@@ -104,9 +104,9 @@ def overlaps(y_true, ids, classes):
     return {
         "confusion": confusion,
         **result,
-        "pixel_accuracy": sklearn.accuracy_score(true, found),
+        "pixel_accuracy": sklearn.accuracy_score(true, predicted),
         "frequency_weighted_iou": sklearn.jaccard_score(
-            true, found, labels=labels, average="weighted", zero_division=0
+            true, predicted, labels=labels, average="weighted", zero_division=0
         ),
     }
 
@@ -118,22 +118,22 @@ def one_hot(ids, classes):
 
 def per_image(y_true, ids, classes):
     """MONAI's Dice and IoU of each image and class; NaN where the class is not in the truth."""
-    found = one_hot(np.where(y_true == 255, 255, ids), classes)
+    predicted = one_hot(np.where(y_true == 255, 255, ids), classes)
     true = one_hot(y_true, classes)
     dice = monai.DiceMetric(include_background=True, reduction="none")
     iou = monai.MeanIoU(include_background=True, reduction="none")
-    return {"dice_image": dice(found, true), "iou_image": iou(found, true)}
+    return {"dice_image": dice(predicted, true), "iou_image": iou(predicted, true)}
 
 
 def surfaces(y_true, ids, classes):
     """95 % Hausdorff and average symmetric surface distance of each image and class."""
     hd95, asd = np.full((2, len(y_true), classes), np.nan)
-    for image, (truth, found) in enumerate(zip(y_true, ids)):
+    for image, (truth, predicted) in enumerate(zip(y_true, ids)):
         void = truth == 255
         for c in range(classes):
             edges = [
                 (mask & ~void) & ~ndimage.binary_erosion(mask | void)
-                for mask in (truth == c, found == c)
+                for mask in (truth == c, predicted == c)
             ]
             if edges[0].any() and edges[1].any():
                 there, back = (
@@ -145,14 +145,14 @@ def surfaces(y_true, ids, classes):
             elif edges[0].any() or edges[1].any():
                 hd95[image, c] = asd[image, c] = np.inf
     if not (y_true == 255).any():
-        true, found = one_hot(y_true, classes).float(), one_hot(ids, classes).float()
+        true, predicted = one_hot(y_true, classes).float(), one_hot(ids, classes).float()
         both = np.isfinite(hd95)
         reference = monai.compute_hausdorff_distance(
-            found, true, include_background=True, percentile=95
+            predicted, true, include_background=True, percentile=95
         )
         np.testing.assert_allclose(hd95[both], reference.numpy()[both], rtol=1e-5)
         reference = monai.compute_average_surface_distance(
-            found, true, include_background=True, symmetric=True
+            predicted, true, include_background=True, symmetric=True
         )
         np.testing.assert_allclose(asd[both], reference.numpy()[both], rtol=1e-5)
     return {"hd95": hd95, "asd": asd}
@@ -169,11 +169,11 @@ def boundary_iou(y_true, ids, classes, distance):
     """
     d = max(whole_pixels(distance, y_true.shape[1:], np.round), 1)
     counts = np.zeros((3, classes))
-    for truth, found in zip(y_true, ids):
+    for truth, predicted in zip(y_true, ids):
         void = truth == 255
         for c in range(classes):
             bands = []
-            for mask in (truth == c, found == c):
+            for mask in (truth == c, predicted == c):
                 padded = np.pad((mask | void).astype("uint8"), 1)
                 eroded = cv2.erode(padded, np.ones((3, 3), "uint8"), iterations=d)[1:-1, 1:-1]
                 bands.append(mask & ~void & (eroded == 0))
@@ -200,10 +200,10 @@ def boundary_f1(y_true, ids, classes, distance):
         return line
 
     counts = np.zeros((len(y_true), 4, classes))
-    for image, (truth, found) in enumerate(zip(y_true, ids)):
+    for image, (truth, guess) in enumerate(zip(y_true, ids)):
         valid = truth != 255
         for c in range(classes):
-            true, predicted = contour(truth == c, valid), contour(found == c, valid)
+            true, predicted = contour(truth == c, valid), contour(guess == c, valid)
             near_true, near_predicted = (
                 cv2.dilate(line.astype("uint8"), disk) > 0 for line in (true, predicted)
             )

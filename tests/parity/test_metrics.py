@@ -80,8 +80,8 @@ def test_overlaps_of_each_image(setup):
     """MONAI's DiceMetric and MeanIoU, which score the classes of an image's truth."""
     _, classes = channels_of(setup)
     for index, y_true, _, ids, _ in cases(setup):
-        for image, (truth, found) in enumerate(zip(y_true, ids)):
-            result = metrics.scores(metrics.confusion_matrix(truth, found, classes))
+        for image, (truth, predicted) in enumerate(zip(y_true, ids)):
+            result = metrics.scores(metrics.confusion_matrix(truth, predicted, classes))
             there = result["pixels"] > 0
             for name in ("dice", "iou"):
                 expected = EXPECTED[f"{name}_image"][index][image][:classes]
@@ -95,8 +95,8 @@ def test_surface_distances(setup):
     _, classes = channels_of(setup)
     height, width = SETUPS[setup][0][1:3]
     for index, y_true, _, ids, _ in cases(setup):
-        for image, (truth, found) in enumerate(zip(y_true, ids)):
-            result = metrics.surface_distances(truth, found, classes)
+        for image, (truth, predicted) in enumerate(zip(y_true, ids)):
+            result = metrics.surface_distances(truth, predicted, classes)
             for name in ("hd95", "asd"):
                 expected = EXPECTED[name][index][image][:classes]
                 np.testing.assert_array_equal(result["missed"], np.isinf(expected))
@@ -127,9 +127,9 @@ def test_boundary_f1(setup):
     for index, y_true, y_pred, ids, distance in cases(setup):
         images = EXPECTED["boundary_f1"][index][: len(y_true), :, :classes]
         whole = metrics.BoundaryF1(channels, distance)
-        for truth, found, counts in zip(y_true, ids, images):
+        for truth, predicted, counts in zip(y_true, ids, images):
             metric = metrics.BoundaryF1(channels, distance)
-            metric.update_arrays(truth[None], found[None])
+            metric.update_arrays(truth[None], predicted[None])
             np.testing.assert_array_equal(metric.counts(), counts, err_msg=f"{index}")
             whole.merge_state([metric])
             with np.errstate(invalid="ignore", divide="ignore"):

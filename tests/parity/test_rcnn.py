@@ -78,8 +78,8 @@ def weights_of(model):
 
 
 @functools.cache
-def found(name, batch):
-    """What the trunk finds in a batch: NumPy arrays."""
+def trunk_outputs(name, batch):
+    """The trunk's outputs for a batch: NumPy arrays."""
     outputs = built(name)(cases.padded(cases.photos(batch)), training=False)
     return keras.tree.map_structure(ops.convert_to_numpy, outputs)
 
@@ -96,19 +96,19 @@ def close(array, expected, what, tolerance=TOLERANCE):
 
 
 def same_boxes(boxes, expected, tolerance=PIXELS, **others):
-    """Equal as sets: each expected box has one of its own among those found.
+    """Equal as sets: each expected box has one of its own among the others.
 
     Args:
         boxes, expected: `(N, 4)`.
-        others: Name -> (found, expected, tolerance) of numbers `(N,)` that belong to the boxes.
+        others: Name -> (actual, expected, tolerance) of numbers `(N,)` that belong to the boxes.
 
     Returns:
-        For each expected box the place of the one found.
+        For each expected box the place of its own.
     """
     assert boxes.shape == expected.shape
     if not len(expected):
         return np.zeros(0, int)
-    apart = np.abs(boxes[:, None] - expected).max(axis=2) / tolerance  # (found, expected)
+    apart = np.abs(boxes[:, None] - expected).max(axis=2) / tolerance  # (actual, expected)
     for numbers, wanted, limit in others.values():
         apart = np.maximum(apart, np.abs(numbers[:, None] - wanted) / limit)
     place = np.zeros(len(expected), int)
@@ -134,9 +134,9 @@ def same_detections(detected, i, stored, name, photo, scale=(1.0, 1.0)):
     # pasted at the stored boxes: a rounding error of a box may move a mask by a pixel
     thinned = (cases.thin_pasted(x) for x in (masks, expected))
     pasted = paste_masks(*thinned, *photo.shape[:2])
-    for found, what in ((cases.thin_detections(masks), "small_masks"), (pasted, "masks")):
+    for actual, what in ((cases.thin_detections(masks), "small_masks"), (pasted, "masks")):
         wanted = stored[f"{name}/{what}"] / cases.FULL
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=MASK, err_msg=what)
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=MASK, err_msg=what)
 
 
 # Structure
@@ -159,16 +159,16 @@ def test_the_published_architecture(stored):
 
 def test_anchors_of_a_large_image(stored):
     """Rounding, order, and strides of (61, 64) on the pooled level: bit by bit."""
-    found = np.concatenate(
+    actual = np.concatenate(
         [
             ops.convert_to_numpy(anchors(grid, ANCHORS_800["image"], sizes))
             for grid, sizes in zip(ANCHORS_800["grids"], ANCHOR_SIZES)
         ]
     )
-    assert len(found) == stored["anchors800/count"] == 268_569
+    assert len(actual) == stored["anchors800/count"] == 268_569
     rows = stored["anchors800/rows"]
-    np.testing.assert_array_equal(found[rows], stored["anchors800/values"])
-    assert zlib.crc32(found.astype("float32").tobytes()) == stored["anchors800/crc32"]
+    np.testing.assert_array_equal(actual[rows], stored["anchors800/values"])
+    assert zlib.crc32(actual.astype("float32").tobytes()) == stored["anchors800/crc32"]
 
 
 # Inference, stage by stage
@@ -178,14 +178,14 @@ def test_anchors_of_a_large_image(stored):
     "name, batch", [("resnet18", b) for b in cases.BATCHES] + [("resnet50", "one")]
 )
 def test_features(name, batch, stored):
-    for level, feature in zip(LEVELS, found(name, batch)["features"]):
+    for level, feature in zip(LEVELS, trunk_outputs(name, batch)["features"]):
         close(cases.thin_feature(feature), stored[f"{name}/{batch}/fpn/{level}"], level)
 
 
 @pytest.mark.parametrize("batch", cases.BATCHES)
 def test_proposals(batch, stored):
     name = f"resnet18/{batch}"
-    model, outputs = built("resnet18"), found("resnet18", batch)
+    model, outputs = built("resnet18"), trunk_outputs("resnet18", batch)
     boxes, logits, deltas = model._anchors(outputs)
     anchors = np.concatenate(numpy(boxes))
     np.testing.assert_array_equal(anchors, stored[f"{name}/anchors"])
@@ -203,7 +203,7 @@ def test_proposals(batch, stored):
 def test_heads_at_given_regions(batch, stored):
     """RoIAlign and both heads, at boxes across borders, thin, tiny, and between two levels."""
     name = f"resnet18/{batch}/regions"
-    model, features = built("resnet18"), found("resnet18", batch)["features"][:-1]
+    model, features = built("resnet18"), trunk_outputs("resnet18", batch)["features"][:-1]
     regions = np.stack([cases.regions(*size) for size in cases.BATCHES[batch]])
     pooled = ops.convert_to_numpy(roi_align(features, regions, 7, strides=STRIDES))
     pooled = pooled.reshape(-1, *pooled.shape[2:])
@@ -232,8 +232,8 @@ def test_detections(name, batch, stored):
 
 def test_pasting(stored):
     boxes, masks, size = cases.pasting()
-    found = paste_masks(masks, boxes, *size)
-    np.testing.assert_allclose(found, stored["paste"], rtol=0, atol=1e-5)
+    actual = paste_masks(masks, boxes, *size)
+    np.testing.assert_allclose(actual, stored["paste"], rtol=0, atol=1e-5)
 
 
 def test_weights_without_an_epsilon(stored):
@@ -358,7 +358,7 @@ def test_region_targets(truth, stored):
 
 
 def test_training_proposals(stored):
-    model, outputs = built("resnet18"), found("resnet18", "three")
+    model, outputs = built("resnet18"), trunk_outputs("resnet18", "three")
     boxes, logits, deltas = model._anchors(outputs)
     size = cases.padded(cases.photos("three"))["size"]
     count = cases.TRAIN_PROPOSALS
@@ -398,8 +398,8 @@ def losses(model, truth, stored):
 
 def test_losses(truth, stored):
     names = ("objectness", "rpn_box_reg", "classifier", "box_reg", "mask")  # torchvision's
-    found = losses(built("resnet18"), truth, stored)
-    for ours, theirs, loss in zip(LOSSES, names, found):
+    actual = losses(built("resnet18"), truth, stored)
+    for ours, theirs, loss in zip(LOSSES, names, actual):
         expected = stored[f"training/losses/{theirs}"]
         np.testing.assert_allclose(ops.convert_to_numpy(loss), expected, rtol=1e-4, err_msg=ours)
 
@@ -412,11 +412,11 @@ def gradients(model, loss):
 
         with tf.GradientTape() as tape:
             value = loss()
-        found = tape.gradient(value, [v.value for v in variables])
+        actual = tape.gradient(value, [v.value for v in variables])
     elif keras.backend.backend() == "torch":
         model.zero_grad()
         loss().backward()
-        found = [v.value.grad for v in variables]
+        actual = [v.value.grad for v in variables]
     else:
         import jax
 
@@ -424,18 +424,18 @@ def gradients(model, loss):
             with keras.StatelessScope(state_mapping=list(zip(variables, values))):
                 return loss()
 
-        found = jax.jit(jax.grad(with_values))([v.value for v in variables])
-    return {v.path: ops.convert_to_numpy(g) for v, g in zip(variables, found)}
+        actual = jax.jit(jax.grad(with_values))([v.value for v in variables])
+    return {v.path: ops.convert_to_numpy(g) for v, g in zip(variables, actual)}
 
 
 @pytest.mark.slow
 def test_gradients(truth, stored):
     """How long the gradient of every parameter is: what is cut off, and what is not."""
     model = built("resnet18")
-    found = gradients(model, lambda: sum(losses(model, truth, stored)))
+    actual = gradients(model, lambda: sum(losses(model, truth, stored)))
     by_identity = {id(v): key for key, v in torchvision._variables(_modules_of(model)).items()}
     norms = {
-        by_identity[id(v)]: np.sqrt((found[v.path] ** 2).sum()) for v in model.trainable_variables
+        by_identity[id(v)]: np.sqrt((actual[v.path] ** 2).sum()) for v in model.trainable_variables
     }
     for key, expected in zip(stored["training/gradient_keys"], stored["training/gradient_norms"]):
         np.testing.assert_allclose(norms[key], expected, rtol=2e-3, atol=1e-6, err_msg=key)

@@ -32,9 +32,9 @@ def metadata(channel):
     request = pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "tiny"
     response = service.PredictionServiceStub(channel).GetModelMetadata(request, timeout=START)
-    found = pb2.SignatureDefMap()
-    response.metadata["signature_def"].Unpack(found)
-    return found.signature_def
+    signatures = pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(signatures)
+    return signatures.signature_def
 
 
 def by_grpc(channel, signature, values, name="tiny"):

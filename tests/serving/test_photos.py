@@ -193,9 +193,9 @@ def test_a_group_is_bounded_by_its_pixels(monkeypatch):
 def test_resizing_is_that_of_predict(photo, size):
     import tensorflow as tf
 
-    found = photos.resized(photo[None], tf.constant(size))[0]
+    actual = photos.resized(photo[None], tf.constant(size))[0]
     # TensorFlow's scale is rounded once more: 255 * 2^-20
-    np.testing.assert_allclose(found, bilinear(photo, *size), atol=3e-3)
+    np.testing.assert_allclose(actual, bilinear(photo, *size), atol=3e-3)
 
 
 def test_encoded_images_are_what_pillow_reads(photo):

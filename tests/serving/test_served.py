@@ -42,7 +42,8 @@ def exported(tmp_path_factory):
     keras.utils.set_random_seed(3)
     model = kseg.build_unet(5, width=4, depth=2, name="tiny")
     folder = tmp_path_factory.mktemp("served") / "models"
-    return model, kseg.export(model, folder, max_pixels=LARGEST**2, samples=1, verbose=False).path
+    options = kseg.SavedModelOptions(max_pixels=LARGEST**2)
+    return model, kseg.export(model, folder, options, samples=1, verbose=False).path
 
 
 class Server(NamedTuple):
@@ -125,10 +126,10 @@ def pixels(content):
     return photo_array(Image.open(BytesIO(content)))
 
 
-def same_ids(found, expected):
+def same_ids(actual, expected):
     """Equal; another backend's arithmetic may put a pixel between two classes into the other."""
-    assert found.shape == expected.shape
-    differing = np.count_nonzero(found != expected)
+    assert actual.shape == expected.shape
+    differing = np.count_nonzero(actual != expected)
     assert differing <= (0 if BACKEND == "tensorflow" else 1e-3 * expected.size), differing
 
 
@@ -266,12 +267,12 @@ def test_wrong_questions_are_the_clients_fault(server):
 @of_the_artefact
 def test_every_signature_is_named_and_starts_with_the_batch(exported, server):
     about = json.loads((exported[1] / "assets.extra" / "kseg.json").read_text())
-    found = metadata(server.channel)
-    assert set(about["signatures"]) <= set(found)
+    named = metadata(server.channel)
+    assert set(about["signatures"]) <= set(named)
     for name, signature in about["signatures"].items():
-        assert set(found[name].inputs) == set(signature["inputs"])
-        assert set(found[name].outputs) == set(signature["outputs"])
-        for tensors in (found[name].inputs, found[name].outputs):
+        assert set(named[name].inputs) == set(signature["inputs"])
+        assert set(named[name].outputs) == set(signature["outputs"])
+        for tensors in (named[name].inputs, named[name].outputs):
             assert all(tensor.tensor_shape.dim[0].size == -1 for tensor in tensors.values())
 
 

@@ -51,8 +51,8 @@ def winners(image, network, tile, overlap):
 def test_pixels_come_out_where_they_were(rng, size):
     """Of a network that looks at single pixels, tiles are the whole."""
     image = rng.integers(0, 256, (2, *size, 3), dtype=np.uint8)
-    found, expected = winners(image, lambda x: x, 8, 3)
-    for a, b in zip(found, expected):
+    actual, expected = winners(image, lambda x: x, 8, 3)
+    for a, b in zip(actual, expected):
         np.testing.assert_array_equal(a, b)
 
 
@@ -66,8 +66,8 @@ def test_enough_overlap_hides_the_seams(rng):
     def network(x):
         return tf.nn.conv2d(x, kernel, 1, "SAME")
 
-    found, expected = winners(image, network, 16, 6)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_allclose(found[1], expected[1], rtol=1e-4)
-    found, expected = winners(image, network, 16, 2)
-    assert (found[0] != expected[0]).any()  # the test can fail
+    actual, expected = winners(image, network, 16, 6)
+    np.testing.assert_array_equal(actual[0], expected[0])
+    np.testing.assert_allclose(actual[1], expected[1], rtol=1e-4)
+    actual, expected = winners(image, network, 16, 2)
+    assert (actual[0] != expected[0]).any()  # the test can fail

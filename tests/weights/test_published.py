@@ -64,8 +64,8 @@ def test_every_name_carries_its_hash():
 @pytest.mark.parametrize(
     "arguments, part",
     [
-        (("resnet51",), "model='resnet51': expected one of resnet18"),
-        (("resnet50", "V3"), "weights='V3': resnet50 has IMAGENET1K_V1, IMAGENET1K_V2"),
+        (("resnet51",), "model='resnet51': expected one of 'resnet18'"),
+        (("resnet50", "V3"), "weights='V3': expected one of 'IMAGENET1K_V1', 'IMAGENET1K_V2'"),
     ],
 )
 def test_unknown_names_list_the_known(arguments, part):

@@ -128,10 +128,10 @@ def test_head_false_keeps_the_head():
     head = torchvision.state_dict(model)["classifier.4.weight"]
     left_out = torchvision.load(model, tensors, head=False)
     assert left_out == [key for key in tensors if key.startswith("classifier.")]
-    found = torchvision.state_dict(model)
-    np.testing.assert_array_equal(found["classifier.4.weight"], head)
+    actual = torchvision.state_dict(model)
+    np.testing.assert_array_equal(actual["classifier.4.weight"], head)
     key = "backbone.layer3.1.conv2.weight"
-    np.testing.assert_array_equal(found[key], tensors[key])
+    np.testing.assert_array_equal(actual[key], tensors[key])
 
 
 def test_every_key_that_does_not_fit_is_listed():
@@ -146,7 +146,7 @@ def test_every_key_that_does_not_fit_is_listed():
     with pytest.raises(ValueError) as error:
         torchvision.load(model, tensors)
     listed = str(error.value).splitlines()
-    assert listed[0] == "weights: 6 keys do not fit the model:"
+    assert listed[0] == "weights='a dict': expected the model's keys. 6 keys do not fit:"
     assert [line.strip() for line in listed[1:-1]] == [
         "missing: backbone.layer1.0.conv1.weight",
         "missing: classifier.1.running_var",
@@ -163,7 +163,7 @@ def test_the_file_is_named(tmp_path):
     kseg.weights.write(path, {"conv1.weight": np.zeros((64, 3, 7, 7), "float32")})
     with pytest.raises(ValueError) as error:
         torchvision.load(fcn(), path)
-    assert str(error.value).startswith(f"{path}: ")
+    assert str(error.value).startswith(f"weights={str(path)!r}: expected the model's keys. ")
 
 
 def test_another_depth_is_refused():
@@ -176,7 +176,7 @@ def test_models_that_torchvision_has_not_are_refused():
     with pytest.raises(ValueError, match="without a counterpart.*decoder1_conv"):
         torchvision.state_dict(plus)
     assert "conv1.weight" in torchvision.state_dict(plus, head=False)
-    with pytest.raises(ValueError, match="no ResNet of torchvision's layout"):
+    with pytest.raises(ValueError, match="expected a ResNet of torchvision's layout"):
         torchvision.load(kseg.build_unet(2, width=2, depth=1, compile=False), {})
 
 
@@ -185,8 +185,8 @@ def test_half_precision_files_load():
     tensors = random_like(torchvision.state_dict(model))
     halves = {k: a.astype("float16") if a.dtype == np.float32 else a for k, a in tensors.items()}
     torchvision.load(model, halves)
-    found = torchvision.state_dict(model)["classifier.0.weight"]
-    np.testing.assert_array_equal(found, halves["classifier.0.weight"].astype("float32"))
+    actual = torchvision.state_dict(model)["classifier.0.weight"]
+    np.testing.assert_array_equal(actual, halves["classifier.0.weight"].astype("float32"))
 
 
 def test_a_mixed_policy_keeps_float32_weights():

@@ -1,1 +1,1 @@
-"""TODO"""
+"""COCO's format: its annotation files, its run-length encoded masks, its files of results."""

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Objects and their masks as entries of COCO's JSON files: annotations, and results."""
 
 import numpy as np
 
@@ -40,11 +40,11 @@ def of_sample(sample, image_id, categories):
     ]
 
 
-def results(found, image_id, category_ids):
-    """The objects of a photo in the format of COCO's result files.
+def results(objects, image_id, category_ids):
+    """The objects found in a photo in the format of COCO's result files.
 
     Args:
-        found: `kseg.instances.Instances` with masks as runs.
+        objects: `kseg.prediction.results.Instances` with masks as runs.
         image_id: The photo's.
         category_ids: The category id of each class.
 
@@ -52,7 +52,6 @@ def results(found, image_id, category_ids):
         List of dicts of `"image_id"`, `"category_id"`, `"bbox"` (`[x, y, width, height]`),
         `"score"` and `"segmentation"` (`{"size", "counts"}`).
     """
-
     return [
         {
             "image_id": image_id,
@@ -61,5 +60,7 @@ def results(found, image_id, category_ids):
             "score": float(score),
             "segmentation": runs,
         }
-        for class_id, box, score, runs in zip(found.classes, found.boxes, found.scores, found.masks)
+        for class_id, box, score, runs in zip(
+            objects.classes, objects.boxes, objects.scores, objects.masks
+        )
     ]

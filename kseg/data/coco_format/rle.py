@@ -1,12 +1,12 @@
-"""COCO's run-length encoded masks: checked in Python, decoded by TensorFlow operations.
+"""COCO's run-length encoded masks: checked in Python, decoded and encoded by TensorFlow operations.
 
 A mask is stored as the lengths of its runs of equal pixels, down each column and then the next,
 beginning with zeros: the 2x3 mask `[[0, 1, 1], [0, 0, 1]]` has the counts 2, 1, 1, 2. In compressed
 form each count from the fourth on is replaced by its difference from the one two before it (an
 object's columns are about equally high), and written as 5-bit digits, the lowest first, with a
 sixth bit where more digits follow, each as the character chr(48 + digit). The reference is
-`maskApi.c` of pycocotools, which stays the one to *encode*; it trusts what it reads and may crash
-on a damaged string, so strings are looked over by `parse` first.
+`maskApi.c` of pycocotools (`rleToString`), which encodes outside of graphs; it trusts what it reads
+and may crash on a damaged string, so strings are looked over by `parse` first.
 
 Axes: N masks, M runs, H, W the image.
 """
@@ -18,22 +18,14 @@ import numpy as np
 from kseg.base.tensorflow import tensorflow
 
 ZERO = 48  # the character that stands for the digit 0
-
-
+DIGIT_BITS = 5
 # of a digit: its value; the sign, in the last one; whether more follow
 VALUE, SIGN, MORE = 0x1F, 0x10, 0x20
-
-
+MOST_DIGITS = 7  # of a count below 2^31, with its sign
 END = " "  # after each RLE of a row; no digit's character
-
-
 WORD = 64  # pixels worked on at a time: bits of an integer
 
-
 _DIGITS = re.compile("[0-o]+")  # chr(48)..chr(111)
-
-
-_MOST_DIGITS = 7  # of a count below 2^31, with its sign
 
 
 def parse(text):
@@ -61,11 +53,11 @@ def parse(text):
         raise ValueError("its counts break off in the middle of a number")
     first = np.concatenate([[0], last[:-1] + 1])
     lengths = last - first + 1
-    if lengths.max() > _MOST_DIGITS:
+    if lengths.max() > MOST_DIGITS:
         raise ValueError("its counts hold a number that no image is large enough for")
     place = np.arange(len(digits)) - np.repeat(first, lengths)
-    counts = np.add.reduceat((digits & VALUE) << (5 * place), first)
-    counts -= np.where(digits[last] & SIGN, np.int64(1) << (5 * lengths), 0)
+    counts = np.add.reduceat((digits & VALUE) << (DIGIT_BITS * place), first)
+    counts -= np.where(digits[last] & SIGN, np.int64(1) << (DIGIT_BITS * lengths), 0)
     counts[1::2] = np.cumsum(counts[1::2])
     counts[2::2] = np.cumsum(counts[2::2])
     return counts
@@ -124,9 +116,11 @@ def _counts(text):
     number = tf.cumsum(tf.cast(is_last, tf.int64), exclusive=True)
     index = tf.range(tf.size(digits, tf.int64))
     place = index - tf.gather(tf.math.segment_min(index, number), number)
-    shifted = tf.bitwise.left_shift(tf.bitwise.bitwise_and(digits, VALUE), 5 * place)
+    place *= DIGIT_BITS
+    shifted = tf.bitwise.left_shift(tf.bitwise.bitwise_and(digits, VALUE), place)
     is_negative = is_last & (tf.bitwise.bitwise_and(digits, SIGN) != 0)
-    borrow = tf.where(is_negative, tf.bitwise.left_shift(tf.ones_like(place), 5 * place + 5), 0)
+    sign = tf.bitwise.left_shift(tf.ones_like(place), place + DIGIT_BITS)
+    borrow = tf.where(is_negative, sign, 0)
     numbers = tf.math.segment_sum(shifted - borrow, number)
 
     rows = tf.RaggedTensor.from_value_rowids(
@@ -137,3 +131,42 @@ def _counts(text):
     pairs = tf.reshape(rest, [count, tf.shape(rest, tf.int64)[1] // 2, 2])
     rest = tf.reshape(tf.cumsum(pairs, axis=1), tf.shape(rest))
     return tf.concat([first, rest], axis=1)
+
+
+def encode_block(block, first, size):
+    """A mask of which one block is known, and the rest is zero -> its compressed RLE.
+
+    Args:
+        block: bool `(h, w)`.
+        first: int32 `(2,)`, row and column of the block's corner in the mask.
+        size: int32 `(2,)`, height and width of the mask.
+
+    Returns:
+        string scalar.
+    """
+    tf = tensorflow()
+    below = size[0] - first[0] - tf.shape(block)[0]
+    columns = tf.pad(block, tf.stack([tf.stack([first[0], below]), [0, 0]]))
+    flat = tf.reshape(tf.transpose(columns), [-1])  # column after column
+    around = tf.pad(flat, [[1, 1]])
+    turns = tf.cast(tf.where(around[1:] != around[:-1])[:, 0], tf.int32) + first[1] * size[0]
+    total = tf.reduce_prod(size)
+    turns = tf.boolean_mask(turns, turns < total)  # a mask that ends in ones ends there
+    ends = tf.concat([[0], turns, [total]], 0)
+    return encode_counts(ends[1:] - ends[:-1])
+
+
+def encode_counts(counts):
+    """The counts of a mask, int32 `(M,)` -> its compressed RLE, string scalar; undoes `parse`."""
+    tf = tensorflow()
+    before = tf.pad(counts, [[2, 0]])[: tf.size(counts)]
+    value = tf.where(tf.range(tf.size(counts)) > 2, counts - before, counts)
+    digits = tf.bitwise.right_shift(value[:, None], DIGIT_BITS * tf.range(MOST_DIGITS))  # (M, 7)
+    low = tf.bitwise.bitwise_and(digits, VALUE)
+    rest = tf.bitwise.right_shift(digits, DIGIT_BITS)
+    # the sign bit speaks of what has been written so far
+    more = tf.where(tf.bitwise.bitwise_and(low, SIGN) != 0, rest != -1, rest != 0)
+    used = tf.math.cumprod(tf.cast(more, tf.int32), axis=1, exclusive=True) > 0
+    code = low + MORE * tf.cast(more, tf.int32) + ZERO
+    single_bytes = tf.constant([bytes([number]) for number in range(128)])
+    return tf.strings.reduce_join(tf.gather(single_bytes, tf.boolean_mask(code, used)))

@@ -3,7 +3,9 @@ Classes in Video", Pattern Recognition Letters 2009, in the layout of the SegNet
 
 from pathlib import Path
 
+from kseg.base.arguments import choice
 from kseg.data.decode import decode_mask, read_photo, relabel
+from kseg.data.errors import MissingData
 from kseg.data.files import MASKS, PHOTOS, column, list_files, pair_by_name, stem
 from kseg.data.source import VOID, Source
 
@@ -48,15 +50,16 @@ def camvid(root, split="train"):
     >>> source.class_names[:3]
     ('Sky', 'Building', 'Pole')
     """
-    if split not in SPLITS:
-        raise ValueError(f"split={split!r}: expected one of {', '.join(SPLITS)}.")
+    choice("split", split, SPLITS)
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(
+        raise MissingData(
+            "missing",
+            root,
             f"root={str(root)!r} does not exist: expected the CamVid folder, which holds "
-            f"{split} and {split}annot."
+            f"{split} and {split}annot.",
         )
-    images = list_files(root / split, PHOTOS, "root/split")
+    images = list_files(root / split, PHOTOS, "root/split", kind="no_split")
     masks = pair_by_name(images, list_files(root / f"{split}annot", MASKS, "root/splitannot"))
 
     def decode(row):

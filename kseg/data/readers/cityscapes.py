@@ -9,10 +9,10 @@ import numpy as np
 
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_mask, read_photo, relabel
-from kseg.data.errors import require
+from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import column, load_mask
 from kseg.data.sample import masks_of
-from kseg.data.source import VOID, Source
+from kseg.data.source import VOID, Source, spread
 
 CLASSES = {  # name -> label id, colour; in the order of the train ids 0..18
     "road": (7, (128, 64, 128)),
@@ -125,10 +125,12 @@ def _photos(root, split):
     folder = root / "leftImg8bit" / split
     if not folder.is_dir():
         there = sorted(p.name for p in folder.parent.iterdir()) if folder.parent.is_dir() else []
-        raise FileNotFoundError(
+        raise MissingData(
+            "no_split",
+            folder,
             f"root={str(root)!r}, split={split!r}: {str(folder)!r} does not exist. Expected the "
             "folder that holds leftImg8bit and gtFine, and one of "
-            f"its splits{' ' + ', '.join(there) if there else ''}."
+            f"its splits{' ' + ', '.join(there) if there else ''}.",
         )
     photos = [
         (city, str(folder / city / name))
@@ -138,7 +140,8 @@ def _photos(root, split):
         if name.endswith(IMAGE)
     ]
     if not photos:
-        raise FileNotFoundError(f"{str(folder)!r} holds no {{city}}/*{IMAGE}. Unpack the photos.")
+        message = f"{str(folder)!r} holds no {{city}}/*{IMAGE}."
+        raise MissingData("missing", folder, message, "Unpack the photos.")
     return photos
 
 
@@ -160,10 +163,14 @@ class _Masks:
     def all(self, kind):
         missing = [name + kind for name in self.names if name + kind not in self.there]
         if missing:
-            raise FileNotFoundError(
+            first = self.folder / missing[0]
+            raise MissingData(
+                "unpaired",
+                first,
                 f"{len(missing)} of {len(self.names)} photos have no *{kind}; the first missing is "
-                f"{str(self.folder / missing[0])!r}. Unpack gtFine beside leftImg8bit, or make the "
-                "missing masks; every photo of a split needs one of the same kind."
+                f"{str(first)!r}.",
+                "Unpack gtFine beside leftImg8bit, or make the missing masks; every photo of a "
+                "split needs one of the same kind.",
             )
         return [str(self.folder / (name + kind)) for name in self.names]
 
@@ -171,26 +178,30 @@ class _Masks:
 def _probe(paths, kind):
     """Looks into a few masks for the one kind of ids under the name of the other."""
     seen, in_file = set(), {}
-    for index in np.linspace(0, len(paths) - 1, min(PROBED, len(paths))).astype(int):
+    for index in spread(len(paths), PROBED):
         try:
             mask = load_mask(paths[index])
-        except ValueError:
+        except DataError:
             continue  # a damaged file is named when it is read, or by `kseg.check`
-        found = {int(value) for value in np.flatnonzero(np.bincount(mask.ravel()))}
-        in_file |= {value: paths[index] for value in found - seen}
-        seen |= found
+        values = {int(value) for value in np.flatnonzero(np.bincount(mask.ravel()))}
+        in_file |= {value: paths[index] for value in values - seen}
+        seen |= values
     classes = range(len(CLASSES))
     if kind == TRAIN_IDS and (wrong := seen - {*classes, VOID}):
         value = max(wrong)
         what = "Label ids, as it seems" if wrong <= {*range(LABELS)} else "Not of Cityscapes"
-        raise ValueError(
-            f"{in_file[value]!r} holds {value}, but train ids are 0..18 or 255. {what}: name masks "
-            f"of label ids *{LABEL}, or make the train ids anew."
+        raise DataError(
+            "unsuitable",
+            in_file[value],
+            f"{in_file[value]!r} holds {value}, but train ids are 0..18 or 255.",
+            f"{what}: name masks of label ids *{LABEL}, or make the train ids anew.",
         )
     if kind == LABEL and VOID in seen and seen <= {*classes, VOID}:
-        raise ValueError(
-            f"{in_file[VOID]!r} and others hold 255 and nothing from 19 to 33. Train ids, as it "
-            f"seems, not label ids: name such masks *{TRAIN_IDS}."
+        raise DataError(
+            "unsuitable",
+            in_file[VOID],
+            f"{in_file[VOID]!r} and others hold 255 and nothing from 19 to 33.",
+            f"Train ids, as it seems, not label ids: name such masks *{TRAIN_IDS}.",
         )
 
 
@@ -224,11 +235,14 @@ def _decode_instances(row):
     known = (labels < LABELS) | (keys == LICENSE_PLATE) | (keys == 0xFFFF)
     require(
         tf.reduce_all(known),
+        "malformed",
+        row["label"],
         lambda: tf.strings.format(
-            "{}: the mask holds the instance id {}, which is neither a label id 0..33 nor one "
-            "times 1000 and a number. Take the file from gtFine again.",
-            (row["label"], tf.reduce_max(tf.where(known, -1, keys))),
+            "the mask holds the instance id {}, which is neither a label id 0..33 nor one times "
+            "1000 and a number.",
+            (tf.reduce_max(tf.where(known, -1, keys)),),
         ),
+        "Take the file from gtFine again.",
     )
     is_class = labels[:, None] == tf.constant(THING_IDS)  # (K, 8)
     is_thing = tf.reduce_any(is_class, axis=1)

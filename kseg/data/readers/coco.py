@@ -10,10 +10,10 @@ import numpy as np
 from kseg.base.colors import default_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
-from kseg.data.coco_format.annotations import beyond, field, load, to_rle
+from kseg.data.coco_format.annotations import Place, beyond, field, load, to_rle
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
 from kseg.data.decode import decode_colors, photo_size, read_photo
-from kseg.data.errors import require
+from kseg.data.errors import DataError, MissingData, missing_folder, require
 from kseg.data.files import column, missing, stem
 from kseg.data.sample import masks_of, without_empty
 from kseg.data.source import VOID, Source
@@ -57,29 +57,34 @@ def coco(images, annotations, *, instances=False, panoptic=None):
     >>> source.class_names[:2], source.category_ids[11]
     (('person', 'bicycle'), 13)
     """
-    found = load(annotations)
-    photos = _files(images, [image["file_name"] for image in found.images], "images")
-    if found.panoptic:
-        return _panoptic(found, photos, instances, panoptic or os.path.splitext(found.path)[0])
-    if panoptic is not None:
-        raise ValueError(
-            f"panoptic={str(panoptic)!r}: {found.path!r} holds no segments_info, so it is no "
-            "panoptic set. Leave panoptic out, or give the panoptic JSON."
+    annotated = load(annotations)
+    photos = _files(images, [image["file_name"] for image in annotated.images], "images")
+    if annotated.panoptic:
+        return _panoptic(
+            annotated, photos, instances, panoptic or os.path.splitext(annotated.path)[0]
         )
-    return _objects(found, photos, instances)
+    if panoptic is not None:
+        raise DataError(
+            "unsuitable",
+            annotated.path,
+            f"panoptic={str(panoptic)!r}: {annotated.path!r} holds no segments_info, so it is no "
+            "panoptic set.",
+            "Leave panoptic out, or give the panoptic JSON.",
+        )
+    return _objects(annotated, photos, instances)
 
 
-def _objects(found, photos, instances):
-    categories = [category["id"] for category in found.categories]
-    names = [category["name"] for category in found.categories]
+def _objects(annotated, photos, instances):
+    categories = [category["id"] for category in annotated.categories]
+    names = [category["name"] for category in annotated.categories]
     if not instances:
         categories = [0 if 0 not in categories else -1, *categories]
         names = ["background", *names]
     class_of = {category: position for position, category in enumerate(categories)}
     void = VOID if len(names) <= VOID else WIDE_VOID
     rows, problems = [], {}
-    for index, (image, listed) in enumerate(zip(found.images, found.of_image)):
-        objects, notes = _rles(found, image, listed)
+    for index, (image, listed) in enumerate(zip(annotated.images, annotated.of_image)):
+        objects, notes = _rles(annotated, image, listed)
         if notes:
             problems[index] = notes
         if not instances:  # in the order to paint them
@@ -120,11 +125,11 @@ def _objects(found, photos, instances):
         return {"image": photo, "label": label}
 
     return _source(
-        found,
+        annotated,
         {
             "image": column(photos),
             **{key: column(row[key] for row in rows) for key in ("rles", "classes", "crowd")},
-            "size": np.array([[i["height"], i["width"]] for i in found.images], np.int32),
+            "size": np.array([[i["height"], i["width"]] for i in annotated.images], np.int32),
         },
         decode_objects if instances else decode_map,
         names,
@@ -146,21 +151,24 @@ def _size(row, photo):
     same = tf.reduce_all(size == row["size"])
     require(
         same,
+        "size_mismatch",
+        row["image"],
         lambda: tf.strings.format(
-            "image and mask differ in size: {} is {} pixels, the annotation file says {} (height, "
-            "width). Take both from the same release.",
-            (row["image"], size, row["size"]),
+            "image and mask differ in size: the photo is {} pixels, the annotation file says {} "
+            "(height, width).",
+            (size, row["size"]),
         ),
+        "Take both from the same release.",
     )
     return tf.where(same, size, 0)
 
 
-def _rles(found, image, listed):
+def _rles(annotated, image, listed):
     """An image's annotations as dicts of runs, area, category, crowd; and what is odd in them."""
     height, width = image["height"], image["width"]
     rles, objects, notes = [], [], []
     for annotation in listed:
-        where = found.where(annotation)
+        where = annotated.where(annotation)
         rles.append(to_rle(annotation, height, width, where))
         notes += _box_notes(annotation, height, width, where)
     for annotation, rle in zip(listed, rles):
@@ -168,7 +176,7 @@ def _rles(found, image, listed):
         area = pycocotools_mask().area([rle])[0]
         if not area:
             notes.append(
-                ("empty instance", f"{found.where(annotation)} has no pixel in its photo.")
+                ("empty_instance", f"{annotated.where(annotation)} has no pixel in its photo.")
             )
             continue
         objects.append(
@@ -182,37 +190,45 @@ def _rles(found, image, listed):
     return objects, notes
 
 
-def _panoptic(found, photos, instances, folder):
-    missing = [image["file_name"] for image, of in zip(found.images, found.of_image) if not of]
+def _panoptic(annotated, photos, instances, folder):
+    missing = [
+        image["file_name"] for image, of in zip(annotated.images, annotated.of_image) if not of
+    ]
     if missing:
-        raise ValueError(
-            f"{found.path}: {len(missing)} of {len(photos)} images have no annotation; the first "
-            f"is {missing[0]!r}. A panoptic set has one for each: add it, or remove the image."
+        raise DataError(
+            "unpaired",
+            annotated.path,
+            f"{annotated.path}: {len(missing)} of {len(photos)} images have no annotation; the "
+            f"first is {missing[0]!r}.",
+            "A panoptic set has one for each: add it, or remove the image.",
         )
-    each = [of[0] for of in found.of_image]
-    masks = _files(folder, [field(a, "file_name", str, found.where(a)) for a in each], "panoptic")
-    chosen = found.categories
+    each, path = [of[0] for of in annotated.of_image], annotated.path
+    names = [field(a, "file_name", str, annotated.where(a)) for a in each]
+    masks = _files(folder, names, "panoptic")
+    chosen = annotated.categories
     if instances:
         chosen = [
-            c for c in chosen if field(c, "isthing", int, f"{found.path}: category {c['id']}")
+            category
+            for category in chosen
+            if field(category, "isthing", int, Place(path, f"category {category['id']}"))
         ]
     class_of = {category["id"]: position for position, category in enumerate(chosen)}
     void = VOID if len(chosen) <= VOID else WIDE_VOID
     rows, problems = [], {}
-    for index, (image, annotation) in enumerate(zip(found.images, each)):
-        where, segments, notes = found.where(annotation), {}, []
+    for index, (image, annotation) in enumerate(zip(annotated.images, each)):
+        where, segments, notes = annotated.where(annotation), {}, []
         for segment in annotation["segments_info"]:
             key = field(segment, "id", int, where)
             if not 0 < key < 2**24 or _packed(key) in segments:
-                raise ValueError(
-                    f"{where}: segment id={key}: expected a different number, 1 to 2^24 - 1, for "
-                    "each segment."
+                raise where.malformed(
+                    f"segment id={key}: expected a different number, 1 to 2^24 - 1, for each "
+                    "segment."
                 )
             segments[_packed(key)] = segment
-            named = f"{where}, segment {key}"
-            notes += _box_notes(segment, image["height"], image["width"], named)
+            inside = where.within(f", segment {key}")
+            notes += _box_notes(segment, image["height"], image["width"], inside)
             if segment.get("area") == 0:
-                notes.append(("empty instance", f"{named} has no pixel."))
+                notes.append(("empty_instance", f"{inside} has no pixel."))
         if notes:
             problems[index] = notes
         segments = dict(sorted(segments.items()))
@@ -230,11 +246,13 @@ def _panoptic(found, photos, instances, folder):
         place = tf.minimum(tf.searchsorted(keys, flat), tf.size(keys) - 1)
         require(
             tf.reduce_all(tf.gather(keys, place) == flat),
-            lambda: tf.strings.format(
-                "{}: the PNG holds a segment id that segments_info of the annotation file does not "
-                "list. Take the PNG and the JSON from the same release.",
-                (row["label"],),
+            "malformed",
+            row["label"],
+            lambda: (
+                "the PNG holds a segment id that segments_info of the annotation file does "
+                "not list."
             ),
+            "Take the PNG and the JSON from the same release.",
         )
         return tf.reshape(place, tf.shape(mask))
 
@@ -259,7 +277,7 @@ def _panoptic(found, photos, instances, folder):
         return {"image": read_photo(row["image"]), "label": label}
 
     return _source(
-        found,
+        annotated,
         {
             "image": column(photos),
             "label": column(masks),
@@ -284,15 +302,16 @@ def _colors(categories):
     return default_colors(len(categories) + 1)[1:]
 
 
-def _source(found, columns, decode, names, colors, instances, void, categories, problems):
-    ids = [stem(image["file_name"]) for image in found.images]
+def _source(annotated, columns, decode, names, colors, instances, void, categories, problems):
+    ids = [stem(image["file_name"]) for image in annotated.images]
     if len(set(ids)) < len(ids):  # as in folders of videos: 000001.jpg in each
-        ids = [os.path.splitext(image["file_name"])[0] for image in found.images]
+        ids = [os.path.splitext(image["file_name"])[0] for image in annotated.images]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
-        raise ValueError(f"{found.path}: two images are named {twice!r}; expected one each.")
+        message = f"two images are named {twice!r}; expected one each."
+        raise Place(annotated.path).malformed(message)
     return Source(
-        name=f"coco/{stem(found.path)}",
+        name=f"coco/{stem(annotated.path)}",
         columns=columns,
         decode=decode,
         class_names=tuple(names),
@@ -301,7 +320,7 @@ def _source(found, columns, decode, names, colors, instances, void, categories, 
         void=void,
         task="instance" if instances else "semantic",
         category_ids=tuple(categories),
-        image_ids=tuple(image["id"] for image in found.images),
+        image_ids=tuple(image["id"] for image in annotated.images),
         problems=lambda index: problems.get(index, []),
     )
 
@@ -310,13 +329,15 @@ def _files(folder, names, argument):
     """Paths of these files below a folder, which must exist."""
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise FileNotFoundError(f"{argument}={str(folder)!r} {what}: expected a folder.")
+        raise missing_folder(argument, folder)
     paths = [os.path.join(folder, name) for name in names]
     if absent := missing(paths):
-        raise FileNotFoundError(
+        raise MissingData(
+            "missing",
+            absent[0],
             f"{len(absent)} of {len(paths)} files are missing from {argument}={str(folder)!r}; the "
-            f"first is {absent[0]!r}. Give the folder that the annotations' file names start from."
+            f"first is {absent[0]!r}.",
+            "Give the folder that the annotations' file names start from.",
         )
     return paths
 
@@ -327,7 +348,7 @@ def _box_notes(entry, height, width, where):
         return []
     return [
         (
-            "box outside",
+            "box_outside",
             f"{where}: bbox={entry['bbox']} reaches {past:g} pixels beyond its photo of "
             f"{width}x{height} (width x height).",
         )

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kseg.base.arguments import choice, refused
 from kseg.base.colors import default_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
+from kseg.data.errors import DataError, MissingData, missing_folder
 from kseg.data.files import MASKS, PHOTOS, column, list_files, load_mask, pair_by_name, stem
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import masks_of
-from kseg.data.source import VOID, Source
+from kseg.data.source import VOID, Source, spread
 
 PROBED = 16  # masks looked into before the set is accepted
 
@@ -83,8 +85,7 @@ def folder(
     >>> source = kseg.data.folder("photos", "masks", ["background", "cell"], values=(0, 255))
     """
     class_names = tuple(class_names)
-    if stored not in STORED:
-        raise ValueError(f"stored={stored!r}: expected one of {STORED}.")
+    choice("stored", stored, STORED)
     images, masks, one_each = _pairs(images, masks, mask_suffix, split, list_file, val_fraction)
     if one_each or instances:
         stored = "instances"
@@ -136,19 +137,22 @@ def _pairs(images, masks, mask_suffix, split, list_file, val_fraction):
 def _bowl(root):
     """The layout of the 2018 Data Science Bowl: `root/NAME/images/NAME.png`, `.../masks/*.png`."""
     if not root.is_dir():
-        raise FileNotFoundError(f"images={str(root)!r} does not exist: expected a folder.")
+        raise missing_folder("images", root)
     images, masks = [], []
     for sample in sorted(entry.path for entry in os.scandir(root) if entry.is_dir()):
-        found = list_files(os.path.join(sample, "images"), PHOTOS, "images")
-        if len(found) > 1:
-            raise ValueError(f"{sample!r} holds {len(found)} images: expected one.")
-        images += found
-        masks.append(_one_each(os.path.join(sample, "masks"), found[0]))
+        photos = list_files(os.path.join(sample, "images"), PHOTOS, "images")
+        if len(photos) > 1:
+            message = f"{sample!r} holds {len(photos)} images: expected one."
+            raise DataError("malformed", sample, message)
+        images += photos
+        masks.append(_one_each(os.path.join(sample, "masks"), photos[0]))
     if not images:
-        raise FileNotFoundError(
+        raise MissingData(
+            "missing",
+            root,
             f"images={str(root)!r} and masks= are the same folder, and it holds no folder of "
-            "`images` and `masks` for each photo: give the folder of the photos and that of the "
-            "masks."
+            "`images` and `masks` for each photo.",
+            "Give the folder of the photos and that of the masks.",
         )
     return images, masks
 
@@ -156,9 +160,12 @@ def _bowl(root):
 def _one_each(folder, image):
     """The paths of the masks of one photo's objects, joined by newlines; none for no object."""
     if not os.path.isdir(folder):
-        raise FileNotFoundError(
+        raise MissingData(
+            "unpaired",
+            folder,
             f"{str(folder)!r} does not exist: expected a folder with one mask for each object of "
-            f"{image!r}. Add it, empty if there is no object, or remove the image."
+            f"{image!r}.",
+            "Add it, empty if there is no object, or remove the image.",
         )
     with os.scandir(folder) as entries:
         return "\n".join(sorted(e.path for e in entries if e.name.lower().endswith(MASKS)))
@@ -200,12 +207,12 @@ def _objects(images, masks, one_each, instances):
         def none():
             return tf.zeros(tf.concat([[0], photo_size(photo)], 0), tf.uint8)
 
-        found = tf.cond(
+        object_masks = tf.cond(
             tf.size(paths) > 0,
             lambda: tf.map_fn(object_mask, paths, fn_output_signature=tf.uint8),
             none,
         )
-        return photo, tf.ensure_shape(found, (None, None, None))
+        return photo, tf.ensure_shape(object_masks, (None, None, None))
 
     def decode_numbers(row):
         numbers = decode_mask(row["instances"], wide=True)
@@ -213,42 +220,37 @@ def _objects(images, masks, one_each, instances):
         return read_photo(row["image"]), masks_of(numbers, tf.boolean_mask(keys, keys > 0))
 
     def decode(row):
-        photo, found = (decode_files if one_each else decode_numbers)(row)
+        photo, object_masks = (decode_files if one_each else decode_numbers)(row)
         if instances:
-            classes = tf.zeros(tf.shape(found)[:1], tf.int32)
-            return {"image": photo, "masks": found, "classes": classes}
-        return {"image": photo, "label": tf.cast(tf.reduce_any(found > 0, axis=0), tf.uint8)}
+            classes = tf.zeros(tf.shape(object_masks)[:1], tf.int32)
+            return {"image": photo, "masks": object_masks, "classes": classes}
+        label = tf.reduce_any(object_masks > 0, axis=0)
+        return {"image": photo, "label": tf.cast(label, tf.uint8)}
 
     return columns, decode
 
 
 def _check_objects(class_names, instances, palette):
     if palette:
-        raise ValueError("palette= is for masks of classes; these masks hold objects.")
-    expected = 1 if instances else 2
-    if len(class_names) != expected:
-        raise ValueError(
-            f"class_names={list(class_names)!r}: the masks tell objects apart, not classes; "
-            f"expected {expected} names, {'that of the object' if instances else 'ground, object'}."
-        )
+        raise refused("palette", palette, "None: these masks hold objects, not classes")
+    if len(class_names) != (1 if instances else 2):
+        expected = "1 name, that of the object" if instances else "2 names, ground and object"
+        remedy = "The masks tell objects apart, not classes."
+        raise refused("class_names", class_names, expected, remedy)
 
 
 def _check_values(class_names, values, palette):
     if not class_names:
-        raise ValueError("class_names is empty: expected the name of each class.")
+        raise refused("class_names", class_names, "the name of each class")
     if len(class_names) > VOID:
-        raise ValueError(
-            f"class_names has {len(class_names)} names: expected at most {VOID}, because label "
-            f"{VOID} means void."
-        )
+        expected = f"at most {VOID}, because label {VOID} means void"
+        raise refused("len(class_names)", len(class_names), expected)
     for argument, given in (("values", values), ("palette", palette)):
         if given is not None and len(given) != len(class_names):
-            raise ValueError(
-                f"{argument} has {len(given)} entries for {len(class_names)} class_names: expected "
-                "one for each class."
-            )
+            expected = f"one for each of the {len(class_names)} class_names"
+            raise refused(argument, given, expected)
         if given is not None and len({str(entry) for entry in given}) != len(given):
-            raise ValueError(f"{argument}={given!r}: expected a different entry for each class.")
+            raise refused(argument, given, "a different entry for each class")
     return tuple(values) if values is not None else tuple(range(len(class_names)))
 
 
@@ -260,21 +262,26 @@ def _packed(color):
 def _probe(masks, class_names, values, palette):
     """Looks into a few masks for the two mistakes that would train without an error."""
     seen = set()
-    for index in np.linspace(0, len(masks) - 1, min(PROBED, len(masks))).astype(int):
+    for index in spread(len(masks), PROBED):
         mask = load_mask(masks[index])
         if palette is None and mask.ndim == 3:
-            found = np.unique(mask.reshape(-1, 3), axis=0)[:4].tolist()
-            raise ValueError(
-                f"{masks[index]!r} is a colour mask (colours {found} ...), but ids were "
-                "expected. Give palette=[(r, g, b), ...], the colour of each class."
+            some = np.unique(mask.reshape(-1, 3), axis=0)[:4].tolist()
+            raise DataError(
+                "color_mask",
+                masks[index],
+                f"{masks[index]!r} is a colour mask (colours {some} ...), but ids were expected.",
+                "Give palette=[(r, g, b), ...], the colour of each class.",
             )
         if palette is None:
             with Image.open(masks[index]) as image:
                 one_bit = image.mode == "1"
             seen |= set(np.unique(mask).tolist()) if not one_bit else {0}
     if seen == {0, VOID} and VOID not in values and len(class_names) > 1:
-        raise ValueError(
-            f"The masks in {os.path.dirname(masks[0])!r} hold only 0 and 255, and 255 means void: "
-            f"nothing of {class_names[1]!r} would ever be learnt. "
-            "Give values=(0, 255) if 255 is the object."
+        folder = os.path.dirname(masks[0])
+        raise DataError(
+            "black_and_white",
+            folder,
+            f"The masks in {folder!r} hold only 0 and 255, and 255 means void: nothing of "
+            f"{class_names[1]!r} would ever be learnt.",
+            "Give values=(0, 255) if 255 is the object.",
         )

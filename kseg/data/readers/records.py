@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.base.arguments import tuples
+from kseg.base.arguments import integer, refused, tuples
+from kseg.data.errors import DataError, MissingData
 from kseg.data.source import Source
 from kseg.data.tfrecords import FORMAT, record_decoder
 
@@ -39,9 +40,11 @@ def records(path, *, shard=None):
     described, index = path / "source.json", path / "index.npz"
     for file in (described, index):
         if not file.is_file():
-            raise FileNotFoundError(
+            raise MissingData(
+                "missing",
+                path,
                 f"path={str(path)!r} holds no {file.name}: expected a folder that "
-                "kseg.data.write_records has made."
+                "kseg.data.write_records has made.",
             )
     try:
         description = json.loads(described.read_text())
@@ -62,30 +65,45 @@ def records(path, *, shard=None):
             **given,
         )
     except Exception as error:  # of damaged bytes, zipfile and NumPy raise whatever they run into
-        raise ValueError(
-            f"path={str(path)!r}: source.json or index.npz is damaged ({error!r}). "
-            "Write the records again."
+        raise DataError(
+            "malformed",
+            path,
+            f"path={str(path)!r}: source.json or index.npz is damaged ({error!r}).",
+            "Write the records again.",
         ) from error
     if description.get("format") != FORMAT:
-        raise ValueError(
+        raise DataError(
+            "malformed",
+            path,
             f"path={str(path)!r} has records of format {description.get('format')!r}; this "
-            f"version of kseg reads format {FORMAT}."
+            f"version of kseg reads format {FORMAT}.",
         )
     missing = [file for file in files if not os.path.isfile(file)]
     if missing:
-        raise FileNotFoundError(
+        raise MissingData(
+            "missing",
+            missing[0],
             f"{missing[0]!r} does not exist: {len(missing)} of {len(files)} record files are "
-            "missing. Copy the whole folder, or write it again."
+            "missing.",
+            "Copy the whole folder, or write it again.",
         )
     if shard is None:
         return source
-    number, hosts = shard
-    if not 0 <= number < hosts <= len(files):
-        raise ValueError(
-            f"shard={shard!r}: expected (number, count) with 0 <= number < count and count at "
-            f"most {len(files)}, the number of files."
-        )
+    number, hosts = _check_shard(shard, len(files))
     return source.subset(np.flatnonzero(place % hosts == number))
+
+
+def _check_shard(shard, files):
+    """`(number, count)`, each an integer, as the argument should have them."""
+    expected = (
+        f"(number, count) with 0 <= number < count and count at most {files}, the number of files"
+    )
+    try:
+        number, hosts = shard
+        hosts = integer("count", hosts, high=files)
+        return integer("number", number, low=0, high=hosts - 1), hosts
+    except (TypeError, ValueError):
+        raise refused("shard", shard, expected) from None
 
 
 def _check(given, decoded, files, place, offsets):

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kseg.base.colors import default_colors
-from kseg.data.files import MASKS, list_files, stem
+from kseg.data.errors import DataError, MissingData
+from kseg.data.files import MASKS, PALETTE, list_files, stem
 from kseg.data.readers.splits import text_of
 
 CONVERTED = "kseg_png"  # folder beside the MATLAB files
@@ -46,7 +46,6 @@ def sbd_masks(sbd, exclude, instances=False):
     Raises:
         FileNotFoundError: the folder holds neither, or lacks a file of its lists.
         ValueError: a MATLAB file is damaged, or `instances` is asked of PNGs of classes.
-        ImportError: scipy is needed and not installed.
     """
     sbd = Path(sbd).expanduser()
     dataset = next(
@@ -59,14 +58,19 @@ def sbd_masks(sbd, exclude, instances=False):
     )
     if dataset is None:
         if not sbd.is_dir() or not any(sbd.glob("*.png")):
-            raise FileNotFoundError(
+            raise MissingData(
+                "missing",
+                sbd,
                 f"sbd={str(sbd)!r}: expected benchmark_RELEASE of SBD, with dataset/cls in it, or "
-                "a folder of PNGs such as SegmentationClassAug."
+                "a folder of PNGs such as SegmentationClassAug.",
             )
         if instances:
-            raise ValueError(
+            raise DataError(
+                "unsuitable",
+                sbd,
                 f"sbd={str(sbd)!r} holds masks of classes alone, but instances=True needs those of "
-                "objects. Give SBD's own benchmark_RELEASE."
+                "objects.",
+                "Give SBD's own benchmark_RELEASE.",
             )
         pngs = {stem(path): path for path in list_files(sbd, MASKS, "sbd")}
         return Masks({name: pngs[name] for name in sorted(set(pngs) - exclude)}, {}, {})
@@ -84,7 +88,8 @@ def _listed(dataset):
     for split in ("train.txt", "val.txt"):
         path = dataset / split
         if not path.is_file():
-            raise FileNotFoundError(f"{str(path)!r} does not exist: expected SBD's list of photos.")
+            message = f"{str(path)!r} does not exist: expected SBD's list of photos."
+            raise MissingData("missing", path, message)
         ids |= set(text_of(path).split())
     return ids
 
@@ -103,7 +108,7 @@ def _converted(dataset, kind, ids):
 def _convert(path, variable, png):
     mask = read_mat(path, variable)
     image = Image.fromarray(mask)
-    image.putpalette(np.array(default_colors(256), np.uint8).tobytes())
+    image.putpalette(PALETTE)
     # under a name of its own first: whoever is stopped half-way leaves no half PNG, and two
     # programs may convert at the same time
     handle, temporary = tempfile.mkstemp(prefix=png.stem, suffix=".tmp", dir=png.parent)
@@ -118,24 +123,25 @@ def _convert(path, variable, png):
 
 def read_mat(path, variable):
     """The mask in one of SBD's MATLAB files: `{variable}.Segmentation`, uint8 `(H, W)`."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ImportError(
-            "SBD's masks are MATLAB files, which scipy reads: pip install 'kseg[sbd]'. Only the "
-            "first reading needs it."
-        ) from error
+    from scipy.io import loadmat
+
     if not path.is_file():
-        raise FileNotFoundError(f"{str(path)!r} is in SBD's lists but does not exist. Unpack it.")
+        message = f"{str(path)!r} is in SBD's lists but does not exist."
+        raise MissingData("missing", path, message, "Unpack it.")
     try:
         mask = loadmat(path, variable_names=[variable])[variable]["Segmentation"][0, 0]
     except Exception as error:  # scipy raises whatever a damaged file leads it to
-        raise ValueError(
-            f"{str(path)!r} holds no readable {variable}.Segmentation ({error}). Unpack it again."
+        raise DataError(
+            "unreadable",
+            path,
+            f"{str(path)!r} holds no readable {variable}.Segmentation ({error}).",
+            "Unpack it again.",
         ) from error
     if mask.ndim != 2 or mask.dtype.kind not in "ui" or mask.max(initial=0) > 255:
-        raise ValueError(
+        raise DataError(
+            "malformed",
+            path,
             f"{str(path)!r}: {variable}.Segmentation is {mask.dtype} {mask.shape}; expected a map "
-            "of ids 0..255."
+            "of ids 0..255.",
         )
     return mask.astype(np.uint8)

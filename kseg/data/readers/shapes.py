@@ -20,7 +20,10 @@ import math
 
 import numpy as np
 
+from kseg.base import arguments
+from kseg.base.arguments import integer, refused
 from kseg.base.tensorflow import tensorflow
+from kseg.data.errors import no_split
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import Source
 
@@ -75,13 +78,12 @@ def shapes(split="train", *, size=(96, 96), count=None, seed=0, instances=False)
     (8, 6, (64, 80, 3))
     """
     if split not in COUNTS:
-        raise ValueError(f"`split` must be one of {sorted(COUNTS)}. Received: split={split!r}")
-    _check_size(size)
-    count = COUNTS[split] if count is None else count
-    _check_integer("count", count, 1, 2**32)
-    _check_integer("seed", seed, 0, 2**31 - 1)
+        raise no_split(split, f"one of {', '.join(map(repr, COUNTS))}")
+    size = _checked_size(size)
+    count = COUNTS[split] if count is None else integer("count", count, high=2**32)
+    seed = integer("seed", seed, low=0, high=2**31 - 1)
 
-    split_seed = 2 * int(seed) + list(COUNTS).index(split)  # even: train, odd: val
+    split_seed = 2 * seed + list(COUNTS).index(split)  # even: train, odd: val
     scenes = [draw_scene(split_seed, index, size) for index in range(count)]
     classes = 1 if instances else 0  # the background is no object
     return Source(
@@ -117,16 +119,15 @@ def draw_scene(seed, index, size=(96, 96), max_objects=6):
 
     Example:
 
-    >>> from kseg.data.shapes import CLASS_NAMES, draw_scene
+    >>> from kseg.data.readers.shapes import CLASS_NAMES, draw_scene
     >>> [CLASS_NAMES[class_id] for class_id in draw_scene(seed=0, index=3)["classes"]]
     ['disk', 'square', 'cross', 'disk', 'triangle']
     """
-    _check_integer("seed", seed, 0, 2**32 - 1)
-    _check_integer("index", index, 0, 2**32 - 1)
-    _check_size(size)
-    _check_integer("max_objects", max_objects, 1, 255)
+    seed = integer("seed", seed, low=0, high=2**32 - 1)
+    index = integer("index", index, low=0, high=2**32 - 1)
+    height, width = _checked_size(size)
+    max_objects = integer("max_objects", max_objects, high=255)
 
-    height, width = map(int, size)
     side = min(height, width)
     draw = np.random.RandomState([seed, index]).random_sample
     y = np.arange(height)[:, None] + 0.5  # (H, 1) pixel centres
@@ -254,15 +255,8 @@ def _decode_instances(row):
     return {"image": row["image"], "masks": masks_of(instances, keys), "classes": classes}
 
 
-def _check_integer(name, value, low, high):
-    if not isinstance(value, (int, np.integer)) or not low <= value <= high:
-        raise ValueError(
-            f"`{name}` must be an integer from {low} to {high}. Received: {name}={value!r}"
-        )
-
-
-def _check_size(size):
-    sides = size if isinstance(size, (tuple, list)) and len(size) == 2 else (0,)
-    if not all(isinstance(side, (int, np.integer)) and side >= MIN_SIDE for side in sides):
-        expected = f"(height, width), two integers of at least {MIN_SIDE} pixels"
-        raise ValueError(f"`size` must be {expected}. Received: size={size!r}")
+def _checked_size(size):
+    sides = arguments.size("size", size)
+    if min(sides) < MIN_SIDE:
+        raise refused("size", size, f"(height, width) of at least {MIN_SIDE} pixels each")
+    return sides

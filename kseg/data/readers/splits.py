@@ -3,6 +3,8 @@
 import zlib
 from pathlib import Path
 
+from kseg.base.arguments import number, refused
+from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.files import stem
 
 
@@ -10,15 +12,17 @@ def subfolder(folder, split):
     """`folder/split` if there is one, else the folder itself.
 
     Raises:
-        FileNotFoundError: there are sub-folders of splits, but none of this one.
+        MissingData: there are sub-folders of splits, but none of this one.
     """
     folder = Path(folder).expanduser()
     if not split or (folder / split).is_dir():
         return folder / split if split else folder
     if (folder / "train").is_dir():
-        raise FileNotFoundError(
+        raise MissingData(
+            "no_split",
+            folder / split,
             f"{str(folder / split)!r} does not exist, although there is {str(folder / 'train')!r}: "
-            "expected a sub-folder for each split."
+            "expected a sub-folder for each split.",
         )
     return folder
 
@@ -30,33 +34,37 @@ def listed(path, paths):
     begin with `#` are skipped. What follows a space is ignored, as the mask's path in some lists.
 
     Raises:
-        FileNotFoundError: the list file does not exist, or a name in it is no photo.
-        ValueError: it is no text, names nothing, or one thing twice.
+        MissingData: the list file does not exist, or a name in it is no photo.
+        DataError: it is no text, names nothing, or one thing twice.
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"{str(path)!r} does not exist: expected a list of names.")
+        message = f"{str(path)!r} does not exist: expected a list of names."
+        raise MissingData("missing", path, message)
     lines = [line.strip() for line in text_of(path).splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     if not names:
-        raise ValueError(f"{str(path)!r} names no photo: expected one name a line.")
-    places = {}
-    for position, found in enumerate(paths):
-        places[stem(found)] = position
+        message = f"{str(path)!r} names no photo: expected one name a line."
+        raise DataError("malformed", path, message)
+    places = {stem(photo): position for position, photo in enumerate(paths)}
     chosen = []
     for name in names:
         # a name may hold spaces, and dots that end nothing
         candidates = (name, stem(name), name.split()[0], stem(name.split()[0]))
         place = next((places[c] for c in candidates if c in places), None)
         if place is None:
-            raise FileNotFoundError(
+            raise MissingData(
+                "unpaired",
+                path,
                 f"{str(path)!r} names {name!r}, but there is no such photo among the {len(paths)} "
-                "in the folder. Correct the list, or add the photo."
+                "in the folder.",
+                "Correct the list, or add the photo.",
             )
         chosen.append(place)
     if len(set(chosen)) < len(chosen):
         twice = next(stem(paths[c]) for c in chosen if chosen.count(c) > 1)
-        raise ValueError(f"{str(path)!r} names {twice!r} twice: expected each photo once.")
+        message = f"{str(path)!r} names {twice!r} twice: expected each photo once."
+        raise DataError("malformed", path, message)
     return chosen
 
 
@@ -64,14 +72,13 @@ def text_of(path):
     """The text of a file, with or without the mark (BOM) that Windows puts before it.
 
     Raises:
-        ValueError: it is not in UTF-8.
+        DataError: it is not in UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{str(path)!r} is no text file ({error}). Save it as plain text in UTF-8."
-        ) from error
+        message = f"{str(path)!r} is no text file ({error})."
+        raise DataError("malformed", path, message, "Save it as plain text in UTF-8.") from error
 
 
 def part(stems, split, val_fraction):
@@ -81,13 +88,11 @@ def part(stems, split, val_fraction):
         ValueError: the split is neither `"train"` nor `"val"`, or there is too little to divide.
     """
     if split not in ("train", "val"):
-        raise ValueError(
-            f"split={split!r}: expected 'train', 'val', a sub-folder of images and masks, or None."
-        )
-    if not 0 < val_fraction < 1:
-        raise ValueError(f"val_fraction={val_fraction!r}: expected a number between 0 and 1.")
+        raise no_split(split, "'train', 'val', a sub-folder of images and masks, or None")
+    number("val_fraction", val_fraction, above=0, below=1)
     if len(stems) < 2:
-        raise ValueError("A single image cannot be split into train and val: use split=None.")
+        expected = "None: a single image cannot be divided into train and val"
+        raise DataError("unsuitable", stems[0], str(refused("split", split, expected)))
     order = sorted(range(len(stems)), key=lambda i: (zlib.crc32(stems[i].encode()), stems[i]))
     held_out = min(max(1, round(val_fraction * len(stems))), len(stems) - 1)
     return sorted(order[:held_out] if split == "val" else order[held_out:])

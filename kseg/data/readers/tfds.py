@@ -9,8 +9,10 @@ import os
 
 import numpy as np
 
+from kseg.base.arguments import refused
 from kseg.base.colors import default_colors
 from kseg.data.decode import mask_of_bytes, relabel
+from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.readers.cityscapes import CLASSES, LABEL_IDS, LABELS
 from kseg.data.source import VOID, Source
 from kseg.data.tfrecords import read_record, record_offsets
@@ -94,14 +96,18 @@ def tfds(
         builder.download_and_prepare()
     info = builder.info
     if not info.splits:
-        raise FileNotFoundError(
-            f"{info.name!r} is not prepared in {str(builder.data_dir)!r}. Give data_dir=, or let "
-            "download=True prepare it."
+        raise MissingData(
+            "missing",
+            info.name,
+            f"{info.name!r} is not prepared in {str(builder.data_dir)!r}.",
+            "Give data_dir=, or let download=True prepare it.",
         )
     if str(getattr(info.file_format, "value", info.file_format)) != "tfrecord":
-        raise ValueError(
-            f"{info.name!r} was prepared as {info.file_format}, but TFRecord files are expected: "
-            'prepare it with tfds.builder(..., file_format="tfrecord").'
+        raise DataError(
+            "unsuitable",
+            info.name,
+            f"{info.name!r} was prepared as {info.file_format}, but TFRecord files are expected.",
+            'Prepare it with tfds.builder(..., file_format="tfrecord").',
         )
     features = info.features
     label = label or _find_label(info)
@@ -115,14 +121,14 @@ def tfds(
         import tensorflow_datasets
 
         skip = tensorflow_datasets.decode.SkipDecoding()
-        found = features.deserialize_example(
+        example = features.deserialize_example(
             read_record(row["file"], row["offset"]), decoders={image: skip, label: skip}
         )
         mask = mask_of_bytes(
-            found[label], where, wide=max(known.values + known.void_values) > 255, repeated=True
+            example[label], where, wide=max(known.values + known.void_values) > 255, repeated=True
         )
         return {
-            "image": found[image],
+            "image": example[image],
             "label": relabel(mask, known.values, known.void_values, VOID, where),
         }
 
@@ -162,7 +168,7 @@ def divided(name, split, val_fraction):
     if "train" in names and not own and split in ("train", "val"):
         return builder, f"train[:{kept}%]" if split == "train" else f"train[{kept}%:]"
     if split not in names:
-        raise ValueError(f"split={split!r} is none of {builder.info.name!r}: {sorted(names)}.")
+        raise no_split(split, f"one of {', '.join(sorted(names))} of {builder.info.name!r}")
     return builder, split
 
 
@@ -176,10 +182,9 @@ def _builder(name, data_dir):
     try:
         return tensorflow_datasets.builder(name, data_dir=data_dir)
     except tensorflow_datasets.core.registered.DatasetNotFoundError as error:
-        raise ValueError(
-            f"name={name!r} is no data set that TFDS knows ({str(error).splitlines()[0]}). Give a "
-            "name of its catalogue, a builder, or the folder of a prepared set."
-        ) from error
+        expected = f"a data set that TFDS knows ({str(error).splitlines()[0]})"
+        remedy = "Give a name of its catalogue, a builder, or the folder of a prepared set."
+        raise refused("name", name, expected, remedy) from error
 
 
 def _images(info):
@@ -196,17 +201,20 @@ def _images(info):
 def _find_label(info):
     import tensorflow_datasets
 
-    found = _images(info)
-    for name, feature in found.items():
+    images = _images(info)
+    for name, feature in images.items():
         if isinstance(feature, tensorflow_datasets.features.LabeledImage):
             return name
     for hint in HINTS:
-        for name in found:
+        for name in images:
             if hint in name:
                 return name
-    raise ValueError(
+    raise DataError(
+        "unsuitable",
+        info.name,
         f"{info.name!r} has no segmentation feature among its images "
-        f"({', '.join(found) or 'it has none'}): name it with label=, or choose another set."
+        f"({', '.join(images) or 'it has none'}).",
+        "Name it with label=, or choose another set.",
     )
 
 
@@ -214,9 +222,11 @@ def _find_image(info, label):
     for name, feature in _images(info).items():
         if name != label and feature.shape[-1] == 3:
             return name
-    raise ValueError(
-        f"{info.name!r} has no photo among its features ({', '.join(info.features)}): name it "
-        "with image=."
+    raise DataError(
+        "unsuitable",
+        info.name,
+        f"{info.name!r} has no photo among its features ({', '.join(info.features)}).",
+        "Name it with image=.",
     )
 
 
@@ -226,9 +236,11 @@ def _labels(info, feature, class_names, values, void_values, colors):
     if class_names is None and known is None:
         names = getattr(feature, "names", None)
         if names is None:
-            raise ValueError(
-                f"{info.name!r} does not say what its mask values mean: give class_names=(...), "
-                "and values=(...) if they are not 0, 1, 2, ..."
+            raise DataError(
+                "unsuitable",
+                info.name,
+                f"{info.name!r} does not say what its mask values mean.",
+                "Give class_names=(...), and values=(...) if they are not 0, 1, 2, ...",
             )
         class_names = tuple(names)
     if class_names is None:
@@ -238,10 +250,8 @@ def _labels(info, feature, class_names, values, void_values, colors):
         colors = colors or known.colors
     values = tuple(range(len(class_names))) if values is None else tuple(values)
     if len(values) != len(class_names):
-        raise ValueError(
-            f"values has {len(values)} entries for {len(class_names)} class_names: expected one "
-            "for each class."
-        )
+        expected = f"one for each of the {len(class_names)} class_names"
+        raise refused("values", values, expected)
     if void_values is None:
         void_values = (VOID,)
     void_values = tuple(value for value in void_values if value not in values)
@@ -254,9 +264,8 @@ def _index(info, split):
     try:
         instructions = info.splits[split].file_instructions
     except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"split={split!r} is none of {info.name!r}: it has {', '.join(info.splits)}."
-        ) from error
+        expected = f"one of {', '.join(info.splits)} of {info.name!r}, or a slice of it"
+        raise no_split(split, expected) from error
     for instruction in instructions:
         file = str(instruction.filename)
         stop = None if instruction.take == -1 else instruction.skip + instruction.take

@@ -8,7 +8,7 @@ from pathlib import Path
 from kseg.base.colors import default_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_mask, read_photo, relabel
-from kseg.data.errors import require
+from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import column, missing, stem
 from kseg.data.readers.sbd import sbd_masks
 from kseg.data.readers.splits import text_of
@@ -43,6 +43,9 @@ CLASSES = (
 COLORS = default_colors(len(CLASSES))
 
 
+SAME_ARCHIVE = "Take both from the same archive."
+
+
 def voc(root, split="train", *, year="2012", sbd=None, instances=False):
     """Reads Pascal VOC's segmentation set, on its own or together with SBD.
 
@@ -55,8 +58,8 @@ def voc(root, split="train", *, year="2012", sbd=None, instances=False):
         split: `"train"`, `"val"`, `"trainval"`, or whatever list `ImageSets/Segmentation` holds.
         year: Which of several years below `root`.
         sbd: SBD's `benchmark_RELEASE`, a folder that holds it, or its `dataset`. The MATLAB masks
-            are converted once, to PNGs in `dataset/kseg_png`, which needs scipy. Or a folder of
-            PNGs of class ids, converted already, such as `SegmentationClassAug`.
+            are converted once, to PNGs in `dataset/kseg_png`. Or a folder of PNGs of class ids,
+            converted already, such as `SegmentationClassAug`.
         instances: Whether samples hold objects, of `SegmentationObject`, in place of labels.
 
     Returns:
@@ -65,7 +68,6 @@ def voc(root, split="train", *, year="2012", sbd=None, instances=False):
     Raises:
         FileNotFoundError: a folder, a list, a photo or a mask is missing.
         ValueError: a list is empty, or a MATLAB file cannot be read.
-        ImportError: MATLAB masks are to be converted and scipy is not installed.
 
     Example:
 
@@ -115,9 +117,12 @@ def _root(root, year):
     for folder in (root, root / f"VOC{year}", root / "VOCdevkit" / f"VOC{year}"):
         if (folder / "ImageSets" / "Segmentation").is_dir():
             return folder
-    raise FileNotFoundError(
+    raise MissingData(
+        "missing",
+        root,
         f"root={str(root)!r}: expected ImageSets/Segmentation in it, in VOC{year} or in "
-        f"VOCdevkit/VOC{year}. Give the folder that holds VOCdevkit, and the year."
+        f"VOCdevkit/VOC{year}.",
+        "Give the folder that holds VOCdevkit, and the year.",
     )
 
 
@@ -130,21 +135,27 @@ def _listed(root, split):
     path = _list(root, split)
     if not path.is_file():
         there = ", ".join(stem(p) for p in sorted(path.parent.glob("*.txt"))) or "none"
-        raise FileNotFoundError(f"{str(path)!r} does not exist. Splits there: {there}.")
+        message = f"{str(path)!r} does not exist. Splits there: {there}."
+        raise MissingData("no_split", path, message)
     ids = list(dict.fromkeys(text_of(path).split()))
     if not ids:
-        raise ValueError(f"{str(path)!r} is empty: expected one photo id a line.")
+        message = f"{str(path)!r} is empty: expected one photo id a line."
+        raise DataError("malformed", path, message)
     path_like = [name for name in ids if "/" in name or "\\" in name]
     if path_like:
-        raise ValueError(f"{str(path)!r} holds {path_like[0]!r}: expected photo ids, not paths.")
+        message = f"{str(path)!r} holds {path_like[0]!r}: expected photo ids, not paths."
+        raise DataError("malformed", path, message)
     return ids
 
 
 def _check_files(paths):
     if absent := missing(paths):
-        raise FileNotFoundError(
-            f"{len(absent)} of {len(paths)} files are missing; the first is {absent[0]!r}. Unpack "
-            "the whole archive, or take the id from the split's list in ImageSets/Segmentation."
+        raise MissingData(
+            "missing",
+            absent[0],
+            f"{len(absent)} of {len(paths)} files are missing; the first is {absent[0]!r}.",
+            "Unpack the whole archive, or take the id from the split's list in "
+            "ImageSets/Segmentation.",
         )
 
 
@@ -163,10 +174,10 @@ def _decode_instances(row):
     objects = tf.cast(decode_mask(row["instances"]), tf.int32)
     require(
         tf.reduce_all(tf.shape(objects) == tf.shape(label)),
-        lambda: tf.strings.format(
-            "{} and {} differ in size. Take both from the same archive.",
-            (row["instances"], row["label"]),
-        ),
+        "size_mismatch",
+        row["instances"],
+        lambda: tf.strings.join(["it and '", row["label"], "' differ in size."]),
+        SAME_ARCHIVE,
     )
     keys = tf.sort(tf.unique(tf.reshape(objects, [-1])).y)
     keys = tf.boolean_mask(keys, (keys != 0) & (keys != VOID))
@@ -180,10 +191,10 @@ def _decode_instances(row):
     )
     require(
         tf.reduce_all(tf.reduce_sum(counts, axis=1) > 0),
-        lambda: tf.strings.format(
-            "{}: an object has no pixel with a class in {}. Take both from the same archive.",
-            (row["instances"], row["label"]),
-        ),
+        "malformed",
+        row["instances"],
+        lambda: tf.strings.join(["an object has no pixel with a class in '", row["label"], "'."]),
+        SAME_ARCHIVE,
     )
     return {
         "image": read_photo(row["image"]),

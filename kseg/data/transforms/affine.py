@@ -5,7 +5,7 @@ import math
 from kseg.base.arguments import value_range
 from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
-from kseg.data.transforms.chance import uniform
+from kseg.data.transforms.chance import scale_range, uniform
 
 
 def random_affine(degrees=0, scale=(1, 1), shear=0, translate=0, void=255):
@@ -32,9 +32,7 @@ def random_affine(degrees=0, scale=(1, 1), shear=0, translate=0, void=255):
     degrees = value_range("degrees", degrees)
     shear = value_range("shear", shear, -89, 89)
     translate = value_range("translate", translate)
-    scale = value_range("scale", scale)
-    if scale[0] <= 0:
-        raise ValueError(f"scale={scale!r}: expected two numbers with 0 < low <= high.")
+    scale = scale_range(scale)
 
     def transform(sample, seed):
         image = sample["image"]

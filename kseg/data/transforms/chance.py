@@ -1,6 +1,6 @@
 """Drawing numbers, and applying a transform to a share of the samples."""
 
-from kseg.base.arguments import share
+from kseg.base.arguments import refused, share, value_range
 from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import decoded
 
@@ -29,6 +29,18 @@ def random_apply(transform, probability=0.5):
     for mark in ("mixes", "takes_bytes"):
         setattr(apply, mark, getattr(transform, mark, False))
     return apply
+
+
+def scale_range(scale):
+    """The argument `scale` of a transform as `(low, high)`, both above 0.
+
+    Raises:
+        ValueError: it is no such range.
+    """
+    low, high = value_range("scale", scale)
+    if low <= 0:
+        raise refused("scale", scale, "(low, high) with 0 < low <= high")
+    return low, high
 
 
 def uniform(random, bounds):

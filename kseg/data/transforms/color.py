@@ -1,5 +1,6 @@
 """Changes of colour; labels stay as they are."""
 
+from kseg.base.arguments import number
 from kseg.base.tensorflow import tensorflow
 
 BITS = 12
@@ -15,8 +16,14 @@ def color_jitter(brightness=0.2, contrast=0.2, saturation=0.2):
         brightness: Largest shift, as a share of 255.
         contrast: Largest change of the distance from the photo's mean, as a factor from 1.
         saturation: Largest change of the distance from the pixel's grey value, likewise.
+
+    Raises:
+        ValueError: an argument is no number >= 0.
     """
     tf = tensorflow()
+    number("brightness", brightness, at_least=0)
+    number("contrast", contrast, at_least=0)
+    number("saturation", saturation, at_least=0)
     shift_right = tf.bitwise.right_shift
 
     def grey_of(image):  # ITU-R BT.601

@@ -3,9 +3,11 @@ coordinates and resized once, so no pixel outside it is ever touched, nor decode
 
 import math
 
+from kseg.base import arguments
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_window
 from kseg.data.sample import moved, size_of
+from kseg.data.transforms.chance import scale_range
 
 TRIES = 10  # windows drawn before a crop with too much of one class is accepted
 
@@ -26,13 +28,9 @@ def random_scale_crop(size, scale=(0.5, 2.0), void=255, max_share=1.0):
         ValueError: an argument is out of its range.
     """
     tf = tensorflow()
-    height, width = size
-    low, high = map(float, scale)
-    if not 0 < low <= high:
-        raise ValueError(f"scale={scale!r}: expected two numbers with 0 < low <= high.")
-    if not 0 < max_share <= 1:
-        raise ValueError(f"max_share={max_share!r}: expected a number above 0, at most 1.")
-
+    height, width = size = arguments.size("size", size)
+    low, high = scale_range(scale)
+    arguments.number("max_share", max_share, above=0, at_most=1)
     shrink = 1 if low == high == 1 else 1.001 / low  # the window is rounded to whole pixels
 
     def draw(photo, seed):
@@ -82,8 +80,12 @@ def letterbox(size, void=255):
     Args:
         size: `(height, width)` of the result in pixels.
         void: Label of the area that stays free.
+
+    Raises:
+        ValueError: `size` is none.
     """
     tf = tensorflow()
+    size = arguments.size("size", size)
 
     def transform(sample, seed):
         del seed
@@ -109,8 +111,12 @@ def pad(size, void=255):
     Args:
         size: `(height, width)` in pixels that the result has at least.
         void: Label of the new area; the image is black there.
+
+    Raises:
+        ValueError: `size` is none.
     """
     tf = tensorflow()
+    size = arguments.size("size", size)
 
     def transform(sample, seed):
         del seed
@@ -211,11 +217,11 @@ def _nearest(tf, maps, fill, corner, window, size, inside):
 
     def filled():
         height, width = tf.unstack(tf.shape(maps)[1:])
-        found = gathered(
+        nearest = gathered(
             tf.clip_by_value(rows, 0, height - 1), tf.clip_by_value(columns, 0, width - 1)
         )
         there = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
-        return tf.where(there, found, tf.cast(fill, maps.dtype))
+        return tf.where(there, nearest, tf.cast(fill, maps.dtype))
 
     maps = tf.cond(inside, lambda: gathered(rows, columns), filled)
     return tf.ensure_shape(maps, (None, *size))
@@ -232,4 +238,4 @@ def _largest_share(tf, label, corner, window, void):
 
 def _check_semantic(sample):
     if "label" not in sample:
-        raise ValueError("max_share < 1 needs class ids per pixel: give it semantic samples only.")
+        raise ValueError("max_share < 1 needs class ids per pixel. Give it semantic samples only.")

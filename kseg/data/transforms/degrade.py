@@ -2,7 +2,7 @@
 
 import math
 
-from kseg.base.arguments import value_range
+from kseg.base.arguments import choice, value_range
 from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import uniform
@@ -86,8 +86,7 @@ def random_cutout(area=(0.02, 0.2), aspect=(0.3, 3.3), label="keep", void=255):
     tf = tensorflow()
     area = value_range("area", area, 0, 1, both_sides=False)
     aspect = value_range("aspect", aspect, 0.01, 100)
-    if label not in ("keep", "void"):
-        raise ValueError(f"label={label!r}: expected 'keep' or 'void'.")
+    choice("label", label, ("keep", "void"))
 
     def transform(sample, seed):
         image = sample["image"]

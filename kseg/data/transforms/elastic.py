@@ -7,7 +7,7 @@ size when the pipeline is built, and clips labels to 0..255.
 
 import numpy as np
 
-from kseg.base.arguments import value_range
+from kseg.base.arguments import number, value_range
 from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import uniform
@@ -34,8 +34,7 @@ def random_elastic(strength=0.02, smoothness=0.08, void=255):
     """
     tf = tensorflow()
     strength = value_range("strength", strength, 0, 1, both_sides=False)
-    if not 0.01 <= smoothness <= 1:
-        raise ValueError(f"smoothness={smoothness!r}: expected a share from 0.01 to 1.")
+    number("smoothness", smoothness, at_least=0.01, at_most=1)
     reach = 3 * STEP
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / STEP) ** 2)
     kernel = (kernel / np.sqrt((kernel**2).sum())).astype(np.float32)  # keeps the noise's variance

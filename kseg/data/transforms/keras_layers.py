@@ -1,5 +1,6 @@
 """Keras' own augmentation layers as transforms."""
 
+from kseg.base.arguments import refused, tuples
 from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved
 
@@ -95,7 +96,7 @@ def from_keras(layer, void=255):
         image = tf.ensure_shape(sample["image"], (None, None, 3))
         if name in NEED_SIZE and not image.shape.is_fully_defined():
             raise ValueError(
-                f"keras.layers.{name} must know the photo's size when the pipeline is built: put a "
+                f"keras.layers.{name} must know the photo's size when the pipeline is built. Put a "
                 "transform that sets it, such as random_scale_crop, before it."
             )
         maps, key, fill = None, "label", void
@@ -130,18 +131,15 @@ def _checked(layer):
         if isinstance(layer, getattr(keras.layers, name, ())):
             break
     else:
-        raise ValueError(
-            f"layer={layer!r}: expected one of Keras' augmentation layers {GEOMETRIC + COLOUR}."
-        )
+        raise refused("layer", layer, f"one of Keras' layers {', '.join(GEOMETRIC + COLOUR)}")
     if name in REFUSED:
-        raise ValueError(f"keras.layers.{name} cannot be used: {REFUSED[name]}.")
+        raise refused("layer", layer, f"another than {name}: {REFUSED[name]}")
     wanted = {"compute_dtype": "float32", "data_format": "channels_last", "value_range": (0, 255)}
     for key, value in wanted.items():
-        found = getattr(layer, key, value)
-        found = tuple(found) if isinstance(found, list) else found
-        if found != value:
+        given = tuples(getattr(layer, key, value))
+        if given != value:
             key = "dtype" if key == "compute_dtype" else key
-            raise ValueError(f"{name} has {key}={found!r}: expected {value!r}.")
+            raise refused(f"{key} of {name}", given, repr(value))
     return name
 
 

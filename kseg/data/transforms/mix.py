@@ -1,6 +1,7 @@
 """Transforms that make one sample of several; `partner(k)` reads another one when it is called."""
 
-from kseg.base.arguments import share, value_range
+from kseg.base import arguments
+from kseg.base.arguments import number, share, value_range
 from kseg.base.tensorflow import tensorflow
 from kseg.data.sample import moved, size_of, without_empty
 from kseg.data.transforms.chance import uniform
@@ -25,7 +26,7 @@ def mosaic(size, probability=1.0, center=(0.25, 0.75), void=255):
     tf = tensorflow()
     share("probability", probability)
     center = value_range("center", center, 0, 1)
-    height, width = size
+    size = arguments.size("size", size)
 
     def transform(sample, seed, partner):
         coin, place, windows = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
@@ -88,7 +89,7 @@ def copy_paste(probability=0.5):
     def transform(sample, seed, partner):
         if "masks" not in sample:
             raise ValueError(
-                "copy_paste needs the masks of objects: give it an instance source, or use "
+                "copy_paste needs the masks of objects. Give it an instance source, or use "
                 "cut_mix, which works on labels."
             )
         coin, choice = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
@@ -133,8 +134,7 @@ def cut_mix(probability=0.5, alpha=1.0, void=255):
     """
     tf = tensorflow()
     share("probability", probability)
-    if not alpha > 0:
-        raise ValueError(f"alpha={alpha!r}: expected a number above 0.")
+    number("alpha", alpha, above=0)
 
     def transform(sample, seed, partner):
         coin, area, place = tf.unstack(tf.random.experimental.stateless_split(seed, 3))

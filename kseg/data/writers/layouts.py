@@ -6,7 +6,7 @@ and Cityscapes are theirs: the first class of a source becomes their first class
 
 Example:
 
->>> from kseg.data.layouts import write_voc
+>>> from kseg.data.writers.layouts import write_voc
 >>> scenes = kseg.data.shapes("val", count=8)
 >>> write_voc(scenes, "VOCdevkit/VOC2012", "val")
 >>> kseg.data.voc("VOCdevkit", "val").class_names[:2]
@@ -19,15 +19,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kseg.base.colors import default_colors
+from kseg.base.arguments import refused
 from kseg.base.optional import pycocotools_mask
 from kseg.data.coco_format.results import of_sample
+from kseg.data.files import PALETTE
 from kseg.data.readers.cityscapes import CLASSES as CITYSCAPES_CLASSES
 from kseg.data.readers.cityscapes import IMAGE, INSTANCE, LABEL, LABEL_IDS, THING_IDS
 from kseg.data.readers.voc import CLASSES as VOC_CLASSES
 from kseg.data.source import VOID
-
-PALETTE = np.array(default_colors(256), np.uint8).tobytes()
 
 
 def write_voc(source, root, split, instances=None):
@@ -51,11 +50,14 @@ def write_voc(source, root, split, instances=None):
         _save(_label(source, sample), root / "SegmentationClass" / f"{name}.png", PALETTE)
         if instances is not None:
             _check(instances, "instance", len(VOC_CLASSES) - 1, "instances")
-            found = instances[index]
-            if len(found["crowd"]) >= VOID:
-                raise ValueError(f"{name}: more than 254 objects; the layout numbers them 1..254.")
-            numbers = np.where(found["crowd"], VOID, 1 + np.arange(len(found["crowd"])))
-            objects = _painted(found["masks"], numbers, np.zeros_like(sample["label"], np.uint8))
+            objects = instances[index]
+            count = len(objects["crowd"])
+            if count >= VOID:
+                expected = "at most 254 objects, which the layout numbers 1..254"
+                raise refused(f"objects of {name!r}", count, expected)
+            numbers = np.where(objects["crowd"], VOID, 1 + np.arange(count))
+            ground = np.zeros_like(sample["label"], np.uint8)
+            objects = _painted(objects["masks"], numbers, ground)
             _save(objects, root / "SegmentationObject" / f"{name}.png", PALETTE)
     listed = root / "ImageSets" / "Segmentation" / f"{split}.txt"
     listed.parent.mkdir(parents=True, exist_ok=True)
@@ -87,10 +89,10 @@ def write_cityscapes(source, root, split, instances=None, *, city="kseg"):
         _save(label.astype(np.uint8), truth / f"{name}{LABEL}")
         if instances is not None:
             _check(instances, "instance", len(THING_IDS), "instances")
-            found = instances[index]
-            thing = np.array(THING_IDS)[found["classes"]]
-            numbers = np.where(found["crowd"], thing, 1000 * thing + np.arange(len(thing)))
-            objects = _painted(found["masks"], numbers, label)
+            objects = instances[index]
+            thing = np.array(THING_IDS)[objects["classes"]]
+            numbers = np.where(objects["crowd"], thing, 1000 * thing + np.arange(len(thing)))
+            objects = _painted(objects["masks"], numbers, label)
             _save(objects.astype(np.uint16), truth / f"{name}{INSTANCE}")
 
 
@@ -120,22 +122,21 @@ def write_coco(source, images, annotations):
         listed.append({"id": image_id, "file_name": file_name, "height": height, "width": width})
         for annotation in of_sample(sample, image_id, categories):
             objects.append({"id": len(objects) + 1, **annotation})
-    named = [{"id": int(i), "name": name} for i, name in zip(categories, source.class_names)]
+    listed_categories = [
+        {"id": int(i), "name": name} for i, name in zip(categories, source.class_names)
+    ]
     annotations = Path(annotations).expanduser()
     annotations.parent.mkdir(parents=True, exist_ok=True)
-    content = {"images": listed, "categories": named, "annotations": objects}
+    content = {"images": listed, "categories": listed_categories, "annotations": objects}
     annotations.write_text(json.dumps(content))
 
 
 def _check(source, task, most, argument):
     if source.task != task:
-        raise ValueError(
-            f"{argument}={source.name!r} is a source of task {source.task!r}; expected {task!r}."
-        )
+        raise refused(f"{argument}.task", source.task, repr(task))
     if most is not None and source.num_classes > most:
-        raise ValueError(
-            f"{argument}={source.name!r} has {source.num_classes} classes: the layout has {most}."
-        )
+        expected = f"at most {most}, the classes of the layout"
+        raise refused(f"{argument}.num_classes", source.num_classes, expected)
 
 
 def _label(source, sample):

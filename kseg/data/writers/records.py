@@ -1,4 +1,4 @@
-"""TODO"""
+"""Any `Source` written as a folder of TFRecord files; see `kseg.data.readers.records`."""
 
 import json
 import os
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kseg.base.arguments import choice, integer
 from kseg.base.tensorflow import tensorflow
-from kseg.data.tfrecords import FORMAT, as_example, encoded_samples
+from kseg.data.bad_files import naming_bad_files
+from kseg.data.tfrecords import FORMAT, TASKS, as_example, encoded_samples
 
 
 def write_records(source, path, *, shards=None, decoded=False, progress=None):
@@ -30,7 +32,8 @@ def write_records(source, path, *, shards=None, decoded=False, progress=None):
 
     Raises:
         FileExistsError: the folder exists.
-        ValueError: `shards` is out of its range, or a sample cannot be read.
+        ValueError: `shards` is out of its range, a sample cannot be read, or the source is of a
+            task that records have no layout for.
 
     Example:
 
@@ -38,15 +41,14 @@ def write_records(source, path, *, shards=None, decoded=False, progress=None):
     >>> kseg.data.records("records/shapes-val").num_classes
     6
     """
-    from kseg.data.bad_files import naming_bad_files
-
+    choice("source.task", source.task, TASKS)
     path = Path(path).expanduser()
     if path.exists():
         raise FileExistsError(f"path={str(path)!r} exists already: choose another folder.")
     count = len(source)
-    shards = shards or min(1024, -(-count // 256))
-    if not 1 <= shards <= count:
-        raise ValueError(f"shards={shards!r}: expected 1 to {count}, the number of samples.")
+    shards = (
+        min(1024, -(-count // 256)) if shards is None else integer("shards", shards, high=count)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     unfinished.chmod(0o755)

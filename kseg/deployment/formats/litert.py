@@ -3,6 +3,7 @@
 An artefact takes images of one size, one at a time.
 """
 
+import dataclasses
 import itertools
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.optional import import_package
+from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
     OUTPUT,
@@ -18,14 +20,39 @@ from kseg.deployment.formats.shared import (
     draft,
     fixed_shape,
     refusal,
-    served,
     signature,
+    uint8_model,
 )
-
-PRECISIONS = ("float32", "float16", "int8")
-
+from kseg.deployment.options import documented
+from kseg.models.contract import contract
 
 CALIBRATION = 200  # images at most, of which the ranges for int8 are taken
+
+
+@documented
+@dataclasses.dataclass(frozen=True)
+class LiteRTOptions(NetworkOptions):
+    """LiteRT: one file that takes images of one size, one at a time; it needs a `shape`.
+
+    float16 halves the weights in the file; int8 quarters them and computes in integers, whose
+    ranges are taken from photos of the run's validation data, or of `source`.
+
+    Example:
+
+    >>> options = kseg.LiteRTOptions(shape=(64, 96), precision="float16")
+    >>> model = kseg.build_unet(4, width=4, depth=2)
+    >>> kseg.export(model, "street.tflite", options, samples=1, verbose=False).path
+    PosixPath('street.tflite')
+    """
+
+    format = "litert"
+    precisions = ("float32", "float16", "int8")
+    suffix = ".tflite"
+
+
+def export(job, path, options):
+    """Exports a model to this format, compared with it: see `export_network`."""
+    return export_network(job, path, options, write, Runtime)
 
 
 def write(model, path, *, shape=(None, None), precision="float32", samples=None):
@@ -48,31 +75,23 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(21, width=16), "unet.tflite", shape=(96, 128))
-    >>> Runtime("unet.tflite")(np.zeros((1, 96, 128, 3), "uint8")).shape
-    (1, 96, 128, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.tflite", shape=(96, 128))
+    >>> Runtime("unet.tflite").shape
+    (96, 128)
     """
-    import tensorflow as tf
-
-    check(model, "litert", precision)
-    asked, shape = shape, fixed_shape(model, shape)
+    options = check(model, LiteRTOptions(shape, precision))
+    shape = fixed_shape(model, options.shape)
     if None in shape:
         raise ValueError(
-            f"shape={asked!r}: LiteRT has no layer whose size is open, beginning with the model's "
-            "input; give shape=(height, width), or use format='onnx' for images of any size."
+            f"shape={options.shape!r}: LiteRT has no layer whose size is open, beginning with the "
+            "model's input; give shape=(height, width), or use format='onnx' for images of any "
+            "size."
         )
-    options = {}
-    operations = tf.lite.OpsSet.TFLITE_BUILTINS
-    if precision != "float32":
-        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
+    channels = contract(model).channels
+    photos = []
     if precision == "int8":
-        photos = [fitted(image, shape, model.inputs[0].shape[-1]) for image in _some(samples)]
-        options["representative_dataset"] = lambda: ({INPUT: photo[None]} for photo in photos)
-        operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-    target = {"supported_ops": [operations]}
-    if precision == "float16":
-        target["supported_types"] = [tf.float16]
-    model = served(model, shape)
+        photos = [fitted(image, shape, channels) for image in _some(samples)]
+    model = uint8_model(model, shape)
     with draft(path, "model.tflite") as made:
         try:
             model.export(
@@ -80,8 +99,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
                 format="litert",
                 verbose=False,
                 input_signature=signature(model, batch=1),
-                target_spec=target,
-                **options,
+                **_conversion(precision, photos),
             )
         except Exception as error:  # the converter's own class is not public
             if lacking := re.findall(r"'tf\.(\w+)' op is neither", str(error)):
@@ -92,6 +110,24 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
                     "Use precision='float32' or 'float16'."
                 ) from error
             raise
+
+
+def _conversion(precision, photos):
+    """What TensorFlow's converter is told: its attributes, as `keras.Model.export` takes them."""
+    import tensorflow as tf
+
+    if precision == "float32":
+        return {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}}
+    attributes = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+    if precision == "float16":
+        target = {
+            "supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS],
+            "supported_types": [tf.float16],
+        }
+    else:
+        target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
+        attributes["representative_dataset"] = lambda: ({INPUT: each[None]} for each in photos)
+    return {**attributes, "target_spec": target}
 
 
 def fitted(image, shape, channels):
@@ -137,9 +173,9 @@ class Runtime:
 
     Example:
 
-    >>> runtime = Runtime("unet.tflite")
-    >>> runtime(np.zeros((3, 96, 128, 3), "uint8")).shape
-    (3, 96, 128, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.tflite", shape=(96, 128))
+    >>> Runtime("unet.tflite")(np.zeros((3, 96, 128, 3), "uint8")).shape
+    (3, 96, 128, 4)
     """
 
     def __init__(self, path):

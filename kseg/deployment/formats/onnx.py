@@ -1,8 +1,10 @@
 """ONNX: one file, any batch, height and width; runs in ONNX Runtime (https://onnxruntime.ai)."""
 
+import dataclasses
 from pathlib import Path
 
 from kseg.base.optional import import_package
+from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
     OUTPUT,
@@ -11,17 +13,39 @@ from kseg.deployment.formats.shared import (
     draft,
     fixed_shape,
     refusal,
-    served,
     signature,
+    uint8_model,
 )
-
-PRECISIONS = ("float32",)
-
+from kseg.deployment.options import documented
 
 AXES = ("batch", "height", "width")
-
-
 OWN = ("", "ai.onnx")  # the domain of ONNX' own operations
+
+
+@documented
+@dataclasses.dataclass(frozen=True)
+class OnnxOptions(NetworkOptions):
+    """ONNX: one file that takes any batch, height and width.
+
+    ONNX Runtime's own converter to float16 (1.32) was tried: it also takes hold of the numbers that
+    sizes are computed from, and the result is empty. So there is float32 alone.
+
+    Example:
+
+    >>> model = kseg.build_unet(4, width=4, depth=2)
+    >>> options = kseg.OnnxOptions(shape=(None, 320))
+    >>> kseg.export(model, "street.onnx", options, samples=1, verbose=False).path
+    PosixPath('street.onnx')
+    """
+
+    format = "onnx"
+    precisions = ("float32",)
+    suffix = ".onnx"
+
+
+def export(job, path, options):
+    """Exports a model to this format, compared with it: see `export_network`."""
+    return export_network(job, path, options, write, Runtime)
 
 
 def write(model, path, *, shape=(None, None), precision="float32", samples=None):
@@ -33,8 +57,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
         model: A semantic `keras.Model` of kseg.
         path: The file to write, `.onnx`; an existing one is replaced.
         shape: `(H, W)` in pixels; None, the default, for any.
-        precision: `"float32"`. ONNX Runtime's own converter to float16 (1.32) was tried: it also
-            takes hold of the numbers that sizes are computed from, and the result is empty.
+        precision: `"float32"`.
         samples: Not used; the other formats' `write` has it.
 
     Raises:
@@ -43,14 +66,14 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(21, width=16), "unet.onnx")
-    >>> Runtime("unet.onnx")(np.zeros((1, 97, 131, 3), "uint8")).shape
-    (1, 97, 131, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.onnx", shape=(None, 131))
+    >>> Runtime("unet.onnx").shape
+    (None, 131)
     """
-    check(model, "onnx", precision)
+    options = check(model, OnnxOptions(shape, precision))
     onnx = import_package("onnx", "onnx", "format='onnx'")
     import_package("tf2onnx", "onnx", "format='onnx'")
-    model = served(model, fixed_shape(model, shape))
+    model = uint8_model(model, fixed_shape(model, options.shape))
     with draft(path, "model.onnx") as made:
         model.export(made, format="onnx", verbose=False, input_signature=signature(model))
         graph = onnx.load(made)
@@ -88,9 +111,9 @@ class Runtime:
 
     Example:
 
-    >>> runtime = Runtime("unet.onnx")
-    >>> runtime(np.zeros((3, 65, 97, 3), "uint8")).shape
-    (3, 65, 97, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.onnx")
+    >>> Runtime("unet.onnx")(np.zeros((3, 65, 97, 3), "uint8")).shape
+    (3, 65, 97, 4)
     """
 
     def __init__(self, path):

@@ -1,10 +1,12 @@
 """OpenVINO: a folder of two files, any batch, height and width; runs in OpenVINO's runtime
 (https://docs.openvino.ai)."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 from kseg.base.optional import import_package
+from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
     OUTPUT,
@@ -13,14 +15,37 @@ from kseg.deployment.formats.shared import (
     draft,
     fixed_shape,
     refusal,
-    served,
     signature,
+    uint8_model,
 )
-
-PRECISIONS = ("float32", "float16")
-
+from kseg.deployment.options import documented
 
 FILE = "model.xml"  # the graph; its weights are beside it, in model.bin
+
+
+@documented
+@dataclasses.dataclass(frozen=True)
+class OpenVINOOptions(NetworkOptions):
+    """OpenVINO: a folder of two files that take any batch, height and width.
+
+    float16 halves the weights in the file.
+
+    Example:
+
+    >>> options = kseg.OpenVINOOptions(precision="float16")
+    >>> model = kseg.build_unet(4, width=4, depth=2)
+    >>> kseg.export(model, "street", options, samples=1, verbose=False).path
+    PosixPath('street')
+    """
+
+    format = "openvino"
+    precisions = ("float32", "float16")
+    suffix = None
+
+
+def export(job, path, options):
+    """Exports a model to this format, compared with it: see `export_network`."""
+    return export_network(job, path, options, write, Runtime)
 
 
 def write(model, path, *, shape=(None, None), precision="float32", samples=None):
@@ -41,13 +66,13 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(21, width=16), "unet_openvino")
-    >>> Runtime("unet_openvino")(np.zeros((1, 97, 131, 3), "uint8")).shape
-    (1, 97, 131, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "unet_openvino", shape=(None, 131))
+    >>> Runtime("unet_openvino").shape
+    (None, 131)
     """
-    check(model, "openvino", precision)
+    options = check(model, OpenVINOOptions(shape, precision))
     openvino = import_package("openvino", "openvino", "format='openvino'")
-    model = served(model, fixed_shape(model, shape))
+    model = uint8_model(model, fixed_shape(model, options.shape))
     with draft(path, "model") as made:
         made.mkdir()
         whole = made / FILE if precision == "float32" else made.with_name("whole.xml")
@@ -83,9 +108,9 @@ class Runtime:
 
     Example:
 
-    >>> runtime = Runtime("unet_openvino")
-    >>> runtime(np.zeros((3, 65, 97, 3), "uint8")).shape
-    (3, 65, 97, 21)
+    >>> write(kseg.build_unet(4, width=4, depth=2), "any_size")
+    >>> Runtime("any_size")(np.zeros((3, 65, 97, 3), "uint8")).shape
+    (3, 65, 97, 4)
     """
 
     def __init__(self, path):

@@ -1,4 +1,4 @@
-"""What the formats share: the model as it is served, and the checks before and after."""
+"""What the formats' writers share: the model as it is served, the checks before and after."""
 
 import contextlib
 import re
@@ -8,35 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.models.graph import in_float32
+from kseg.models.contract import contract, part
 
 INPUT, OUTPUT = "images", "logits"
 
 
-def check(model, format, precision):
-    """Raises `ValueError` unless this model can be written in this format and precision."""
+def check(model, options):
+    """The options of a format, if this model can be written with them here and now.
+
+    Raises:
+        ValueError: it cannot.
+    """
     import keras
-
-    from kseg.deployment.formats import FORMATS, format_module
-
-    precisions = {name: format_module(name).PRECISIONS for name in FORMATS}
 
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            f"format={format!r} is written where Keras' backend is TensorFlow, and it is "
+            f"format={options.format!r} is written where Keras' backend is TensorFlow, and it is "
             f"{keras.backend.backend()!r}. Save the model and start with KERAS_BACKEND=tensorflow."
         )
-    if precision not in precisions[format]:
+    task = part("kseg.deployment", model)
+    if options.format not in task.HELD_BY:
         raise ValueError(
-            f"precision={precision!r}: format={format!r} has {_listed(precisions[format])}. "
-            f"It is in {_listed(f for f in FORMATS if precision in precisions[f]) or 'none'}."
+            f"format={options.format!r} cannot hold model {model.name!r}: {task.WHY_NOT}. "
+            f"Use format={_listed(task.HELD_BY)}."
         )
-    if getattr(model, "task", "semantic") == "instance":
-        raise ValueError(
-            f"format={format!r} cannot hold model {model.name!r}: the suppression of overlapping "
-            "boxes and the conditions in its mask head have no counterpart in this format's "
-            "converter. Use format='saved_model'."
-        )
+    return options
 
 
 def _listed(names):
@@ -45,17 +41,6 @@ def _listed(names):
 
 def fixed_shape(model, shape):
     """`(H, W)` of the artefact: what is asked for, or what the model itself is fixed to."""
-    try:
-        shape = tuple(shape)
-    except TypeError:
-        shape = (shape,)
-    if len(shape) != 2 or not all(
-        side is None or (isinstance(side, int) and not isinstance(side, bool) and side >= 1)
-        for side in shape
-    ):
-        raise ValueError(
-            f"shape={shape!r}: expected (height, width) in pixels, None for any, as in (256, None)."
-        )
     own = model.inputs[0].shape[1:3]
     for asked, given in zip(shape, own):
         if None not in (asked, given) and asked != given:
@@ -66,12 +51,13 @@ def fixed_shape(model, shape):
     return tuple(given if asked is None else asked for asked, given in zip(shape, own))
 
 
-def served(model, shape):
+def uint8_model(model, shape):
     """The model from uint8 `images` of this `(H, W)` to `{"logits": ...}`, in float32."""
     import keras
 
-    channels = model.inputs[0].shape[-1]
-    images = keras.Input((*shape, channels), dtype="uint8", name=INPUT)
+    from kseg.models.graph import in_float32
+
+    images = keras.Input((*shape, contract(model).channels), dtype="uint8", name=INPUT)
     return keras.Model(images, {OUTPUT: in_float32(model)(images)}, name=model.name)
 
 
@@ -119,18 +105,19 @@ def _layers_with(model, operations):
     import keras
     import tensorflow as tf
 
-    layers = model._flatten_layers(include_self=False)
-    names = {each.name for each in layers if not isinstance(each, keras.Model)}
+    from kseg.models.graph import layers_of
+
+    names = {each.name for each in layers_of(model) if not isinstance(each, keras.Model)}
     (image,) = model.inputs
     spec = tf.TensorSpec(image.shape, image.dtype)
     graph = tf.function(model, autograph=False).get_concrete_function(spec).graph
-    found = []
+    lacking = set()
     for node in graph.get_operations():
         if node.type in operations:
-            for part in node.name.split("/"):
+            for piece in node.name.split("/"):
                 # the second call of a layer is named layer_1
-                found += {part, re.sub(r"_\d+$", "", part)} & names
-    return sorted(set(found))
+                lacking |= {piece, re.sub(r"_\d+$", "", piece)} & names
+    return sorted(lacking)
 
 
 def checked_images(images, shape, channels):

@@ -1,93 +1,203 @@
-"""TODO"""
+"""SavedModel: the options of the format, and how a version of one comes to be."""
 
 import dataclasses
+from io import BytesIO
+from typing import ClassVar
 
 import numpy as np
 
+from kseg.base.arguments import choice, integer, refused, share
+from kseg.base.version import __version__
 from kseg.deployment.compare import Exported
+from kseg.deployment.options import Names, Sides, Size, documented, option
 from kseg.deployment.process import on_tensorflow
-from kseg.deployment.saved_model import instance, semantic, versions, warmup
+from kseg.deployment.saved_model import versions, warmup
 from kseg.deployment.saved_model import write as saved_model
-from kseg.deployment.saved_model.predictor import SavedModelPredictor
-from kseg.deployment.saved_model.signatures import ON_PHOTOS
-from kseg.models.contract import is_instance
+from kseg.deployment.saved_model.photos import MAX_PIXELS
+from kseg.deployment.saved_model.predictor import TASKS, SavedModelPredictor
+from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions
+from kseg.models import contract
+from kseg.ops.resize import check_resize
+from kseg.prediction.batching import bucket
 from kseg.prediction.predict import predict
 
 WARM_SIDE = 64  # pixels of the photo in warm-up requests
 
 
-def _saved_model(model, path, version, about, options, compared):
-    with versions.new(path / about["name"], version) as (folder, final):
-        on_tensorflow(
-            saved_model.write,
-            model,
-            path=folder,
-            about=about,
-            options=dataclasses.asdict(options),
-        )
-        _warm_up(folder, about, options)
-        of_model = {"min_score": options.min_score, "threshold": options.threshold}
-        if not is_instance(model):
-            of_model = {"resize": options.resize}
-        rescored = compared(
-            lambda image: predict(model, image, **of_model),
+@documented
+@dataclasses.dataclass(frozen=True)
+class SavedModelOptions:
+    """SavedModel: everything in one graph, from photos to answers, for TensorFlow Serving.
+
+    Its signatures, each with the batch first in every input and output:
+
+    - `serving_default`: uint8 images `(B, H, W, C)` -> `class_ids` and `scores`, or of objects
+      `boxes`, `classes`, `scores` and `masks`;
+    - `image_bytes`: JPEG or PNG files, mixed sizes -> of each photo `mask_bytes`, a PNG of ids at
+      its own size, `pixel_counts`, `mean_confidence`; or of objects boxes, classes, scores and
+      `rle`, COCO's runs. A file that cannot be decoded gets a `status`, and fails no other;
+    - `overlay`: the same in, `overlay_bytes`, a picture, out;
+    - on request, of semantic models: `logits`, and `tiled`, which is `image_bytes` in constant
+      memory of the network.
+
+    EXIF orientation is ignored, as everywhere in kseg.
+
+    Example:
+
+    >>> options = kseg.SavedModelOptions(name="street", resize=(64, 96))
+    >>> model = kseg.build_unet(4, width=4, depth=2)
+    >>> kseg.export(model, "models", options, samples=1, verbose=False).path
+    PosixPath('models/street/1')
+    """
+
+    format: ClassVar[str] = "saved_model"
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    precision: ClassVar[str] = "float32"
+    shape: ClassVar[Size] = (None, None)  # it takes any
+
+    name: str | None = option(None, "Name it is served under; by default the model's.")
+    version: int | None = option(None, "An integer >= 1; by default the next.")
+    signatures: Names | None = option(
+        None,
+        "Names of those to export; by default serving_default, image_bytes and overlay, of which "
+        "the last two need a model of three channels.",
+    )
+    resize: Sides | None = option(
+        None,
+        "(shortest, longest) side for the network, of a model that labels; by default the photo's.",
+    )
+    max_pixels: int = option(
+        MAX_PIXELS, "Photos of more are refused, by their header, before they are decoded."
+    )
+    overlay: str = option("jpeg", "Format of overlays: `jpeg` or `png`.")
+    tile: int = option(512, "Side of a tile of `tiled`, in pixels.")
+    overlap: int = option(128, "What a tile of `tiled` shares with the next, in pixels.")
+    min_score: float | None = option(
+        None, "Of objects: those of a lower score are left out; by default 0.5."
+    )
+    threshold: float | None = option(
+        None, "Probability from which on a pixel belongs to an object; by default 0.5."
+    )
+
+    def __post_init__(self):
+        if self.name is not None and not (self.name and isinstance(self.name, str)):
+            raise refused("name", self.name, "a name, or None for the model's")
+        if self.version is not None:
+            integer("version", self.version)
+        if self.signatures is not None:
+            if isinstance(self.signatures, str):
+                raise refused("signatures", self.signatures, "a tuple of names")
+            object.__setattr__(self, "signatures", tuple(self.signatures))
+        object.__setattr__(self, "resize", check_resize(self.resize))
+        integer("max_pixels", self.max_pixels)
+        choice("overlay", self.overlay, ("jpeg", "png"))
+        integer("tile", self.tile)
+        if not 0 <= integer("overlap", self.overlap, low=0) < self.tile:
+            raise refused("overlap", self.overlap, f"an integer from 0 to below tile={self.tile}")
+        for name in ("min_score", "threshold"):
+            if getattr(self, name) is not None:
+                share(name, getattr(self, name))
+
+
+def export(job, path, options):
+    """Writes a version of a SavedModel, compares it with the model, and gives it its number.
+
+    Args:
+        job: `kseg.deployment.compare.Job`.
+        path: Folder for SavedModels; it becomes `path/NAME/VERSION`.
+        options: `SavedModelOptions`.
+
+    Returns:
+        `Exported`.
+
+    Raises:
+        ValueError: an option or a signature is not of the model's task; as of `Job.compare`.
+        FileExistsError: this version is there already.
+    """
+    model, name = job.model, options.name or job.model.name
+    own = contract.options(TASKS, model, {each: getattr(options, each) for each in task_options()})
+    graph = GraphOptions(
+        signatures=signature_names(model, options.signatures),
+        colors=job.colors,
+        max_pixels=options.max_pixels,
+        overlay=options.overlay,
+        tile=options.tile,
+        overlap=options.overlap,
+        bucket=bucket(),
+    )
+    with versions.new(path / name, options.version) as (folder, final):
+        about = _about(job, name)
+        asked = {"options": dataclasses.asdict(graph), "own": own}
+        on_tensorflow(saved_model.write, model, path=folder, about=about, **asked)
+        requests = _warm_up_requests(graph.signatures, about["channels"])
+        warmup.write(folder / "assets.extra", name, requests)
+        comparison = job.compare(
+            lambda image: predict(model, image, **own),
             SavedModelPredictor(folder).predict,
             "SavedModel",
             folder,
+            options,
         )
-    return Exported(final[0], "saved_model", rescored)
+    return Exported(final[0], options.format, comparison)
 
 
-def _warm_up(folder, about, options):
-    """A small photo for every signature, for TensorFlow Serving to replay."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    images = np.zeros((1, WARM_SIDE, WARM_SIDE, about["channels"]), np.uint8)
-    photo = BytesIO()
-    Image.fromarray(np.zeros((WARM_SIDE, WARM_SIDE, 3), np.uint8)).save(photo, "JPEG")
-    inputs = {
-        True: {"image_bytes": np.array([photo.getvalue()], object)},
-        False: {"images": images},
-    }
-    requests = [(name, inputs[name in ON_PHOTOS]) for name in options.signatures]
-    warmup.write(folder / "assets.extra", about["name"], requests)
+def task_options():
+    """Those of the options that belong to one task or another."""
+    owned = {name for task in contract.tasks(TASKS) for name in contract.part(TASKS, task).OPTIONS}
+    return [each.name for each in dataclasses.fields(SavedModelOptions) if each.name in owned]
 
 
-def _about(model, name, class_names, colors):
+def signature_names(model, asked):
+    """Names of the signatures to export: those asked for, or by default those that it can have.
+
+    Raises:
+        ValueError: it cannot have one, or `serving_default` is missing.
+    """
+    task = contract.part(TASKS, model)
+    possible = (*task.DEFAULT, *task.OPTIONAL)
+    if contract.contract(model).channels != 3:
+        possible = tuple(name for name in possible if name not in ON_PHOTOS)
+    asked = tuple(name for name in task.DEFAULT if name in possible) if asked is None else asked
+    for name in asked:
+        if name not in possible:
+            raise ValueError(
+                f"signatures={asked!r}: this model can have {', '.join(possible)}; those that take "
+                "encoded photos need three channels."
+            )
+    if "serving_default" not in asked:
+        raise ValueError(
+            f"signatures={asked!r}: expected 'serving_default' among them, by which the export is "
+            "compared with the model."
+        )
+    return tuple(dict.fromkeys(asked))
+
+
+def _about(job, name):
+    """What is kept of an export beside its graph."""
     import keras
 
-    from kseg.base.version import __version__
-
+    own = contract.contract(job.model)
     return {
         "name": name,
-        "task": "instance" if is_instance(model) else "semantic",
-        "channels": 3 if is_instance(model) else model.inputs[0].shape[-1],
-        "class_names": class_names,
-        "colors": colors,
+        "task": own.task,
+        "channels": own.channels,
+        "class_names": job.class_names,
+        "colors": job.colors,
         "kseg": __version__,
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
     }
 
 
-def _signatures(model, asked):
-    """Names of the signatures to export."""
-    part = instance if is_instance(model) else semantic
-    possible = (*part.DEFAULT, *part.OPTIONAL)
-    if not is_instance(model) and model.inputs[0].shape[-1] != 3:
-        possible = tuple(name for name in possible if name not in ON_PHOTOS)
-    asked = tuple(name for name in part.DEFAULT if name in possible) if asked is None else asked
-    for name in asked:
-        if name not in possible:
-            raise ValueError(
-                f"signatures={tuple(asked)!r}: this model can have {', '.join(possible)}; "
-                "those that take encoded photos need three channels."
-            )
-    if "serving_default" not in asked:
-        raise ValueError(
-            f"signatures={tuple(asked)!r}: expected 'serving_default' among them, by which the "
-            "export is compared with the model."
-        )
-    return tuple(dict.fromkeys(asked))
+def _warm_up_requests(signatures, channels):
+    """A small photo for every signature, for TensorFlow Serving to replay."""
+    from PIL import Image
+
+    images = np.zeros((1, WARM_SIDE, WARM_SIDE, channels), np.uint8)
+    photo = BytesIO()
+    Image.fromarray(np.zeros((WARM_SIDE, WARM_SIDE, 3), np.uint8)).save(photo, "JPEG")
+    files = np.array([photo.getvalue()], object)
+    return [
+        (name, {"image_bytes": files} if name in ON_PHOTOS else {"images": images})
+        for name in signatures
+    ]

@@ -5,21 +5,17 @@ Axes: B photos of a request, G of one size, D detections, m a mask's side, H and
 
 from kseg.base.colors import object_colors
 from kseg.base.tensorflow import tensorflow
-from kseg.deployment.saved_model import photos, runs
-from kseg.deployment.saved_model.signatures import (
-    Signature,
-    blended,
-    bytes_input,
-    images_input,
-    resized_size,
-)
-from kseg.ops.paste import BORDER
+from kseg.data.coco_format.rle import encode_block
+from kseg.deployment.saved_model import photos
+from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
+from kseg.models.contract import contract
+from kseg.ops.paste import paste_mask, paste_masks
+from kseg.ops.resize import resized_size
+from kseg.prediction.results import Instances
 
+OPTIONS = {"min_score": 0.5, "threshold": 0.5}
 DEFAULT = ("serving_default", "image_bytes", "overlay")
-
-
 OPTIONAL = ()
-
 
 ABOUT_OBJECTS = {
     "boxes": "x1, y1, x2, y2 in pixels of the photo, best first, (B, D, 4)",
@@ -27,119 +23,29 @@ ABOUT_OBJECTS = {
     "scores": "(B, D)",
 }
 
-
 STATUS = "ok, or what is wrong with this image"
-
 
 LINE = 250  # a box's line is one pixel wide for every so many of the photo's width
 
 
-def signatures(model, options):
+def signatures(model, options, *, min_score=0.5, threshold=0.5):
     """Every signature that an instance model can have: dict of name -> `Signature`.
 
     Args:
         model: A Mask R-CNN on TensorFlow.
-        options: `kseg.serving.signatures.Options`.
+        options: `GraphOptions`.
+        min_score, threshold: As of `kseg.predict`.
     """
-    tf = tensorflow()
-    count = model.settings.detections
-    detector = model.detector
-    # one function, so that the network is in the file once, however many signatures call it
-    network = tf.function(
-        lambda image, size: detector({"image": image, "size": size}),
-        input_signature=[
-            tf.TensorSpec((None, None, None, 3), tf.float32),
-            tf.TensorSpec((None, 2), tf.int32),
-        ],
-        autograph=False,
-    )
-    colors = object_colors([False] * count)
-
-    def detect(images):
-        """Detections in pixels of the images, as `kseg.predict` finds them."""
-        size = tf.shape(images)[1:3]
-        inner = resized_size(size, model.resize)
-        beyond = -inner % options.bucket
-        padded = tf.pad(
-            photos.resized(images, inner),
-            tf.stack([[0, 0], [0, beyond[0]], [0, beyond[1]], [0, 0]]),
-        )
-        found = network(padded, tf.repeat(inner[None], tf.shape(images)[0], axis=0))
-        scale = tf.cast(size, tf.float32) / tf.cast(inner, tf.float32)
-        kept = (found["classes"] >= 0) & (found["scores"] >= options.min_score)
-        return {
-            "boxes": tf.where(
-                kept[..., None], found["boxes"] * tf.gather(scale, [1, 0, 1, 0]), 0.0
-            ),
-            "classes": tf.where(kept, found["classes"], -1),
-            "scores": tf.where(kept, found["scores"], 0.0),
-            "masks": tf.where(kept[..., None, None], found["masks"], 0.0),
-        }
-
-    def runs_of(found, size):
-        """The masks of `(G, D)` detections as COCO's runs; empty where there is none."""
-        places = tf.where(found["classes"] >= 0)
-
-        def one(place):
-            mask, box = (tf.gather_nd(found[name], place) for name in ("masks", "boxes"))
-            rows, columns, values = pasted(mask, box, size)
-            block = values >= options.threshold
-            return runs.compressed(block, tf.stack([rows[0], columns[0]]), size)
-
-        texts = tf.map_fn(one, places, fn_output_signature=tf.string)
-        empty = tf.fill(tf.shape(found["classes"]), "")
-        return tf.tensor_scatter_nd_update(empty, places, texts)
-
-    def drawn(images, found):
-        """Photos with their objects in colours of their own, small ones on top, and boxes."""
-        size = tf.shape(images)[1:3]
-
-        def one(image, boxes, classes, masks):
-            (top, outlines) = layers(boxes, classes, masks, size, options.threshold)
-            mixed = blended(image[None], top[None], colors)[0]
-            return blended(mixed[None], outlines[None], colors, opacity=1.0)[0]
-
-        return tf.map_fn(
-            lambda each: one(*each),
-            (images, found["boxes"], found["classes"], found["masks"]),
-            fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
-        )
-
-    def image_bytes_(image_bytes):
-        batch = tf.size(image_bytes)
-        empty = {
-            "boxes": tf.zeros([batch, count, 4]),
-            "classes": tf.fill([batch, count], -1),
-            "scores": tf.zeros([batch, count]),
-            "rle": tf.fill([batch, count], ""),
-        }
-
-        def answer(images):
-            found = detect(images)
-            found["rle"] = runs_of(found, tf.shape(images)[1:3])
-            return {name: found[name] for name in empty}
-
-        results, sizes = photos.answered(image_bytes, empty, answer, options.max_pixels)
-        return {**results, "size": sizes}
-
-    def overlay(image_bytes):
-        encode = photos.encode_jpeg if options.overlay == "jpeg" else photos.encode_png
-
-        def answer(images):
-            return {"overlay_bytes": encode(drawn(images, detect(images)))}
-
-        empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
-        return photos.answered(image_bytes, empty, answer, options.max_pixels)[0]
-
+    own = ObjectSignatures(model, options, min_score, threshold)
     return {
         "serving_default": Signature(
-            detect,
-            images_input(3),
+            own.serving_default,
+            images_input(own.channels),
             "decoded images of one size -> objects",
             {**ABOUT_OBJECTS, "masks": "probabilities in the box, (B, D, m, m)"},
         ),
         "image_bytes": Signature(
-            image_bytes_,
+            own.image_bytes,
             bytes_input(),
             "JPEG or PNG files of any sizes -> objects",
             {
@@ -150,7 +56,7 @@ def signatures(model, options):
             },
         ),
         "overlay": Signature(
-            overlay,
+            own.overlay,
             bytes_input(),
             "JPEG or PNG files of any sizes -> pictures",
             {
@@ -161,41 +67,136 @@ def signatures(model, options):
     }
 
 
-def pasted(mask, box, size):
-    """A mask enlarged into its box, as `kseg.paste.pasted`.
+def answer(outputs, size, *, min_score=0.5, threshold=0.5):
+    """What `kseg.predict` gives, from the outputs of `serving_default`.
 
     Args:
-        mask: Probabilities `(m, m)`.
-        box: `(4,)`, x1, y1, x2, y2 in pixels of the photo.
-        size: int32 `(2,)`, height and width of the photo.
+        outputs: dict of arrays of one photo.
+        size: Its `(height, width)`.
+        min_score, threshold: As of `kseg.predict`; of scores that the export has left out none
+            come back.
 
     Returns:
-        The rows and the columns that the box has in the photo, int32 `(2,)` each, first and beyond
-        the last; and the probabilities there, float32.
+        `Instances` with binary masks.
     """
-    tf = tensorflow()
-    side = mask.shape[-1] + 2 * BORDER
-    mask = tf.pad(mask, [[BORDER, BORDER]] * 2)
-    centre, reach = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]) * 0.5
-    reach = reach * tf.constant(side / (side - 2 * BORDER), tf.float32)
-    first, last = (tf.cast(corner, tf.int32)[::-1] for corner in (centre - reach, centre + reach))
-    span = tf.maximum(last - first + 1, 1)  # (2,), of rows and columns, both ends inclusive
-    stop = tf.clip_by_value(last + 1, 0, size)
-    start = tf.minimum(tf.maximum(first, 0), stop)
+    kept = (outputs["classes"] >= 0) & (outputs["scores"] >= min_score)
+    boxes = outputs["boxes"][kept]
+    masks = paste_masks(outputs["masks"][kept], boxes, *size, threshold=threshold)
+    return Instances(boxes, outputs["classes"][kept], outputs["scores"][kept], masks)
 
-    def neighbours(axis):
-        # half-pixel centres; the scale in float64, rounded once, as in kseg.paste
-        scale = tf.cast(tf.cast(side / span[axis], tf.float32), tf.float64)
-        new = tf.cast(tf.range(start[axis], stop[axis]) - first[axis], tf.float64)
-        at = tf.maximum(tf.cast((new + 0.5) * scale - 0.5, tf.float32), 0.0)
-        low = tf.minimum(tf.cast(at, tf.int32), side - 1)
-        return low, tf.minimum(low + 1, side - 1), at - tf.cast(low, tf.float32)
 
-    low, high, share = neighbours(0)
-    values = tf.gather(mask, low) * (1 - share)[:, None] + tf.gather(mask, high) * share[:, None]
-    low, high, share = neighbours(1)
-    values = tf.gather(values, low, axis=1) * (1 - share) + tf.gather(values, high, axis=1) * share
-    return tf.stack([start[0], stop[0]]), tf.stack([start[1], stop[1]]), values
+class ObjectSignatures:
+    """The signatures' functions: each takes the tensor of its input, and gives a dict of tensors.
+
+    Args:
+        model, options, min_score, threshold: As of `signatures`.
+    """
+
+    def __init__(self, model, options, min_score, threshold):
+        tf = tensorflow()
+        self.options, self.min_score, self.threshold = options, min_score, threshold
+        self.channels, self.resize = contract(model).channels, model.resize
+        self.count = model.settings.detections
+        self.colors = object_colors([False] * self.count)
+        detector = model.detector
+        # one function, so that the network is in the file once, however many signatures call it
+        self.network = tf.function(
+            lambda image, size: detector({"image": image, "size": size}),
+            input_signature=[
+                tf.TensorSpec((None, None, None, self.channels), tf.float32),
+                tf.TensorSpec((None, 2), tf.int32),
+            ],
+            autograph=False,
+        )
+
+    def serving_default(self, images):
+        return self.detect(images)
+
+    def image_bytes(self, image_bytes):
+        tf = tensorflow()
+        batch = tf.size(image_bytes)
+        empty = {
+            "boxes": tf.zeros([batch, self.count, 4]),
+            "classes": tf.fill([batch, self.count], -1),
+            "scores": tf.zeros([batch, self.count]),
+            "rle": tf.fill([batch, self.count], ""),
+        }
+
+        def answer(images):
+            detections = self.detect(images)
+            detections["rle"] = self.runs_of(detections, tf.shape(images)[1:3])
+            return {name: detections[name] for name in empty}
+
+        results, sizes = photos.answered(image_bytes, empty, answer, self.options.max_pixels)
+        return {**results, "size": sizes}
+
+    def overlay(self, image_bytes):
+        tf = tensorflow()
+        encode = photos.encode_jpeg if self.options.overlay == "jpeg" else photos.encode_png
+
+        def answer(images):
+            return {"overlay_bytes": encode(self.drawn(images, self.detect(images)))}
+
+        empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
+        return photos.answered(image_bytes, empty, answer, self.options.max_pixels)[0]
+
+    # Their steps
+
+    def detect(self, images):
+        """Detections in pixels of the images, as `kseg.predict` finds them."""
+        from keras import ops
+
+        tf = tensorflow()
+        size = tf.shape(images)[1:3]
+        inner = resized_size(size, self.resize, ops)
+        beyond = -inner % self.options.bucket
+        padded = tf.pad(
+            photos.resized(images, inner),
+            tf.stack([[0, 0], [0, beyond[0]], [0, beyond[1]], [0, 0]]),
+        )
+        detections = self.network(padded, tf.repeat(inner[None], tf.shape(images)[0], axis=0))
+        scale = tf.cast(size, tf.float32) / tf.cast(inner, tf.float32)
+        kept = (detections["classes"] >= 0) & (detections["scores"] >= self.min_score)
+        return {
+            "boxes": tf.where(
+                kept[..., None], detections["boxes"] * tf.gather(scale, [1, 0, 1, 0]), 0.0
+            ),
+            "classes": tf.where(kept, detections["classes"], -1),
+            "scores": tf.where(kept, detections["scores"], 0.0),
+            "masks": tf.where(kept[..., None, None], detections["masks"], 0.0),
+        }
+
+    def runs_of(self, detections, size):
+        """The masks of `(G, D)` detections as COCO's runs; empty where there is none."""
+        from keras import ops
+
+        tf = tensorflow()
+        places = tf.where(detections["classes"] >= 0)
+
+        def one(place):
+            mask, box = (tf.gather_nd(detections[name], place) for name in ("masks", "boxes"))
+            start, _, values = paste_mask(mask, box, size, ops)
+            return encode_block(values >= self.threshold, start, size)
+
+        texts = tf.map_fn(one, places, fn_output_signature=tf.string)
+        empty = tf.fill(tf.shape(detections["classes"]), "")
+        return tf.tensor_scatter_nd_update(empty, places, texts)
+
+    def drawn(self, images, detections):
+        """Photos with their objects in colours of their own, small ones on top, and boxes."""
+        tf = tensorflow()
+        size = tf.shape(images)[1:3]
+
+        def one(image, boxes, classes, masks):
+            (top, outlines) = layers(boxes, classes, masks, size, self.threshold)
+            mixed = blended(image[None], top[None], self.colors)[0]
+            return blended(mixed[None], outlines[None], self.colors, opacity=1.0)[0]
+
+        return tf.map_fn(
+            lambda each: one(*each),
+            (images, *(detections[name] for name in ("boxes", "classes", "masks"))),
+            fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
+        )
 
 
 def layers(boxes, classes, masks, size, threshold):
@@ -203,6 +204,8 @@ def layers(boxes, classes, masks, size, threshold):
 
     Objects are laid from the largest box to the smallest, so that none is lost under another.
     """
+    from keras import ops
+
     tf = tensorflow()
     areas = tf.reduce_prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
     order = tf.argsort(areas, direction="DESCENDING", stable=True)
@@ -212,11 +215,8 @@ def layers(boxes, classes, masks, size, threshold):
 
     def body(number, top, outlines):
         index = order[number]
-        rows, columns, values = pasted(masks[index], boxes[index], size)
-        beyond = tf.stack(
-            [tf.stack([rows[0], size[0] - rows[1]]), tf.stack([columns[0], size[1] - columns[1]])]
-        )
-        inside = tf.pad(values >= threshold, beyond)
+        start, stop, values = paste_mask(masks[index], boxes[index], size, ops)
+        inside = tf.pad(values >= threshold, tf.stack([start, size - stop], axis=1))
         x1, y1, x2, y2 = tf.unstack(tf.cast(boxes[index], tf.int32))
         # how far a pixel is inside of the box: the line is its outermost pixels
         depth = tf.minimum(tf.minimum(x - x1, x2 - 1 - x), tf.minimum(y - y1, y2 - 1 - y))

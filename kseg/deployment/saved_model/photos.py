@@ -8,23 +8,12 @@ from kseg.base.tensorflow import mapped, tensorflow
 from kseg.data.decode import decode_image, is_png, photo_size
 
 MAX_PIXELS = 50_000_000  # 12 bytes of each are held at times
-
-
 MAX_SIDE = 65_500  # pixels: libjpeg, which draws overlays, writes no more
-
-
 GROUP_PIXELS = 1 << 22  # two photos of 1024x2048 at a time: bounds the memory of a large request
 
-
 OK = "ok"
-
-
 EMPTY = "empty: expected the bytes of a JPEG or PNG file"
-
-
 UNKNOWN = "neither JPEG nor PNG"
-
-
 DAMAGED = "damaged: it cannot be decoded"
 
 
@@ -46,7 +35,7 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
         and int32 `(B, 2)`, height and width of the photos, 0 where the status is not ok.
     """
     tf = tensorflow()
-    sizes, status = look(contents, max_pixels)
+    sizes, status = headers(contents, max_pixels)
 
     def group_of(members, size):
         images, whole = decode(tf.gather(contents, members), size)
@@ -64,7 +53,7 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
     return results, tf.where((results["status"] == OK)[:, None], sizes, 0)
 
 
-def look(contents, max_pixels):
+def headers(contents, max_pixels):
     """Sizes of encoded photos, from their headers, and which of them are to be decoded.
 
     Args:
@@ -162,10 +151,10 @@ def by_size(sizes, status, empty, answer):
 
     def body(number, results):
         members = tf.boolean_mask(positions, group == number)
-        known, found = answer(members, sizes[members[0]])
+        known, answers = answer(members, sizes[members[0]])
         members = tf.boolean_mask(members, known)[:, None]
         updated = {
-            name: tf.tensor_scatter_nd_update(values, members, found[name])
+            name: tf.tensor_scatter_nd_update(values, members, answers[name])
             for name, values in results.items()
         }
         return number + 1, updated
@@ -182,7 +171,10 @@ def by_size(sizes, status, empty, answer):
 
 
 def resized(images, size):
-    """Images `(G, h, w, C)` at another size, float32, as `kseg.paste.bilinear` does it."""
+    """Images `(G, h, w, C)` at another size, float32, as `kseg.ops.resize.bilinear` does it.
+
+    By TensorFlow's own kernel, which is several times as fast in a graph and differs by rounding.
+    """
     tf = tensorflow()
     images = tf.cast(images, tf.float32)
     return tf.cond(

@@ -1,4 +1,4 @@
-"""TODO"""
+"""An exported SavedModel behind `kseg.load`: it answers as `kseg.predict` does."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,11 @@ import numpy as np
 
 from kseg.data.files import as_array
 from kseg.deployment.saved_model import versions
-from kseg.deployment.saved_model.write import ABOUT
-from kseg.ops.paste import paste_masks
+from kseg.models.contract import options, part
 from kseg.prediction.predictor import Predictor
-from kseg.prediction.results import Instances
+
+ABOUT = "kseg.json"  # in assets.extra, which servers leave alone
+TASKS = "kseg.deployment.saved_model"  # the room whose modules know the signatures
 
 
 class SavedModelPredictor(Predictor):
@@ -21,32 +22,35 @@ class SavedModelPredictor(Predictor):
 
         about = read_about(path)
         super().__init__(path, about["task"], about["class_names"], about["colors"])
-        self.channels, self.threshold = about["channels"], about["options"]["threshold"]
+        self.channels = about["channels"]
+        self.told = {  # of what the export was told, what belongs to the task
+            name: about["options"].get(name) for name in part(TASKS, self.task).OPTIONS
+        }
         self.model = tensorflow().saved_model.load(str(path))
         self.signatures = self.model.signatures
 
     def predict(self, images, *, min_score=None):
+        given = {} if min_score is None else {"min_score": min_score}
+        chosen = options(TASKS, self.task, {**self.told, **given})
         if isinstance(images, (list, tuple)):
-            return [self.predict(image, min_score=min_score) for image in images]
+            return [self._answer(image, chosen) for image in images]
+        return self._answer(images, chosen)
+
+    def _answer(self, image, chosen):
         if "serving_default" not in self.signatures:
             raise ValueError(
                 f"{str(self.path)!r} has no signature 'serving_default', which predict calls: "
                 f"it has {sorted(self.signatures)}."
             )
-        image = as_array(images, self.channels)
+        image = as_array(image, self.channels)
         if image.dtype != np.uint8:
             raise ValueError(
                 f"image of type {image.dtype}: an exported model takes uint8, 0..255. "
                 "Round it first."
             )
-        found = self.signatures["serving_default"](images=image[None])
-        found = {name: values.numpy()[0] for name, values in found.items()}
-        if self.task == "semantic":
-            return found["class_ids"].astype(np.int32)
-        kept = (found["classes"] >= 0) & (found["scores"] >= (min_score or 0))
-        boxes = found["boxes"][kept]
-        masks = paste_masks(found["masks"][kept], boxes, *image.shape[:2], threshold=self.threshold)
-        return Instances(boxes, found["classes"][kept], found["scores"][kept], masks)
+        outputs = self.signatures["serving_default"](images=image[None])
+        outputs = {name: values.numpy()[0] for name, values in outputs.items()}
+        return part(TASKS, self.task).answer(outputs, image.shape[:2], **chosen)
 
 
 def saved_model_folder(path):

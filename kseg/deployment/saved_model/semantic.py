@@ -3,21 +3,17 @@
 Axes: B photos of a request, G of one size, H and W a photo, C classes (2 of a binary model).
 """
 
+import numpy as np
+
 from kseg.base.tensorflow import tensorflow
 from kseg.deployment.saved_model import photos, tiles
-from kseg.deployment.saved_model.signatures import (
-    Signature,
-    blended,
-    bytes_input,
-    images_input,
-    resized_size,
-)
+from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
+from kseg.models.contract import contract
+from kseg.ops.resize import resized_size
 
+OPTIONS = {"resize": None}
 DEFAULT = ("serving_default", "image_bytes", "overlay")
-
-
 OPTIONAL = ("logits", "tiled")
-
 
 ABOUT_MASK = {
     "mask_bytes": "PNG of class ids at the photo's own size; empty where the status is not ok",
@@ -27,91 +23,20 @@ ABOUT_MASK = {
 }
 
 
-def signatures(model, options):
+def signatures(model, options, *, resize=None):
     """Every signature that a semantic model can have: dict of name -> `Signature`.
 
     Args:
         model: A semantic Keras model on TensorFlow.
-        options: `kseg.serving.signatures.Options`.
+        options: `GraphOptions`.
+        resize: `(shortest, longest)` side to which photos are resized for the network, as of
+            `kseg.predict`; None for none.
     """
-    tf = tensorflow()
-    channels, logit_count = model.inputs[0].shape[-1], model.outputs[0].shape[-1]
-    num_classes = max(logit_count, 2)
-    kind = tf.uint8 if num_classes <= 256 else tf.uint16
-    kinds = (kind, tf.float32)
-    # one function, so that the network is in the file once, however many signatures call it
-    network = tf.function(
-        lambda images: model(images, training=False),
-        input_signature=[tf.TensorSpec((None, None, None, channels), tf.float32)],
-        autograph=False,
-    )
-
-    def logits(images):
-        size = tf.shape(images)[1:3]
-        values = network(photos.resized(images, resized_size(size, options.resize)))
-        return photos.resized(values, size) if options.resize else values
-
-    def winners(images):
-        return top_class(logits(images))
-
-    def top_class(values):
-        """The winning class and its probability, as `kseg.metrics.calibration.top_class`."""
-        if logit_count == 1:
-            values = tf.concat([tf.zeros_like(values), values], axis=-1)  # sigmoid is their softmax
-        # top_k takes half of argmax' time, and of equals the first too
-        top, ids = tf.math.top_k(values, 1)
-        return tf.cast(ids[..., 0], kind), 1 / tf.reduce_sum(tf.exp(values - top), axis=-1)
-
-    def serving_default(images):
-        ids, scores = winners(images)
-        return {"class_ids": ids, "scores": scores}
-
-    def masks(ids, scores):
-        flat = tf.cast(tf.reshape(ids, [tf.shape(ids)[0], -1]), tf.int32)
-        counts = tf.math.bincount(flat, minlength=num_classes, maxlength=num_classes, axis=-1)
-        return {
-            "mask_bytes": photos.encode_png(ids[..., None]),
-            "pixel_counts": tf.ensure_shape(counts, (None, num_classes)),
-            "mean_confidence": tf.reduce_mean(scores, axis=(1, 2)),
-        }
-
-    def answered(image_bytes, empty, answer):
-        return photos.answered(image_bytes, empty, answer, options.max_pixels)[0]
-
-    def empty_masks(image_bytes):
-        count = tf.size(image_bytes)
-        return {
-            "mask_bytes": tf.fill([count], ""),
-            "pixel_counts": tf.zeros([count, num_classes], tf.int32),
-            "mean_confidence": tf.zeros([count]),
-        }
-
-    def image_bytes_(image_bytes):
-        return answered(image_bytes, empty_masks(image_bytes), lambda x: masks(*winners(x)))
-
-    def tiled(image_bytes):
-        def answer(images):
-            return masks(
-                *tiles.winners(images, network, top_class, kinds, options.tile, options.overlap)
-            )
-
-        return answered(image_bytes, empty_masks(image_bytes), answer)
-
-    def overlay(image_bytes):
-        encode = photos.encode_jpeg if options.overlay == "jpeg" else photos.encode_png
-
-        def answer(images):
-            ids, _ = winners(images)
-            return {
-                "overlay_bytes": encode(blended(images, tf.cast(ids, tf.int32), options.colors))
-            }
-
-        return answered(image_bytes, {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}, answer)
-
-    images, encoded = images_input(channels), bytes_input()
-    found = {
+    own = LabelSignatures(model, options, resize)
+    images, encoded = images_input(own.channels), bytes_input()
+    return {
         "serving_default": Signature(
-            serving_default,
+            own.serving_default,
             images,
             "decoded images of one size -> the class of every pixel",
             {
@@ -120,22 +45,22 @@ def signatures(model, options):
             },
         ),
         "logits": Signature(
-            lambda images: {"logits": logits(images)},
+            own.logits,
             images,
             "decoded images of one size -> logits",
             {"logits": "(B, H, W, C)"},
         ),
         "image_bytes": Signature(
-            image_bytes_, encoded, "JPEG or PNG files of any sizes -> masks", ABOUT_MASK
+            own.image_bytes, encoded, "JPEG or PNG files of any sizes -> masks", ABOUT_MASK
         ),
         "tiled": Signature(
-            tiled,
+            own.tiled,
             encoded,
             f"the same, in tiles of {options.tile} pixels: memory for photos of any size",
             ABOUT_MASK,
         ),
         "overlay": Signature(
-            overlay,
+            own.overlay,
             encoded,
             "JPEG or PNG files of any sizes -> pictures",
             {
@@ -144,6 +69,113 @@ def signatures(model, options):
             },
         ),
     }
-    if channels != 3:  # encoded photos have three
-        found = {name: found[name] for name in ("serving_default", "logits")}
-    return found
+
+
+def answer(outputs, size, *, resize=None):
+    """What `kseg.predict` gives, from the outputs of `serving_default`.
+
+    Args:
+        outputs: dict of arrays of one photo.
+        size: Its `(height, width)`.
+        resize: Has had its part in the graph.
+
+    Returns:
+        int32 class ids `(H, W)`.
+    """
+    return outputs["class_ids"].astype(np.int32)
+
+
+class LabelSignatures:
+    """The signatures' functions: each takes the tensor of its input, and gives a dict of tensors.
+
+    Args:
+        model, options, resize: As of `signatures`.
+    """
+
+    def __init__(self, model, options, resize):
+        tf = tensorflow()
+        self.options, self.resize = options, resize
+        self.channels, self.num_classes = contract(model).channels, contract(model).num_classes
+        self.kind = tf.uint8 if self.num_classes <= 256 else tf.uint16
+        # one function, so that the network is in the file once, however many signatures call it
+        self.network = tf.function(
+            lambda images: model(images, training=False),
+            input_signature=[tf.TensorSpec((None, None, None, self.channels), tf.float32)],
+            autograph=False,
+        )
+
+    def serving_default(self, images):
+        ids, scores = self.top_class(self.logits_of(images))
+        return {"class_ids": ids, "scores": scores}
+
+    def logits(self, images):
+        return {"logits": self.logits_of(images)}
+
+    def image_bytes(self, image_bytes):
+        return self.masks_of(image_bytes, lambda images: self.top_class(self.logits_of(images)))
+
+    def tiled(self, image_bytes):
+        kinds = (self.kind, tensorflow().float32)
+        sides = (self.options.tile, self.options.overlap)
+        return self.masks_of(
+            image_bytes,
+            lambda images: tiles.winners(images, self.network, self.top_class, kinds, *sides),
+        )
+
+    def overlay(self, image_bytes):
+        tf = tensorflow()
+        encode = photos.encode_jpeg if self.options.overlay == "jpeg" else photos.encode_png
+
+        def drawn(images):
+            ids, _ = self.top_class(self.logits_of(images))
+            pictures = blended(images, tf.cast(ids, tf.int32), self.options.colors)
+            return {"overlay_bytes": encode(pictures)}
+
+        empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
+        return photos.answered(image_bytes, empty, drawn, self.options.max_pixels)[0]
+
+    # Their steps
+
+    def logits_of(self, images):
+        """`(G, H, W, C)` images -> logits of their size."""
+        from keras import ops
+
+        size = tensorflow().shape(images)[1:3]
+        logits = self.network(photos.resized(images, resized_size(size, self.resize, ops)))
+        return photos.resized(logits, size) if self.resize else logits
+
+    def top_class(self, logits):
+        """The winning class and its probability, as `kseg.ops.decisions.top_class`.
+
+        Written again, as top_k takes half of argmax' time; of equals it takes the first too.
+        """
+        tf = tensorflow()
+        if logits.shape[-1] == 1:
+            logits = tf.concat([tf.zeros_like(logits), logits], axis=-1)  # sigmoid is their softmax
+        top, ids = tf.math.top_k(logits, 1)
+        return tf.cast(ids[..., 0], self.kind), 1 / tf.reduce_sum(tf.exp(logits - top), axis=-1)
+
+    def masks_of(self, image_bytes, winners):
+        """Encoded photos -> their masks and numbers, by a function of images to ids and scores."""
+        tf = tensorflow()
+        count = tf.size(image_bytes)
+        empty = {
+            "mask_bytes": tf.fill([count], ""),
+            "pixel_counts": tf.zeros([count, self.num_classes], tf.int32),
+            "mean_confidence": tf.zeros([count]),
+        }
+        return photos.answered(
+            image_bytes, empty, lambda images: self.masks(*winners(images)), self.options.max_pixels
+        )[0]
+
+    def masks(self, ids, scores):
+        """`(G, H, W)` class ids and scores -> what is answered of each photo."""
+        tf = tensorflow()
+        flat = tf.cast(tf.reshape(ids, [tf.shape(ids)[0], -1]), tf.int32)
+        bins = {"minlength": self.num_classes, "maxlength": self.num_classes}
+        counts = tf.math.bincount(flat, axis=-1, **bins)
+        return {
+            "mask_bytes": photos.encode_png(ids[..., None]),
+            "pixel_counts": tf.ensure_shape(counts, (None, self.num_classes)),
+            "mean_confidence": tf.reduce_mean(scores, axis=(1, 2)),
+        }

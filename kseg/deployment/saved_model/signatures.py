@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable
 
 from kseg.base.tensorflow import tensorflow
-from kseg.prediction.batching import BUCKET
 
 ON_PHOTOS = ("image_bytes", "overlay", "tiled")  # those that decode JPEG and PNG
 
@@ -31,32 +30,26 @@ class Signature:
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What an export is told about its signatures.
+class GraphOptions:
+    """What the signatures of every task are told.
 
     Args:
         signatures: Names of those to export.
-        resize: `(shortest, longest)` side to which photos are resized for the network, as of
-            `kseg.predict`; None for none. Instance models bring their own.
         colors: RGB of each class, for overlays.
         max_pixels: The largest photo that is decoded.
         overlay: `"jpeg"` or `"png"`.
         tile, overlap: Side of a tile and what it shares with the next, in pixels; of `tiled`.
-        min_score, threshold: Of instance models, as of `kseg.predict`.
-        bucket: Of instance models: sides are filled up to multiples of so many pixels. As on the
-            model's own backend, for what is filled up has a part in the numbers.
+        bucket: Where photos are filled up, their sides become multiples of so many pixels. As on
+            the model's own backend, for what is filled up has a part in the numbers.
     """
 
     signatures: tuple[str, ...]
-    resize: tuple[int, int] | None
     colors: tuple[tuple[int, int, int], ...]
     max_pixels: int
-    overlay: str = "jpeg"
-    tile: int = 512
-    overlap: int = 128
-    min_score: float = 0.5
-    threshold: float = 0.5
-    bucket: int = BUCKET
+    overlay: str
+    tile: int
+    overlap: int
+    bucket: int
 
 
 def images_input(channels):
@@ -69,17 +62,6 @@ def bytes_input():
     """The input of signatures that take photos as they are stored."""
     tf = tensorflow()
     return tf.TensorSpec((None,), tf.string, name="image_bytes")
-
-
-def resized_size(size, resize):
-    """`kseg.instances.resized_size` in a graph: int32 `(2,)` -> int32 `(2,)`."""
-    if resize is None:
-        return size
-    tf = tensorflow()
-    sides = tf.cast(size, tf.float64)
-    shortest, longest = (tf.constant(side, tf.float64) for side in resize)
-    scale = tf.minimum(shortest / tf.reduce_min(sides), longest / tf.reduce_max(sides))
-    return tf.maximum(tf.cast(tf.floor(sides * scale), tf.int32), 1)
 
 
 def blended(images, top, colors, opacity=0.5):

@@ -59,8 +59,8 @@ def winners(images, network, top_class, kinds, tile, overlap):
         parts = _concatenated(tf.size(x), kinds, lambda column: tile_at(row, column))
         return [tf.transpose(part, (2, 1, 0)) for part in parts]  # (h, G, W)
 
-    found = _concatenated(tf.size(y), kinds, strip)
-    return [tf.transpose(each, (1, 0, 2)) for each in found]
+    strips = _concatenated(tf.size(y), kinds, strip)
+    return [tf.transpose(each, (1, 0, 2)) for each in strips]
 
 
 def _concatenated(count, kinds, parts):

@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from kseg.base.arguments import integer
+
 
 def numbers(folder):
     """The versions in a model's folder, in rising order; none if there is no such folder."""
@@ -21,10 +23,10 @@ def latest(folder):
     Raises:
         FileNotFoundError: there is none.
     """
-    found = numbers(folder)
-    if not found:
+    present = numbers(folder)
+    if not present:
         raise FileNotFoundError(f"{str(folder)!r} holds no version: expected folders 1, 2, 3, ...")
-    return Path(folder) / str(found[-1])
+    return Path(folder) / str(present[-1])
 
 
 @contextlib.contextmanager
@@ -46,8 +48,8 @@ def new(folder, version=None):
         ValueError: `version` is no integer >= 1.
     """
     folder = Path(folder)
-    if version is not None and (not isinstance(version, int) or version < 1):
-        raise ValueError(f"version={version!r}: expected an integer >= 1, or None for the next.")
+    if version is not None:
+        integer("version", version)
     if version in numbers(folder):
         raise FileExistsError(
             f"version={version}: {str(folder / str(version))!r} exists. Servers may be using it: "

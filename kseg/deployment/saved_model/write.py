@@ -5,49 +5,56 @@ import json
 from pathlib import Path
 
 from kseg.base.tensorflow import tensorflow
-from kseg.deployment.saved_model import instance, semantic
-from kseg.deployment.saved_model.signatures import Options
-from kseg.models.contract import is_instance
-
-ABOUT = "kseg.json"  # in assets.extra, which servers leave alone
+from kseg.deployment.saved_model.predictor import ABOUT, TASKS
+from kseg.deployment.saved_model.signatures import GraphOptions
+from kseg.models.contract import part, tasks
 
 
-def write(model, path, *, about, options):
+def write(model, path, *, about, options, own):
     """Traces the signatures of a model and saves them.
 
     Args:
-        model: A kseg model, of labels or of instances.
+        model: A kseg model of any task.
         path: The folder of the SavedModel.
-        about: dict that is kept in `assets.extra/kseg.json`; the signatures are added to it.
-        options: `Options`, or a dict of its fields.
+        about: dict that is kept in `assets.extra/kseg.json`; options and signatures are added.
+        options: dict of the fields of `GraphOptions`.
+        own: dict of the options of the model's task.
     """
     tf = tensorflow()
-    options = options if isinstance(options, Options) else Options(**options)
-    part = instance if is_instance(model) else semantic
-    found = part.signatures(model, options)
+    options = GraphOptions(**options)
+    possible = part(TASKS, model).signatures(model, options, **own)
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     functions, described = {}, {}
     for name in options.signatures:
-        signature = found[name]
+        signature = possible[name]
         function = tf.function(
             signature.function, input_signature=[signature.input], autograph=False
         )
-        concrete = functions[name] = function.get_concrete_function()
-        described[name] = {
-            "about": signature.about,
-            "inputs": {signature.input.name: _spec(signature.input)},
-            "outputs": {
-                key: {**_spec(spec), "about": signature.outputs[key]}
-                for key, spec in sorted(concrete.structured_outputs.items())
-            },
-        }
+        functions[name] = function.get_concrete_function()
+        described[name] = _described(signature, functions[name].structured_outputs)
     module.functions = functions
     tf.saved_model.save(module, str(path), signatures=functions)
     extra = Path(path) / "assets.extra"
     extra.mkdir(exist_ok=True)
-    about = {**about, "options": dataclasses.asdict(options), "signatures": described}
+    every = {
+        name: value for task in tasks(TASKS) for name, value in part(TASKS, task).OPTIONS.items()
+    }
+    asked = {**dataclasses.asdict(options), **every, **own}  # of all tasks, as it always was
+    about = {**about, "options": asked, "signatures": described}
     (extra / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+
+
+def _described(signature, outputs):
+    """A signature with its inputs and outputs, as JSON holds it."""
+    return {
+        "about": signature.about,
+        "inputs": {signature.input.name: _spec(signature.input)},
+        "outputs": {
+            name: {**_spec(spec), "about": signature.outputs[name]}
+            for name, spec in sorted(outputs.items())
+        },
+    }
 
 
 def _spec(spec):

@@ -10,15 +10,14 @@ out because their size is no exact fraction of the image.
 
 import keras
 
+from kseg.base.arguments import choice, refused
+from kseg.models.arguments import OUTPUT_STRIDES, check_deepest
 from kseg.models.encoders import applications, efficientnet_lite, presets, torchvision
 from kseg.models.encoders.rebuild import rebuilt
-from kseg.models.graph import PROBE, nodes_of, shapes_of
-from kseg.models.layers import Normalize, ZeroBeyond
+from kseg.models.graph import PROBE, nodes_of, operations_before, shapes_of
+from kseg.models.layers import Normalize, PadToStride, ZeroBeyond
 
 STRIDES = (1, 2, 4, 8, 16, 32)
-
-
-OUTPUT_STRIDES = (8, 16, 32)
 
 
 def encode(image, encoder, *, weights=None, freeze=False, output_stride=32, size=None):
@@ -58,8 +57,7 @@ def encode(image, encoder, *, weights=None, freeze=False, output_stride=32, size
     {1: 64, 2: 128, 4: 256, 8: 512, 16: 512, 32: 512}
     """
     channels = image.shape[-1]
-    if output_stride not in OUTPUT_STRIDES:
-        raise ValueError(f"output_stride={output_stride!r}: expected 8, 16 or 32.")
+    choice("output_stride", output_stride, OUTPUT_STRIDES)
     preprocessing = None
     if isinstance(encoder, keras.Model):
         model = _given(encoder, weights, channels)
@@ -79,6 +77,30 @@ def encode(image, encoder, *, weights=None, freeze=False, output_stride=32, size
     return dict(zip(features, tensors if isinstance(tensors, (list, tuple)) else [tensors]))
 
 
+def deepest_feature(image, encoder, weights, freeze, output_stride):
+    """The encoder's feature at `output_stride`, and the image it was given.
+
+    torchvision's networks round every size up, so they take any; others want multiples of 32.
+
+    Args:
+        image: Keras tensor `(B, H, W, C)`, RGB 0..255.
+        encoder, weights, freeze, output_stride: As for `encode`.
+
+    Returns:
+        `(B, ceil(H' / output_stride), ceil(W' / output_stride), C)` and `(B, H', W', C)`.
+
+    Raises:
+        ValueError: as `encode`; or the encoder does not end at `output_stride`.
+    """
+    choice("output_stride", output_stride, OUTPUT_STRIDES)
+    padded = image
+    if not (isinstance(encoder, str) and encoder.startswith("torchvision:")):
+        padded = PadToStride(32, dtype="float32", name="pad")(image)
+    features = encode(padded, encoder, weights=weights, freeze=freeze, output_stride=output_stride)
+    check_deepest(encoder, features, output_stride)
+    return features[output_stride], padded
+
+
 def encoder_names():
     """The encoders that `encode` and every builder know by name, presets apart."""
     return (*applications.NAMES, *efficientnet_lite.NAMES, *torchvision.NAMES)
@@ -91,23 +113,23 @@ def _named(name, weights, channels):
             return part.encoder(name, weights, channels)
     if isinstance(name, str) and name.partition(":")[0] in presets.PACKAGES:
         return presets.encoder(name, weights, channels)
-    raise ValueError(
-        f"encoder={name!r}: expected one of {', '.join(encoder_names())}; "
-        f"{' or '.join(f'{p}:PRESET' for p in presets.PACKAGES)}; or a Keras model."
-    )
+    others = " or ".join(f"{package}:PRESET" for package in presets.PACKAGES)
+    expected = f"one of {', '.join(encoder_names())}; {others}; or a Keras model"
+    raise refused("encoder", name, expected)
 
 
 def _given(model, weights, channels):
     if weights is not None:
-        raise ValueError(
-            f"weights={weights!r} goes with an encoder given by name. "
-            "Load the weights into your encoder model before passing it."
+        raise refused(
+            "weights",
+            weights,
+            "None where the encoder is a model",
+            "Load the weights into it before passing it.",
         )
-    taken = model.inputs[0].shape[-1]
-    if len(model.inputs) != 1 or taken != channels:
-        raise ValueError(
-            f"The encoder {model.name!r} takes {taken} channels, but input_shape has {channels}."
-        )
+    taken = [tensor.shape[-1] for tensor in model.inputs]
+    if taken != [channels]:
+        expected = f"a model of one image of {channels} channels, as input_shape has them"
+        raise refused("encoder", model.name, expected, f"It takes {taken}.")
     return model
 
 
@@ -117,11 +139,10 @@ def _freeze(model, features, freeze):
         model.trainable = False
     elif freeze:
         if freeze not in features:
-            raise ValueError(
-                f"freeze={freeze!r}: expected True, False or a stride at which the encoder has "
-                f"features, one of {', '.join(map(str, features))}."
-            )
-        before = {op for op in keras.Model(model.input, features[freeze]).operations}
+            strides = ", ".join(map(str, features))
+            expected = f"True, False or a stride at which the encoder has features, of {strides}"
+            raise refused("freeze", freeze, expected)
+        before = operations_before(model, features[freeze])
         for layer in model.layers:
             if layer in before or isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
@@ -132,21 +153,17 @@ def _features(model):
     tensors = [t for t in keras.tree.flatten(model.output) if len(t.shape) == 4]
     if len(tensors) < 2:
         tensors = [t for node in nodes_of(model) for t in node.outputs if len(t.shape) == 4]
-    if not tensors:
-        raise ValueError(_no_features(model))
-    sizes = [shape[1:3] for shape in shapes_of(model, tensors)]
-    found = {}
+    sizes = [shape[1:3] for shape in shapes_of(model, tensors)] if tensors else []
+    features = {}
     for stride in STRIDES:
         fitting = [t for t, size in zip(tensors, sizes) if size == (PROBE // stride,) * 2]
         if fitting:
-            found[stride] = fitting[-1]
-    if not found:
-        raise ValueError(_no_features(model))
-    return found
-
-
-def _no_features(model):
-    return (
-        f"The encoder {model.name!r} has no feature map at any of the strides {STRIDES}. "
-        "Expected a functional Keras model of one (None, None, channels) input."
-    )
+            features[stride] = fitting[-1]
+    if not features:
+        raise refused(
+            "encoder",
+            model.name,
+            f"a model with a feature map at one of the strides {STRIDES}",
+            "That is a functional Keras model of one (None, None, channels) input.",
+        )
+    return features

@@ -14,13 +14,8 @@ import numpy as np
 from kseg.models.encoders.rebuild import adapted
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-
-
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # RGB; these networks were trained on BGR
-
 
 # function -> how its ImageNet weights want their input
 APPLICATIONS = {
@@ -35,7 +30,6 @@ APPLICATIONS = {
         (f"ConvNeXt{i}" for i in ("Tiny", "Small", "Base", "Large", "XLarge")), "inside"
     ),
 }
-
 
 NAMES = {name.lower(): name for name in APPLICATIONS}
 

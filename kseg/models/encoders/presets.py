@@ -4,10 +4,10 @@ PRESET is what the package's own `from_preset` takes: a preset's name, which dow
 folder. Both packages take more than ten seconds to import, so they are imported when asked for.
 """
 
-import importlib
-
 import keras
 
+from kseg.base.arguments import refused
+from kseg.base.optional import import_package
 from kseg.models.encoders.rebuild import adapted
 
 PACKAGES = ("keras_cv", "keras_hub")
@@ -30,19 +30,15 @@ def encoder(name, weights, channels):
     """
     package, _, preset = name.partition(":")
     if weights not in (None, "imagenet"):
-        raise ValueError(
-            f"weights={weights!r} with encoder={name!r}: expected None, or 'imagenet' for the "
-            "weights that the preset brings."
-        )
-    module = _imported(package, name)
+        expected = f"None, or 'imagenet' for the weights that encoder={name!r} brings"
+        raise refused("weights", weights, expected)
+    module = import_package(package, package.replace("_", "-"), f"encoder={name!r}")
     try:
         model = module.models.Backbone.from_preset(preset, load_weights=weights is not None)
     except Exception as error:  # each package, and its download client, raises its own kinds
         first = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"encoder={name!r}: {package} could not load this preset ({first}). It takes the name "
-            "of one of its presets, which it downloads, or a local folder."
-        ) from error
+        expected = f"a preset that {package} can load: one of its names, or a local folder"
+        raise refused("encoder", name, expected, f"It says: {first}") from error
     if package == "keras_hub":
         scale, offset = _of_converter(module, preset)
     else:
@@ -65,13 +61,3 @@ def _of_converter(module, preset):
     scale = 1.0 if converter.scale is None else converter.scale
     offset = 0.0 if converter.offset is None else converter.offset
     return tuple(v.tolist() if hasattr(v, "tolist") else v for v in (scale, offset))
-
-
-def _imported(package, name):
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        extra = package.replace("_", "-")
-        raise ImportError(
-            f"encoder={name!r} needs the package {extra}: pip install 'kseg[{extra}]'. ({error})"
-        ) from error

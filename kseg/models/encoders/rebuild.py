@@ -11,15 +11,12 @@ import math
 import keras
 import numpy as np
 
+from kseg.base.arguments import refused
 from kseg.models.convolutions import DepthwiseConv2D
-from kseg.models.graph import PROBE, nodes_of, shapes_of
+from kseg.models.graph import PROBE, maker_of, nodes_of, shapes_of
 
 LARGEST_STRIDE = 32  # what works beyond is no feature map
-
-
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
-
-
 POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 
@@ -100,10 +97,12 @@ def _plan(model, output_stride):
         elif isinstance(layer, POOLINGS) and set(layer.pool_size) == {1}:
             configs[layer.name] = {**layer.get_config(), "strides": (1, 1)}
         elif removed or isinstance(layer, POOLINGS) or _convolves(layer):
-            raise ValueError(
-                f"output_stride={output_stride} is not possible for {model.name!r}: its layer "
-                f"{layer.name!r} ({type(layer).__name__}) works at stride {end} and cannot be "
-                "dilated. Use output_stride=32, or another encoder, for example a ResNet."
+            raise refused(
+                "output_stride",
+                output_stride,
+                f"32 for {model.name!r}",
+                f"Its layer {layer.name!r} ({type(layer).__name__}) works at stride {end} and "
+                "cannot be dilated. Or use another encoder, for example a ResNet.",
             )
     return configs, margins
 
@@ -114,7 +113,7 @@ def _dilate(node, dilation, removed, configs, margins):
     config = layer.get_config()
     sides, gaps, strides = layer.kernel_size, layer.dilation_rate, layer.strides
     reaches = [(side - 1) * gap for side, gap in zip(sides, gaps)]
-    previous = node.input_tensors[0]._keras_history.operation
+    previous = maker_of(node.input_tensors[0])
     if layer.padding == "same":  # the smaller half comes first, of a size that the stride divides
         firsts = [max(reach + 1 - step, 0) // 2 for reach, step in zip(reaches, strides)]
     elif isinstance(previous, keras.layers.ZeroPadding2D):

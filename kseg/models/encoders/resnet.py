@@ -21,8 +21,8 @@ Layers carry the names of torchvision's parameters with underscores for dots (`l
 
 import keras
 
-from kseg.models.convolutions import PointwiseConv2D
-from kseg.models.layers import BATCH_NORM
+from kseg.base.arguments import choice, integer
+from kseg.models.blocks import conv_norm_relu
 
 # depth -> (blocks in layer1 to layer4, 3x3 blocks or bottlenecks): table 1
 BLOCKS = {
@@ -32,7 +32,6 @@ BLOCKS = {
     101: ((3, 4, 23, 3), "bottleneck"),
     152: ((3, 8, 36, 3), "bottleneck"),
 }
-
 
 EXPANSION = {"basic": 1, "bottleneck": 4}
 
@@ -70,10 +69,10 @@ def resnet(x, depth, *, width=64):
     Returns:
         dict of stage name -> tensor `(B, H / stride, W / stride, channels)`.
     """
-    _check_arguments(depth, width)
+    choice("depth", depth, tuple(BLOCKS))
+    integer("width", width)
     counts, kind = BLOCKS[depth]
-    x = _conv_norm(x, width, 7, stride=2, names=("conv1", "bn1"))
-    x = keras.layers.ReLU(name="relu")(x)
+    x = _convolution(x, width, 7, stride=2, names=("conv1", "bn1", "relu"))
     stages = {"conv1": x}  # (B, H/2, W/2, width)
     # Zeros serve as well as the -inf of torchvision's padding: after ReLU nothing is below them,
     # and every window holds at least one real value.
@@ -99,26 +98,31 @@ def _block(x, width, kind, *, stride, name):
     kernels = {"basic": (3, 3), "bottleneck": (1, 3, 1)}[kind]
     shortcut = x
     if stride > 1 or x.shape[-1] != channels:
-        names = (f"{name}_downsample_0", f"{name}_downsample_1")
-        shortcut = _conv_norm(x, channels, 1, stride=stride, names=names)
+        names = (f"{name}_downsample_0", f"{name}_downsample_1", None)
+        shortcut = _convolution(x, channels, 1, stride=stride, names=names)
     strided = kernels.index(3)  # the first 3x3
-    for i, kernel in enumerate(kernels):
-        x = _conv_norm(
+    for i, kernel in enumerate(kernels, start=1):
+        last = i == len(kernels)  # its ReLU follows the sum
+        x = _convolution(
             x,
-            channels if i == len(kernels) - 1 else width,
+            channels if last else width,
             kernel,
-            stride=stride if i == strided else 1,
-            names=(f"{name}_conv{i + 1}", f"{name}_bn{i + 1}"),
+            stride=stride if i - 1 == strided else 1,
+            names=(f"{name}_conv{i}", f"{name}_bn{i}", None if last else f"{name}_relu{i}"),
         )
-        if i < len(kernels) - 1:
-            x = keras.layers.ReLU(name=f"{name}_relu{i + 1}")(x)
     x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
     return keras.layers.ReLU(name=f"{name}_relu")(x)  # (B, ceil(H/stride), ceil(W/stride), ...)
 
 
-def _conv_norm(x, filters, kernel, *, names, stride=1):
-    """Convolution padded by half its kernel on every side, then batch norm."""
-    conv, norm = names
+def _convolution(x, filters, kernel, *, names, stride=1):
+    """Convolution padded by half its kernel on every side, batch norm, and ReLU if it has a name.
+
+    Args:
+        x: `(B, H, W, C)`.
+        filters, kernel, stride: Of the convolution.
+        names: Of the three layers; None for no ReLU.
+    """
+    conv, _, relu = names
     padding = "same"
     if stride > 1:
         # Keras' "same" at stride 2 pads one pixel more at the bottom and right than at the top and
@@ -126,23 +130,15 @@ def _conv_norm(x, filters, kernel, *, names, stride=1):
         padding = "valid"
         if kernel > 1:
             x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{conv}_pad")(x)
-    layer = PointwiseConv2D if kernel == 1 else keras.layers.Conv2D
-    x = layer(
+    return conv_norm_relu(
+        x,
         filters,
         kernel,
         strides=stride,
         padding=padding,
-        use_bias=False,
-        kernel_initializer=keras.initializers.VarianceScaling(
+        activation=keras.layers.ReLU if relu else None,
+        initializer=keras.initializers.VarianceScaling(
             2.0, mode="fan_out", distribution="untruncated_normal"
         ),
-        name=conv,
-    )(x)
-    return keras.layers.BatchNormalization(**BATCH_NORM, name=norm)(x)
-
-
-def _check_arguments(depth, width):
-    if depth not in BLOCKS:
-        raise ValueError(f"depth={depth!r}: expected one of {', '.join(map(str, BLOCKS))}.")
-    if not isinstance(width, int) or width < 1:
-        raise ValueError(f"width={width!r}: expected an integer >= 1.")
+        names=names,
+    )

@@ -16,9 +16,11 @@ no auxiliary head on layer3.
 
 import keras
 
-from kseg.models.arguments import check_arguments, check_width
-from kseg.models.blocks import conv_norm_relu, deepest_feature, resized_logits
+from kseg.base.arguments import integer
+from kseg.models.arguments import check_arguments
+from kseg.models.blocks import conv_norm_relu, resized_logits
 from kseg.models.defaults import compile_semantic
+from kseg.models.encoders import deepest_feature
 
 DROPOUT = 0.1
 
@@ -66,7 +68,7 @@ def build_fcn(
     """
     shape = check_arguments(num_classes, input_shape)
     if width is not None:
-        check_width(width)
+        integer("width", width)
     image = keras.Input(shape, name="image")
     x, padded = deepest_feature(image, encoder, weights, freeze, output_stride)
     x = conv_norm_relu(x, width or max(1, x.shape[-1] // 4), 3, name="fcn")

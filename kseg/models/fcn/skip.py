@@ -8,7 +8,7 @@ Class scores at strides 32, 16 and 8, coarse to fine, for an image of H x W:
     16      pool4              H/16 x W/16  + upscore2 of stride 32     -> x16 = FCN-16s
     8       pool3              H/8  x W/8   + upscore_pool4 of 16       -> x8  = FCN-8s
 
-The features are those of VGG16 turned fully convolutional (`vgg16_fcn.py`), or of any encoder.
+The features are those of VGG16 turned fully convolutional (`vgg16.py`), or of any encoder.
 
 Scores are enlarged by transposed convolutions of stride s and kernel 2s that start as bilinear
 interpolation: the ones of stride 2 are then learned, the last one stays fixed (2015, section 4.3).
@@ -19,14 +19,15 @@ class has one kernel, as in those; a kernel from each class to each other is not
 of by 100 zeros on each side, and fc6 is padded instead of losing 6 rows and columns, which saves
 the time spent on zeros (a photo of 500 x 375 becomes 700 x 575). `padding="paper"` is the original
 network, its sizes and its crops, and computes the original's numbers from the original's weights,
-but for the mean (`vgg16_fcn.MEAN_BGR`). Preprocessing is inside the model in both.
+but for the mean (`vgg16.MEAN_BGR`). Preprocessing is inside the model in both.
 """
 
 from typing import NamedTuple
 
 import keras
 
-from kseg.models.arguments import check_arguments
+from kseg.base.arguments import choice, integer, number, refused
+from kseg.models.arguments import check_arguments, check_strides
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 from kseg.models.fcn.surgery import carry_vgg16_classifier, vgg16_classifier
@@ -47,7 +48,6 @@ SKIPS = {
     16: Skip("pool4", "upscore2", 0.01, 5),
     8: Skip("pool3", "upscore_pool4", 0.0001, 9),
 }
-
 
 LAST_CROP = {32: 19, 16: 27, 8: 31}  # "paper": where in the enlarged scores the photo begins
 
@@ -237,7 +237,7 @@ def _build(
     """The three networks: features, then scores down to `last_stride`, then the enlargement."""
     shape = check_arguments(num_classes, input_shape)
     paper = isinstance(encoder, str) and encoder == "vgg16"
-    _check(paper, width, fc_width, padding, upsampling, at_once, dropout, weights)
+    _check_options(paper, width, fc_width, padding, upsampling, at_once, dropout, weights)
     classifier = None
     if paper:
         fc_width = FC_WIDTH if fc_width is None else fc_width
@@ -256,7 +256,7 @@ def _build(
         )
     else:
         features = encode(x, encoder, weights=weights, freeze=freeze)
-        _check_strides(features, last_stride)
+        check_strides(encoder, features, [s for s in (32, 16, 8) if s >= last_stride])
         if fc_width is not None:
             features[32] = fully_connected(features[32], fc_width, dropout, padding)
     logits = coarse_to_fine(
@@ -320,43 +320,29 @@ def _score(x, num_classes, name):
     )(x)
 
 
-def _check(paper, width, fc_width, padding, upsampling, at_once, dropout, weights):
-    for argument, value in (("width", width), ("fc_width", fc_width)):
-        if argument == "fc_width" and value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{argument}={value!r}: expected an integer >= 1.")
-    for argument, value, choices in (
-        ("padding", padding, ("same", "paper")),
-        ("upsampling", upsampling, ("learned", "fixed")),
-        ("at_once", at_once, (None, True, False)),
-    ):
-        if value not in choices:
-            expected = " or ".join(map(repr, choices))
-            raise ValueError(f"{argument}={value!r}: expected {expected}.")
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r}: expected a number in [0, 1).")
+def _check_options(paper, width, fc_width, padding, upsampling, at_once, dropout, weights):
+    integer("width", width)
+    if fc_width is not None:
+        integer("fc_width", fc_width)
+    choice("padding", padding, ("same", "paper"))
+    choice("upsampling", upsampling, ("learned", "fixed"))
+    choice("at_once", at_once, (None, True, False))
+    number("dropout", dropout, at_least=0, below=1)
     if paper:
         return
     if padding == "paper":
-        raise ValueError(
-            "padding='paper' goes with encoder='vgg16' only, as its crops are derived from the "
-            "layers of VGG16. Use padding='same'."
+        raise refused(
+            "padding",
+            padding,
+            "'same' unless encoder='vgg16'",
+            "The crops of 'paper' are derived from the layers of VGG16.",
         )
     if width != 64:
-        raise ValueError(f"width={width!r} goes with encoder='vgg16' only; leave it at 64.")
+        raise refused("width", width, "64 unless encoder='vgg16'")
     if isinstance(weights, keras.Model):
-        raise ValueError(
-            "A model as weights goes with encoder='vgg16' only. "
-            "Pass a Keras model as the encoder instead."
-        )
-
-
-def _check_strides(features, last_stride):
-    needed = [stride for stride in (32, 16, 8) if stride >= last_stride]
-    missing = [stride for stride in needed if stride not in features]
-    if missing:
-        raise ValueError(
-            f"The encoder has features at strides {sorted(features)}, but FCN-{last_stride}s "
-            f"scores those at {needed}."
+        raise refused(
+            "weights",
+            weights.name,
+            "no model unless encoder='vgg16'",
+            "Pass a Keras model as the encoder instead.",
         )

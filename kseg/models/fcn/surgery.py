@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kseg.base.arguments import refused
 from kseg.models.fcn.vgg16 import CONVOLUTIONS, FC_WIDTH
 
 
@@ -49,10 +50,9 @@ def carry_vgg16_classifier(model, classifier):
     ):
         missing = [name for name in names if name not in layers]
         if missing:
-            raise ValueError(
-                f"The {role} has no layer {missing[0]!r}: expected "
-                + ("keras.applications.VGG16." if role == "classifier" else "a FCN on 'vgg16'.")
-            )
+            kind = "keras.applications.VGG16" if role == "classifier" else "a FCN on 'vgg16'"
+            given = {"classifier": classifier, "model": model}[role].name
+            raise refused(role, given, f"{kind}, with a layer {missing[0]!r}")
     fc_width = ours["fc7"].filters
     if "fc1" in theirs and "fc2" in theirs and theirs["fc1"].units == fc_width:
         pairs = {**pairs, "fc1": "fc6", "fc2": "fc7"}
@@ -64,10 +64,12 @@ def carry_vgg16_classifier(model, classifier):
         # only a fully connected kernel may change its shape; Keras flattens as (row, column, C)
         fits = kernel.size == np.prod(shape) if kernel.ndim == 2 else kernel.shape == shape
         if not fits:
-            raise ValueError(
-                f"The classifier's {their_name!r} has weights of shape {kernel.shape}, but the "
-                f"model's {name!r} has {shape}. Expected a VGG16 of the model's width and channels "
-                "that classifies images of 224 x 224."
+            raise refused(
+                f"shape of the classifier's {their_name!r}",
+                kernel.shape,
+                f"that of the model's {name!r}, {shape}",
+                "Pass a VGG16 of the model's width and channels that classifies images of "
+                "224 x 224.",
             )
         values[name] = [kernel.reshape(shape), bias]
     for name, value in values.items():  # all or nothing
@@ -80,33 +82,30 @@ def vgg16_classifier(weights, *, channels, width, fc_width):
     if isinstance(weights, keras.Model):
         return weights
     if weights == "imagenet" and channels != 3:
-        raise ValueError(
-            f"weights='imagenet' needs 3 channels, but input_shape has {channels}. "
-            "Use weights=None."
+        raise refused(
+            "weights", weights, f"None where input_shape has {channels} channels, and not 3"
         )
+    weights = str(weights)
     if width != 64:
-        raise ValueError(
-            f"weights={str(weights)!r} needs width=64, that of VGG16, but width={width}. "
-            "Use weights=None."
+        raise refused(
+            "weights", weights, f"None where width={width}", "VGG16, whose they are, has width=64."
         )
     if weights != "imagenet" and not Path(weights).is_file():
-        raise FileNotFoundError(
-            f"weights={str(weights)!r}: expected None, 'imagenet', a weights file of "
-            "keras.applications.VGG16, or such a model; there is no file of that name."
+        expected = "None, 'imagenet', a weights file of keras.applications.VGG16, or such a model"
+        raise refused(
+            "weights", weights, expected, "There is no such file.", error=FileNotFoundError
         )
     top = fc_width == FC_WIDTH  # otherwise fc6 and fc7 keep their random start
     try:
         return keras.applications.VGG16(
             include_top=top,
-            weights=weights if weights == "imagenet" else str(weights),
+            weights=weights,
             input_shape=(224, 224, channels),
         )
     except ValueError as error:
         kind = "with its classifier" if top else "without its classifier (include_top=False)"
-        raise ValueError(
-            f"weights={str(weights)!r}: expected weights of keras.applications.VGG16 {kind}, as "
-            f"fc_width is {fc_width}. {error}"
-        ) from error
+        expected = f"weights of keras.applications.VGG16 {kind}, as fc_width is {fc_width}"
+        raise refused("weights", weights, expected, str(error)) from error
 
 
 def hand_over(source, target):
@@ -141,23 +140,26 @@ def hand_over(source, target):
     theirs = {layer.name: layer for layer in source.layers if layer.weights}
     shared = [layer for layer in target.layers if layer.weights and layer.name in theirs]
     if not shared:
-        raise ValueError(f"The models {source.name!r} and {target.name!r} share no layer by name.")
+        raise refused("source", source.name, f"a model that shares layers with {target.name!r}")
     for layer in shared:
         ours = [tuple(w.shape) for w in layer.weights]
         given = [tuple(w.shape) for w in theirs[layer.name].weights]
         if ours != given:
-            raise ValueError(
-                f"Layer {layer.name!r} has weights of shapes {given} in {source.name!r} but {ours} "
-                f"in {target.name!r}. Build both with the same encoder, width, fc_width and "
-                "num_classes."
+            raise refused(
+                f"shapes of {layer.name!r} in source",
+                given,
+                f"those in target, {ours}",
+                "Build both with the same encoder, width, fc_width and num_classes.",
             )
     names = [{layer.name for layer in model.layers} for model in (source, target)]
     for layer in shared:
         scale = layer.name.replace("score_", "scale_")
         if (scale in names[0]) != (scale in names[1]):
-            raise ValueError(
-                f"Only one of {source.name!r} and {target.name!r} scales what {layer.name!r} sees, "
-                "so that its weights mean different things. Build both with the same at_once."
+            raise refused(
+                "source",
+                source.name,
+                f"a model that scales what {layer.name!r} sees if {target.name!r} does",
+                "Its weights mean different things. Build both with the same at_once.",
             )
     for layer in shared:
         layer.set_weights(theirs[layer.name].get_weights())

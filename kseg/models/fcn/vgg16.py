@@ -11,7 +11,7 @@ At `width=64`, `fc_width=4096` and an image of H x W, padded to a multiple of 32
     fc6 (7x7), fc7 (1x1) H/32 x W/32    4096
 
 Layers carry the names of the original network, so that weights can be carried over by
-name (`fcn_surgery.py`).
+name (`surgery.py`).
 """
 
 import keras
@@ -20,22 +20,13 @@ from keras import ops
 from kseg.models.layers import Normalize
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # of each stage; 2x2 max pooling follows each stage
-
-
 MULTIPLES = (1, 2, 4, 8, 8)  # of `width`, the channels of each stage
-
-
 FC_WIDTH = 4096
-
-
 FC_KERNEL = 7  # fc6 saw the whole 7x7 map of a 224x224 image
-
 
 # Of `keras.applications`, on which its ImageNet weights were trained. The original network used
 # (104.00699, 116.66877, 122.67892): less than one grey level away on the average photo.
 MEAN_BGR = (103.939, 116.779, 123.68)
-
-
 PAPER_BORDER = 100  # zeros around the photo in the original network
 
 

@@ -14,6 +14,7 @@ training: an anchor that overlaps no object never stands for one (in torchvision
 anchor overlaps claims all that overlap nothing); what lies in a crowd region is no background.
 """
 
+from kseg.base.arguments import integer, number, refused
 from kseg.models.arguments import check_arguments
 from kseg.models.defaults import compile_instance
 from kseg.models.mask_rcnn.model import MaskRCNN, RCNNSettings
@@ -103,8 +104,11 @@ def build_mask_rcnn(
         detections,
     )
     shape = check_arguments(num_classes, input_shape)
-    anchor_sizes = tuple(tuple(sizes) for sizes in anchor_sizes)
-    check_anchors(anchor_sizes, anchor_ratios)
+    anchor_sizes = check_anchor_sizes(anchor_sizes)
+    anchor_ratios = check_anchor_ratios(anchor_ratios)
+    integer("fpn_width", fpn_width)
+    integer("box_width", box_width)
+    integer("mask_width", mask_width)
     if freeze is None:
         freeze = False if weights is None else 4
     arguments = {
@@ -116,7 +120,7 @@ def build_mask_rcnn(
         "box_width": box_width,
         "mask_width": mask_width,
         "anchor_sizes": anchor_sizes,
-        "anchor_ratios": tuple(anchor_ratios),
+        "anchor_ratios": anchor_ratios,
         "seed": seed,
     }
     model = MaskRCNN.assembled(settings, arguments, weights=weights, name=name)
@@ -125,15 +129,33 @@ def build_mask_rcnn(
     return model
 
 
-def check_anchors(sizes, ratios):
-    """Raises `ValueError` unless there are five levels of equally many positive sizes."""
-    counts = {len(level) for level in sizes}
-    if len(sizes) != len(STRIDES) + 1 or len(counts) != 1 or counts == {0}:
-        raise ValueError(
-            f"anchor_sizes={sizes!r}: expected five tuples of equally many sizes, for P2 to P5 and "
-            "the pooled level."
-        )
-    if not all(size > 0 for level in sizes for size in level):
-        raise ValueError(f"anchor_sizes={sizes!r}: expected numbers above 0, in pixels.")
-    if not ratios or not all(ratio > 0 for ratio in ratios):
-        raise ValueError(f"anchor_ratios={ratios!r}: expected numbers above 0, height / width.")
+def check_anchor_sizes(sizes):
+    """Five tuples, of the levels P2 to P5 and the pooled one, of equally many sizes in pixels.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    try:
+        levels = tuple(tuple(number("size", size, above=0) for size in level) for level in sizes)
+    except (TypeError, ValueError):
+        levels = ()
+    counts = {len(level) for level in levels}
+    if len(levels) != len(STRIDES) + 1 or len(counts) != 1 or counts == {0}:
+        expected = "five tuples of equally many numbers > 0, in pixels"
+        raise refused("anchor_sizes", sizes, expected, "These are P2 to P5 and the pooled level.")
+    return levels
+
+
+def check_anchor_ratios(ratios):
+    """A tuple of numbers above 0.
+
+    Raises:
+        ValueError: it is something else, or empty.
+    """
+    try:
+        checked = tuple(number("ratio", ratio, above=0) for ratio in ratios)
+    except (TypeError, ValueError):
+        checked = ()
+    if not checked:
+        raise refused("anchor_ratios", ratios, "numbers > 0, height / width")
+    return checked

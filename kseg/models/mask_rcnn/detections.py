@@ -15,17 +15,9 @@ from kseg.ops.nms import NOTHING, nms
 from kseg.ops.roi_align import roi_align
 
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # of the box head's deltas
-
-
 SMALLEST = 1e-2  # pixels
-
-
 CHUNK = 32  # regions of an image that a head is run on, or not, at a time
-
-
 FIRST = 8  # regions of an image that the mask head always learns from
-
-
 LOOP_CHUNK = 16  # regions of an image at a time in JAX' loop over them
 
 
@@ -156,7 +148,7 @@ def masks_of(head, features, boxes, classes):
         side = 2 * MASK_REGION
         return ops.zeros((ops.shape(boxes)[0], part.stop - part.start, side, side), "float32")
 
-    found = [
+    masks = [
         ops.cond(
             ops.any(classes[:, part] >= 0),
             lambda part=part: computed(part),
@@ -164,7 +156,7 @@ def masks_of(head, features, boxes, classes):
         )
         for part in chunks(boxes.shape[1])
     ]
-    return ops.concatenate(found, axis=1)
+    return ops.concatenate(masks, axis=1)
 
 
 def image_and_size(x):
@@ -193,15 +185,15 @@ class Detector(keras.Model):
         image, size = image_and_size(x)
         return self.detect(self.trunk([image, size], training=False), size)
 
-    def detect(self, found, size):
-        """Detections, of what the trunk found in images of valid `size`."""
+    def detect(self, outputs, size):
+        """Detections, of the trunk's outputs for images of valid `size`."""
         settings, arguments = self.settings, self.arguments
         anchors, logits, deltas = anchors_of(
-            found, arguments["anchor_sizes"], arguments["anchor_ratios"]
+            outputs, arguments["anchor_sizes"], arguments["anchor_ratios"]
         )
         count = settings.predict_proposals
         regions, valid = propose(logits, deltas, anchors, size, before=count, after=count)
-        features = found["features"][:-1]
+        features = outputs["features"][:-1]
         logits, deltas = box_outputs(self.box_head, features, regions)
         result = select(
             logits,

@@ -13,8 +13,6 @@ import keras
 from kseg.models.convolutions import PatchConv2D, PointwiseConv2D, UpConv2D
 
 REGION, MASK_REGION = 7, 14  # rows and columns of a region's features
-
-
 MASK_CONVS = 4
 
 

@@ -1,12 +1,14 @@
-"""TODO"""
+"""What the heads of a Mask R-CNN learn from: which object each anchor and region stands for, and
+the losses of the region proposals.
+
+Axes: B batch, A anchors, K regions, S sampled anchors.
+"""
 
 from keras import ops
 
 from kseg.models.mask_rcnn import losses
 from kseg.ops import boxes as box_ops
 from kseg.ops.matching import match
-
-UNIT = (0.0, 0.0, 1.0, 1.0)  # stands where there is no box, so that nothing is divided by 0
 
 
 def match_anchors(anchors, truth):

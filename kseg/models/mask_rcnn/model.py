@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kseg.base.arguments import integer, number
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
     BOX_WEIGHTS,
@@ -20,15 +21,16 @@ from kseg.models.mask_rcnn.detections import (
     sum_where,
 )
 from kseg.models.mask_rcnn.heads import MASK_REGION, build_box_head, build_mask_head
-from kseg.models.mask_rcnn.learning import UNIT, match_anchors, match_regions, proposal_losses_at
+from kseg.models.mask_rcnn.learning import match_anchors, match_regions, proposal_losses_at
 from kseg.models.mask_rcnn.proposals import anchors_of, propose
 from kseg.models.mask_rcnn.trunk import build_trunk
 from kseg.ops import boxes as box_ops
 from kseg.ops.masks import crop_masks
 from kseg.ops.matching import IGNORED, sample
+from kseg.ops.resize import check_resize
 
 LOSSES = ("objectness", "rpn_box", "classifier", "box", "mask")
-
+UNIT = (0.0, 0.0, 1.0, 1.0)  # stands where there is no box, so that nothing is divided by 0
 
 _detectors = weakref.WeakKeyDictionary()
 
@@ -64,17 +66,11 @@ class RCNNSettings:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.type is int and not (isinstance(value, int) and value >= 1):
-                raise ValueError(f"{field.name}={value!r}: expected an integer >= 1.")
-            if field.type is float and not 0 <= value < 1:
-                raise ValueError(f"{field.name}={value!r}: expected a number from 0 to below 1.")
-        if self.resize is not None:
-            shortest, longest = self.resize
-            if not 1 <= shortest <= longest:
-                raise ValueError(
-                    f"resize={self.resize!r}: expected (shortest, longest) side in pixels, or None."
-                )
-            object.__setattr__(self, "resize", (shortest, longest))
+            if field.type is int:
+                integer(field.name, value)
+            elif field.type is float:
+                number(field.name, value, at_least=0, below=1)
+        object.__setattr__(self, "resize", check_resize(self.resize))
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -83,7 +79,7 @@ class MaskRCNN(keras.Model):
 
     It is called with images `(B, H, W, C)`, or with a dict of these as `"image"` and, as `"size"`,
     int32 `(B, 2)`, the valid height and width of each (the rest is padding at the bottom and
-    right). The call returns what the trunk finds: the pyramid's `"features"`, and `"logits"` and
+    right). The call returns the trunk's outputs: the pyramid's `"features"`, and `"logits"` and
     `"deltas"` of the anchors of each level. `fit` and `evaluate` take labels as `kseg.data.batches`
     makes them and report five losses by name; `predict` returns detections:
 
@@ -168,15 +164,15 @@ class MaskRCNN(keras.Model):
         _, size = image_and_size(x)
         truth = self._truth(y)
         anchors, logits, deltas = self._anchors(y_pred)
-        found = self._proposal_losses(
+        terms = self._proposal_losses(
             ops.concatenate(anchors), ops.concatenate(logits, 1), ops.concatenate(deltas, 1), truth
         )
         count = self.settings.train_proposals
         proposals, valid = propose(logits, deltas, anchors, size, before=count, after=count)
-        found += self._region_losses(y_pred["features"][:-1], proposals, valid, truth)
-        for mean, loss in zip(self.loss_means, found):
+        terms += self._region_losses(y_pred["features"][:-1], proposals, valid, truth)
+        for mean, loss in zip(self.loss_means, terms):
             mean.update_state(loss, sample_weight=ops.shape(size)[0])
-        total = sum(found) + truth["fault"]
+        total = sum(terms) + truth["fault"]
         for loss in self.losses:
             total = total + ops.cast(loss, "float32")
         return total
@@ -199,9 +195,9 @@ class MaskRCNN(keras.Model):
             "fault": ops.where(wrong, float("nan"), 0.0),
         }
 
-    def _anchors(self, found):
+    def _anchors(self, outputs):
         """Anchors, logits and deltas of each level."""
-        return anchors_of(found, self.arguments["anchor_sizes"], self.arguments["anchor_ratios"])
+        return anchors_of(outputs, self.arguments["anchor_sizes"], self.arguments["anchor_ratios"])
 
     def _randomness(self, like):
         return keras.random.uniform(ops.shape(like), seed=self.seed)
@@ -265,10 +261,10 @@ class MaskRCNN(keras.Model):
     @property
     def detector(self):
         """`keras.Model` from images to detections, with this model's weights."""
-        found = _detectors.get(self)
-        if found is None or found.settings is not self.settings:
-            found = _detectors[self] = Detector(self)
-        return found
+        detector = _detectors.get(self)
+        if detector is None or detector.settings is not self.settings:
+            detector = _detectors[self] = Detector(self)
+        return detector
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Detections, as the class describes them; arguments as of `keras.Model.predict`."""
@@ -276,8 +272,8 @@ class MaskRCNN(keras.Model):
 
     def predict_on_batch(self, x):
         """Detections of one batch, as NumPy arrays."""
-        found = self.detector.predict_on_batch(x)
-        return {name: np.asarray(values) for name, values in found.items()}
+        detections = self.detector.predict_on_batch(x)
+        return {name: np.asarray(values) for name, values in detections.items()}
 
     # Saving
 

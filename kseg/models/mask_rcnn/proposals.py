@@ -12,16 +12,14 @@ from kseg.ops.anchors import anchors
 from kseg.ops.nms import NOTHING, nms
 
 OVERLAP = 0.7  # above which the better proposal suppresses the other
-
-
 SMALLEST = 1e-3  # pixels
 
 
-def anchors_of(found, sizes, ratios):
+def anchors_of(outputs, sizes, ratios):
     """Anchors of every level, with their scores and deltas in one row.
 
     Args:
-        found: What the trunk found: `"features"`, and lists of `"logits"` `(B, h, w, A)` and
+        outputs: The trunk's: `"features"`, and lists of `"logits"` `(B, h, w, A)` and
             `"deltas"` `(B, h, w, 4 * A)`, one a level.
         sizes: One tuple of sizes a level.
         ratios: Height / width of the anchors.
@@ -30,10 +28,10 @@ def anchors_of(found, sizes, ratios):
         Lists of float32 anchors `(h * w * A, 4)`, logits `(B, h * w * A)` and deltas
         `(B, h * w * A, 4)`.
     """
-    height, width = ops.shape(found["features"][0])[1:3]
+    height, width = ops.shape(outputs["features"][0])[1:3]
     image = (STRIDES[0] * height, STRIDES[0] * width)
     boxes, logits, deltas = [], [], []
-    for level_logits, level_deltas, level_sizes in zip(found["logits"], found["deltas"], sizes):
+    for level_logits, level_deltas, level_sizes in zip(outputs["logits"], outputs["deltas"], sizes):
         batch, *grid, _ = ops.shape(level_logits)
         boxes.append(anchors(grid, image, level_sizes, ratios))
         logits.append(ops.reshape(level_logits, (batch, -1)))
@@ -56,7 +54,7 @@ def propose(logits, deltas, boxes, size, *, before, after):
         Proposals float32 `(B, K, 4)`, in falling order of score, 0 where there is none, and bool
         `(B, K)`, which places are filled. No gradient flows into them.
     """
-    found, scores = [], []
+    proposals, scores = [], []
     for level_logits, level_deltas, level_boxes in zip(logits, deltas, boxes):
         level_logits, level_deltas = map(ops.stop_gradient, (level_logits, level_deltas))
         if level_logits.shape[1] is None:  # of images of unknown size: there may be too few
@@ -72,10 +70,10 @@ def propose(logits, deltas, boxes, size, *, before, after):
         moved = box_ops.clip(moved, size)
         valid = box_ops.at_least(moved, SMALLEST) & (best > NOTHING)
         index, kept = nms(moved, best, OVERLAP, min(count, after), valid=valid)
-        found.append(ops.take_along_axis(moved, index[..., None], axis=1))
+        proposals.append(ops.take_along_axis(moved, index[..., None], axis=1))
         scores.append(ops.where(kept, ops.take_along_axis(best, index, axis=1), NOTHING))
-    scores, found = ops.concatenate(scores, axis=1), ops.concatenate(found, axis=1)
+    scores, proposals = ops.concatenate(scores, axis=1), ops.concatenate(proposals, axis=1)
     scores, index = ops.top_k(scores, min(after, scores.shape[1]))
-    found = ops.take_along_axis(found, ops.cast(index, "int32")[..., None], axis=1)
+    proposals = ops.take_along_axis(proposals, ops.cast(index, "int32")[..., None], axis=1)
     valid = scores > NOTHING
-    return ops.where(valid[..., None], found, 0.0), valid
+    return ops.where(valid[..., None], proposals, 0.0), valid

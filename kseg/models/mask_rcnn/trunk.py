@@ -2,6 +2,7 @@
 
 import keras
 
+from kseg.models.arguments import check_strides
 from kseg.models.encoders import encode
 from kseg.models.layers import PadWithZeros
 from kseg.models.mask_rcnn.heads import RegionProposalHead
@@ -16,12 +17,7 @@ def build_trunk(shape, encoder, weights, freeze, width, anchors):
     size = keras.Input((2,), dtype="int32", name="size")
     padded = PadWithZeros(STRIDE, dtype="float32", name="pad")(image)
     features = encode(padded, encoder, weights=weights, freeze=freeze, size=size)
-    missing = [stride for stride in STRIDES if stride not in features]
-    if missing:
-        raise ValueError(
-            f"encoder={encoder!r} has no features at stride {missing}; expected all of {STRIDES}. "
-            "A ResNet, MobileNet or EfficientNet has them."
-        )
+    check_strides(encoder, features, STRIDES)
     levels = feature_pyramid(features, width)
     head = RegionProposalHead(width, anchors)
     logits, deltas = zip(*(head(level) for level in levels))

@@ -1,29 +1,22 @@
-"""Every kind of fault, put into clean sets of three layouts: each is found and its file named."""
+"""Clean sets of three layouts on disk, and every kind of fault that can be put into them."""
 
 import dataclasses
 import io
-import json
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 import kseg
 from kseg.base.colors import default_colors
-from kseg.checks.findings import KINDS, Finding
 from kseg.data.readers.camvid import CLASSES as CAMVID
 from kseg.data.readers.shapes import CLASS_NAMES, COLORS, draw_scene
 from kseg.data.source import VOID
-from kseg.reports.check import page
 
 SIZE = (64, 88)
 SPLITS = ("train", "val")
 VAL = 3  # samples of "val"
-
-pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
 
 @dataclasses.dataclass
@@ -322,101 +315,3 @@ FAULTS = {  # name -> kind expected, harm, layouts if not all
     "mask without photo": ("orphan_mask", orphan),
     "two samples of a name": ("duplicate_id", id_twice),
 }
-
-
-@pytest.fixture(scope="module", params=["folder", "camvid", "colors"])
-def layout(request, tmp_path_factory):
-    """A clean set, two samples of "train" for each fault."""
-    made = Layout(request.param, tmp_path_factory.mktemp("sets") / request.param)
-    made.write(2 * len(FAULTS))
-    return made
-
-
-@pytest.fixture(scope="module")
-def harmed(layout, tmp_path_factory):
-    """The path at fault and the samples concerned by fault, and the report on all of them."""
-    root = tmp_path_factory.mktemp("harmed") / layout.kind
-    shutil.copytree(layout.root, root)
-    paths, concerned = {}, {}
-    for position, (fault, (_, harm, *only)) in enumerate(FAULTS.items()):
-        if not only or layout.kind in only[0]:
-            here = dataclasses.replace(layout, root=root, bad=2 * position, other=2 * position + 1)
-            paths[fault] = harm(here)
-            partner = "val01" if fault == "photo of another split" else f"train{here.other:02}"
-            concerned[fault] = {paths[fault].stem, partner}
-    report = kseg.check(*(dataclasses.replace(layout, root=root).open(s) for s in SPLITS))
-    return paths, concerned, report
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found_and_its_file_named(harmed, fault):
-    paths, concerned, report = harmed
-    if fault not in paths:
-        pytest.skip("not a fault in this layout")
-    expected = set(FAULTS[fault][0].split())
-    path = str(paths[fault])
-    found = {finding.kind for finding in report.findings if path in finding.files}
-    assert found and found <= expected
-    finding = next(f for f in report.findings if path in f.files)
-    assert finding.severity == KINDS[finding.kind][0] and finding.remedy
-    assert "\n" not in finding.message
-    if expected & {"duplicate_photo", "near_duplicate", "shared_photo", "duplicate_mask"}:
-        named = {Path(file).stem for f in report.findings for file in f.files}
-        assert concerned[fault] <= named
-
-
-def test_no_sound_file_is_blamed(harmed):
-    _, concerned, report = harmed
-    harmed_samples = set().union(*concerned.values())
-    for finding in report.findings:
-        if finding.kind != "absent_class":  # three samples of "val" do not show all
-            assert {Path(file).stem for file in finding.files} <= harmed_samples, finding
-
-
-def test_nothing_is_found_in_a_clean_set(layout):
-    report = kseg.check(*(layout.open(split) for split in SPLITS))
-    assert not [f for f in report.findings if f.kind != "absent_class" or "train" in f.source]
-
-
-class Checker(HTMLParser):
-    """Every tag is closed in order; nothing is loaded from elsewhere."""
-
-    VOID = ("meta", "img", "br")
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.images, self.text = [], 0, ""
-
-    def handle_startendtag(self, tag, attributes):
-        pass
-
-    def handle_starttag(self, tag, attributes):
-        if tag not in self.VOID:
-            self.open.append(tag)
-        for name, value in attributes:
-            if name in ("src", "href"):
-                assert value.startswith("data:image/")
-                self.images += 1
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def test_page(harmed, tmp_path, layout):
-    paths, _, report = harmed
-    harmed_root = paths["truncated photo"].parents[1 if layout.kind == "camvid" else 2]
-    harmed_set = dataclasses.replace(layout, root=harmed_root)
-    sources = [harmed_set.open(split) for split in SPLITS]
-    odd = Finding("unreadable", "error", "x", "'<b>&.png' is <odd>", "Replace.", ("<b>&.png",))
-    report = dataclasses.replace(report, findings=(odd, *report.findings))
-    page(report, sources, tmp_path / "deep" / "page.html")
-    checker = Checker()
-    checker.feed((tmp_path / "deep" / "page.html").read_text(encoding="utf-8"))
-    assert not checker.open and checker.images > 20
-    assert "'<b>&.png' is <odd>" in checker.text
-    for word in ("jpeg_mask", "suggested training size", "class_weight", CLASS_NAMES[1]):
-        assert word in checker.text or layout.kind == "camvid"
-    json.dumps(report.to_dict(), allow_nan=False)

@@ -105,6 +105,11 @@ class TestDuplicates:
         pairs = near_duplicates(self.facts(thumbnails.astype(np.uint8)))
         assert pairs == [(i, 480 + i) for i in range(20)]
 
+    def test_the_tolerance_itself_is_within(self, rng):
+        first = rng.integers(0, 200, (32, 32)).astype(np.uint8)
+        assert near_duplicates(self.facts([first, first + 10])) == [(0, 1)]
+        assert not near_duplicates(self.facts([first, first + 11]))
+
     def test_one_place_that_differs_tells_photos_apart(self, rng):
         first = rng.integers(0, 256, (32, 32)).astype(np.uint8)
         second = first.copy()
@@ -144,7 +149,7 @@ def test_instances(tmp_path):
     assert names(kseg.check(source(boxes=boxes))) == {"box_outside": ["x"]}
     assert "unknown_id" in names(kseg.check(source(classes=np.array([0, 2], np.int32))))
     known = dataclasses.replace(
-        source(), problems=lambda index: [("box outside", f"box of {index}")]
+        source(), problems=lambda index: [("box_outside", f"box of {index}")]
     )
     (finding,) = kseg.check(known).findings
     assert (finding.kind, finding.severity, finding.message) == (
@@ -152,6 +157,34 @@ def test_instances(tmp_path):
         "warning",
         "box of 0",
     )
+
+
+def test_a_source_of_a_task_of_its_own(tmp_path):
+    """Photos are looked at; of what else there is, nothing is known, and batches are not made."""
+    photos = np.stack([draw_scene(1, i, (20, 30))["image"] for i in (0, 1, 0)])
+
+    def decode(row):
+        return {"image": row["image"], "depth": row["depth"]}
+
+    source = kseg.data.Source(
+        "depths",
+        {"image": photos, "depth": np.ones((3, 20, 30), np.float32)},
+        decode,
+        ("depth",),
+        ((0, 0, 0),),
+        ("x", "y", "z"),
+        task="depth",
+    )
+    assert source[1]["depth"].sum() == 600
+    report = kseg.check(source)
+    assert report.sources[0].read == 3 and names(report) == {"duplicate_photo": ["x", "z"]}
+    for function in (
+        kseg.data.batches,
+        lambda source: kseg.data.write_records(source, tmp_path / "records"),
+    ):
+        with pytest.raises(ValueError, match="source.task='depth': expected one of 'semantic'"):
+            function(source)
+    assert not (tmp_path / "records").exists()
 
 
 def test_generated_scenes_are_clean():
@@ -207,9 +240,9 @@ def test_limit_and_progress():
     report = kseg.check(source, limit=7, progress=lambda *done: seen.append(done))
     assert report.sources[0].read == 7 and seen == [(i + 1, 7) for i in range(7)]
     for wrong in (0, 2.5):
-        with pytest.raises(ValueError, match="limit="):
+        with pytest.raises(ValueError, match=f"limit={wrong}: expected an integer >= 1"):
             kseg.check(source, limit=wrong)
-    with pytest.raises(ValueError, match="no source"):
+    with pytest.raises(ValueError, match=r"sources=\(\): expected"):
         kseg.check()
 
 

@@ -1,0 +1,25 @@
+"""The winning class in an exported graph, which has a form of its own for speed."""
+
+import keras
+import numpy as np
+import pytest
+
+from kseg.deployment.saved_model import semantic
+from kseg.deployment.saved_model.signatures import GraphOptions
+from kseg.ops.decisions import top_class
+
+pytestmark = pytest.mark.usefixtures("on_tensorflow")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_served_class_and_its_probability_are_those_of_predict(channels, rng):
+    """Logits of few values, so that many tie."""
+    image = keras.Input((None, None, channels))
+    model = keras.Model(image, keras.layers.Rescaling(0.5, offset=-1.0)(image))
+    images = rng.integers(0, 5, (2, 30, 40, channels)).astype("uint8")
+    options = GraphOptions(("serving_default",), (), 10_000, "jpeg", 512, 128, 1)
+    served = semantic.signatures(model, options)["serving_default"].function(images)
+    ids, probability = top_class(images * np.float32(0.5) - 1)
+    np.testing.assert_array_equal(served["class_ids"], ids)
+    np.testing.assert_allclose(served["scores"], probability, rtol=1e-6)
+    assert set(np.unique(ids)) == set(range(max(channels, 2)))
