@@ -8,7 +8,22 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+BACKENDS = ("tensorflow", "jax", "torch")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Enforces `backends("tensorflow", ..., reason="...")`; nearest first, and all must agree."""
+    import keras
+
+    here = keras.backend.backend()
+    for marker in item.iter_markers("backends"):
+        if unknown := set(marker.args) - set(BACKENDS) or marker.kwargs.keys() - {"reason"}:
+            pytest.fail(f"backends: {unknown} are none of {BACKENDS} and no reason", pytrace=False)
+        if here not in marker.args:
+            reason = marker.kwargs.get("reason", "of another backend")
+            pytest.skip(f"{reason} ({', '.join(marker.args)})")
 
 
 @pytest.fixture(autouse=True)

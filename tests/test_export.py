@@ -10,7 +10,10 @@ import pytest
 import kseg
 from kseg.models.saving import save_model
 
-TENSORFLOW = keras.backend.backend() == "tensorflow"
+same_graph = pytest.mark.backends("tensorflow", reason="the same graph")
+# other backends run it in a process of its own: seen with ONNX
+same_writer = pytest.mark.backends("tensorflow", reason="the same writer")
+LITERT = ("unet.tflite", "ai_edge_litert")
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +103,8 @@ def test_a_saved_model_does_what_predict_does(tmp_path, photos):
     np.testing.assert_allclose(outputs["mean_confidence"][0], scores[0].mean(), rtol=1e-4)
 
 
+@pytest.mark.backends("tensorflow", "torch", reason="JAX compiles for a minute; the same graph")
 def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
-    if keras.backend.backend() == "jax":
-        pytest.skip("compiles for a minute; `.keras` files of every backend are one format")
     model = small_mask_rcnn()
     names = ("serving_default", "image_bytes")
     exported = kseg.export(
@@ -137,10 +139,9 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
         assert np.count_nonzero(again.masks != expected.masks) <= 0.002 * expected.masks.size
 
 
+@same_graph
 @pytest.mark.parametrize("resize", [(24, 40), (80, 200)])
 def test_resizing_is_in_the_graph(tmp_path, photos, resize):
-    if not TENSORFLOW:
-        pytest.skip("the same graph; kseg.predict's resizing is tested with it")
     model = small_unet()
     options = kseg.SavedModelOptions(resize=resize)
     exported = kseg.export(model, tmp_path, options, samples=2, verbose=False)
@@ -151,9 +152,8 @@ def test_resizing_is_in_the_graph(tmp_path, photos, resize):
         assert (expected != kseg.predict(model, photo)).mean() > 1e-3  # it does something
 
 
+@same_graph
 def test_signatures_on_request(tmp_path, photos):
-    if not TENSORFLOW:
-        pytest.skip("the same graph")
     model = small_unet()
     names = ("serving_default", "logits", "tiled", "overlay")
     colors = ((0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200))
@@ -178,10 +178,11 @@ def test_signatures_on_request(tmp_path, photos):
     assert list(about["signatures"]) == list(names) and about["name"] == "street"
 
 
-@pytest.mark.parametrize("case", ["binary", "grey", "mixed"])
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param("binary", marks=same_graph), pytest.param("grey", marks=same_graph), "mixed"],
+)
 def test_other_models(tmp_path, photos, case):
-    if not TENSORFLOW and case != "mixed":
-        pytest.skip("the same graph")
     photo = photos[0]
     if case == "binary":
         model = small_unet(1)
@@ -204,10 +205,9 @@ def test_other_models(tmp_path, photos, case):
         assert set(loaded.signatures) == {"serving_default"}
 
 
+@pytest.mark.backends("tensorflow", reason="needs the writer in this process")
 def test_what_differs_is_not_written(tmp_path, monkeypatch):
     """A written model that is another one is refused, and leaves no trace."""
-    if not TENSORFLOW:
-        pytest.skip("needs the writer in this process")
     from kseg.deployment.saved_model import write as saved_model
 
     write, other = saved_model.write, small_unet()
@@ -379,15 +379,13 @@ def test_what_cannot_be_loaded(tmp_path):
     ("options", "name", "needs"),
     [
         (kseg.OnnxOptions(), "unet.onnx", "onnxruntime"),
-        (kseg.LiteRTOptions((32, 40)), "unet.tflite", "ai_edge_litert"),
-        (kseg.LiteRTOptions((32, 40), "float16"), "unet.tflite", "ai_edge_litert"),
-        (kseg.OpenVINOOptions(), "unet", "openvino"),
+        pytest.param(kseg.LiteRTOptions((32, 40)), *LITERT, marks=same_writer),
+        pytest.param(kseg.LiteRTOptions((32, 40), "float16"), *LITERT, marks=same_writer),
+        pytest.param(kseg.OpenVINOOptions(), "unet", "openvino", marks=same_writer),
     ],
 )
 def test_other_formats_are_compared_and_moved_into_place(tmp_path, options, name, needs):
     pytest.importorskip(needs)
-    if not TENSORFLOW and options.format != "onnx":
-        pytest.skip("the same writer in a process of its own: seen with ONNX")
     path = tmp_path / "out" / name
     exported = kseg.export(small_unet(), path, options, samples=2, verbose=False)
     assert exported.path == tmp_path / "out" / name and os.listdir(tmp_path / "out") == [name]
@@ -395,10 +393,9 @@ def test_other_formats_are_compared_and_moved_into_place(tmp_path, options, name
     assert 0 < exported.comparison.artefact.megabytes < 1
 
 
+@same_writer
 def test_what_has_lost_too_much_is_not_written(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    if not TENSORFLOW:
-        pytest.skip("the same writer")
     path = tmp_path / "unet.tflite"
     path.write_text("the last one")
     with pytest.raises(ValueError, match=r"litert int8 does not do.*\(tolerance=0\)"):
@@ -407,9 +404,8 @@ def test_what_has_lost_too_much_is_not_written(tmp_path):
     assert path.read_text() == "the last one" and os.listdir(tmp_path) == [path.name]
 
 
+@same_writer
 def test_formats_that_cannot_hold_a_model_say_which_can(tmp_path):
-    if not TENSORFLOW:
-        pytest.skip("the same writer")
     for format, name in (("onnx", "a.onnx"), ("litert", "a.tflite"), ("openvino", "a")):
         with pytest.raises(ValueError, match="cannot hold model 'mask_rcnn'.*'saved_model'"):
             kseg.export(small_mask_rcnn(), tmp_path / name, format)

@@ -286,9 +286,7 @@ def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
     assert kseg.load(tmp_path / "run").predict(image) == kseg.predict(best, image)
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="written by a process without the third task"
-)
+@pytest.mark.backends("tensorflow", reason="written by a process without the third task")
 def test_a_new_task_is_exported(third_task, tmp_path):
     model = Brightness(name="brightness")
     model.build((None, None, None, 3))

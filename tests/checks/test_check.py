@@ -4,7 +4,6 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,9 +21,7 @@ from kseg.data.readers.shapes import COLORS, draw_scene
 SIZE = (64, 88)
 SPLITS = ("train", "val")
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="reads files, whatever the backend"
-)
+pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
 
 def names(report):

@@ -6,7 +6,6 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from faulty_sets import FAULTS, SIZE, SPLITS, Layout
@@ -21,9 +20,7 @@ from kseg.data.spec import DataSpec
 from kseg.data.writers.layouts import write_cityscapes, write_coco, write_voc
 from kseg.reports.check import write_check
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="reads files, whatever the backend"
-)
+pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
 
 @pytest.fixture(scope="module", params=["folder", "camvid", "colors"])

@@ -3,7 +3,6 @@
 import functools
 
 import hypothesis.strategies as st
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -116,4 +115,4 @@ seeds = st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
 relaxed = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 few = settings(relaxed, max_examples=10)
 # TensorFlow does the work whatever Keras' backend: once is enough.
-once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="not of the backend")
+once = pytest.mark.backends("tensorflow", reason="not of the backend")

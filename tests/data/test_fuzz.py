@@ -8,7 +8,6 @@ import random
 import struct
 import time
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,7 +37,7 @@ from kseg.data.files import load_mask, load_photo
 from kseg.data.spec import DataSpec
 
 pytestmark = [
-    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="nothing of a backend"),
+    pytest.mark.backends("tensorflow", reason="nothing of a backend"),
     # Pillow's of large headers, broken EXIF and trailing bytes
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning"),
 ]

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,9 +22,7 @@ from kseg.data.source import spread
 from kseg.reports.check import write_check
 from kseg.reports.page import WIDTH
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="reads files, whatever the backend"
-)
+pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
 READ = 6  # samples that the fast tests read of a set
 

@@ -2,16 +2,10 @@
 
 import keras
 import numpy as np
-import pytest
 
 import kseg
 
 SIZES = ((1, 64, 96), (3, 97, 131), (2, 7, 5))  # batch, height, width; the last is below the stride
-
-
-def needs_tensorflow():
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("formats are written where Keras' backend is TensorFlow")
 
 
 def settled(model):

@@ -8,7 +8,6 @@ from formats.served_models import (
     difference,
     every_model,
     instance_model,
-    needs_tensorflow,
     photos,
     settled,
     small,
@@ -18,11 +17,7 @@ from formats.served_models import (
 from kseg.deployment.formats.litert import Runtime, fitted, write
 
 pytest.importorskip("ai_edge_litert", reason="pip install kseg[litert]")
-
-
-@pytest.fixture(autouse=True)
-def tensorflow():
-    needs_tensorflow()
+pytestmark = pytest.mark.backends("tensorflow", reason="formats are written by TensorFlow")
 
 
 def test_equals_keras_at_an_odd_size(tmp_path):

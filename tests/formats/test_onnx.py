@@ -10,7 +10,6 @@ from formats.served_models import (
     difference,
     every_model,
     instance_model,
-    needs_tensorflow,
     photos,
     settled,
     small,
@@ -23,12 +22,10 @@ from kseg.deployment.formats.onnx import Runtime, write
 onnx = pytest.importorskip("onnx", reason="pip install kseg[onnx]")
 pytest.importorskip("onnxruntime", reason="pip install kseg[onnx]")
 pytest.importorskip("tf2onnx", reason="pip install kseg[onnx]")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(onnx|tf2onnx).*")
-
-
-@pytest.fixture(autouse=True)
-def tensorflow():
-    needs_tensorflow()
+pytestmark = [
+    pytest.mark.backends("tensorflow", reason="formats are written by TensorFlow"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(onnx|tf2onnx).*"),
+]
 
 
 def test_equals_keras_at_any_size(tmp_path):

@@ -9,7 +9,6 @@ from formats.served_models import (
     difference,
     every_model,
     instance_model,
-    needs_tensorflow,
     photos,
     settled,
     small,
@@ -19,11 +18,7 @@ from formats.served_models import (
 from kseg.deployment.formats.openvino import Runtime, write
 
 pytest.importorskip("openvino", reason="pip install kseg[openvino]")
-
-
-@pytest.fixture(autouse=True)
-def tensorflow():
-    needs_tensorflow()
+pytestmark = pytest.mark.backends("tensorflow", reason="formats are written by TensorFlow")
 
 
 def test_equals_keras_at_any_size(tmp_path):

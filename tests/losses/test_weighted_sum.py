@@ -102,9 +102,7 @@ def test_fit_on_one_hot_labels_and_one_channel():
     assert np.all(np.diff(history) < 0)
 
 
-@pytest.mark.skipif(
-    keras.config.backend() != "tensorflow", reason="JAX always jits; torch.compile is slow"
-)
+@pytest.mark.backends("tensorflow", reason="JAX always jits; torch.compile is slow")
 def test_fit_jit_compiled():
     x, y = batch()
     plain = tiny_model(jit_compile=False).fit(x, y, verbose=0).history["loss"]
@@ -126,7 +124,7 @@ def test_fit_on_wrong_labels_is_seen():
         np.testing.assert_array_equal(a, b)  # gradient zero: the weights survive
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.distribute")
+@pytest.mark.backends("tensorflow", reason="tf.distribute")
 def test_keras_scales_the_loss_under_a_strategy(monkeypatch):
     from keras.src.losses import loss as keras_loss
 
@@ -137,7 +135,7 @@ def test_keras_scales_the_loss_under_a_strategy(monkeypatch):
     assert float(total(y_true, y_pred)) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.data of unknown sizes")
+@pytest.mark.backends("tensorflow", reason="tf.data of unknown sizes")
 @pytest.mark.parametrize("reduce", ["batch", "image"])
 def test_unknown_sizes_in_a_graph(case, reduce):
     import tensorflow as tf

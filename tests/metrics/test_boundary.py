@@ -1,6 +1,5 @@
 """Boundary IoU and boundary F1: by hand, at the image's edges, beside void, of unknown sizes."""
 
-import keras
 import numpy as np
 import pytest
 from metrics.compiled import jitted_update
@@ -195,7 +194,7 @@ def test_numpy_counts_the_same(metric_class):
 
 
 @METRICS
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.data of unknown sizes")
+@pytest.mark.backends("tensorflow", reason="tf.data of unknown sizes")
 @pytest.mark.parametrize("jit", [False, True])
 def test_unknown_sizes_in_a_graph(metric_class, jit):
     import tensorflow as tf

@@ -146,9 +146,7 @@ def test_all_of_them_in_fit_evaluate_and_a_file(tmp_path):
     assert again == pytest.approx(results, rel=1e-5)
 
 
-@pytest.mark.skipif(
-    keras.config.backend() != "tensorflow", reason="JAX always jits; torch.compile is slow"
-)
+@pytest.mark.backends("tensorflow", reason="JAX always jits; torch.compile is slow")
 @every_metric
 def test_xla(make):
     import tensorflow as tf

@@ -288,9 +288,7 @@ def test_fit_and_evaluate(policy, tmp_path):
     assert loaded.evaluate(x, y, batch_size=4, verbose=0)[1] == pytest.approx(iou, rel=1e-6)
 
 
-@pytest.mark.skipif(
-    keras.config.backend() != "tensorflow", reason="JAX always jits; torch.compile is slow"
-)
+@pytest.mark.backends("tensorflow", reason="JAX always jits; torch.compile is slow")
 def test_fit_jit_compiled():
     x, y = batch()
     values = [
@@ -300,7 +298,7 @@ def test_fit_jit_compiled():
     assert values[0] == pytest.approx(values[1], rel=1e-6)
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.data of unknown sizes")
+@pytest.mark.backends("tensorflow", reason="tf.data of unknown sizes")
 def test_unknown_sizes_in_a_graph():
     import tensorflow as tf
 

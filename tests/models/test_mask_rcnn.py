@@ -296,7 +296,7 @@ def test_losses_by_hand():
     np.testing.assert_allclose(actual, [np.log(2), 17 / 36], rtol=1e-6)
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch runs eagerly")
+@pytest.mark.backends("tensorflow", "jax", reason="PyTorch runs eagerly")
 def test_a_size_is_compiled_once(model, monkeypatch):
     """Python code of the losses runs only while a step is compiled."""
     model.train_on_batch(*TWO)
@@ -310,7 +310,7 @@ def test_a_size_is_compiled_once(model, monkeypatch):
     assert not traced
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles")
+@pytest.mark.backends("tensorflow", reason="JAX always compiles")
 def test_xla_gives_the_same(model):
     """With jit_compile=True TensorFlow compiles training and prediction whole."""
     compiled = build(compile=False)

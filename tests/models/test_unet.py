@@ -109,9 +109,7 @@ def test_encoders_by_name(encoder):
     assert model.outputs[0].dtype == "float32"
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() == "jax", reason="compiling the training step takes JAX minutes"
-)
+@pytest.mark.backends("tensorflow", "torch", reason="JAX compiles for minutes")
 def test_mobilenet_passes_the_contract(tmp_path):
     model = contract.settle(kseg.build_unet(3, encoder="mobilenetv2"))
     contract.check_size(model, (65, 70), 3)

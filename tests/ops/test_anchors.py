@@ -59,7 +59,7 @@ def test_equal_a_loop_over_cells(grid, image):
     assert actual.dtype == np.float32
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others have no unknown sizes")
+@pytest.mark.backends("tensorflow", reason="others have no unknown sizes")
 def test_sizes_unknown_when_compiled():
     import tensorflow as tf
 

@@ -3,7 +3,6 @@
 import functools
 import math
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,7 +77,7 @@ def test_whole_and_empty_masks(run):
     np.testing.assert_allclose(actual.std((2, 3)), 0, atol=1e-6)
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others have no unknown sizes")
+@pytest.mark.backends("tensorflow", reason="others have no unknown sizes")
 def test_unknown_sizes():
     import tensorflow as tf
 
@@ -94,7 +93,7 @@ def test_unknown_sizes():
         np.testing.assert_allclose(function(*arguments), cropper(4)(*arguments), atol=1e-6)
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="TensorFlow's graphs alone")
+@pytest.mark.backends("tensorflow", reason="TensorFlow's graphs alone")
 def test_images_of_unknown_size():
     """A graph that knows neither height nor width takes as many samples as any other."""
     import tensorflow as tf

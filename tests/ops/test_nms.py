@@ -136,7 +136,7 @@ def test_only_above_the_threshold_is_suppressed(run):
             assert run(function, boxes, scores)[1].sum() == number
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="TensorFlow's batches")
+@pytest.mark.backends("tensorflow", reason="TensorFlow's batches")
 def test_an_unknown_batch_and_a_saved_model(tmp_path):
     import tensorflow as tf
 

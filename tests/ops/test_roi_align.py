@@ -179,7 +179,7 @@ def test_bfloat16(run):
     )
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others have no unknown sizes")
+@pytest.mark.backends("tensorflow", reason="others have no unknown sizes")
 def test_unknown_sizes_and_a_saved_model(tmp_path):
     import tensorflow as tf
 

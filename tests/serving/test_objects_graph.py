@@ -9,7 +9,7 @@ from kseg.deployment.saved_model.signatures import GraphOptions
 from kseg.ops.paste import paste_mask, pasted
 from kseg.ops.resize import resized_size
 
-pytestmark = pytest.mark.usefixtures("on_tensorflow")
+pytestmark = pytest.mark.backends("tensorflow", reason="a graph without Keras in it")
 
 
 def test_runs_are_those_of_pycocotools(rng):

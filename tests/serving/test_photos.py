@@ -12,7 +12,7 @@ from kseg.data.files import photo_array
 from kseg.deployment.saved_model import photos
 from kseg.ops.resize import bilinear
 
-pytestmark = pytest.mark.usefixtures("on_tensorflow")
+pytestmark = pytest.mark.backends("tensorflow", reason="a graph without Keras in it")
 
 
 def encoded(array, format="PNG", mode=None, **options):

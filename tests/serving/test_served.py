@@ -28,8 +28,8 @@ import kseg
 from kseg.data.files import photo_array
 
 BACKEND = keras.backend.backend()
-of_the_artefact = pytest.mark.skipif(
-    BACKEND != "tensorflow",
+of_the_artefact = pytest.mark.backends(
+    "tensorflow",
     reason="of the artefact alone, which TensorFlow makes for every backend",
 )
 LARGEST = 3200  # side of the largest square photo that is decoded

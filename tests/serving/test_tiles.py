@@ -5,7 +5,7 @@ import pytest
 
 from kseg.deployment.saved_model import tiles
 
-pytestmark = pytest.mark.usefixtures("on_tensorflow")
+pytestmark = pytest.mark.backends("tensorflow", reason="a graph without Keras in it")
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 100, 1024])
