@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kseg import models
+from kseg.cli.fit import MODELS
 from kseg.cli.main import main
 
 
@@ -287,3 +289,9 @@ def test_options_that_do_not_go_with_the_model_are_named(run, refused, tmp_path)
     fit = ("fit", f"folder:{data}", "--run", tmp_path / "run", "--model", "fcn8s")
     assert "--depth 3 goes with --model unet" in refused(*fit, "--depth", 3)
     assert "--logits-stride 2 goes with --model unet" in refused(*fit, "--logits-stride", 2)
+
+
+def test_fit_offers_every_network_of_labels():
+    names = (name for name in models.__all__ if name.startswith("build_"))
+    builders = {name.removeprefix("build_") for name in names}
+    assert {*MODELS} == builders - {"mask_rcnn"}  # objects: kseg.fit, from Python
