@@ -1,5 +1,7 @@
 """Labels of every accepted form read alike; what does not fit is refused with a remedy."""
 
+import re
+
 import numpy as np
 import pytest
 from keras import ops
@@ -96,8 +98,16 @@ def test_weights_of_images_and_pixels():
         weights = pixel_weights(np.array(weight, "float32"), labels)
         np.testing.assert_array_equal(concrete(weights), expected)
     np.testing.assert_array_equal(concrete(pixel_weights(None, labels)), [[1, 1], [0, 1]])
-    with pytest.raises(ValueError, match=r"sample_weight.shape=\(3,\)"):
-        pixel_weights(np.ones(3), labels)
+    for wrong in ((3,), (2, 2, 3), (2, 1, 1)):  # a weight a class is none a pixel
+        with pytest.raises(ValueError, match=re.escape(f"sample_weight.shape={wrong}")):
+            pixel_weights(np.ones(wrong), labels)
+
+
+def test_weights_of_maps_one_pixel_wide():
+    labels = read_labels(np.array([[[0], [1]], [[1], [255]]]), (2, 2, 1, 3))
+    for shape in ((2, 2, 1), (2, 2, 1, 1)):
+        weights = pixel_weights(np.full(shape, 2.0), labels)
+        np.testing.assert_array_equal(concrete(weights), [[[2], [2]], [[2], [0]]])
 
 
 def test_symbolic_values_are_not_concrete():
