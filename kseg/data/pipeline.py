@@ -69,7 +69,8 @@ def batches(
     Example:
 
     >>> ds = batches(kseg.data.shapes("train"), size=(96, 96), augment=True)
-    >>> kseg.build_unet(num_classes=6, width=8).fit(ds)
+    >>> model = kseg.build_unet(num_classes=6, width=4, depth=2)
+    >>> history = model.fit(ds, steps_per_epoch=2, verbose=0)
     """
     _check_arguments(size, batch_size, augment, max_instances)
     if cache is not None:

@@ -70,9 +70,12 @@ def evaluate(
     Example:
 
     >>> scores = kseg.evaluate(model, kseg.data.camvid("CamVid", split="val"))
-    >>> scores["mean_iou"], scores["classes"]["Road"]["iou"]
+    >>> 0 <= scores["mean_iou"] <= 1, list(scores["classes"])[:3]
+    (True, ['Sky', 'Building', 'Pole'])
     >>> val = kseg.data.coco("val2017", "annotations/instances_val2017.json", instances=True)
-    >>> kseg.evaluate(mask_rcnn, val, detections="detections.json")["mask_ap"]
+    >>> scores = kseg.evaluate(mask_rcnn, val, detections="detections.json")
+    >>> 0 <= scores["mask_ap"] <= 1
+    True
     """
     given = {
         "boundary": boundary,

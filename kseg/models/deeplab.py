@@ -88,7 +88,7 @@ def build_deeplabv3(
 
     Example:
 
-    >>> model = build_deeplabv3(num_classes=21)
+    >>> model = build_deeplabv3(num_classes=21, encoder="torchvision:resnet18", width=64)
     >>> model.predict(np.zeros((1, 97, 131, 3), "uint8"), verbose=0).shape
     (1, 97, 131, 21)
     """
@@ -148,7 +148,7 @@ def build_deeplabv3plus(
 
     Example:
 
-    >>> model = build_deeplabv3plus(num_classes=21, width=64, separable=True)
+    >>> model = build_deeplabv3plus(num_classes=21, encoder="mobilenetv2", separable=True)
     >>> model.predict(np.zeros((1, 97, 131, 3), "uint8"), verbose=0).shape
     (1, 97, 131, 21)
     """

@@ -19,7 +19,7 @@ class Predictor:
 
     >>> loaded = kseg.load("runs/mine")  # or "mine.keras", or "models/street/1"
     >>> loaded.predict("street.jpg").shape, loaded.class_names[:2]
-    ((48, 64), ('background', 'circle'))
+    ((48, 64), ('background', 'disk'))
     """
 
     def __init__(self, path, task, class_names, colors):

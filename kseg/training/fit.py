@@ -68,9 +68,13 @@ def fit(
 
     Example:
 
-    >>> train, val = kseg.data.shapes("train"), kseg.data.shapes("val")
-    >>> model = kseg.build_unet(train.num_classes, width=8)
-    >>> kseg.fit(model, train, val, run="runs/shapes", settings=kseg.Settings(size=(96, 96)))
+    >>> train, val = kseg.data.shapes("train", count=16), kseg.data.shapes("val", count=4)
+    >>> model = kseg.build_unet(train.num_classes, width=4, depth=2)
+    >>> settings = kseg.Settings(size=(64, 64), epochs=1)
+    >>> model = kseg.fit(model, train, val, run="runs/shapes", settings=settings)
+    epoch 1/1 ...
+    >>> kseg.Run.open("runs/shapes").history()[-1]["step"]
+    2.0
     """
     if resume:
         model, opened, settings = _resumed(model, run, settings)

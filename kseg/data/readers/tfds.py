@@ -88,7 +88,7 @@ def tfds(
     Example:
 
     >>> source = kseg.data.tfds("oxford_iiit_pet", "train[:90%]")  # doctest: +SKIP
-    >>> source.class_names
+    >>> source.class_names  # doctest: +SKIP
     ('pet', 'background')
     """
     builder = _builder(name, data_dir)

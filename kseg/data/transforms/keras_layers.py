@@ -72,7 +72,8 @@ def from_keras(layer, void=255):
     Example:
 
     >>> zoom = keras.layers.RandomZoom((-0.3, 0.3), fill_mode="constant")
-    >>> ds = kseg.data.batches(source, augment=[random_crop((96, 96)), from_keras(zoom)])
+    >>> crop = kseg.data.transforms.random_crop((96, 96))
+    >>> ds = kseg.data.batches(source, size=(96, 96), augment=[crop, from_keras(zoom)])
     """
     tf = tensorflow()
     name = _checked(layer)

@@ -38,6 +38,7 @@ def write_records(source, path, *, shards=None, decoded=False, progress=None):
     Example:
 
     >>> write_records(kseg.data.shapes("val"), "records/shapes-val", shards=4)
+    PosixPath('records/shapes-val')
     >>> kseg.data.records("records/shapes-val").num_classes
     6
     """

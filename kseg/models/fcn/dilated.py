@@ -62,7 +62,7 @@ def build_fcn(
 
     Example:
 
-    >>> model = build_fcn(num_classes=21)
+    >>> model = build_fcn(num_classes=21, encoder="torchvision:resnet18")
     >>> model.predict(np.zeros((1, 97, 131, 3), "uint8"), verbose=0).shape
     (1, 97, 131, 21)
     """

@@ -88,8 +88,8 @@ def build_mask_rcnn(
 
     Example:
 
-    >>> model = build_mask_rcnn(num_classes=80)
-    >>> model.predict(np.zeros((1, 200, 300, 3), "uint8"), verbose=0)["masks"].shape
+    >>> model = build_mask_rcnn(num_classes=80, encoder="torchvision:resnet18")
+    >>> model.predict(np.zeros((1, 65, 97, 3), "uint8"), verbose=0)["masks"].shape
     (1, 100, 28, 28)
     """
     settings = RCNNSettings(
