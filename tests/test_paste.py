@@ -111,3 +111,10 @@ def test_pasting_undoes_cropping():
     mask = np.hypot(centres[:, None] - 40, centres - 40) < 40
     (actual,) = paste_masks(mask[None], box, 120, 160, threshold=0.5)
     assert (actual & disk).sum() / (actual | disk).sum() > 0.95
+
+
+def test_a_probability_at_the_threshold_belongs_to_the_object():
+    mask = np.full((1, 2, 2), 0.5)  # its middle is 0.5 wherever it is enlarged, its rim less
+    (at,) = paste_masks(mask, [[2, 2, 6, 6]], 8, 8, threshold=0.5)
+    (above,) = paste_masks(mask, [[2, 2, 6, 6]], 8, 8, threshold=0.5001)
+    assert at.any() and not above.any()

@@ -319,3 +319,22 @@ def test_a_task_that_nobody_serves_is_named():
     ):
         contract.part("kseg.prediction", "sound")
     assert set(contract.tasks("kseg.prediction")) == {*TASKS}
+
+
+@pytest.mark.parametrize(
+    "outputs, channels, expected",
+    [
+        (1, 3, ("semantic", 2, 3, "mean_iou", 1)),  # one logit tells two classes apart
+        (2, 1, ("semantic", 2, 1, "mean_iou", 2)),
+        (5, 4, ("semantic", 5, 4, "mean_iou", 5)),
+    ],
+)
+def test_the_contract_of_a_model_that_says_nothing(outputs, channels, expected):
+    image = keras.Input((None, None, channels))
+    model = keras.Model(image, keras.layers.Conv2D(outputs, 1)(image))
+    assert contract.contract(model) == contract.Contract(*expected)
+
+
+def test_the_contract_of_a_model_that_says_its_own():
+    expected = contract.Contract("brightness", 1, 3, "closeness", 1)
+    assert contract.contract(Brightness()) == expected

@@ -149,7 +149,7 @@ class ExpectedCalibrationError(CountingMetric):
         invalid = ops.logical_or(invalid, ops.any(counted & ops.logical_not(known)))
         counted = counted & known
         wrong = counted & ((confidence < 0) | (confidence > 1 + 1e-3))  # a sum may round past 1
-        refused = labels_.refuse(
+        improbable = labels_.refuse(
             wrong,
             lambda: refused(
                 "confidence in y_pred",
@@ -166,7 +166,7 @@ class ExpectedCalibrationError(CountingMetric):
             count_pairs(bin_, ops.cast(part, "int32"), counted, (self.bins, BYTE)) for part in parts
         ]
         counts = ops.stack([ops.cast(count, "int32") for count in counts])
-        self._count_batch(counts, ops.logical_or(invalid, refused))
+        self._count_batch(counts, ops.logical_or(invalid, improbable))
 
     def _sums(self, counts, xp):
         """Of each bin: pixels, their summed confidence, and how many are correct."""

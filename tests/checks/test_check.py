@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import kseg
+from kseg.checks import mask_values
 from kseg.checks.check import check_samples
 from kseg.checks.duplicates import near_duplicates
 from kseg.checks.findings import Report
@@ -272,3 +273,12 @@ def test_fit_refuses_what_it_would_train_wrongly_on(pair_folders, tmp_path):
 def test_shortened():
     assert shortened(["x/a", "b", "c"]) == "a\nb\nc"
     assert shortened([f"x/{i}" for i in range(15)]) == "0\n1\n2\nand 12 more"
+
+
+def test_how_many_ghosts_tell_of_interpolation():
+    least = mask_values.FEWEST_GHOSTS
+    assert mask_values.interpolated(least, 0) and not mask_values.interpolated(least - 1, 0)
+    # of all changes between neighbours, more than that share
+    even = 1000 * mask_values.GHOST_SHARE
+    assert mask_values.interpolated(int(even) + 1, 1000 - int(even) - 1)
+    assert not mask_values.interpolated(int(even), 1000 - int(even))
