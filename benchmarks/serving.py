@@ -6,8 +6,8 @@
 1. Bytes of an answer to a photo of 1024x2048 with 19 classes: the mask's PNG (over gRPC, and with
    base64 over REST) against logits as JSON, of which some rows are written and the rest counted.
 2. Milliseconds of a request, median and 99th percentile, over gRPC to a server in a process of its
-   own (tests/serving/server.py), while 4 clients ask at once; photos of 360x480, 1 and 8 a request.
-   `logits` is the bare network behind a server.
+   own (tests/deployment/serving/server.py), while 4 clients ask at once; photos of 360x480, 1 and 8
+   a request. `logits` is the bare network behind a server.
 3. Photos a second in one process: `image_bytes` against the same by hand, around the network alone:
    decoding and encoding by Pillow, argmax by TensorFlow; and against the bare network, which
    neither decodes nor encodes. They run in turn; the median of the rounds' ratios counts.
@@ -29,7 +29,7 @@ from PIL import Image
 
 import kseg
 
-SERVER = Path(__file__).resolve().parents[1] / "tests" / "serving" / "server.py"
+SERVER = Path(__file__).resolve().parents[1] / "tests" / "deployment" / "serving" / "server.py"
 CLASSES = 19
 CLIENTS = 4
 

@@ -24,7 +24,7 @@ OTHER = (
     "kseg.json",
     "kseg.nothing",
     "kseg.prediction.brightness",
-    "kseg.report.",  # tests/stored/make_stored.py runs with the kseg of before
+    "kseg.report.overlay",  # tests/stored/make_stored.py runs with the kseg of before
 )
 
 

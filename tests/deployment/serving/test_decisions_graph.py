@@ -8,7 +8,7 @@ from kseg.deployment.saved_model import semantic
 from kseg.deployment.saved_model.signatures import GraphOptions
 from kseg.ops.decisions import top_class
 
-pytestmark = pytest.mark.usefixtures("on_tensorflow")
+pytestmark = pytest.mark.backends("tensorflow", reason="a graph without Keras in it")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

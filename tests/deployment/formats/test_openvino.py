@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from formats.served_models import (
+from deployment.formats.served_models import (
     SIZES,
     difference,
     every_model,

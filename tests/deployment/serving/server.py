@@ -1,6 +1,6 @@
 """Serves an exported model with no Keras and no kseg, over both protocols of TensorFlow Serving.
 
-    python tests/serving/server.py models/unet/1 [--no-rest]
+    python tests/deployment/serving/server.py models/unet/1 [--no-rest]
 
 gRPC by the official stubs of tensorflow-serving-api, REST by kserve's server. The model is loaded
 as TensorFlow Serving loads it: a session, which is fed and read by the tensor names of a signature.

@@ -20,9 +20,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
+from deployment.serving.asking import ANY_SIZE, START, by_grpc, by_rest, metadata, wait_until_loaded
+from deployment.serving.odd_photos import mutations, refused, size_of, sound
 from PIL import Image
-from serving.asking import ANY_SIZE, START, by_grpc, by_rest, metadata, wait_until_loaded
-from serving.odd_photos import mutations, refused, size_of, sound
 
 import kseg
 from kseg.data.files import photo_array
@@ -212,7 +212,7 @@ def test_concurrent_requests(ask):
 
 
 def client():
-    path = Path(__file__).resolve().parents[2] / "examples" / "serve_unet.py"
+    path = Path(__file__).resolve().parents[3] / "examples" / "serve_unet.py"
     spec = importlib.util.spec_from_file_location("serve_unet", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
