@@ -21,6 +21,7 @@ from data.joint import (
 from hypothesis import given
 
 from kseg.data import transforms
+from kseg.data.transforms.crop import _largest_share
 
 MOVING = {
     "affine": transforms.random_affine(40, (0.5, 2), 20, 0.3),
@@ -393,3 +394,21 @@ def test_cutout_hides_the_share_it_is_told_to():
 def test_wrong_arguments_are_named(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+@pytest.mark.parametrize(
+    "corner, window, share",
+    [
+        ((0, 0), (16, 8), 1.0),  # the left half alone
+        ((4, 4), (8, 8), 2 / 3),  # (4, 4), (8, 4) left, (4, 8) right, (8, 8) void
+        ((0, 0), (16, 16), 8 / 13),  # 8 left; right 4 in the upper half, 1 in the lower
+        ((-8, 8), (16, 16), 1.0),  # rows 0 and 4 of the right half: beyond the image is nothing
+        ((12, 12), (4, 4), 0.0),  # void alone
+    ],
+)
+def test_the_largest_share_of_a_window(corner, window, share):
+    label = np.zeros((16, 16), "uint8")  # of which every fourth pixel is looked at
+    label[:, 8:] = 1
+    label[8:, 12:] = label[8, 8] = 255
+    result = _largest_share(tf, tf.constant(label), np.array(corner), np.array(window), 255)
+    assert float(result) == pytest.approx(share)
