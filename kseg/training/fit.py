@@ -41,7 +41,8 @@ def fit(
 
     Args:
         model: A model of a kseg builder; its compilation is replaced. None when resuming.
-        train: `Source` to learn from.
+        train: `Source` to learn from. Of a photo with more than 100 objects the largest 100 are
+            learned; `model.fit(kseg.data.batches(..., max_instances=...))` takes more.
         val: `Source` to validate on after each epoch, at each photo's own size; None for none.
             `best.keras` is the model at its best mean IoU; of an instance model, mask AP.
         run: Folder for the run; must not hold one already, unless resuming.
