@@ -195,7 +195,7 @@ def build_fcn32s(
 
     Example:
 
-    >>> model = build_fcn32s(num_classes=21, encoder="resnet50")
+    >>> model = build_fcn32s(num_classes=21, encoder="torchvision:resnet18")
     >>> model.predict(np.zeros((1, 97, 131, 3), "uint8"), verbose=0).shape
     (1, 97, 131, 21)
     """

@@ -88,9 +88,10 @@ def build_mask_rcnn(
 
     Example:
 
-    >>> model = build_mask_rcnn(num_classes=80, encoder="torchvision:resnet18")
+    >>> fewer = {"fpn_width": 16, "predict_proposals": 50, "detections": 20}
+    >>> model = build_mask_rcnn(num_classes=80, encoder="torchvision:resnet18", **fewer)
     >>> model.predict(np.zeros((1, 65, 97, 3), "uint8"), verbose=0)["masks"].shape
-    (1, 100, 28, 28)
+    (1, 20, 28, 28)
     """
     settings = RCNNSettings(
         resize,
