@@ -89,6 +89,6 @@ def test_no_circles():
 
 
 def test_every_folder_of_modules_is_a_package():
-    """Without `__init__.py` a folder is imported where it lies, and left out of what is installed."""
+    """Else a folder is imported where it lies, but left out of what is installed."""
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []

@@ -12,13 +12,13 @@ Every file is written beside its place and then moved there, so a run that is ki
 leaves whole files.
 """
 
-from pathlib import Path
 import csv
 import dataclasses
 import json
-from kseg.models.saving import load_model
-from kseg.base.atomic import replacing
+from pathlib import Path
 
+from kseg.base.atomic import replacing, write_json
+from kseg.models.saving import load_model
 
 VERSION = 1  # of run.json
 
@@ -83,7 +83,6 @@ class Run:
 
         from kseg.base.version import __version__
 
-        self.path.mkdir(parents=True, exist_ok=True)
         content = {
             "version": VERSION,
             "kseg": __version__,
@@ -95,8 +94,7 @@ class Run:
             "settings": self.settings,
             "data": self.data,
         }
-        with replacing(self.path / "run.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
+        write_json(self.path / "run.json", content)
 
     def load_model(self, which=None):
         """Loads `best.keras`, or `last.keras` where there is no best yet.
