@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from kseg.ops.paste import paste_masks, pasted
+from kseg.ops.paste import paste_mask, paste_masks, pasted
 from kseg.ops.resize import bilinear
 
 
@@ -118,3 +118,13 @@ def test_a_probability_at_the_threshold_belongs_to_the_object():
     (at,) = paste_masks(mask, [[2, 2, 6, 6]], 8, 8, threshold=0.5)
     (above,) = paste_masks(mask, [[2, 2, 6, 6]], 8, 8, threshold=0.5001)
     assert at.any() and not above.any()
+
+
+def test_one_mask_alone_is_pasted_as_among_others(rng):
+    masks = rng.random((6, 28, 28), "float32")
+    boxes = rng.uniform(-10, 70, (6, 4)).astype("float32")
+    boxes[:, 2:] = boxes[:, :2] + np.abs(boxes[:, 2:])
+    for mask, box, expected in zip(masks, boxes, pasted(masks, boxes, 50, 60)):
+        start, stop, values = paste_mask(mask, box, np.int32([50, 60]))
+        assert [*map(slice, start, stop)] == [*expected[:2]]
+        np.testing.assert_array_equal(values, expected[2])
