@@ -124,11 +124,12 @@ def test_layouts_by_hand(model, tensors):
     assert kernel[3, 14] == tensors["roi_heads.box_predictor.bbox_pred.weight"][14, 3]
 
 
-def test_classes_are_picked(tensors):
-    """Those of index 9, 2 and 5 of a checkpoint of ten become classes 0, 1 and 2."""
-    source, model = StandIn(num_classes=10), StandIn(num_classes=3)
+@pytest.mark.parametrize("count, picked", [(10, [9, 2, 5]), (3, [3, 1, 2])])
+def test_classes_are_picked(count, picked):
+    """Those of these indices of a checkpoint, or all in another order, become classes 0, 1, 2."""
+    source, model = StandIn(num_classes=count), StandIn(num_classes=3)
     many = random_like(torchvision.state_dict(source))
-    torchvision.load(model, many, classes=[9, 2, 5])
+    torchvision.load(model, many, classes=picked)
     actual = torchvision.state_dict(model)
     for module, each in {
         "box_predictor.cls_score": 1,
@@ -137,7 +138,7 @@ def test_classes_are_picked(tensors):
     }.items():
         for parameter in ("weight", "bias"):
             key = f"roi_heads.{module}.{parameter}"
-            rows = [each * c + i for c in (0, 9, 2, 5) for i in range(each)]
+            rows = [each * c + i for c in (0, *picked) for i in range(each)]
             np.testing.assert_array_equal(actual[key], many[key][rows])
     key = "roi_heads.box_head.fc7.weight"
     np.testing.assert_array_equal(actual[key], many[key])
