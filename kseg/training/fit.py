@@ -126,7 +126,7 @@ def _check_new(model, run):
             "run",
             str(run),
             "a folder that holds no run",
-            "Choose another folder, or resume it (`kseg fit --resume`).",
+            "Choose another folder, or resume it (resume=True; `kseg fit --resume`).",
         )
 
 

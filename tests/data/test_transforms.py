@@ -21,7 +21,7 @@ from data.joint import (
 from hypothesis import given
 
 from kseg.data import transforms
-from kseg.data.transforms.crop import _largest_share
+from kseg.data.transforms.crop import _largest_share, _resized
 
 MOVING = {
     "affine": transforms.random_affine(40, (0.5, 2), 20, 0.3),
@@ -412,3 +412,13 @@ def test_the_largest_share_of_a_window(corner, window, share):
     label[8:, 12:] = label[8, 8] = 255
     result = _largest_share(tf, tf.constant(label), np.array(corner), np.array(window), 255)
     assert float(result) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("size, shrink", [((5, 7), 1.0), ((40, 60), 1.0), ((5, 7), 4.0)])
+def test_resizing_rounds_to_the_nearest_byte(size, shrink):
+    for value in (0, 7, 254, 255):  # a photo of one grey keeps it
+        image = tf.fill((20, 30, 3), tf.constant(value, tf.uint8))
+        assert (_resized(tf, image, size, shrink).numpy() == value).all()
+    # between 10 and 13, a quarter and three quarters of the way: 10.75 and 12.25
+    ramp = tf.constant([[[10], [13]]], tf.uint8)
+    assert _resized(tf, ramp, (1, 4), 1.0).numpy().ravel().tolist() == [10, 11, 12, 13]
