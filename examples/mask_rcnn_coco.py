@@ -61,7 +61,8 @@ def main():
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=2)
         model.save(folder / "last.keras")
 
-    scored = source.subset(range(min(options.photos or len(source), len(source))))
+    count = 1 if options.smoke else options.photos or len(source)
+    scored = source.subset(range(min(count, len(source))))
     scores = kseg.evaluate(model, scored, detections=folder / "detections.json")
     kseg.reports.write_sheet(model, scored, folder / "pictures.png")
     for name, row in scores["classes"].items():

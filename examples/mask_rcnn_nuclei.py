@@ -42,7 +42,7 @@ def main():
     size, steps = 256, options.steps
     if options.smoke:
         train = kseg.data.shapes("train", count=16, instances=True)
-        val = kseg.data.shapes("val", count=4, instances=True)
+        val = kseg.data.shapes("val", count=1, instances=True)
         size, steps = 64, 2
     else:
         root = Path(options.dsb2018)

@@ -75,10 +75,10 @@ def main():
         build = BUILDERS[options.model]
         model = build(train.num_classes, encoder="efficientnet_lite0", weights=weights)
     started = time.process_time(), time.perf_counter()
-    kseg.fit(model, train, val, run=options.run, settings=settings, resume=options.resume)
+    model = kseg.fit(model, train, val, run=options.run, settings=settings, resume=options.resume)
     cpu, wall = time.process_time() - started[0], time.perf_counter() - started[1]
 
-    scores = kseg.evaluate(kseg.Run.open(options.run).load_model("last"), val)
+    scores = kseg.evaluate(model, val)  # as at the end
     for name, row in scores["classes"].items():
         print(f"{name:12} IoU {row['iou']:.3f}  Dice {row['dice']:.3f}")
     print(

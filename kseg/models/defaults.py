@@ -1,4 +1,4 @@
-"""The default optimizer, loss and metrics of each task, in one place."""
+"""The default optimizer, loss and metrics of each task, and how an optimizer starts."""
 
 import keras
 
@@ -26,3 +26,15 @@ def compile_instance(model):
             INSTANCE_LEARNING_RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=10.0
         )
     )
+
+
+def build_optimizer(model):
+    """Makes the variables of a compiled model's optimizer before the first step.
+
+    A step that makes them while TensorFlow traces it is traced a second time: the first step of a
+    small U-Net took 6.0 s of CPU time, and takes 3.1. (Not when the model is compiled: which
+    weights are trainable may change until then, and who only predicts needs no variables.)
+    """
+    optimizer = getattr(model, "optimizer", None)  # Keras sets it where a model is compiled
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)

@@ -14,6 +14,7 @@ from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
 from kseg.data.pipeline import batches, steps_per_epoch
 from kseg.models.contract import check_source, contract, part
+from kseg.models.defaults import build_optimizer
 from kseg.runs.run import Run
 from kseg.training.augmentation import augmentation
 from kseg.training.callbacks import RunRecorder, stopping_gently
@@ -136,6 +137,7 @@ def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):
     epoch, done = divmod(step, per_epoch)
     shown = progress(step, per_epoch * settings.epochs, settings.batch_size)
     callbacks = [recorder, shown, *callbacks]  # the recorder first: it adds the validation scores
+    build_optimizer(model)
 
     def learn(step, epoch, epochs, steps):
         """From `epoch` up to `epochs`, `steps` steps each, on the samples from `step` on."""

@@ -273,7 +273,7 @@ def test_fit_takes_other_models(run, kseg, tmp_path):
     _, data = run
     kseg(
         *("fit", f"folder:{data}", "--run", tmp_path / "run", "--model", "deeplabv3plus"),
-        *("--encoder", "efficientnet_lite0", "--freeze", "--width", 8),
+        *("--encoder", "torchvision:resnet18", "--freeze", "--width", 8),
         *("--size", "32x32", "--batch-size", 2, "--epochs", 1),
     )
     from kseg.runs.run import Run

@@ -75,7 +75,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.tflite", shape=(96, 128))
+    >>> write(model, "unet.tflite", shape=(96, 128))
     >>> Runtime("unet.tflite").shape
     (96, 128)
     """
@@ -173,9 +173,9 @@ class Runtime:
 
     Example:
 
-    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.tflite", shape=(96, 128))
+    >>> write(model, "unet.tflite", shape=(96, 128))
     >>> Runtime("unet.tflite")(np.zeros((3, 96, 128, 3), "uint8")).shape
-    (3, 96, 128, 4)
+    (3, 96, 128, 11)
     """
 
     def __init__(self, path):

@@ -66,7 +66,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.onnx", shape=(None, 131))
+    >>> write(model, "unet.onnx", shape=(None, 131))
     >>> Runtime("unet.onnx").shape
     (None, 131)
     """
@@ -111,9 +111,9 @@ class Runtime:
 
     Example:
 
-    >>> write(kseg.build_unet(4, width=4, depth=2), "unet.onnx")
+    >>> write(model, "unet.onnx")
     >>> Runtime("unet.onnx")(np.zeros((3, 65, 97, 3), "uint8")).shape
-    (3, 65, 97, 4)
+    (3, 65, 97, 11)
     """
 
     def __init__(self, path):

@@ -66,7 +66,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
 
     Example:
 
-    >>> write(kseg.build_unet(4, width=4, depth=2), "unet_openvino", shape=(None, 131))
+    >>> write(model, "unet_openvino", shape=(None, 131))
     >>> Runtime("unet_openvino").shape
     (None, 131)
     """
@@ -108,9 +108,9 @@ class Runtime:
 
     Example:
 
-    >>> write(kseg.build_unet(4, width=4, depth=2), "any_size")
+    >>> write(model, "any_size")
     >>> Runtime("any_size")(np.zeros((3, 65, 97, 3), "uint8")).shape
-    (3, 65, 97, 4)
+    (3, 65, 97, 11)
     """
 
     def __init__(self, path):

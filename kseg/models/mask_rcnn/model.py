@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from kseg.base.arguments import integer, number
+from kseg.models.defaults import build_optimizer
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
     BOX_WEIGHTS,
@@ -148,6 +149,10 @@ class MaskRCNN(keras.Model):
         return self.trunk([*image_and_size(x)], training=training)
 
     # Training
+
+    def make_train_function(self, force=False):
+        build_optimizer(self)
+        return super().make_train_function(force)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The sum of the five losses, which are also counted by name.
