@@ -42,6 +42,8 @@ class Comparison:
         differing: Share of pixels with another class, or of objects without a counterpart.
         photos: What was looked at, in words.
         unit: What was compared one by one: `"pixels"` or `"objects"`.
+        offered: Of whatever else the artefact offers, such as another signature, its name -> the
+            share that differs, of the same unit.
     """
 
     model: Row
@@ -49,6 +51,7 @@ class Comparison:
     differing: float
     photos: str
     unit: str
+    offered: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,11 +130,35 @@ class Job:
             looked_at,
             task.UNIT,
         )
-        if self.tolerance is None:
-            self._accept(comparison, task.tolerance(self.model, options.precision))
-        else:
-            self._accept(comparison, self.tolerance)
+        self._accept(comparison, self.allowed(options))
         return comparison
+
+    def allowed(self, options):
+        """The share that may differ: what was given, or what the precision allows."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return part(TASKS, self.model).tolerance(self.model, options.precision)
+
+    def with_offered(self, comparison, shares, options):
+        """The comparison with what else the artefact offers.
+
+        Args:
+            comparison: `Comparison`.
+            shares: dict of what it is called -> the share that differs from the model.
+            options: The format's, for the precision.
+
+        Raises:
+            ValueError: one of them differs by more than is allowed.
+        """
+        tolerance = self.allowed(options)
+        for name, share in shares.items():
+            if not share <= tolerance:
+                raise ValueError(
+                    f"{name} of the {comparison.artefact.name} does not do what the model does: "
+                    f"{share:.3%} differs (tolerance={tolerance:g}). Nothing was written. Leave it "
+                    "out, or give a larger tolerance."
+                )
+        return dataclasses.replace(comparison, offered=shares)
 
     def _accept(self, comparison, tolerance):
         """Raises `ValueError` if model and artefact differ by more than is allowed."""
@@ -200,6 +227,9 @@ def print_table(comparison, path, console=None):
         f"{comparison.differing:.4%} of the {comparison.unit} come out otherwise; {path}",
         highlight=False,
     )
+    if comparison.offered:
+        shares = ", ".join(f"{name} {share:.4%}" for name, share in comparison.offered.items())
+        console.print(f"Likewise of {shares}", highlight=False)
 
 
 def _timed(function, photos):

@@ -241,7 +241,22 @@ def test_mistakes_are_named_before_anything_is_written(tmp_path, arguments, mess
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": ""}, "name='': expected a name, or None"),
+        *(
+            ({"name": name}, "expected a name for the model's folder")
+            for name in (
+                "",
+                "..",
+                "../up",
+                "/up",
+                "a/b",
+                "a\\b",
+                ".hidden",
+                "C:x",
+                "a\n",
+                "end.",
+                7,
+            )
+        ),
         ({"version": 0}, "version=0: expected an integer >= 1"),
         ({"signatures": "overlay"}, "signatures='overlay': expected a tuple of names"),
         ({"resize": (300, 200)}, r"resize=\(300, 200\): expected \(shortest, longest\)"),

@@ -1,6 +1,7 @@
 """SavedModel: the options of the format, and how a version of one comes to be."""
 
 import dataclasses
+import re
 from io import BytesIO
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from kseg.deployment.options import Names, Sides, Size, documented, option
 from kseg.deployment.process import on_tensorflow
 from kseg.deployment.saved_model import versions, warmup
 from kseg.deployment.saved_model import write as saved_model
+from kseg.deployment.saved_model.compare import compare_signatures
 from kseg.deployment.saved_model.photos import MAX_PIXELS
 from kseg.deployment.saved_model.predictor import TASKS, SavedModelPredictor
 from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions
@@ -21,6 +23,7 @@ from kseg.ops.resize import check_resize
 from kseg.prediction.batching import bucket
 from kseg.prediction.predict import predict
 
+NAME = re.compile(r"\w([\w. -]*[\w-])?")  # of a folder, on every system: no separator, no dot first
 WARM_SIDE = 64  # pixels of the photo in warm-up requests
 
 
@@ -80,8 +83,8 @@ class SavedModelOptions:
     )
 
     def __post_init__(self):
-        if self.name is not None and not (self.name and isinstance(self.name, str)):
-            raise refused("name", self.name, "a name, or None for the model's")
+        if self.name is not None:
+            check_name(self.name)
         if self.version is not None:
             integer("version", self.version)
         if self.signatures is not None:
@@ -115,6 +118,7 @@ def export(job, path, options):
         FileExistsError: this version is there already.
     """
     model, name = job.model, options.name or job.model.name
+    check_name(name)
     own = contract.options(TASKS, model, {each: getattr(options, each) for each in task_options()})
     graph = GraphOptions(
         signatures=signature_names(model, options.signatures),
@@ -131,14 +135,28 @@ def export(job, path, options):
         on_tensorflow(saved_model.write, model, path=folder, about=about, **asked)
         requests = _warm_up_requests(graph.signatures, about["channels"])
         warmup.write(folder / "assets.extra", name, requests)
+        written = SavedModelPredictor(folder)
         comparison = job.compare(
             lambda image: predict(model, image, **own),
-            SavedModelPredictor(folder).predict,
+            written.predict,
             "SavedModel",
             folder,
             options,
         )
+        shares = compare_signatures(job, written.signatures, graph, own)
+        comparison = job.with_offered(comparison, shares, options)
     return Exported(final[0], options.format, comparison)
+
+
+def check_name(name):
+    """Raises `ValueError` unless it names one folder, inside the folder for SavedModels."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise refused(
+            "name",
+            name,
+            "a name for the model's folder, or None for the model's own",
+            "It begins with a letter, a digit or _, and holds besides them only . - and spaces.",
+        )
 
 
 def task_options():

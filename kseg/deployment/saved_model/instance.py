@@ -3,14 +3,18 @@
 Axes: B photos of a request, G of one size, D detections, m a mask's side, H and W a photo.
 """
 
+import numpy as np
+
 from kseg.base.colors import object_colors
 from kseg.base.tensorflow import tensorflow
-from kseg.data.coco_format.rle import encode_block
-from kseg.deployment.saved_model import photos
+from kseg.data.coco_format.rle import encode_block, parse
+from kseg.deployment.saved_model import compare, photos
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
-from kseg.models.contract import contract
+from kseg.models.contract import contract, part
 from kseg.ops.paste import paste_mask, paste_masks
 from kseg.ops.resize import resized_size
+from kseg.pictures.image import overlay
+from kseg.prediction.predict import predict
 from kseg.prediction.results import Instances
 
 OPTIONS = {"min_score": 0.5, "threshold": 0.5}
@@ -24,6 +28,9 @@ ABOUT_OBJECTS = {
 }
 
 STATUS = "ok, or what is wrong with this image"
+
+# How far numbers of an object may lie from the model's: boxes in pixels of the photo, scores
+NEAR_BOX, NEAR_SCORE = 1.0, 2e-2
 
 LINE = 250  # a box's line is one pixel wide for every so many of the photo's width
 
@@ -83,6 +90,92 @@ def answer(outputs, size, *, min_score=0.5, threshold=0.5):
     boxes = outputs["boxes"][kept]
     masks = paste_masks(outputs["masks"][kept], boxes, *size, threshold=threshold)
     return Instances(boxes, outputs["classes"][kept], outputs["scores"][kept], masks)
+
+
+def differing(name, model, photo, asked, *, min_score=0.5, threshold=0.5):
+    """How much of what a signature gives is not what the model says.
+
+    Args:
+        name: Of the signature.
+        model: The Keras model.
+        photo: uint8 `(H, W, C)`.
+        asked: `kseg.deployment.saved_model.compare.Asked`.
+        min_score, threshold: As of `signatures`.
+
+    Returns:
+        The share of objects without a counterpart, or of what else there is, the largest of them.
+    """
+    told = {"min_score": min_score, "threshold": threshold}
+    if name == "serving_default":
+        photos = [photo, photo[::-1]]
+        outputs, right = asked.images(name, np.stack(photos)), True
+    else:
+        photos = compare.several(photo)
+        outputs, right = asked.files(name, compare.encoded(photos))
+    if not right:
+        return 1.0
+    expected = [predict(model, each, **told) for each in photos]
+    if name == "overlay":
+        pictures = zip(outputs["overlay_bytes"], photos, expected)
+        kind = asked.options.overlay
+        return max(
+            compare.picture_differs(content, _drawn(each, objects), kind)
+            for content, each, objects in pictures
+        )
+    answers = [
+        {key: values[index] for key, values in outputs.items()} for index in range(len(photos))
+    ]
+    sizes = [each.shape[:2] for each in photos]
+    if name == "image_bytes":
+        if [tuple(one["size"]) for one in answers] != sizes:
+            return 1.0
+        actual = list(map(_from_runs, answers, sizes))
+    else:
+        actual = [answer(one, size, **told) for one, size in zip(answers, sizes)]
+    alone = part("kseg.deployment", model).differing(expected, actual)
+    return max(alone, *map(_numbers_differ, expected, actual))
+
+
+def _numbers_differ(expected, actual):
+    """Share of objects whose box or score is another; 0 where there are not as many of them."""
+    if len(expected) != len(actual) or not len(expected):
+        return 0.0
+    boxes = np.abs(expected.boxes - actual.boxes).max(axis=-1) > NEAR_BOX
+    return float((boxes | (np.abs(expected.scores - actual.scores) > NEAR_SCORE)).mean())
+
+
+def _from_runs(outputs, size):
+    """The `Instances` of one photo, from the outputs of `image_bytes`."""
+    kept = outputs["classes"] >= 0
+    masks = [_of_runs(text.decode(), size) for text in outputs["rle"][kept]]
+    masks = np.array(masks, bool).reshape(-1, *size)
+    return Instances(
+        outputs["boxes"][kept], outputs["classes"][kept], outputs["scores"][kept], masks
+    )
+
+
+def _of_runs(text, size):
+    """The mask of COCO's runs; an empty one where they are not of this size."""
+    counts = parse(text) if text else np.zeros(1, int)
+    if counts.sum() != size[0] * size[1]:
+        return np.zeros(size, bool)
+    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return flat.reshape(size[::-1]).T
+
+
+def _drawn(photo, objects):
+    """A photo with its objects, as `ObjectSignatures.drawn` has them."""
+    top, outlines = (np.full(photo.shape[:2], -1) for _ in range(2))
+    width = max(1, round(photo.shape[1] / LINE))
+    areas = np.prod(objects.boxes[:, 2:] - objects.boxes[:, :2], axis=-1)
+    for index in np.argsort(-areas, kind="stable"):
+        top[objects.masks[index]] = index
+        x1, y1, x2, y2 = objects.boxes[index].astype(int)
+        inner = outlines[y1 + width : y2 - width, x1 + width : x2 - width].copy()
+        outlines[y1:y2, x1:x2] = index
+        outlines[y1 + width : y2 - width, x1 + width : x2 - width] = inner
+    colors = object_colors([False] * len(objects))
+    return overlay(overlay(photo, top, colors, void=-1), outlines, colors, opacity=1.0, void=-1)
 
 
 class ObjectSignatures:

@@ -58,7 +58,7 @@ def saved_model_folder(path):
     path = Path(path)
     if (path / "saved_model.pb").is_file():
         return path
-    return versions.latest(path) if versions.numbers(path) else None
+    return versions.latest(path) if versions.present(path) else None
 
 
 def read_about(folder):

@@ -6,14 +6,18 @@ Axes: B photos of a request, G of one size, H and W a photo, C classes (2 of a b
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
-from kseg.deployment.saved_model import photos, tiles
+from kseg.deployment.saved_model import compare, photos, tiles
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract
-from kseg.ops.resize import resized_size
+from kseg.ops.resize import bilinear, resized_size
+from kseg.pictures.image import overlay
 
 OPTIONS = {"resize": None}
 DEFAULT = ("serving_default", "image_bytes", "overlay")
 OPTIONAL = ("logits", "tiled")
+
+# How far scores, and logits as a share of the largest, may lie from the model's: of roundings.
+NEAR = {"float32": 1e-2, "float16": 1e-1}
 
 ABOUT_MASK = {
     "mask_bytes": "PNG of class ids at the photo's own size; empty where the status is not ok",
@@ -85,6 +89,104 @@ def answer(outputs, size, *, resize=None):
     return outputs["class_ids"].astype(np.int32)
 
 
+def differing(name, model, photo, asked, *, resize=None):
+    """How much of what a signature gives is not what the model says.
+
+    Args:
+        name: Of the signature.
+        model: The Keras model.
+        photo: uint8 `(H, W, C)`.
+        asked: `kseg.deployment.saved_model.compare.Asked`.
+        resize: As of `signatures`.
+
+    Returns:
+        The share of pixels whose class differs, or of what else there is, the largest of them.
+    """
+    from kseg.models.graph import computes_in
+
+    near = NEAR[computes_in(model)]
+    if name in ("serving_default", "logits"):
+        logits = np.stack([_logits(model, each, resize) for each in (photo, photo[::-1])])
+        outputs = asked.images(name, np.stack([photo, photo[::-1]]))
+        if name == "logits":
+            return _far(outputs["logits"], logits, near * np.abs(logits).max())
+        ids, scores = _top_class(logits)
+        wrong = outputs["class_ids"] != ids
+        return max(float(wrong.mean()), _far(outputs["scores"], scores, near))
+    if name == "tiled":
+        photos, sides = [compare.beyond_a_tile(photo, asked.options)], asked.options
+        files = [compare.png(photos[0])]
+        logits = [_logits(model, each, resize, (sides.tile, sides.overlap)) for each in photos]
+    else:
+        photos = compare.several(photo)
+        files = compare.encoded(photos)
+        logits = [_logits(model, each, resize) for each in photos]
+    outputs, right = asked.files(name, files)
+    expected = [_top_class(each) for each in logits]
+    if not right:
+        return 1.0
+    if name == "overlay":
+        return max(
+            compare.picture_differs(
+                content, overlay(each, ids, asked.options.colors, void=-1), asked.options.overlay
+            )
+            for content, each, (ids, _) in zip(outputs["overlay_bytes"], photos, expected)
+        )
+    return _masks_differ(outputs, expected, near)
+
+
+def _masks_differ(outputs, expected, near):
+    """What `differing` gives, of masks and what is said of them."""
+    shares = []
+    for index, (ids, scores) in enumerate(expected):
+        mask = compare.decoded(outputs["mask_bytes"][index])
+        if mask.shape != ids.shape:
+            return 1.0
+        counts = outputs["pixel_counts"][index]
+        shares.append(float((mask != ids).mean()))
+        shares.append(float(np.any(counts != np.bincount(mask.ravel(), minlength=len(counts)))))
+        shares.append(_far(outputs["mean_confidence"][index], scores.mean(), near))
+    return max(shares)
+
+
+def _logits(model, photo, resize, tiling=None):
+    """The model's logits of a photo, `(H, W, C)`, in one piece or, as `tiled`, in several."""
+    inner = bilinear(photo, *resized_size(photo.shape[:2], resize))
+    logits = _in_tiles(model, inner, *tiling) if tiling else _network(model, inner)
+    return bilinear(logits, *photo.shape[:2])
+
+
+def _in_tiles(model, image, tile, overlap):
+    """The logits of an image put together from those of its tiles."""
+    y, x = ([part.numpy() for part in tiles.spans(n, tile, overlap)] for n in image.shape[:2])
+    height, width = (min(n, tile) for n in image.shape[:2])
+    strips = []
+    for top, first, last in zip(y[0], y[1], y[1][1:]):
+        strip = []
+        for left, begin, end in zip(x[0], x[1], x[1][1:]):
+            logits = _network(model, image[top : top + height, left : left + width])
+            strip.append(logits[first - top : last - top, begin - left : end - left])
+        strips.append(np.concatenate(strip, axis=1))
+    return np.concatenate(strips)
+
+
+def _network(model, image):
+    return np.asarray(model.predict_on_batch(image[None].astype(np.float32)))[0]
+
+
+def _top_class(logits):
+    from keras import ops
+
+    from kseg.ops.decisions import top_class
+
+    return [ops.convert_to_numpy(each) for each in top_class(logits)]
+
+
+def _far(values, expected, near):
+    """Share of numbers that are farther than `near` from the expected ones."""
+    return float(np.mean(~(np.abs(values - expected) <= near)))
+
+
 class LabelSignatures:
     """The signatures' functions: each takes the tensor of its input, and gives a dict of tensors.
 
@@ -95,7 +197,8 @@ class LabelSignatures:
     def __init__(self, model, options, resize):
         tf = tensorflow()
         self.options, self.resize = options, resize
-        self.channels, self.num_classes = contract(model).channels, contract(model).num_classes
+        own = contract(model)
+        self.channels, self.num_classes, self.outputs = own.channels, own.num_classes, own.outputs
         self.kind = tf.uint8 if self.num_classes <= 256 else tf.uint16
         # one function, so that the network is in the file once, however many signatures call it
         self.network = tf.function(
@@ -115,12 +218,24 @@ class LabelSignatures:
         return self.masks_of(image_bytes, lambda images: self.top_class(self.logits_of(images)))
 
     def tiled(self, image_bytes):
-        kinds = (self.kind, tensorflow().float32)
-        sides = (self.options.tile, self.options.overlap)
-        return self.masks_of(
-            image_bytes,
-            lambda images: tiles.winners(images, self.network, self.top_class, kinds, *sides),
+        from keras import ops
+
+        tf = tensorflow()
+        of_tiles = (
+            self.top_class,
+            (self.kind, tf.float32),
+            self.options.tile,
+            self.options.overlap,
         )
+
+        def winners(images):
+            if self.resize is None:
+                return tiles.winners(images, self.network, *of_tiles)
+            size = tf.shape(images)[1:3]
+            inner = photos.resized(images, resized_size(size, self.resize, ops))
+            return tiles.resized_winners(inner, size, self.network, self.outputs, *of_tiles)
+
+        return self.masks_of(image_bytes, winners)
 
     def overlay(self, image_bytes):
         tf = tensorflow()

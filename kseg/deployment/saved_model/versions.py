@@ -9,12 +9,16 @@ from pathlib import Path
 from kseg.base.arguments import integer
 
 
-def numbers(folder):
-    """The versions in a model's folder, in rising order; none if there is no such folder."""
+def present(folder):
+    """The versions in a model's folder, in rising order: dict of number -> folder.
+
+    As TensorFlow Serving reads names, `00000100` is version 100. Empty if there is no such folder.
+    """
     folder = Path(folder)
     if not folder.is_dir():
-        return []
-    return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal())
+        return {}
+    named = (each for each in folder.iterdir() if each.name.isascii() and each.name.isdecimal())
+    return {int(each.name): each for each in sorted(named, key=lambda each: int(each.name))}
 
 
 def latest(folder):
@@ -23,10 +27,10 @@ def latest(folder):
     Raises:
         FileNotFoundError: there is none.
     """
-    present = numbers(folder)
-    if not present:
+    versions = present(folder)
+    if not versions:
         raise FileNotFoundError(f"{str(folder)!r} holds no version: expected folders 1, 2, 3, ...")
-    return Path(folder) / str(present[-1])
+    return versions[max(versions)]
 
 
 @contextlib.contextmanager
@@ -50,10 +54,10 @@ def new(folder, version=None):
     folder = Path(folder)
     if version is not None:
         integer("version", version)
-    if version in numbers(folder):
+    if there := present(folder).get(version):
         raise FileExistsError(
-            f"version={version}: {str(folder / str(version))!r} exists. Servers may be using it: "
-            "give another number, or none for the next."
+            f"version={version}: {str(there)!r} exists. Servers may be using it: give another "
+            "number, or none for the next."
         )
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
@@ -70,7 +74,7 @@ def new(folder, version=None):
 
 def _move(temporary, folder, version):
     while True:
-        number = version or (numbers(folder) or [0])[-1] + 1
+        number = version or max(present(folder), default=0) + 1
         target = folder / str(number)
         try:
             os.rename(temporary, target)  # fails where another export was faster

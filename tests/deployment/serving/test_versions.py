@@ -9,7 +9,7 @@ from kseg.deployment.saved_model import versions
 
 def write(folder, version=None, content="x"):
     with versions.new(folder, version) as (temporary, final):
-        assert versions.numbers(folder) == before(folder)
+        assert list(versions.present(folder)) == before(folder)
         (temporary / "saved_model.pb").write_text(content)
     return final[0]
 
@@ -20,14 +20,24 @@ def before(folder):
 
 def test_versions_count_on(tmp_path):
     folder = tmp_path / "street"
-    assert versions.numbers(folder) == []
+    assert list(versions.present(folder)) == []
     assert write(folder) == folder / "1"
     assert write(folder, 9) == folder / "9"
     assert write(folder) == folder / "10"
-    assert versions.numbers(folder) == [1, 9, 10] and versions.latest(folder) == folder / "10"
+    assert list(versions.present(folder)) == [1, 9, 10] and versions.latest(folder) == folder / "10"
     assert sorted(os.listdir(folder)) == ["1", "10", "9"]
     # other users may read it, such as a server's
     assert (folder / "10").stat().st_mode & 0o777 == 0o755
+
+
+def test_numbers_may_begin_with_zeros(tmp_path):
+    for name in ("00000007", "00000100", "x", "٣"):
+        (tmp_path / name).mkdir()
+    assert versions.present(tmp_path) == {7: tmp_path / "00000007", 100: tmp_path / "00000100"}
+    assert versions.latest(tmp_path) == tmp_path / "00000100"
+    assert write(tmp_path) == tmp_path / "101"
+    with pytest.raises(FileExistsError, match="version=7: .*00000007"):
+        write(tmp_path, 7)
 
 
 def test_what_fails_leaves_nothing(tmp_path):

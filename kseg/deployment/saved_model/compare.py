@@ -1,0 +1,160 @@
+"""Every signature of an export beside the model: whoever calls one gets what the model says.
+
+What is asked of a task's signatures is in its module, as `differing`; here are the photos that they
+are asked with, and what comes back.
+"""
+
+import dataclasses
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+
+from kseg.data.decode import PNG_SIGNATURE
+from kseg.data.files import photo_array
+from kseg.deployment.saved_model.photos import MAX_SIDE, OK
+from kseg.deployment.saved_model.predictor import TASKS
+from kseg.models.contract import part
+
+JPEG_QUALITY = 90  # of overlays, and of the photo that is sent as JPEG
+BEYOND = 4  # a photo for `tiled` is longer than a tile by one in so many
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """The signatures of one export, and how they are called.
+
+    Args:
+        signatures: Name -> function of named tensors, as TensorFlow loads them.
+        options: `GraphOptions` that the export was told.
+    """
+
+    signatures: dict
+    options: object
+
+    def images(self, name, images):
+        """The outputs for uint8 images `(B, H, W, C)` of one size: dict of arrays `(B, ...)`."""
+        return _arrays(self.signatures[name](images=images))
+
+    def files(self, name, files):
+        """The outputs for encoded photos, and whether each file that is none was told apart.
+
+        Args:
+            name: Of the signature.
+            files: List of bytes.
+
+        Returns:
+            dict of arrays `(len(files), ...)`; bool, whether the statuses were right.
+        """
+        from kseg.base.tensorflow import tensorflow
+
+        bad = [b"", b"junk", too_large(self.options.max_pixels)]
+        sent = [files[0], *(each for each in bad if each is not None), *files[1:]]
+        outputs = _arrays(self.signatures[name](image_bytes=tensorflow().constant(sent)))
+        status = [each.decode() for each in outputs["status"]]
+        good = [0, *range(len(sent) - len(files) + 1, len(sent))]
+        right = all((status[index] == OK) == (index in good) for index in range(len(sent)))
+        return {key: values[good] for key, values in outputs.items()}, right
+
+
+def compare_signatures(job, signatures, options, own):
+    """Runs every signature of an export and the model on the same photos.
+
+    Args:
+        job: `kseg.deployment.compare.Job`.
+        signatures: As TensorFlow loads them.
+        options: `GraphOptions`.
+        own: dict of the options of the model's task.
+
+    Returns:
+        dict of a signature's name -> share of its pixels, or objects, that come out otherwise.
+    """
+    asked = Asked(signatures, options)
+    (photo,) = job.photos(1)
+    photo = within(photo, options.max_pixels)
+    differing = part(TASKS, job.model).differing
+    return {name: differing(name, job.model, photo, asked, **own) for name in options.signatures}
+
+
+def several(photo):
+    """A photo, the same again as it comes out of JPEG, and a part of it: two sizes, odd ones."""
+    height, width = photo.shape[:2]
+    part_of_it = photo[: max(1, height - 3), : max(1, width - 2)]
+    return [photo, decoded(jpeg(photo)), np.ascontiguousarray(part_of_it)]
+
+
+def encoded(photos):
+    """The files of `several`: PNG, JPEG, PNG; decoded they are what it gave."""
+    return [png(photos[0]), jpeg(photos[0]), png(photos[2])]
+
+
+def beyond_a_tile(photo, options):
+    """The photo, mirrored as often as it takes to be longer than a tile both ways."""
+    length = options.tile + options.tile // BEYOND + 1
+    more = [max(0, length - side) for side in photo.shape[:2]]
+    mirrored = np.pad(photo, [(0, more[0]), (0, more[1]), (0, 0)], "symmetric")
+    return within(mirrored, options.max_pixels)
+
+
+def within(photo, max_pixels):
+    """The photo, or the corner of it that has so many pixels at most."""
+    side = max(1, int(max_pixels**0.5))
+    return photo if photo[:, :, 0].size <= max_pixels else photo[:side, :side]
+
+
+def picture_differs(content, expected, kind):
+    """How far a picture is from the expected one: mean difference, as a share of black to white.
+
+    Args:
+        content: Its bytes.
+        expected: uint8 `(H, W, 3)`.
+        kind: `"jpeg"` or `"png"`: 1.0 if it is in another format.
+    """
+    from PIL import Image
+
+    from kseg.deployment.saved_model.photos import encode_jpeg
+
+    if kind == "jpeg":
+        expected = decoded(encode_jpeg(expected[None]).numpy()[0])
+    with Image.open(BytesIO(content)) as picture:
+        if picture.format.lower() != kind or picture.size != expected.shape[1::-1]:
+            return 1.0
+        return float(np.abs(photo_array(picture).astype(int) - expected).mean() / 255)
+
+
+def decoded(content):
+    """An encoded image as an array: ids as they are stored, colours uint8 `(H, W, 3)`."""
+    from PIL import Image
+
+    with Image.open(BytesIO(content)) as image:
+        return np.array(image)
+
+
+def png(image):
+    return _file(image, "PNG")
+
+
+def jpeg(image):
+    return _file(image, "JPEG", quality=JPEG_QUALITY)
+
+
+def too_large(max_pixels):
+    """The header of a PNG of more pixels than are decoded; None where none has so many."""
+    side = int(max_pixels**0.5) + 1
+    if side > MAX_SIDE:
+        return None
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return PNG_SIGNATURE + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+
+
+def _file(image, kind, **options):
+    from PIL import Image
+
+    stream = BytesIO()
+    Image.fromarray(image).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def _arrays(outputs):
+    return {name: values.numpy() for name, values in outputs.items()}

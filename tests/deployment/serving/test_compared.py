@@ -1,0 +1,153 @@
+"""What an export offers is compared with the model: a fault in any signature is seen."""
+
+import numpy as np
+import pytest
+
+import kseg
+from kseg.deployment.compare import Job
+from kseg.deployment.saved_model import compare, instance, semantic
+from kseg.deployment.saved_model.compare import compare_signatures
+from kseg.deployment.saved_model.signatures import GraphOptions
+
+pytestmark = pytest.mark.backends("tensorflow", reason="the graph of one backend")
+
+COLORS = ((0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200))
+LABELS = ("serving_default", "logits", "image_bytes", "tiled", "overlay")
+
+
+@pytest.fixture(scope="module")
+def unet():
+    return kseg.build_unet(4, width=4, depth=2, compile=False)
+
+
+def graph(names, **options):
+    told = {"max_pixels": 10**6, "overlay": "jpeg", "tile": 48, "overlap": 16, "bucket": 32}
+    return GraphOptions(signatures=names, colors=COLORS, **{**told, **options})
+
+
+def compared(model, task, options, own, faults=None):
+    """The shares of what differs, of signatures that are called without being saved."""
+    job = Job(model, tuple("abcd"), COLORS, None, 1, None, 0.01)
+    functions = {}
+    for name, each in task.signatures(model, options, **own).items():
+        functions[name] = lambda each=each, **inputs: each.function(*inputs.values())
+    for name, fault in (faults or {}).items():
+        functions[name] = lambda right=functions[name], fault=fault, **inputs: fault(
+            right(**inputs)
+        )
+    return compare_signatures(job, functions, options, own)
+
+
+@pytest.mark.parametrize("resize", [None, (60, 120), (100, 200)])
+@pytest.mark.parametrize("overlay", ["jpeg", "png"])
+def test_every_signature_says_what_the_model_says(unet, resize, overlay):
+    shares = compared(unet, semantic, graph(LABELS, overlay=overlay), {"resize": resize})
+    assert list(shares) == list(LABELS) and max(shares.values()) <= 1e-4
+
+
+def test_photos_that_are_too_large_are_known(unet):
+    options = graph(("image_bytes", "tiled"), max_pixels=500)
+    assert max(compared(unet, semantic, options, {"resize": None}).values()) <= 1e-4
+    header = compare.too_large(500)
+    with pytest.raises(OSError):  # a header alone
+        compare.decoded(header)
+    assert compare.too_large(2**40) is None
+
+
+def another(key, change):
+    return lambda outputs: {**outputs, key: change(outputs[key])}
+
+
+def moved(contents):
+    """PNG files of ids or colours, each shifted by a pixel."""
+    import tensorflow as tf
+
+    shifted = [c and compare.png(np.roll(compare.decoded(c), 1, axis=1)) for c in contents.numpy()]
+    return tf.constant(shifted)
+
+
+def first_again(contents):
+    return __import__("tensorflow").repeat(contents[:1], len(contents), axis=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("serving_default", another("class_ids", lambda ids: (ids + 1) % 4)),
+        ("serving_default", another("scores", lambda scores: scores * 0.9)),
+        ("logits", another("logits", lambda logits: logits * 1.1)),
+        ("image_bytes", another("mask_bytes", moved)),
+        ("image_bytes", another("pixel_counts", lambda counts: counts[:, ::-1])),
+        ("image_bytes", another("mean_confidence", lambda mean: mean / 2)),
+        ("image_bytes", another("status", first_again)),
+        ("tiled", another("mask_bytes", moved)),
+        ("overlay", another("overlay_bytes", moved)),
+        ("overlay", another("overlay_bytes", first_again)),
+    ],
+)
+def test_a_fault_is_seen(unet, name, fault):
+    options = graph((name,), overlay="png")
+    assert compared(unet, semantic, options, {"resize": None}, {name: fault})[name] > 1e-3
+
+
+def test_a_dropped_resize_is_seen(unet):
+    """What `tiled` once was: the photo's own size, whatever `resize` said."""
+    job = Job(unet, tuple("abcd"), COLORS, None, 1, None, 0.01)
+    options = graph(("tiled", "overlay", "image_bytes"))
+    dropped = semantic.signatures(unet, options, resize=None)
+    functions = {
+        name: lambda each=each, **inputs: each.function(*inputs.values())
+        for name, each in dropped.items()
+    }
+    shares = compare_signatures(job, functions, options, {"resize": (40, 80)})
+    assert min(shares.values()) > 1e-3
+
+
+OBJECTS = ("serving_default", "image_bytes", "overlay")
+
+
+@pytest.fixture(scope="module")
+def mask_rcnn():
+    return kseg.build_mask_rcnn(
+        2,
+        encoder="torchvision:resnet18",
+        fpn_width=8,
+        box_width=8,
+        mask_width=8,
+        anchor_sizes=((16,), (32,), (64,), (128,), (256,)),
+        predict_proposals=30,
+        detections=8,
+        resize=(64, 96),
+        seed=0,
+        compile=False,
+    )
+
+
+def compared_objects(model, faults=None, **own):
+    own = {"min_score": 0.3, "threshold": 0.4, **own}
+    return compared(model, instance, graph(OBJECTS, overlay="png"), own, faults)
+
+
+def test_every_signature_finds_what_the_model_finds(mask_rcnn):
+    assert len(kseg.predict(mask_rcnn, kseg.data.shapes("val")[0]["image"], min_score=0.3)) > 1
+    shares = compared_objects(mask_rcnn)
+    assert list(shares) == list(OBJECTS) and max(shares.values()) <= 1e-4
+
+
+def test_faults_among_objects_are_seen(mask_rcnn):
+    import tensorflow as tf
+
+    faults = {
+        "serving_default": another("classes", lambda ids: tf.where(ids >= 0, 1 - ids, ids)),
+        "image_bytes": another("rle", tf.zeros_like),
+        "overlay": another("overlay_bytes", moved),
+    }
+    assert min(compared_objects(mask_rcnn, faults).values()) > 5e-3
+    numbers = {
+        "serving_default": another("scores", lambda scores: scores * 0.9),
+        "image_bytes": another("boxes", lambda boxes: boxes + 2),
+    }
+    shares = compared_objects(mask_rcnn, numbers)
+    assert min(shares["serving_default"], shares["image_bytes"]) == 1
+    size = {"image_bytes": another("size", lambda size: size[:, ::-1] + 1)}
+    assert compared_objects(mask_rcnn, size)["image_bytes"] == 1
