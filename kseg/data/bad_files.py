@@ -25,6 +25,18 @@ def naming_bad_files(source):
         raise explanation(source, index) from error
 
 
+def sample_at(source, index):
+    """One sample, as `source[index]`.
+
+    Raises:
+        DataError: it cannot be read; the file is named.
+    """
+    try:
+        return source[index]
+    except tensorflow().errors.OpError as error:
+        raise explanation(source, index) from error
+
+
 def first_bad_sample(source):
     """Position of the first sample that cannot be read, or None."""
     index = -1

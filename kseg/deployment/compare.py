@@ -81,6 +81,7 @@ class Job:
         count: How many of them.
         tolerance: Share of pixels or objects that may differ; None for what the precision allows.
         max_drop: By how much the mean IoU may fall.
+        missing: Why there is no source, where there should be one: what was looked at says it.
     """
 
     model: object
@@ -90,6 +91,7 @@ class Job:
     count: int
     tolerance: float | None
     max_drop: float
+    missing: str = ""
 
     def photos(self, count):
         """Photos of the source, evenly spread, each of its own size: list of uint8 `(H, W, C)`."""
@@ -127,7 +129,7 @@ class Job:
             row(f"model on {keras.backend.backend()}", _size_of(self.model), before, expected),
             row(artefact, _size_in(folder), after, actual),
             task.differing(expected, actual),
-            looked_at,
+            f"{looked_at}, {self.missing}" if self.missing else looked_at,
             task.UNIT,
         )
         self._accept(comparison, self.allowed(options))
@@ -189,8 +191,10 @@ def photos_of(model, source, count, shape=(None, None)):
 
     Raises:
         ValueError: the source is labelled with other classes than the model's.
+        DataError: a photo or a mask cannot be read; the file is named.
     """
     from kseg.data import shapes
+    from kseg.data.bad_files import sample_at
     from kseg.data.source import spread
 
     channels = contract(model).channels
@@ -198,7 +202,7 @@ def photos_of(model, source, count, shape=(None, None)):
     source = source or shapes("val")
     pairs = []
     for index in spread(len(source), count):
-        sample = source[index]
+        sample = sample_at(source, index)
         image, label = sample["image"], sample["label"] if labelled else None
         size = tuple(given or own for given, own in zip(shape, image.shape))
         image = np.round(bilinear(image, *size)).astype(np.uint8)
@@ -214,8 +218,9 @@ def print_table(comparison, path, console=None):
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=comparison.photos, box=box.SIMPLE_HEAD)
+    table = Table(title=Text(comparison.photos), box=box.SIMPLE_HEAD)
     for heading in ("", "MB", "ms a photo", "mean IoU"):
         table.add_column(heading, justify="left" if heading == "" else "right")
     for row in (comparison.model, comparison.artefact):

@@ -6,8 +6,9 @@ photos beside the model, and given its name only if it agrees.
 
 from pathlib import Path
 
-from kseg.base.arguments import integer, share
+from kseg.base.arguments import integer, refused, share
 from kseg.base.colors import default_colors
+from kseg.data.source import Source
 from kseg.deployment.compare import Job, print_table
 from kseg.deployment.formats import format_module, format_options
 from kseg.models.contract import names_and_colors
@@ -43,7 +44,8 @@ def export(
             `kseg.LiteRTOptions` or `kseg.OpenVINOOptions`; or the name of a format, `"saved_model"`
             (the default), `"onnx"`, `"litert"` or `"openvino"`, for those by default.
         source: Labelled photos to compare on, and to calibrate int8 with. Default None: the
-            validation data of a run, else generated scenes, which say nothing of the mean IoU.
+            validation data of a run, else, and where those are not at hand, generated scenes, which
+            say nothing of the mean IoU; `comparison.photos` says which.
         samples: How many of them to compare on. Default 8. (int8 is calibrated on 100.)
         tolerance: Share of pixels, or of objects, that may come out otherwise. Default None: of
             pixels 1e-4 in float32, 1e-2 in 16 bits, 0.1 in int8; of objects 0.05.
@@ -56,6 +58,7 @@ def export(
         `Exported`: the path, and the comparison.
 
     Raises:
+        TypeError: the model, the path, the source, the names or the colours are something else.
         ValueError: an argument is out of its range, or an option not of the model's task; the
             format cannot hold this model, and the message says which can; or the artefact differs
             from the model by more than is allowed, and nothing was written.
@@ -76,23 +79,53 @@ def export(
     PosixPath('street.tflite')
     """
     options = format_options(format)
+    _check_types(path, source, class_names, colors)
     integer("samples", samples)
     share("max_drop", max_drop)
     if tolerance is not None:
         share("tolerance", tolerance)
     model, run = opened(model)
+    missing = ""
+    if source is None:
+        source, missing = validation_data(run)
+    if missing and options.precision == "int8":
+        raise ValueError(
+            "precision='int8' takes the ranges of its numbers from photos of the run's own kind: "
+            f"generated scenes will not do, {missing} Give such photos (source=; on the command "
+            "line --data)."
+        )
     job = Job(
         model,
         *names_and_colors_of(model, run, class_names, colors),
-        source=validation_data(run) if source is None else source,
+        source=source,
         count=samples,
         tolerance=tolerance,
         max_drop=max_drop,
+        missing=missing,
     )
     exported = format_module(options.format).export(job, Path(path), options)
     if verbose:
         print_table(exported.comparison, exported.path)
     return exported
+
+
+def _check_types(path, source, class_names, colors):
+    """Raises `TypeError` for an argument that is something else altogether."""
+    if not isinstance(path, (str, Path)):
+        expected = "a folder for SavedModels, or the file to write"
+        raise refused("path", path, expected, error=TypeError)
+    if source is not None and not isinstance(source, Source):
+        remedy = 'As kseg.data.folder("photos", "masks", class_names) gives, or kseg.data.shapes().'
+        raise refused("source", source, "a Source of kseg.data, or None", remedy, error=TypeError)
+    if isinstance(class_names, str):
+        raise refused("class_names", class_names, "a list of names", error=TypeError)
+    if colors is not None:
+        try:
+            wrong = any(len(tuple(color)) != 3 for color in colors)
+        except TypeError:
+            wrong = True
+        if wrong or isinstance(colors, str):
+            raise refused("colors", colors, "a list of (red, green, blue), 0..255", error=TypeError)
 
 
 def opened(model):
@@ -104,11 +137,9 @@ def opened(model):
         model = Run.open(path)
     if isinstance(model, Run):
         return model.load_model(), model
-    if not hasattr(model, "weights"):
-        raise TypeError(
-            f"model={model!r}: expected a Keras model, a kseg.Run, or the path of a run folder or "
-            "a .keras file."
-        )
+    if not (hasattr(model, "weights") and hasattr(model, "predict_on_batch")):
+        expected = "a Keras model, a kseg.Run, or the path of a run folder or a .keras file"
+        raise refused("model", model, expected, error=TypeError)
     return model, None
 
 
@@ -130,7 +161,16 @@ def names_and_colors_of(model, run, class_names, colors):
 
 
 def validation_data(run):
-    """The `Source` that a run was validated on; None if there is none."""
+    """What a run was validated on.
+
+    Returns:
+        The `Source`, None if there is none; and why it cannot be opened, `""` if it can.
+    """
     from kseg.data.spec import DataSpec
 
-    return DataSpec.from_json(run.data).open("val") if run is not None and run.data else None
+    if run is None or not run.data:
+        return None, ""
+    try:
+        return DataSpec.from_json(run.data).open("val"), ""
+    except (ValueError, OSError, ImportError) as error:
+        return None, f"for the run's own data cannot be opened: {error}"

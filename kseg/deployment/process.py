@@ -60,15 +60,17 @@ def on_tensorflow(function, model, **arguments):
         if done.returncode:
             last = "\n".join(done.stderr.strip().splitlines()[-15:])
             raise RuntimeError(
-                f"The export's TensorFlow process ended with code {done.returncode}. A model with "
-                f"layers of your own is not known there. Its last words:\n{last}"
+                f"The export's TensorFlow process ended with code {done.returncode}. "
+                f"Its last words:\n{last}"
             )
 
 
 def _main(folder):
+    import keras
     import numpy as np
 
-    from kseg.models.saving import load_model
+    # the file comes from a model in the memory of whoever calls: its Lambda layers are their own
+    keras.config.enable_unsafe_deserialization()
 
     request = json.loads((folder / "request.json").read_text())
     function = getattr(importlib.import_module(request["module"]), request["function"])
@@ -78,10 +80,32 @@ def _main(folder):
         with np.load(samples) as stored:
             arguments["samples"] = [stored[name] for name in stored.files]
     try:
-        function(load_model(folder / "model.keras", compile=False), **arguments)
+        function(_loaded(folder / "model.keras"), **arguments)
     except ValueError as error:
         (folder / "refusal.txt").write_text(str(error))
         raise
+
+
+def _loaded(file):
+    """The model of the calling process.
+
+    Raises:
+        ValueError: it has something of the user's own that this process does not know.
+    """
+    from kseg.models.saving import load_model, own_words
+
+    try:
+        return load_model(file, compile=False)
+    except Exception as error:  # of code out of a file, whatever it runs into
+        raise ValueError(
+            "The model cannot be rebuilt in the process in which TensorFlow writes an export, for "
+            f"Keras' backend is another here: {own_words(error.__cause__ or error)} What is of "
+            "your own is not known there. Either save the model (model.save('mine.keras')) and "
+            "export the file (kseg.export('mine.keras', ...)) in a program of "
+            "KERAS_BACKEND=tensorflow that defines your layers and functions under "
+            "@keras.saving.register_keras_serializable(); or build it without Lambda layers, with "
+            "functions of keras.ops."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -1,11 +1,20 @@
 """Models in `.keras` files, which open on every backend and appear whole or not at all."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
 from kseg.base.arguments import refused
 from kseg.base.atomic import replacing
+
+COLOR = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal, in Keras' messages
+
+UNSAFE = (
+    "It holds a Lambda layer, that is code which would run when the file is opened. If you "
+    "trust it, call keras.config.enable_unsafe_deserialization() in your program before this. To "
+    "be asked no more, build the model with functions of keras.ops in place of the layer."
+)
 
 
 def save_model(model, path):
@@ -50,9 +59,16 @@ def load_model(path, compile=True):
         raise refused("path", str(path), "an existing .keras file", error=FileNotFoundError)
     try:
         return keras.saving.load_model(path, compile=compile)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        remedy = f"It cannot be loaded: {error}"
+    except Exception as error:  # of what a file may hold, Keras raises whatever it runs into
+        unsafe = "enable_unsafe_deserialization" in str(error)
+        remedy = UNSAFE if unsafe else f"It cannot be loaded: {own_words(error)}"
         raise refused("path", str(path), "a Keras model", remedy) from error
+
+
+def own_words(error):
+    """What Keras ran into in the end, without all that is around it, in a line."""
+    text = str(error).split("Exception encountered: ")[-1].split("Full object config:")[0]
+    return " ".join(COLOR.sub("", text).split())
 
 
 def _forget_backend(path):

@@ -335,8 +335,18 @@ def test_photos_of_other_classes_are_refused(tmp_path):
 
 
 def test_what_can_be_exported(tmp_path):
-    with pytest.raises(TypeError, match="expected a Keras model, a kseg.Run, or the path"):
+    with pytest.raises(TypeError, match="model=7: expected a Keras model, a kseg.Run, or the path"):
         kseg.export(7, tmp_path)
+    wrong = {
+        "path": (None, "expected a folder for SavedModels"),
+        "source": ("shapes", "expected a Source of kseg.data"),
+        "class_names": ("Sky", "expected a list of names"),
+        "colors": ((1, 2, 3), "expected a list of .red, green, blue."),
+    }
+    for name, (value, message) in wrong.items():
+        with pytest.raises(TypeError, match=f"{name}=.*: {message}"):
+            kseg.export(small_unet(), **{"path": tmp_path / "out", name: value})
+    assert not (tmp_path / "out").exists()
     with pytest.raises(FileNotFoundError, match="run.json"):
         kseg.export(tmp_path / "nothing", tmp_path)
     with pytest.raises(FileNotFoundError, match="a.keras"):

@@ -5,11 +5,15 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from kseg.base.arguments import refused, size
 from kseg.deployment.compare import Exported
 from kseg.deployment.formats import formats_in
 from kseg.deployment.options import Size, option
 from kseg.deployment.process import on_tensorflow
+from kseg.models.contract import part
+from kseg.ops.resize import bilinear
 from kseg.prediction.predict import predict
 
 CALIBRATION = 100  # photos of which the ranges for int8 are taken
@@ -82,8 +86,28 @@ def export_network(job, path, options, write, runtime):
             folder,
             options,
         )
+        if options.precision != "int8":  # which is compared over many photos alone
+            shares = _other_photos(job, network, exact)
+            comparison = job.with_offered(comparison, shares, options)
         written.replace(path)
     return Exported(path, options.format, comparison)
+
+
+def _other_photos(job, network, exact):
+    """What else a network takes: a batch, and where its sides are open photos of an odd size."""
+    from keras.ops import convert_to_numpy
+
+    from kseg.ops.decisions import winners
+
+    (photo,) = job.photos(1)
+    sides = zip(network.shape, photo.shape[:2], (3, 2))
+    height, width = (fixed or max(1, own - less) for fixed, own, less in sides)
+    resized = np.round(bilinear(photo, height, width)).astype(np.uint8)
+    pieces = np.stack([resized, resized[::-1]])
+    actual = convert_to_numpy(winners(network(pieces)))
+    expected = [predict(exact, each) for each in pieces]
+    share = part("kseg.deployment", job.model).differing(expected, list(actual))
+    return {f"a batch of two, {height}x{width}": share}
 
 
 def check_path(path, options):

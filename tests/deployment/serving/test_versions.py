@@ -15,7 +15,7 @@ def write(folder, version=None, content="x"):
 
 
 def before(folder):
-    return sorted(int(name) for name in os.listdir(folder) if name.isdecimal())
+    return sorted(int(name) for name in os.listdir(folder) if name.isdecimal() and name.isascii())
 
 
 def test_versions_count_on(tmp_path):
