@@ -4,12 +4,14 @@ The whole public face. Parts that need Keras resolve on first use, so that `kseg
 """
 
 from kseg import data
+from kseg.base.imports import when_imported
 from kseg.base.lazy import lazy
 from kseg.base.version import __version__ as __version__
 from kseg.checks.check import check
 from kseg.deployment.export import export
 from kseg.deployment.load import load
 from kseg.evaluation.evaluate import evaluate
+from kseg.models.registry import register
 from kseg.prediction.predict import predict
 from kseg.runs.run import Run
 
@@ -61,6 +63,8 @@ _LAZY = {
 __all__ = ["Run", "__version__", "check", "data", "evaluate", "export", "load", "predict", *_LAZY]
 
 __getattr__, _ = lazy("kseg", _LAZY)
+
+when_imported("keras", register)  # so that keras.saving.load_model opens files of kseg
 
 
 def __dir__():

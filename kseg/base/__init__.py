@@ -5,6 +5,7 @@ optional.py    packages of kseg's extras, and what to say where one is missing
 atomic.py      files that appear whole or not at all
 colors.py      colours of classes and objects
 lazy.py        names that are imported when they are asked for
+imports.py     something done when a package is imported
 tensorflow.py  TensorFlow on first use; platform.py  what computes
 version.py     which kseg this is
 """

@@ -5,7 +5,7 @@ unet.py deeplab.py fcn/ mask_rcnn/   a network each
 encoders/         what they stand on
 blocks.py layers.py convolutions.py  what they are made of
 arguments.py defaults.py             checks of arguments; how a new model is compiled
-graph.py saving.py                   Keras' graph of a model, and its file
+graph.py saving.py registry.py       Keras' graph of a model, its file, and what that may hold
 """
 
 from kseg.base.lazy import lazy

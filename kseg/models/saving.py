@@ -35,7 +35,7 @@ def save_model(model, path):
 
 
 def load_model(path, compile=True):
-    """Loads a `.keras` file, with kseg's losses and metrics known.
+    """Loads a `.keras` file; `kseg.models.registry` knows what of kseg's it may hold.
 
     Args:
         path: The file.
@@ -47,12 +47,6 @@ def load_model(path, compile=True):
         ValueError: the file is no readable Keras model.
     """
     import keras
-
-    import kseg.losses
-    import kseg.metrics
-    import kseg.models.convolutions
-    import kseg.models.layers
-    import kseg.models.mask_rcnn.model  # noqa: F401  (they register what a file may hold)
 
     path = Path(path)
     if not path.is_file():

@@ -12,6 +12,7 @@ Every file is written beside its place and then moved there, so a run that is ki
 leaves whole files.
 """
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -96,6 +97,18 @@ class Run:
         }
         write_json(self.path / "run.json", content)
 
+    def is_trained(self):
+        """Whether there is a model to go on from: a checkpoint."""
+        return any((self.path / f"{name}.keras").is_file() for name in ("best", "last"))
+
+    def discard(self):
+        """Takes back a run of which nothing was kept, so that its folder is free again."""
+        if not self.is_trained():
+            for name in ("run.json", "history.csv"):
+                (self.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # there is something else in it, or it is in use
+                self.path.rmdir()
+
     def load_model(self, which=None):
         """Loads `best.keras`, or `last.keras` where there is no best yet.
 
@@ -112,7 +125,8 @@ class Run:
                 return load_model(file)
         raise FileNotFoundError(
             f"{str(self.path)!r} holds no {' or '.join(f'{n}.keras' for n in names)}: the run was "
-            "stopped before its first checkpoint. Run `kseg fit` again."
+            "stopped before its first checkpoint. Start it again, in the same folder if you like: "
+            "kseg.fit without resume=True, `kseg fit` without --resume."
         )
 
     def history(self):

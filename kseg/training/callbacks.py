@@ -44,11 +44,7 @@ class RunRecorder(keras.callbacks.Callback):
         self.steps_done += 1
         self.step += 1
         if not np.isfinite(logs["loss"]):
-            raise ValueError(
-                f"The loss became {logs['loss']} at step {self.step} of this start. A label may "
-                "be outside the class list, or the learning rate too high: run `kseg check` on "
-                "the data or lower learning_rate. The last checkpoint is kept."
-            )
+            raise self._broken(f"The loss became {logs['loss']}")
         if self.stop_requested:
             self.stopped = True
             self.model.stop_training = True
@@ -78,7 +74,25 @@ class RunRecorder(keras.callbacks.Callback):
         self.save("last")
 
     def save(self, name):
+        """Writes a checkpoint, unless nobody could go on from it."""
+        weights = map(keras.ops.convert_to_numpy, self.model.weights)
+        if not all(np.isfinite(values.astype(np.float32)).all() for values in weights):
+            raise self._broken("The weights are no longer finite")
         save_model(self.model, self.run.path / f"{name}.keras")
+
+    def _broken(self, what):
+        """The error for numbers that have broken, with what is left and what to do."""
+        kept = "Nothing was kept: the folder is free for another try."
+        if self.run.is_trained():
+            kept = (
+                f"What was learned up to the last checkpoint is kept in {str(self.run.path)!r}; it "
+                "would break again if resumed, so start another run."
+            )
+        return ValueError(
+            f"{what} at step {self.step} of this start. A label may be outside the class list, or "
+            "the learning rate too high: run `kseg check` on the data, and lower the learning rate "
+            f"(learning_rate= of kseg.Settings, --learning-rate). {kept}"
+        )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import contextlib
 from pathlib import Path
 
 from kseg.base.arguments import refused
+from kseg.base.atomic import Unwritten
 from kseg.checks.check import check
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
@@ -64,6 +65,7 @@ def fit(
     Raises:
         ValueError: classes do not match, a sample is bad, the loss is no longer finite, or the
             folder holds a run already.
+        OSError: a checkpoint cannot be written, as on a full disk; the last one is whole.
         ImportError: an instance model is to be validated and pycocotools is not installed.
         KeyboardInterrupt: Ctrl-C; the last step is saved and the run can be resumed. A second
             Ctrl-C stops at once.
@@ -103,8 +105,18 @@ def fit(
         augment = augmentation(settings, train.void)
     learned = cached(train, cache) if cache is not None else train
     recorder = RunRecorder(opened, settings, val, learning, contract(model).score)
-    with naming_bad_files(train):
-        _learn(model, learned, augment, settings, per_epoch, recorder, callbacks)
+    try:
+        with naming_bad_files(train):
+            _learn(model, learned, augment, settings, per_epoch, recorder, callbacks)
+    except Unwritten as error:
+        if opened.is_trained():
+            error.remedy = (
+                "The last checkpoint is whole: go on from it with resume=True (`kseg fit --resume "
+                f"--run {opened.path}`)."
+            )
+        raise
+    finally:
+        opened.discard()  # where nothing was kept
     if recorder.stopped:
         raise KeyboardInterrupt
     return model
@@ -122,7 +134,7 @@ def _check_new(model, run):
     """Raises `ValueError` unless a new run can start."""
     if model is None:
         raise ValueError("model=None: pass a model, or resume=True to go on with a run.")
-    if (Path(run) / "run.json").exists():
+    if (Path(run) / "run.json").exists() and Run.open(run).is_trained():
         raise refused(
             "run",
             str(run),

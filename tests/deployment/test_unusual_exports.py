@@ -35,7 +35,12 @@ def test_a_run_is_exported_where_its_data_are_not(tmp_path):
         kseg.export(path, tmp_path / "a.tflite", options)
     exported = kseg.export(
         *(path, tmp_path / "b.tflite", options),
-        **{"source": kseg.data.shapes("val", count=2), "tolerance": 1, "max_drop": 1, "verbose": False},
+        **{
+            "source": kseg.data.shapes("val", count=2),
+            "tolerance": 1,
+            "max_drop": 1,
+            "verbose": False,
+        },
     )
     assert exported.path.is_file()
 

@@ -152,17 +152,10 @@ def test_labels_outside_the_classes_stop_the_run(sources, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_broken_loss_stops_the_run(sources, tmp_path):
-    train, _ = sources
-    model = small_model()
-    model.layers[-2].bias.assign(np.full(6, np.nan))
-    with pytest.raises(ValueError, match="loss became nan"):
-        kseg.fit(model, train, run=tmp_path / "run", settings=kseg.Settings(**SETTINGS))
-
-
 def test_a_run_is_not_overwritten(sources, tmp_path):
     train, _ = sources
     kseg.Run(tmp_path, train.class_names, train.colors, 255, {}).write()
+    (tmp_path / "last.keras").write_bytes(b"")
     with pytest.raises(ValueError, match="a folder that holds no run"):
         kseg.fit(small_model(), train, run=tmp_path)
 

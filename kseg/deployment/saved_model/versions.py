@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from kseg.base.arguments import integer
+from kseg.base.atomic import into
 
 
 def present(folder):
@@ -50,6 +51,7 @@ def new(folder, version=None):
     Raises:
         FileExistsError: this version is there already.
         ValueError: `version` is no integer >= 1.
+        Unwritten: there is no room.
     """
     folder = Path(folder)
     if version is not None:
@@ -63,7 +65,8 @@ def new(folder, version=None):
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     final = []
     try:
-        yield temporary, final
+        with into(folder):
+            yield temporary, final
         temporary.chmod(0o755)  # mkdtemp's are for their owner alone; a server is another user
         final.append(_move(temporary, folder, version))
     finally:
