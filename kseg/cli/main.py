@@ -4,13 +4,17 @@ Each command is a module beside this one, with `HELP`, `add_arguments` and `run`
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 
+from kseg.base.arguments import choice
+from kseg.base.optional import import_package
 from kseg.base.version import __version__
 from kseg.cli import check, demo, evaluate, export, fit, info, predict
 
 BACKENDS = ("tensorflow", "jax", "torch")
+OTHERS = ("openvino", "numpy")  # Keras' own beside them, which predict alone
 COMMANDS = {
     "demo": demo,
     "check": check,
@@ -25,14 +29,16 @@ COMMANDS = {
 def main(arguments=None):
     """Entry point of the `kseg` command; returns the exit code.
 
-    0 is success, 1 errors that `kseg check` found in the data, 2 a mistake in the arguments or the
-    data (one line on standard error), 130 an interruption.
+    0 is success, 1 errors that `kseg check` found in the data or photos that `kseg predict` could
+    not read, 2 a mistake in the arguments or the data (one line on standard error), 130 an
+    interruption.
     """
     options = parser().parse_args(arguments)
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
     try:
+        check_backend(os.environ.get("KERAS_BACKEND"))
         return options.run_command(options) or 0
     except KeyboardInterrupt:
         print("kseg: interrupted", file=sys.stderr)
@@ -42,6 +48,24 @@ def main(arguments=None):
             raise
         print(f"kseg: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except Exception as error:  # nothing that kseg has foreseen: still no bare traceback
+        if options.traceback:
+            raise
+        print(
+            f"kseg: {type(error).__name__}: {' '.join(str(error).split())} "
+            "(--traceback shows where it came from)",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def check_backend(name):
+    """Raises if the backend that Keras is told is not there; None is Keras' own choice."""
+    if name is None or name in sys.modules:
+        return
+    choice("KERAS_BACKEND", name, (*BACKENDS, *OTHERS))
+    if importlib.util.find_spec(name) is None:
+        import_package(name, name, f"The backend {name!r}")
 
 
 def parser():

@@ -1,9 +1,10 @@
 """`kseg predict`: writes id masks, or objects, and colour overlays of photos."""
 
+import sys
 from pathlib import Path
 
 from kseg.cli.options import console
-from kseg.prediction.files import predict_files
+from kseg.prediction.files import BadPhotos, predict_files
 
 HELP = "Write id masks, or objects, and colour overlays of photos."
 
@@ -27,7 +28,15 @@ def run(options):
     for photo in photos:
         if not photo.is_file():
             raise FileNotFoundError(f"{str(photo)!r} does not exist: expected an image file.")
-    written = predict_files(
-        Run.open(options.run), photos, options.output, min_score=options.min_score
-    )
-    console().print(f"{len(written)} masks and overlays in {options.output}", highlight=False)
+    bad = []
+    try:
+        written = predict_files(
+            Run.open(options.run), photos, options.output, min_score=options.min_score
+        )
+    except BadPhotos as error:
+        written, bad = error.written, error.errors
+    if written:
+        console().print(f"{len(written)} masks and overlays in {options.output}", highlight=False)
+    for error in bad:
+        print(f"kseg: {error}", file=sys.stderr)
+    return 1 if bad else 0

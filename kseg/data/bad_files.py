@@ -102,6 +102,8 @@ def undecodable(source, index):
                 decode_photo(path)
             except tensorflow().errors.OpError as error:
                 fault = data_error(error)
+                if fault.subject == path:
+                    return fault
                 return DataError(fault.kind, path, f"{path!r} {fault.message}", REPLACE)
     return None
 

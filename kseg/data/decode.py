@@ -21,12 +21,33 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_START = 33  # bytes of a signature and a header
 
 
+# Of a JPEG, PNG, BMP, GIF and WebP file, as `tf.io.decode_image` tells them apart
+BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF")
+
+
 REDUCTIONS = (1, 2, 4, 8)  # what libjpeg can divide both sides by while it decodes
 
 
 def read_photo(path):
-    """A photo's bytes, not yet decoded: path, a string tensor -> string tensor."""
-    return tensorflow().io.read_file(path)
+    """A photo's bytes, not yet decoded: path, a string tensor -> string tensor.
+
+    What is no photo at all is found here, where its name is known: TensorFlow's decoder does not
+    know it, and a plain `model.fit` says what the decoder says.
+    """
+    tf = tensorflow()
+    content = tf.io.read_file(path)
+    known = tf.reduce_any([tf.strings.substr(content, 0, len(b)) == b for b in BEGINNINGS])
+    empty = tf.strings.length(content) == 0
+    replace = "Replace or remove the file."
+    require(~empty, "unreadable", path, lambda: "the file is empty.", replace)
+    require(
+        known,
+        "unreadable",
+        path,
+        lambda: "cannot be read: no JPEG, PNG, BMP, GIF or WebP file.",
+        replace,
+    )
+    return content
 
 
 def decode_photo(path):

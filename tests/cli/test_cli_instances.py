@@ -11,7 +11,7 @@ from kseg.cli.main import main
 from kseg.data.writers.layouts import write_coco
 from kseg.runs.run import Run
 
-pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+pytest.importorskip("pycocotools", reason="needs the extra coco")
 
 SIZES = [(60, 80), (90, 70), (60, 80)]
 

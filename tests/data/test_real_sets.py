@@ -49,7 +49,7 @@ class Set:
     def at(self, request):
         """Folder and source, or a skip."""
         if self.fixture.startswith("coco"):
-            pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+            pytest.importorskip("pycocotools", reason="needs the extra coco")
         root = request.getfixturevalue(self.fixture)
         return root, self.open(root)
 
@@ -182,7 +182,7 @@ def test_read(request, name):
 
 
 def test_coco_is_counted_in_full(coco_mini_root):
-    pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+    pytest.importorskip("pycocotools", reason="needs the extra coco")
     found = list(kseg.data.samples(SETS["COCO, objects"].open(coco_mini_root)))
     classes = np.concatenate([sample["classes"] for sample in found])
     crowd = np.concatenate([sample["crowd"] for sample in found])

@@ -13,7 +13,7 @@ import kseg
 from kseg.data.writers.layouts import write_coco
 from kseg.evaluation.instance import AP
 
-pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+pytest.importorskip("pycocotools", reason="needs the extra coco")
 
 SIZES = [(120, 160), (150, 90), (120, 160), (200, 210), (57, 133), (120, 160)]
 COUNTS = (4, 3, 0, 6, 1, 5)

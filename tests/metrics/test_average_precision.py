@@ -6,7 +6,7 @@ import pytest
 from kseg.data.coco_format.results import of_mask
 from kseg.metrics import average_precision
 
-pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+pytest.importorskip("pycocotools", reason="needs the extra coco")
 
 
 def entry(box, category=1, image=1, **fields):

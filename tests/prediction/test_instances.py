@@ -80,7 +80,7 @@ def test_predict_takes_what_users_have(found, write_image):
 
 
 def test_min_score_and_forms_of_masks(found):
-    mask_api = pytest.importorskip("pycocotools.mask", reason='needs pip install "kseg[coco]"')
+    mask_api = pytest.importorskip("pycocotools.mask", reason="needs the extra coco")
     model, image = InstanceModel(found), photo(3, SIZES[3])
     everything = kseg.predict(model, image, min_score=0.0)
     limit = float(everything.scores[2])

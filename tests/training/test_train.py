@@ -185,7 +185,7 @@ def test_wrong_settings_are_named(change):
 
 @pytest.fixture(scope="module")
 def objects():
-    pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+    pytest.importorskip("pycocotools", reason="needs the extra coco")
     options = {"size": (64, 64), "count": 8, "instances": True}
     return [kseg.data.shapes(split, **options) for split in ("train", "val")]
 

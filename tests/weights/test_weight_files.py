@@ -106,7 +106,7 @@ def test_only_named_arrays_are_written(tensors, tmp_path):
 
 @pytest.mark.parametrize(
     "name, package, hint",
-    [("w.safetensors", "safetensors", "kseg[weights]"), ("w.pth", "torch", "kseg[torch]")],
+    [("w.safetensors", "safetensors", "extra weights"), ("w.pth", "torch", "extra torch")],
 )
 def test_a_missing_package_is_named(name, package, hint, tmp_path, monkeypatch):
     kseg.weights.write(tmp_path / name, ARRAYS)

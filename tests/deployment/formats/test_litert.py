@@ -16,7 +16,7 @@ from deployment.formats.served_models import (
 
 from kseg.deployment.formats.litert import Runtime, fitted, write
 
-pytest.importorskip("ai_edge_litert", reason="pip install kseg[litert]")
+pytest.importorskip("ai_edge_litert", reason="needs the extra litert")
 pytestmark = pytest.mark.backends("tensorflow", reason="formats are written by TensorFlow")
 
 
@@ -101,7 +101,7 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
         Runtime(tmp_path / "nothing.tflite")
     (tmp_path / "there.tflite").touch()
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    with pytest.raises(ImportError, match=r'needs ai_edge_litert, .* pip install "kseg\[litert\]"'):
+    with pytest.raises(ImportError, match=r"needs ai_edge_litert, .* kseg's extra litert"):
         Runtime(tmp_path / "there.tflite")
 
 

@@ -19,9 +19,9 @@ from deployment.formats.served_models import (
 from kseg.deployment.formats import format_module
 from kseg.deployment.formats.onnx import Runtime, write
 
-onnx = pytest.importorskip("onnx", reason="pip install kseg[onnx]")
-pytest.importorskip("onnxruntime", reason="pip install kseg[onnx]")
-pytest.importorskip("tf2onnx", reason="pip install kseg[onnx]")
+onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
+pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+pytest.importorskip("tf2onnx", reason="needs the extra onnx")
 pytestmark = [
     pytest.mark.backends("tensorflow", reason="formats are written by TensorFlow"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:(onnx|tf2onnx).*"),
@@ -120,7 +120,7 @@ def test_a_missing_package_is_named_with_its_extra(package, tmp_path, monkeypatc
     path = tmp_path / "model.onnx"
     path.touch()
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf'needs {package}, .* pip install "kseg\[onnx\]"'):
+    with pytest.raises(ImportError, match=rf"needs {package}, .* kseg's extra onnx"):
         Runtime(path) if package == "onnxruntime" else write(small(), path)
     assert path.read_bytes() == b""
 

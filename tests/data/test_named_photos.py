@@ -1,0 +1,50 @@
+"""A photo that is none is named by whatever reads it first: a plain `model.fit` too."""
+
+import numpy as np
+import pytest
+
+import kseg
+from kseg.data.bad_files import sample_at
+from kseg.data.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "the file is empty"), (b"<html>", "no JPEG, PNG, BMP, GIF or WebP file")],
+)
+@pytest.mark.parametrize("augment", [False, True])
+def test_batches_name_the_file(pair_folders, content, words, augment):
+    root = pair_folders(count=3, size=(24, 32))
+    path = root / "images" / "p1.png"
+    path.write_bytes(content)
+    source = kseg.data.folder(root / "images", root / "masks", ("a", "b"), split=None)
+    ds = kseg.data.batches(source, size=(16, 16), batch_size=1, augment=augment)
+    with pytest.raises(Exception, match="(?s)images/p1.png.*" + words):
+        list(ds)
+    with pytest.raises(DataError, match=f"^'{path}' .*Replace or remove") as raised:
+        sample_at(source, 1)
+    assert raised.value.kind == "unreadable" and raised.value.subject == str(path)
+
+
+@pytest.mark.backends("tensorflow", reason="other backends take the same batches")
+def test_fit_names_the_file(pair_folders):
+    root = pair_folders(count=2, size=(24, 32))
+    (root / "images" / "p1.png").write_bytes(b"")
+    source = kseg.data.folder(root / "images", root / "masks", ("a", "b"), split=None)
+    model = kseg.build_unet(2, width=2, depth=1)
+    with pytest.raises(Exception, match="(?s)images/p1.png.*empty"):
+        model.fit(kseg.data.batches(source, batch_size=1), verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF"])
+def test_photos_of_every_kind_are_read(tmp_path, kind, rng):
+    from PIL import Image
+
+    from kseg.data.decode import decode_photo
+
+    path = tmp_path / "photo"
+    image = Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8))
+    image.save(path, kind)
+    with Image.open(path) as stored:
+        expected = np.asarray(stored.convert("RGB"))
+    np.testing.assert_array_equal(decode_photo(str(path)), expected)
