@@ -100,11 +100,12 @@ def fit(
         opened = Run(Path(run), names, colors, train.void, to_dict(settings), data)
         pixels = report.sources[0].pixels
         learning.compile_model(model, settings, per_epoch * settings.epochs, train, pixels)
-        opened.write()
     if augment is None:
         augment = augmentation(settings, train.void)
     learned = cached(train, cache) if cache is not None else train
     recorder = RunRecorder(opened, settings, val, learning, contract(model).score)
+    if not resume:
+        opened.write()
     try:
         with naming_bad_files(train):
             _learn(model, learned, augment, settings, per_epoch, recorder, callbacks)

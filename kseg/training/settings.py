@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from kseg.base.arguments import integer, number, share, tuples
+from kseg.base.arguments import integer, number, refused, share, size, tuples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Settings:
     validate_epochs: int = 1
 
     def __post_init__(self):
+        object.__setattr__(self, "size", size("size", self.size, remedy="As in (256, 256)."))
+        _check_scale(self.scale)
         for name in ("batch_size", "epochs", "checkpoint_steps", "validate_epochs"):
             integer(name, getattr(self, name))
         for name in ("warmup", "jitter", "balance"):
@@ -49,6 +51,15 @@ class Settings:
         for name in ("dice", "weight_decay"):
             number(name, getattr(self, name), at_least=0)
         number("learning_rate", self.learning_rate, above=0)
+
+
+def _check_scale(scale):
+    """Raises `ValueError` unless it is a range of factors above 0."""
+    try:
+        low, high = scale
+        low, high = number("scale", low, above=0), number("scale", high, at_least=low)
+    except (TypeError, ValueError):
+        raise refused("scale", scale, "(low, high) with 0 < low <= high", "As (0.5, 2).") from None
 
 
 def to_dict(settings):
