@@ -66,6 +66,19 @@ def replacing(path):
 
 
 @contextlib.contextmanager
+def folder(path):
+    """Makes a folder and those above it; of these, what is empty in the end is gone again."""
+    made = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+
+
+@contextlib.contextmanager
 def into(path):
     """Within it, whatever a library raises because there is no room becomes `Unwritten`.
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from kseg.base import atomic
 from kseg.base.arguments import refused, size
-from kseg.base.atomic import into
 from kseg.deployment.compare import Exported
 from kseg.deployment.formats import formats_in
 from kseg.deployment.options import Size, option
@@ -74,9 +74,11 @@ def export_network(job, path, options, write, runtime):
 
     check_path(path, options)
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent)
-    with beside as folder, into(path):
+    with (
+        atomic.folder(path.parent),
+        tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder,
+        atomic.into(path),
+    ):
         written = Path(folder) / path.name
         asked = dataclasses.asdict(options)
         on_tensorflow(write, job.model, path=str(written), samples=samples, **asked)

@@ -68,8 +68,11 @@ def compare_signatures(job, signatures, options, own):
         own: dict of the options of the model's task.
 
     Returns:
-        dict of a signature's name -> share of its pixels, or objects, that come out otherwise.
+        dict of a signature's name -> share of its pixels, or objects, that come out otherwise; empty
+        where `serving_default` is the only one.
     """
+    if options.signatures == ("serving_default",):
+        return {}  # which the predictor calls: it is compared with the model as a whole
     asked = Asked(signatures, options)
     (photo,) = job.photos(1)
     photo = within(photo, options.max_pixels)

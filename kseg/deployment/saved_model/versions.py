@@ -6,8 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from kseg.base import atomic
 from kseg.base.arguments import integer
-from kseg.base.atomic import into
 
 
 def present(folder):
@@ -61,18 +61,16 @@ def new(folder, version=None):
             f"version={version}: {str(there)!r} exists. Servers may be using it: give another "
             "number, or none for the next."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     final = []
-    try:
-        with into(folder):
-            yield temporary, final
-        temporary.chmod(0o755)  # mkdtemp's are for their owner alone; a server is another user
-        final.append(_move(temporary, folder, version))
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        with contextlib.suppress(OSError):  # only if nothing at all is in it
-            folder.rmdir()
+    with atomic.folder(folder):
+        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+        try:
+            with atomic.into(folder):
+                yield temporary, final
+            temporary.chmod(0o755)  # mkdtemp's are for their owner alone; a server is another user
+            final.append(_move(temporary, folder, version))
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _move(temporary, folder, version):
