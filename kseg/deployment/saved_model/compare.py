@@ -68,16 +68,17 @@ def compare_signatures(job, signatures, options, own):
         own: dict of the options of the model's task.
 
     Returns:
-        dict of a signature's name -> share of its pixels, or objects, that come out otherwise; empty
-        where `serving_default` is the only one.
+        dict of a signature's name -> share of its pixels, or objects, that come out otherwise.
     """
-    if options.signatures == ("serving_default",):
-        return {}  # which the predictor calls: it is compared with the model as a whole
+    task = part(TASKS, job.model)
+    if options.signatures == ("serving_default",) and not hasattr(task, "differing"):
+        return {}  # the predictor calls it, and is compared: a task of no other needs no more
     asked = Asked(signatures, options)
     (photo,) = job.photos(1)
     photo = within(photo, options.max_pixels)
-    differing = part(TASKS, job.model).differing
-    return {name: differing(name, job.model, photo, asked, **own) for name in options.signatures}
+    return {
+        name: task.differing(name, job.model, photo, asked, **own) for name in options.signatures
+    }
 
 
 def several(photo):
