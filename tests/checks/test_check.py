@@ -80,6 +80,12 @@ class TestMasks:
         )
         assert names(kseg.check(source))["cityscapes_ids"] == ["0.png", "1.png"]
 
+    def test_one_class_of_black_and_white_masks_is_void_and_ground(self, pair_folders):
+        """A set of one class has no object that 255 could stand for."""
+        root = pair_folders(values=(0, 255))
+        source = kseg.data.folder(root / "images", root / "masks", ["ground"])
+        assert np.unique(source[0]["label"]).tolist() == [0, 255]
+
     def test_black_and_white_masks_beside_masks_with_void(self, tmp_path, write_image):
         for index in range(4):
             scene = draw_scene(1, index, SIZE)

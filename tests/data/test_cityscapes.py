@@ -96,6 +96,18 @@ def test_no_instance(make):
     assert source.class_names[-1] == "bicycle" and source.colors[2] == (0, 0, 142)
 
 
+def test_names_and_colours_are_those_of_the_scripts(make):
+    """`labels.py` of cityscapesScripts: the 19 classes in the order of their train ids."""
+    source = kseg.data.cityscapes(make("a", 1, labelTrainIds=train_ids()))
+    colors = """128 64 128  244 35 232  70 70 70  102 102 156  190 153 153  153 153 153  250 170 30
+        220 220 0  107 142 35  152 251 152  70 130 180  220 20 60  255 0 0  0 0 142  0 0 70
+        0 60 100  0 80 100  0 0 230  119 11 32"""
+    assert np.ravel(source.colors).tolist() == [int(number) for number in colors.split()]
+    names = """road, sidewalk, building, wall, fence, pole, traffic light, traffic sign, vegetation,
+        terrain, sky, person, rider, car, truck, bus, train, motorcycle, bicycle"""
+    assert list(source.class_names) == [name.strip() for name in names.split(",")]
+
+
 def test_label_ids_under_the_name_of_train_ids(make):
     root = make("a", 1, labelTrainIds=label_ids())
     expected = r"a_000001_000000_gtFine_labelTrainIds.png' holds 33.*Label ids, as it seems"

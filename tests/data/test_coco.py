@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import kseg
-from kseg.data.coco_format.rle import END, decode_rles, parse
+from kseg.data.coco_format.rle import END, decode_rles, encode_block, parse
 from kseg.data.writers.layouts import write_coco
 
 mask_api = pytest.importorskip("pycocotools.mask", reason="needs the extra coco")
@@ -113,6 +113,24 @@ def test_large_counts(in_graph):
     mask[:, 300], mask[7, 301:], mask[:2999, 500:502] = 1, 1, 1
     rle = mask_api.encode(np.asfortranarray(mask))["counts"].decode()
     np.testing.assert_array_equal(in_graph(rle + END, mask.shape)[0], mask)
+
+
+@pytest.mark.parametrize(
+    "first, block",
+    [
+        ((0, 0), np.ones((3, 2), bool)),
+        ((2, 5), np.eye(4, dtype=bool)),
+        ((0, 28), np.ones((20, 2), bool)),  # ends in ones
+        ((4, 7), np.zeros((3, 3), bool)),
+        ((1, 3), np.random.default_rng(0).integers(0, 2, (17, 25)).astype(bool)),  # either sign
+    ],
+)
+def test_a_block_of_a_mask_is_encoded_as_by_pycocotools(first, block):
+    (top, left), (height, width) = first, block.shape
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8, order="F")
+    mask[top : top + height, left : left + width] = block
+    written = encode_block(block, np.int32(first), np.int32(mask.shape)).numpy()
+    assert written == mask_api.encode(mask)["counts"]
 
 
 @pytest.fixture

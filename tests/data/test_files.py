@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kseg.data.decode import decode_colors, decode_mask, decode_photo, relabel
+from kseg.data.decode import decode_colors, decode_mask, decode_photo, photo_size, relabel
 from kseg.data.files import list_files, load_mask, load_photo, pair_by_name
 
 
@@ -29,6 +29,12 @@ def test_photos_are_read_alike(write_image, rng, name, mode):
     image = load_photo(path)
     assert image.shape == (43, 57, 3) and image.dtype == np.uint8
     np.testing.assert_array_equal(decode_photo(str(path)).numpy(), image)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.bmp"])
+def test_the_size_of_a_photo_that_is_not_decoded(write_image, rng, name):
+    path = write_image(name, rng.integers(0, 256, (300, 5, 3), dtype=np.uint8))
+    assert photo_size(path.read_bytes()).numpy().tolist() == [300, 5]
 
 
 def test_16_bit_grey_keeps_its_upper_byte(write_image, rng):
