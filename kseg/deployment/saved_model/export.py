@@ -18,7 +18,7 @@ from kseg.deployment.saved_model.predictor import TASKS, SavedModelPredictor
 from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions
 from kseg.models import contract
 from kseg.ops.resize import check_resize
-from kseg.prediction.batching import bucket
+from kseg.prediction.batching import BUCKET
 from kseg.prediction.predict import predict
 
 WARM_SIDE = 64  # pixels of the photo in warm-up requests
@@ -123,7 +123,7 @@ def export(job, path, options):
         overlay=options.overlay,
         tile=options.tile,
         overlap=options.overlap,
-        bucket=bucket(),
+        bucket=BUCKET,
     )
     with versions.new(path / name, options.version) as (folder, final):
         about = _about(job, name)
