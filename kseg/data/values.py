@@ -60,7 +60,7 @@ def check_range(array, name="image"):
         )
         raise refused(f"{name}.min()", low, BYTES, remedy, NotAPhoto)
     if round(high) > 255:
-        remedy = "Scale it, or give uint16 where 65535 is white. What a filter left beyond, clip."
+        remedy = "Scale it, or give uint16 where 65535 is white. Clip what a filter left beyond."
         raise refused(f"{name}.max()", high, BYTES, remedy, NotAPhoto)
     if floats and 0 < high <= 1:
         raise refused(f"{name}.max()", high, BYTES, f"Multiply by 255. {DARK}", NotAPhoto)

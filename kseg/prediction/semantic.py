@@ -78,9 +78,7 @@ def _decided(model, decide, images, name, resize=None):
         decider = once(
             _deciders.setdefault(model, {}),
             name,
-            lambda: keras.Model(
-                model.inputs, (*decide(model.outputs[0]), finite(model.outputs[0]))
-            ),
+            lambda: keras.Model(model.input, (*decide(model.outputs[0]), finite(model.outputs[0]))),
         )
         *answers, whole = forward(decider, images)
     else:
