@@ -82,6 +82,8 @@ def evaluate(
     >>> 0 <= scores["mask_ap"] <= 1
     True
     """
+    from kseg.prediction.network import check_weights
+
     given = {
         "boundary": boundary,
         "surface": surface,
@@ -91,6 +93,7 @@ def evaluate(
     chosen = options("kseg.evaluation", model, given)
     source = scored(model, source)
     check_source(model, source)
+    check_weights(model)
     scoring = part("kseg.evaluation", model)
     batch_size = integer("batch_size", scoring.BATCH_SIZE if batch_size is None else batch_size)
     return scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)

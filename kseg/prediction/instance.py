@@ -15,11 +15,11 @@ from kseg.models.contract import fixed_size
 from kseg.ops.paste import paste_masks, pasted
 from kseg.ops.resize import bilinear, resized_size
 from kseg.prediction.batching import BUCKET, alike, filled_count
-from kseg.prediction.network import forward, not_finite, once
+from kseg.prediction.network import check_weights, forward, not_finite, once
 from kseg.prediction.results import MASKS, Instances
 
 OPTIONS = {"min_score": 0.5, "threshold": 0.5, "masks": "binary", "detections": None}
-_detectors = weakref.WeakKeyDictionary()  # model -> networks, by their settings
+_detectors = weakref.WeakKeyDictionary()  # model -> its networks, by their settings
 
 HELD = 4  # batches that photos may wait for others of their size
 
@@ -97,7 +97,8 @@ def detect(
     fixed = fixed_size(model)
 
     def resized(photo):
-        return bilinear(photo, *_network_size(photo.shape[:2], model.resize, fixed))
+        inner = resized_size(photo.shape[:2], model.resize, within=fixed)
+        return bilinear(photo, *inner)
 
     def padded_size(waiting):
         sides = zip(fixed, waiting[2].shape[:2])
@@ -112,19 +113,12 @@ def detect(
 
 def _network(model, detections):
     """What finds at most so many `detections` of a photo; None for the model's own number."""
+    made = _detectors.setdefault(model, {})
+    once(made, "weights", lambda: check_weights(model))
     if detections is None:
         return getattr(model, "detector", model)
     settings = dataclasses.replace(model.settings, detections=detections)
-    return once(_detectors.setdefault(model, {}), settings, lambda: model.detector_of(settings))
-
-
-def _network_size(size, resize, fixed):
-    """Height and width of a photo in the network: within the sides that it is fixed to, if any."""
-    inner = resized_size(size, resize)
-    factor = min((own / side for own, side in zip(fixed, inner) if own), default=1)
-    if factor >= 1:
-        return inner
-    return tuple(max(int(side * factor), 1) for side in inner)
+    return once(made, settings, lambda: model.detector_of(settings))
 
 
 def _detect_batch(model, network, padded, photos, batch_size):

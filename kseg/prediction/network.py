@@ -78,25 +78,46 @@ def _on_torch(network, inputs):
 FORWARD = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}
 
 
-def not_finite(model):
-    """The error for a network whose outputs are NaN or infinite.
+def check_weights(model):
+    """Raises `ValueError` if a weight of a model is NaN or infinite.
+
+    Its outputs may well be finite then: TensorFlow's fused ReLU makes 0 of NaN.
+    """
+    broken = broken_weights(model)
+    if broken:
+        raise not_finite(model, broken)
+
+
+def broken_weights(model):
+    """Paths of the weights that are not finite."""
+    weights = getattr(model, "weights", ())
+    return [each.path for each in weights if not np.isfinite(_total(each))]
+
+
+def _total(weight):
+    """The sum of a weight's numbers, which is finite if they are."""
+    return keras.ops.convert_to_numpy(weight).astype("float32", copy=False).sum(dtype="float64")
+
+
+def not_finite(model, broken=None):
+    """The error for a network whose weights or outputs are NaN or infinite.
 
     Args:
-        model: Whose weights are looked at for a reason.
+        model: The model.
+        broken: Paths of its weights that are; None to look.
     """
-    broken = [
-        weight.path
-        for weight in model.weights
-        if not np.isfinite(keras.ops.convert_to_numpy(weight).astype("float32")).all()
-    ]
-    start = f"model={model.name!r}: expected finite outputs, found NaN or infinity. "
+    broken = broken_weights(model) if broken is None else broken
+    name = getattr(model, "name", "model")
     if broken:
-        return ValueError(
-            f"{start}{len(broken)} of {len(model.weights)} weights are not finite, the first is "
-            f"{broken[0]!r}. Load a checkpoint from before the loss became NaN, and train on with "
-            "a lower learning_rate."
+        remedy = (
+            f"The first is {broken[0]!r}. Load a checkpoint from before the loss became NaN, and "
+            "train on with a lower learning_rate."
         )
-    return ValueError(
-        f"{start}Its weights are finite: the photo's numbers grow too large within it. Build it "
-        "with the policy 'float32', or check that its weights belong to this network."
-    )
+        found = f"{len(broken)} of {len(model.weights)} weights that are NaN or infinite"
+    else:
+        remedy = (
+            "Its weights are finite, so numbers grow too large within it: build it with the policy "
+            "'float32', or check that the weights belong to this network."
+        )
+        found = "outputs that are NaN or infinite"
+    return ValueError(f"model={name!r} has {found}: expected finite ones. {remedy}")

@@ -10,7 +10,7 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.models.contract import fixed_size
 from kseg.ops.resize import bilinear, check_resize, resized_size
-from kseg.prediction.network import forward, not_finite, once
+from kseg.prediction.network import check_weights, forward, not_finite, once
 
 OPTIONS = {"resize": None}
 
@@ -70,27 +70,33 @@ def _decided(model, decide, images, name, resize=None):
     """
     import keras
 
+    from kseg.models.any_size import any_size
     from kseg.ops.decisions import finite
 
-    size = tuple(images.shape[1:3])
-    inner = _network_size(model, size, resize)
-    if inner == size:
+    made = _deciders.setdefault(model, {})
+    once(made, "weights", lambda: check_weights(model))
+    network = once(made, "network", lambda: any_size(model))
+    if resize is None:
         decider = once(
-            _deciders.setdefault(model, {}),
+            made,
             name,
-            lambda: keras.Model(model.input, (*decide(model.outputs[0]), finite(model.outputs[0]))),
+            lambda: keras.Model(
+                network.input, (*decide(network.outputs[0]), finite(network.outputs[0]))
+            ),
         )
         *answers, whole = forward(decider, images)
     else:
-        small = np.stack([bilinear(image, *inner) for image in images])
-        logits = keras.ops.image.resize(forward(model, small), size, "bilinear", antialias=False)
+        logits = _resized_logits(network, images, resize)
         *answers, whole = map(keras.ops.convert_to_numpy, (*decide(logits), finite(logits)))
     if not whole.all():
         raise not_finite(model)
     return [answers[0].astype(np.int32), *answers[1:]]
 
 
-def _network_size(model, size, resize):
-    """Height and width at which photos of a size go into the network."""
-    inner = resized_size(size, resize)
-    return tuple(own or side for own, side in zip(fixed_size(model), inner))
+def _resized_logits(network, images, resize):
+    """Logits of images that the network sees at another size."""
+    from keras import ops
+
+    size = images.shape[1:3]
+    smaller = np.stack([bilinear(image, *resized_size(size, resize)) for image in images])
+    return ops.image.resize(forward(network, smaller), size, "bilinear", antialias=False)

@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from kseg.base.arguments import refused, size
 from kseg.deployment.compare import Exported
 from kseg.deployment.formats import formats_in
@@ -64,10 +66,12 @@ def export_network(job, path, options, write, runtime):
     """
     from keras.ops import convert_to_numpy
 
+    from kseg.deployment.formats.shared import fixed_shape
     from kseg.models.graph import in_float32
     from kseg.ops.decisions import winners
 
     check_path(path, options)
+    own = fixed_shape(job.model, options.shape)  # photos to compare on are of the size it takes
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
@@ -77,13 +81,23 @@ def export_network(job, path, options, write, runtime):
         network, exact = runtime(written), in_float32(job.model)
         comparison = job.compare(
             lambda image: predict(exact, image),
-            lambda image: convert_to_numpy(winners(network(image[None])[0])),
+            lambda image: convert_to_numpy(winners(_finite(network(image[None])[0]))),
             f"{options.format} {options.precision}",
             folder,
-            options,
+            dataclasses.replace(options, shape=own),
         )
         written.replace(path)
     return Exported(path, options.format, comparison)
+
+
+def _finite(logits):
+    """Logits of an artefact; `ValueError` unless all are finite: NaN is no class."""
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "logits=NaN: expected finite ones of the artefact, as the model's are. Nothing was "
+            "written. Give a higher precision."
+        )
+    return logits
 
 
 def check_path(path, options):

@@ -114,6 +114,7 @@ def export(job, path, options):
         ValueError: an option or a signature is not of the model's task; as of `Job.compare`.
         FileExistsError: this version is there already.
     """
+    job = dataclasses.replace(job, model=contract.part(TASKS, job.model).served(job.model))
     model, name = job.model, options.name or job.model.name
     own = contract.options(TASKS, model, {each: getattr(options, each) for each in task_options()})
     graph = GraphOptions(

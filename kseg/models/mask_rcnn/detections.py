@@ -197,6 +197,7 @@ class Detector(keras.Model):
             outputs, arguments["anchor_sizes"], arguments["anchor_ratios"]
         )
         count = settings.predict_proposals
+        whole = [each for level in zip(logits, deltas) for each in level]
         regions, valid = propose(logits, deltas, anchors, size, before=count, after=count)
         features = outputs["features"][:-1]
         logits, deltas = box_outputs(self.box_head, features, regions)
@@ -211,5 +212,5 @@ class Detector(keras.Model):
             count=settings.detections,
         )
         masks = masks_of(self.mask_head, features, result["boxes"], result["classes"])
-        whole = finite(logits) & finite(deltas) & finite(masks) & finite(outputs["features"][-1])
-        return {**result, "masks": masks, "finite": whole}
+        whole = [finite(each) for each in (*whole, logits, deltas, masks)]
+        return {**result, "masks": masks, "finite": ops.all(ops.stack(whole), axis=0)}
