@@ -52,7 +52,7 @@ def check_range(array, name="image"):
     if not (np.isfinite(low) and np.isfinite(high)):
         where = np.argwhere(~np.isfinite(array))[0].tolist()
         value = float(array[tuple(where)])
-        remedy = "Replace what is missing, as by np.nan_to_num(image)."
+        remedy = "Replace what is missing, as by np.nan_to_num(image, posinf=255)."
         raise refused(f"{name}[{', '.join(map(str, where))}]", value, BYTES, remedy, NotAPhoto)
     if round(low) < 0 or low < 0 and high <= 1:
         remedy = (
@@ -60,7 +60,7 @@ def check_range(array, name="image"):
         )
         raise refused(f"{name}.min()", low, BYTES, remedy, NotAPhoto)
     if round(high) > 255:
-        remedy = "Scale it, or give uint16 where 65535 is white. Clip what a filter left beyond."
+        remedy = "Scale it so that white is 255, or clip what a filter left beyond."
         raise refused(f"{name}.max()", high, BYTES, remedy, NotAPhoto)
     if floats and 0 < high <= 1:
         raise refused(f"{name}.max()", high, BYTES, f"Multiply by 255. {DARK}", NotAPhoto)

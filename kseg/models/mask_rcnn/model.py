@@ -12,6 +12,7 @@ from keras import ops
 
 from kseg.base.arguments import integer, number
 from kseg.models.defaults import build_optimizer
+from kseg.models.inputs import LooksAtInputs
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
     BOX_WEIGHTS,
@@ -75,7 +76,7 @@ class RCNNSettings:
 
 
 @keras.saving.register_keras_serializable(package="kseg")
-class MaskRCNN(keras.Model):
+class MaskRCNN(LooksAtInputs, keras.Model):
     """Mask R-CNN; made by `kseg.build_mask_rcnn`, whose arguments its config holds.
 
     It is called with images `(B, H, W, C)`, or with a dict of these as `"image"` and, as `"size"`,
