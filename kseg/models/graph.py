@@ -1,6 +1,8 @@
 """The graph inside a Keras model, for which Keras has no public words: nested layers, calls of a
 layer, what made a tensor. Keras' private attributes are read in this file alone."""
 
+import contextlib
+
 import keras
 from keras.src.models.functional import Functional
 
@@ -61,6 +63,31 @@ def _operate(operation, args, kwargs):
     if getattr(operation, "_call_has_training_arg", False):
         kwargs = {**kwargs, "training": False}
     return operation(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def weights_kept(model):
+    """What runs inside may fail and the model stays usable, on JAX too.
+
+    There Keras takes the weights out of the model for the time of a training, and leaves it empty
+    if the training ends in an error.
+    """
+    if not hasattr(model, "jax_state_sync"):
+        yield
+        return
+    optimizer = model.optimizer
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *(optimizer.variables if optimizer is not None else ())]
+    before = [variable._value for variable in variables]
+    try:
+        yield
+    except BaseException:
+        model.jax_state_sync()  # those of the last step, if there was one
+        for variable, value in zip(variables, before):
+            if variable._value is None and not value.is_deleted():
+                variable._value = value
+        raise
 
 
 def maker_of(tensor):

@@ -18,6 +18,7 @@ from kseg.data.source import VOID
 from kseg.data.values import check_range
 from kseg.losses.base import SegmentationLoss, WeightedSum
 from kseg.models.contract import contract
+from kseg.models.graph import weights_kept
 from kseg.ops.labels import concrete, read_labels, void_ids
 
 CHUNK = 32  # images of an array that are looked at, and labels at a time
@@ -82,7 +83,8 @@ def looked_at(model, x, y):
             model.check_labels(y)
             check_not_black_and_white(model, y)
     try:
-        yield x
+        with weights_kept(model):
+            yield x
     except Exception as error:
         if found:
             raise found[0] from error
