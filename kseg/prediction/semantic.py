@@ -75,7 +75,9 @@ def _decided(model, decide, images, name, resize=None):
 
     made = _deciders.setdefault(model, {})
     once(made, "weights", lambda: check_weights(model))
-    network = once(made, "network", lambda: any_size(model))
+    network = model
+    if any(fixed_size(model)):  # the model itself is not kept: it would live as long as its entry
+        network = once(made, "network", lambda: any_size(model))
     if resize is None:
         decider = once(
             made,
