@@ -161,4 +161,4 @@ def test_five_bands_are_checked(rng):
     source = source_of(rng.integers(0, 256, (2, 40, 40, 5), dtype=np.uint8))
     assert source[0]["image"].shape == (40, 40, 5)
     (counted,) = kseg.check(source).sources
-    assert counted.images == 2
+    assert counted.samples == counted.read == 2
