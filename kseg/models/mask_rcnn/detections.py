@@ -186,7 +186,7 @@ class Detector(keras.Model):
         self.settings, self.arguments = settings, model.arguments
         self.built = True
 
-    def call(self, x):
+    def call(self, x, training=False):
         image, size = image_and_size(x)
         return self.detect(self.trunk([image, size], training=False), size)
 
