@@ -75,7 +75,7 @@ def weights_kept(model):
     if not hasattr(model, "jax_state_sync"):
         yield
         return
-    optimizer = model.optimizer
+    optimizer = getattr(model, "optimizer", None)  # not of a model that was never compiled
     if optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
     variables = [*model.variables, *(optimizer.variables if optimizer is not None else ())]

@@ -54,7 +54,7 @@ class LooksAtInputs:
 
     def check_labels(self, y):
         """Raises `ValueError` if labels `(B, H, W)` or `(B, H, W, C)` hold what is no class."""
-        void = void_of(self.loss)
+        void = void_of(getattr(self, "loss", None))
         if void is None or not hasattr(y, "shape"):
             return
         channels = contract(self).outputs
@@ -114,7 +114,7 @@ def check_images(images):
 
 def check_not_black_and_white(model, y):
     """Raises `ValueError` if an array of labels holds 0 and 255 alone, and 255 means void."""
-    if VOID not in (void_of(model.loss) or ()) or not hasattr(y, "shape"):
+    if VOID not in (void_of(getattr(model, "loss", None)) or ()) or not hasattr(y, "shape"):
         return
     white = False
     for labels in chunks(y):
