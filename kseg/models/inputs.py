@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from kseg.base.arguments import refused
+from kseg.base.tensorflow import mapped, tensorflow
 from kseg.data.source import VOID
 from kseg.data.values import check_range
 from kseg.losses.base import SegmentationLoss, WeightedSum
@@ -172,9 +173,7 @@ def _looked_generator(model, batches):
 
 def _looked_dataset(model, dataset, found):
     """The data set; what is wrong with a batch stops it, and is left in `found`."""
-    import tensorflow as tf
-
-    from kseg.base.tensorflow import mapped
+    tf = tensorflow()
 
     def look(check, values):
         def looking(values):
