@@ -199,9 +199,11 @@ def photo_problems(file, content, size):
 
 
 def thumbnail_of(image):
-    """A photo `(H, W, 3)` as 32x32 greys, each a weighted mean of the pixels around it."""
+    """A photo `(H, W, c)` as 32x32 greys, each a weighted mean of the pixels around it."""
     from PIL import Image
 
+    if image.shape[-1] != 3:  # bands, of which none is more than another
+        image = image.mean(axis=-1).astype(np.uint8)
     grey = Image.fromarray(image).convert("L")
     if min(grey.size) > 16 * THUMBNAIL:  # whole factors first: much faster, and nearly the same
         grey = grey.reduce(min(grey.size) // (8 * THUMBNAIL))

@@ -13,6 +13,7 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.base.colors import default_colors
 from kseg.data.errors import DataError, MissingData, missing_folder
+from kseg.data.values import NotAPhoto, as_bytes
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")
 
@@ -98,21 +99,66 @@ def column(paths):
     return np.array([str(path) for path in paths], dtype=object)
 
 
-def load_photo(path):
-    """Reads a photo with Pillow: path -> uint8 `(H, W, 3)`, the same bytes as `decode_photo`.
+def load_photo(path, channels=3):
+    """Reads a photo with Pillow: path -> uint8 `(H, W, channels)`.
+
+    With three channels the same bytes as `kseg.data.decode.decode_photo`.
 
     Raises:
-        DataError: the file is missing, or is no readable image.
+        DataError: the file is missing, is no readable image, or has other channels.
     """
-    return _read(path, photo_array)
+    return _read(path, lambda image: photo_array(image, channels))
 
 
-def photo_array(image):
-    """A Pillow image of any mode -> uint8 `(H, W, 3)`."""
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip it instead of scaling
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    return np.array(image.convert("RGB"))
+def photo_array(image, channels=3):
+    """A Pillow image of any mode -> uint8 `(H, W, channels)`.
+
+    One channel is its luminance, three are RGB without alpha, four are RGBA and want an alpha.
+
+    Raises:
+        NotAPhoto: the image has no alpha, or its numbers are not those of a photo.
+    """
+    deep = image.mode == "F" or image.mode.startswith("I")
+    if deep and channels != 4:  # Pillow would clip it instead of scaling
+        return np.repeat(_deep_grey(image)[:, :, None], channels, axis=2)
+    if channels in (1, 3):
+        array = np.array(image.convert("L" if channels == 1 else "RGB"))
+        return array.reshape(image.height, image.width, channels)
+    if channels == 4 and (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info):
+        return np.array(image.convert("RGBA"))
+    raise refused(
+        "image.mode",
+        image.mode,
+        f"{channels} channels for this model",
+        "Give an array (height, width, channels), or its file in NumPy's .npy.",
+        error=NotAPhoto,
+    )
+
+
+def _deep_grey(image):
+    """A grey Pillow image of 16 or 32 bits -> uint8 `(H, W)`."""
+    array = np.asarray(image)
+    if image.mode == "F":
+        return as_bytes(array)
+    if image.mode != "I":  # it says that it has 16 bits, however dark it is
+        return (array >> 8).astype(np.uint8)
+    whole = array.min() >= 0 and array.max() < 65536
+    return as_bytes(array.astype(np.uint16) if whole else array)
+
+
+def load_array(path):
+    """The array in a file of NumPy's `.npy`, of a `pathlib.Path`.
+
+    Raises:
+        DataError: the file is missing, or holds no array.
+    """
+    if not path.is_file():
+        raise MissingData("missing", path, f"{str(path)!r} does not exist: expected an image file.")
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        message = f"{str(path)!r} cannot be read as an array ({error})."
+        raise DataError("unreadable", path, message, "Replace or remove the file.") from error
 
 
 def load_mask(path):
@@ -141,6 +187,8 @@ def _read(path, array):
     try:
         with Image.open(path) as image:
             return array(image)
+    except NotAPhoto as error:
+        raise DataError("unsuitable", path, f"{str(path)!r}: {error}") from None
     except Exception as error:  # of damaged bytes, Pillow raises whatever it runs into
         raise DataError(
             "unreadable",
@@ -148,21 +196,3 @@ def _read(path, array):
             f"{str(path)!r} cannot be read as an image ({error}).",
             "Replace or remove the file.",
         ) from error
-
-
-def as_array(image, channels):
-    """A path, a Pillow image or an array as an array `(H, W, channels)`; clear errors."""
-    if isinstance(image, (str, Path)):
-        array = load_photo(image)
-    elif isinstance(image, np.ndarray) or not hasattr(image, "convert"):
-        array = np.asarray(image)
-    else:
-        array = photo_array(image)
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim == 3 and array.shape[-1] == 1 and channels > 1:
-        array = np.repeat(array, channels, axis=-1)
-    if array.ndim != 3 or array.shape[-1] != channels or 0 in array.shape:
-        expected = f"(height, width, {channels}) for this model"
-        raise refused("image.shape", array.shape, expected)
-    return array

@@ -6,6 +6,7 @@ The keys of a sample are those of `Source`. Axes: H, W the image; N the instance
 from kseg.base.tensorflow import converted, mapped, tensorflow
 from kseg.data.decode import decode_image, photo_size
 from kseg.data.errors import require
+from kseg.data.images import image_tensor
 
 
 def constants(source):
@@ -43,6 +44,7 @@ def read(source, row, whole=True):
     """
     tf = tensorflow()
     sample = dict(converted(source.decode)(row))
+    sample["image"] = image_tensor(tf.convert_to_tensor(sample["image"]))
     if source.task == "instance":
         sample.setdefault("crowd", tf.zeros_like(sample["classes"], tf.bool))
         if "boxes" not in sample:

@@ -111,10 +111,14 @@ class Job:
             `Comparison`.
 
         Raises:
-            ValueError: they differ by more than is allowed.
+            ValueError: they differ by more than is allowed, or the model has a weight that is NaN:
+                two of those would agree.
         """
         import keras
 
+        from kseg.prediction.network import check_weights
+
+        check_weights(self.model)
         task = part(TASKS, self.model)
         pairs, looked_at, void = photos_of(self.model, self.source, self.count, options.shape)
         photos, labels = zip(*pairs)

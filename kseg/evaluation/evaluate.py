@@ -1,6 +1,7 @@
 """Model + Source -> a plain dict of numbers."""
 
 from kseg.base.arguments import integer
+from kseg.evaluation.batches import scored
 from kseg.models.contract import check_source, options, part
 
 
@@ -29,7 +30,9 @@ def evaluate(
 
     Args:
         model: A kseg model, semantic or of instances.
-        source: A `Source` of the model's task, with its classes.
+        source: A `Source` of the model's task, with its classes; or a `tf.data.Dataset` of
+            `(images, labels)`, as for `model.evaluate`, whose void is 255. Colour becomes grey for
+            a model of one channel.
         batch_size: Photos of the same size predicted at once. Defaults to 8; of an instance model
             to 2.
         progress: Optional function called with the number of photos done.
@@ -64,8 +67,10 @@ def evaluate(
 
     Raises:
         ImportError: the model is one of instances and pycocotools is not installed.
+        TypeError: `source` is something else.
         ValueError: the source's task or classes are not the model's, an option is not the model's,
-            or a file cannot be read.
+            a file cannot be read, an image is not of 0..255, or the network's outputs are not
+            finite.
 
     Example:
 
@@ -77,6 +82,8 @@ def evaluate(
     >>> 0 <= scores["mask_ap"] <= 1
     True
     """
+    from kseg.prediction.network import check_weights
+
     given = {
         "boundary": boundary,
         "surface": surface,
@@ -84,7 +91,9 @@ def evaluate(
         "detections": detections,
     }
     chosen = options("kseg.evaluation", model, given)
+    source = scored(model, source)
     check_source(model, source)
+    check_weights(model)
     scoring = part("kseg.evaluation", model)
     batch_size = integer("batch_size", scoring.BATCH_SIZE if batch_size is None else batch_size)
     return scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)

@@ -1,15 +1,15 @@
 """Objects against their truth: COCO's average precision, and panoptic quality."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from kseg.base.atomic import replacing
 from kseg.base.optional import pycocotools_mask
-from kseg.data.bad_files import naming_bad_files
 from kseg.data.coco_format.results import of_sample, results
-from kseg.data.sample import samples
+from kseg.evaluation.batches import samples_for
 from kseg.evaluation.table import Table
 from kseg.prediction.instance import detect
 
@@ -29,27 +29,27 @@ def evaluate(model, source, *, batch_size, progress, detections):
     from kseg.metrics import PanopticQuality, average_precision
 
     pycocotools_mask()  # says at once that it is missing
-    image_ids = source.image_ids or range(1, len(source) + 1)
+    image_ids = source.image_ids or range(1, sys.maxsize)
     category_ids = source.category_ids or range(1, source.num_classes + 1)
     quality = PanopticQuality(source.num_classes)
     truth, listed = {}, {}  # by position: batches of one size come out of order
     objects, crowds = np.zeros(source.num_classes, np.int64), 0
-    photos = (((i, sample), sample["image"]) for i, sample in enumerate(samples(source)))
-    with naming_bad_files(source):
-        for (i, sample), instances in detect(model, photos, masks="rle", batch_size=batch_size):
-            truth[i] = of_sample(sample, image_ids[i], category_ids)
-            listed[i] = results(instances, image_ids[i], category_ids)
-            _update(quality, sample, instances)
-            np.add.at(objects, sample["classes"][~sample["crowd"]], 1)
-            crowds += int(sample["crowd"].sum())
-            if progress:
-                progress(len(listed))
+    photos = (((i, each), each["image"]) for i, each in enumerate(samples_for(model, source)))
+    for (i, sample), instances in detect(model, photos, masks="rle", batch_size=batch_size):
+        truth[i] = of_sample(sample, image_ids[i], category_ids)
+        listed[i] = results(instances, image_ids[i], category_ids)
+        _update(quality, sample, instances)
+        np.add.at(objects, sample["classes"][~sample["crowd"]], 1)
+        crowds += int(sample["crowd"].sum())
+        if progress:
+            progress(len(listed))
 
-    truth, listed = ([each for i in range(len(source)) for each in of[i]] for of in (truth, listed))
+    images = len(listed)
+    truth, listed = ([each for i in range(images) for each in of[i]] for of in (truth, listed))
     if detections is not None:
         _write(listed, Path(detections))
     precision = average_precision(truth, listed, category_ids)
-    counts = {"images": len(source), "objects": int(objects.sum()), "crowds": crowds}
+    counts = {"images": images, "objects": int(objects.sum()), "crowds": crowds}
     counts["detections"] = len(listed)
     return {**counts, **_report(source, precision, quality.result(), objects)}
 

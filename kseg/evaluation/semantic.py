@@ -5,8 +5,7 @@ Axes: B photos of one size, H and W a photo, C classes.
 
 import numpy as np
 
-from kseg.data.bad_files import naming_bad_files
-from kseg.data.sample import samples
+from kseg.evaluation.batches import samples_for
 from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
 from kseg.evaluation.table import Table
 from kseg.models.contract import contract
@@ -40,15 +39,14 @@ def evaluate(model, source, *, batch_size, progress, boundary, surface, calibrat
     wanted = {BoundaryColumns: boundary, SurfaceColumns: surface, CalibrationColumns: calibration}
     columns = [kind(source, classes) for kind in wanted if wanted[kind]]
     done = 0
-    with naming_bad_files(source):
-        for images, labels in same_sized(source, batch_size):
-            predicted, confidence = predicted_labels(model, images, batch_size, calibration)
-            confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
-            for column in columns:
-                column.update(labels, predicted, confidence)
-            done += len(images)
-            if progress:
-                progress(done)
+    for images, labels in same_sized(samples_for(model, source), batch_size):
+        predicted, confidence = predicted_labels(model, images, batch_size, calibration)
+        confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
+        for column in columns:
+            column.update(labels, predicted, confidence)
+        done += len(images)
+        if progress:
+            progress(done)
     report = {"images": done, **_report(source, confusion, scores(confusion))}
     for column in columns:
         column.add_to(report)
@@ -68,9 +66,9 @@ def _report(source, confusion, values):
     }
 
 
-def same_sized(source, batch_size):
+def same_sized(samples, batch_size):
     """Batches of photos `(B, H, W, channels)` of one size and their labels `(B, H, W)`."""
-    pairs = ((sample["image"], sample["label"]) for sample in samples(source))
+    pairs = ((sample["image"], sample["label"]) for sample in samples)
     for batch in alike(pairs, lambda pair: pair[0].shape, batch_size, HELD):
         yield tuple(map(np.stack, zip(*batch)))
 

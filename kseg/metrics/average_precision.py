@@ -1,12 +1,15 @@
 """COCO's average precision of boxes and masks, by pycocotools."""
 
+import collections
 import contextlib
 import io
+import warnings
 
 import numpy as np
 
 from kseg.base.optional import pycocotools_mask
 
+MOST = 100  # detections of a photo and class that count, by COCO's rule
 AREAS = ("all", "small", "medium", "large")  # in pycocotools' order
 
 
@@ -47,6 +50,7 @@ def average_precision(truth, detections, category_ids):
     of pycocotools.
     """
     mask_api = pycocotools_mask()
+    _warn_of_many(truth)
     truth = [{**each, "id": number} for number, each in enumerate(truth, 1)]  # 0 is "no match"
     scores = {}
     for name, kind in (("box", "bbox"), ("mask", "segm")):
@@ -61,6 +65,18 @@ def average_precision(truth, detections, category_ids):
             results.append({**each, "id": number, "iscrowd": 0, "area": area})
         scores[name] = _summary(_precision(truth, results, category_ids, kind))
     return scores
+
+
+def _warn_of_many(truth):
+    """Says so where not even perfect detections could have an average precision of 1."""
+    places = ((each["image_id"], each["category_id"]) for each in truth if not each["iscrowd"])
+    (place, count), *_ = collections.Counter(places).most_common(1) or [(None, 0)]
+    if count > MOST:
+        warnings.warn(
+            f"image {place[0]!r} has {count} objects of category {place[1]!r}, and by COCO's rule "
+            f"{MOST} detections of a photo and class count: the others are scored as missed.",
+            stacklevel=3,
+        )
 
 
 def _precision(truth, detections, category_ids, kind):

@@ -58,6 +58,19 @@ def contract(model):
     return Contract(SEMANTIC, max(2, outputs), channels, "mean_iou", outputs)
 
 
+def fixed_size(model):
+    """Height and width of the only images that a model takes; None where a side may be any.
+
+    Example:
+
+    >>> fixed_size(kseg.build_unet(num_classes=2, input_shape=(64, None, 3), width=4))
+    (64, None)
+    """
+    if task_of(model) == SEMANTIC:
+        return tuple(model.inputs[0].shape[1:3])
+    return tuple(getattr(model, "fixed_size", (None, None)))
+
+
 def task_of(whose):
     """The task of a model, of a `Source`, or of whatever else says its task."""
     return whose if isinstance(whose, str) else getattr(whose, "task", SEMANTIC)

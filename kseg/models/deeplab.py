@@ -41,6 +41,7 @@ from kseg.models.blocks import (
 )
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import deepest_feature, encode
+from kseg.models.inputs import SemanticModel
 from kseg.models.layers import Enlarge, PadToStride, ResizeLike
 
 RATES_V3 = (12, 24, 36)  # torchvision's at every output stride; the paper's at 8
@@ -100,7 +101,7 @@ def build_deeplabv3(
     x = atrous_pyramid(x, width, rates)
     x = conv_norm_relu(x, width, 3, name="decoder")
     logits = resized_logits(x, num_classes, padded, image)
-    model = keras.Model(image, logits, name=name)
+    model = SemanticModel(image, logits, name=name)
     if compile:
         compile_semantic(model, num_classes)
     return model
@@ -169,7 +170,7 @@ def build_deeplabv3plus(
     x = block(x, width, 3, name="decoder1")
     x = block(x, width, 3, name="decoder2")
     logits = logits_head(x, num_classes, 4, like=image)
-    model = keras.Model(image, logits, name=name)
+    model = SemanticModel(image, logits, name=name)
     if compile:
         compile_semantic(model, num_classes)
     return model

@@ -1,7 +1,10 @@
 """The graph inside a Keras model, for which Keras has no public words: nested layers, calls of a
 layer, what made a tensor. Keras' private attributes are read in this file alone."""
 
+import contextlib
+
 import keras
+from keras.src.models.functional import Functional
 
 PROBE = 512  # pixels; every stride divides it
 
@@ -23,6 +26,68 @@ def nodes_of(model):
         for node in operation._inbound_nodes
         if node in inside and not node.is_input
     ]
+
+
+def run(model, inputs):
+    """What `model(inputs, training=False)` gives, in less memory: for calls without a compiler.
+
+    Keras keeps every feature map until its call ends; here each goes after its last reader.
+    Nested functional models are run alike; any other model is simply called.
+    """
+    if type(model).call is not Functional.call:
+        return model(inputs, training=False)
+    by_depth = model._nodes_by_depth
+    nodes = [x for depth in sorted(by_depth, reverse=True) for x in by_depth[depth]]
+    nodes = [node for node in nodes if not node.is_input]
+    held = {id(tensor) for tensor in keras.tree.flatten(model.outputs)}
+    last = {id(x): i for i, node in enumerate(nodes) for x in node.input_tensors}
+    values = dict(zip(map(id, model.inputs), model._standardize_inputs(inputs)))
+    del inputs
+    for i, node in enumerate(nodes):
+        args, kwargs = node.arguments.fill_in(values)
+        results = keras.tree.flatten(_operate(node.operation, args, kwargs))
+        del args, kwargs
+        values.update(zip(map(id, node.outputs), results))
+        del results
+        for x in node.input_tensors:
+            if last[id(x)] == i and id(x) not in held:
+                values.pop(id(x), None)
+    outputs = keras.tree.map_structure(lambda x: values[id(x)], model._outputs_struct)
+    return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
+
+
+def _operate(operation, args, kwargs):
+    """One node's operation at inference."""
+    if isinstance(operation, keras.Model) and len(args) == 1 and not kwargs:
+        return run(operation, args[0])
+    if getattr(operation, "_call_has_training_arg", False):
+        kwargs = {**kwargs, "training": False}
+    return operation(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def weights_kept(model):
+    """What runs inside may fail and the model stays usable, on JAX too.
+
+    There Keras takes the weights out of the model for the time of a training, and leaves it empty
+    if the training ends in an error.
+    """
+    if not hasattr(model, "jax_state_sync"):
+        yield
+        return
+    optimizer = getattr(model, "optimizer", None)  # not of a model that was never compiled
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *(optimizer.variables if optimizer is not None else ())]
+    before = [variable._value for variable in variables]
+    try:
+        yield
+    except BaseException:
+        model.jax_state_sync()  # those of the last step, if there was one
+        for variable, value in zip(variables, before):
+            if variable._value is None and not value.is_deleted():
+                variable._value = value
+        raise
 
 
 def maker_of(tensor):

@@ -196,27 +196,61 @@ class ResizeLike(keras.layers.Layer):
     def call(self, inputs):
         x, reference = inputs
         for axis in (1, 2):
-            x = self._along(x, axis, ops.shape(reference)[axis])
+            x = _resized_along(x, axis, ops.shape(reference)[axis])
         return x
-
-    def _along(self, x, axis, size):
-        """Each new row (or column) is a mixture of two neighbours."""
-        old = ops.shape(x)[axis]  # an int, or a scalar tensor in a TensorFlow graph
-        if isinstance(old, int) and isinstance(size, int) and old == size:
-            return x
-        centre = ops.cast(ops.arange(size), "float32") + 0.5
-        centre = centre * (ops.cast(old, "float32") / ops.cast(size, "float32")) - 0.5
-        centre = ops.maximum(centre, 0.0)
-        lower = ops.minimum(ops.cast(ops.floor(centre), "int32"), old - 1)
-        upper = ops.minimum(lower + 1, old - 1)
-        share = ops.cast(centre - ops.cast(lower, "float32"), x.dtype)
-        share = ops.reshape(share, (-1, 1, 1) if axis == 1 else (-1, 1))
-        below, above = ops.take(x, lower, axis=axis), ops.take(x, upper, axis=axis)
-        return below + (above - below) * share
 
     def compute_output_shape(self, input_shape):
         x, reference = input_shape
         return (x[0], reference[1], reference[2], x[3])
+
+
+def _resized_along(x, axis, size):
+    """Each new row (or column) is a mixture of two neighbours."""
+    old = ops.shape(x)[axis]  # an int, or a scalar tensor in a TensorFlow graph
+    if isinstance(old, int) and isinstance(size, int) and old == size:
+        return x
+    centre = ops.cast(ops.arange(size), "float32") + 0.5
+    centre = centre * (ops.cast(old, "float32") / ops.cast(size, "float32")) - 0.5
+    centre = ops.maximum(centre, 0.0)
+    lower = ops.minimum(ops.cast(ops.floor(centre), "int32"), old - 1)
+    upper = ops.minimum(lower + 1, old - 1)
+    share = ops.cast(centre - ops.cast(lower, "float32"), x.dtype)
+    share = ops.reshape(share, (-1, 1, 1) if axis == 1 else (-1, 1))
+    below, above = ops.take(x, lower, axis=axis), ops.take(x, upper, axis=axis)
+    return below + (above - below) * share
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class ResizeTo(keras.layers.Layer):
+    """Bilinear resizing to a fixed size, as `ResizeLike` does it.
+
+    Args:
+        height, width: In pixels; None leaves that side as it is.
+
+    Shapes: `(B, h, w, C)` -> `(B, height, width, C)`.
+
+    Example:
+
+    >>> ResizeTo(64, None)(keras.ops.zeros((1, 9, 13, 5))).shape
+    (1, 64, 13, 5)
+    """
+
+    def __init__(self, height, width, **kwargs):
+        super().__init__(**kwargs)
+        self.height, self.width = height, width
+
+    def call(self, x):
+        for axis, size in ((1, self.height), (2, self.width)):
+            if size is not None:
+                x = _resized_along(x, axis, size)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, self.height or height, self.width or width, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "height": self.height, "width": self.width}
 
 
 @keras.saving.register_keras_serializable(package="kseg")

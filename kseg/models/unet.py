@@ -27,6 +27,7 @@ from kseg.models.blocks import convolutions, logits_head
 from kseg.models.convolutions import UpConv2D
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
+from kseg.models.inputs import SemanticModel
 from kseg.models.layers import Enlarge, Normalize, PadToStride
 
 # channels of the expanding path on an encoder, by stride
@@ -100,7 +101,7 @@ def build_unet(
         up = "nearest"
     x = expanding_path(features, widths, logits_stride, up=up, batch_norm=batch_norm)
     logits = logits_head(x, num_classes, logits_stride, like=image)
-    model = keras.Model(image, logits, name=name)
+    model = SemanticModel(image, logits, name=name)
     if compile:
         compile_semantic(model, num_classes)
     return model

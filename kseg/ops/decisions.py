@@ -19,6 +19,19 @@ def winners(logits):
     return ops.cast(ops.argmax(logits, axis=-1), "int32")
 
 
+def finite(logits):
+    """Whether all logits `(B, ..., C)` of an image are finite: bool `(B,)`.
+
+    NaN is no class, but what wins beside it is: the first one.
+
+    Example:
+
+    >>> ops.convert_to_numpy(finite(np.array([[0.5, 2.0], [np.nan, 1.0]])))
+    array([ True, False])
+    """
+    return ops.all(ops.isfinite(logits), axis=tuple(range(1, len(logits.shape))))
+
+
 def top_class(scores, from_logits=True):
     """The predicted class and its probability.
 

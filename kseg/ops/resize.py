@@ -26,7 +26,7 @@ def check_resize(resize):
         raise refused("resize", resize, "(shortest, longest) side in pixels, or None") from None
 
 
-def resized_size(size, resize, xp=np):
+def resized_size(size, resize, xp=np, within=(None, None)):
     """Height and width at which a photo goes into the network.
 
     The shortest side becomes the first of `resize`, unless the longest would then exceed the
@@ -37,19 +37,24 @@ def resized_size(size, resize, xp=np):
         resize: `(shortest, longest)` side in pixels, or None to leave photos as they are.
         xp: NumPy, for a tuple of ints, or `keras.ops`, for an int32 tensor `(2,)`. Defaults to
             NumPy.
+        within: Height and width that the result must not exceed, its aspect kept; None is any.
 
     Example:
 
     >>> resized_size((375, 500), (800, 1333)), resized_size((300, 900), (800, 1333))
     ((800, 1066), (444, 1333))
     """
-    if resize is None:
-        return tuple(size) if xp is np else size
-    shortest, longest = resize
-    sides = cast(size, "float64", xp)
-    scale = xp.minimum(shortest / xp.min(sides), longest / xp.max(sides))
-    sides = xp.maximum(cast(xp.floor(sides * scale), "int32", xp), 1)
-    return tuple(map(int, sides)) if xp is np else sides
+    if resize is not None:
+        shortest, longest = resize
+        sides = cast(size, "float64", xp)
+        scale = xp.minimum(shortest / xp.min(sides), longest / xp.max(sides))
+        size = xp.maximum(cast(xp.floor(sides * scale), "int32", xp), 1)
+    for axis, most in enumerate(within):
+        if most is not None:  # in integers: the side itself becomes exactly as long as it may be
+            length = xp.maximum(size[axis], most)
+            size = xp.maximum(cast(size, "int64", xp) * most // cast(length, "int64", xp), 1)
+            size = cast(size, "int32", xp)
+    return tuple(map(int, size)) if xp is np else size
 
 
 def bilinear(image, height, width, rows=slice(None), columns=slice(None), xp=np):

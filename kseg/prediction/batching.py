@@ -2,10 +2,10 @@
 
 import numpy as np
 
-# Pixels: sides are filled up to multiples of what the network needs anyway, on JAX of more, because
-# every new shape is compiled anew there, for a minute. (Zeros are convolved too, so that numbers
-# near the bottom and right edge depend a little on it.)
-BUCKET, JAX_BUCKET = 32, 128
+# Pixels: sides are filled up to multiples of what the network needs anyway. On every backend the
+# same, though JAX compiles each new shape for a minute: zeros are convolved too, so that more of
+# them give other objects.
+BUCKET = 32
 
 
 def alike(items, size_of, batch_size, held):
@@ -47,10 +47,3 @@ def filled(images, batch_size):
     """An incomplete batch `(n, ...)` with its last image repeated up to `filled_count`."""
     missing = filled_count(len(images), batch_size) - len(images)
     return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
-
-
-def bucket():
-    """The multiple to which sides are filled up, on this backend."""
-    import keras
-
-    return JAX_BUCKET if keras.backend.backend() == "jax" else BUCKET

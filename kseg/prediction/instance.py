@@ -5,23 +5,33 @@ Axes: B batch, N objects of a photo, m a mask's side in the network, H and W the
 
 import dataclasses
 import json
+import weakref
 
 import numpy as np
 
 from kseg.base.arguments import choice, integer, share
 from kseg.base.atomic import replacing
+from kseg.models.contract import fixed_size
 from kseg.ops.paste import paste_masks, pasted
 from kseg.ops.resize import bilinear, resized_size
-from kseg.prediction.batching import alike, bucket, filled_count
+from kseg.prediction.batching import BUCKET, alike, filled_count
+from kseg.prediction.network import check_weights, forward, not_finite, once
 from kseg.prediction.results import MASKS, Instances
 
-OPTIONS = {"min_score": 0.5, "threshold": 0.5, "masks": "binary"}
+OPTIONS = {"min_score": 0.5, "threshold": 0.5, "masks": "binary", "detections": None}
+_detectors = weakref.WeakKeyDictionary()  # model -> its networks, by their settings
+
 HELD = 4  # batches that photos may wait for others of their size
 
 
-def predict(model, photos, *, min_score=0.5, threshold=0.5, masks="binary"):
+def predict(model, photos, *, min_score=0.5, threshold=0.5, masks="binary", detections=None):
     """Yields the `Instances` of each photo `(H, W, channels)`; see `kseg.predict`."""
-    options = {"min_score": min_score, "threshold": threshold, "masks": masks}
+    options = {
+        "min_score": min_score,
+        "threshold": threshold,
+        "masks": masks,
+        "detections": detections,
+    }
     for _, instances in detect(model, enumerate(photos), **options):
         yield instances
 
@@ -45,7 +55,16 @@ def write(instances, path, class_names):
     return file
 
 
-def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch_size=1):
+def detect(
+    model,
+    photos,
+    *,
+    min_score=0.0,
+    threshold=0.5,
+    masks="binary",
+    detections=None,
+    batch_size=1,
+):
     """Finds the objects of photos.
 
     Photos are resized as the model says, then those of about one size go together into a batch,
@@ -57,6 +76,7 @@ def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch
         min_score: Objects of a lower score are left out. Default 0.0.
         threshold: Probability from which on a pixel belongs to an object. Default 0.5.
         masks: `"binary"` (the default), `"probability"` or `"rle"`; see `Instances`.
+        detections: Objects of a photo at most. Default None: as many as the model was built for.
         batch_size: Photos predicted at once. At most four times as many wait for others of their
             size. Default 1.
 
@@ -64,29 +84,44 @@ def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch
         Pairs of what came with a photo, and its `Instances`; in order if `batch_size` is 1.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or the network's outputs are not finite.
         ImportError: `masks="rle"` and pycocotools is not installed.
     """
     share("min_score", min_score)
     share("threshold", threshold)
     choice("masks", masks, MASKS)
     integer("batch_size", batch_size)
-    multiple = bucket()
+    if detections is not None:
+        integer("detections", detections)
+    network = _network(model, detections)
+    fixed = fixed_size(model)
 
     def resized(photo):
-        return bilinear(photo, *resized_size(photo.shape[:2], model.resize))
+        inner = resized_size(photo.shape[:2], model.resize, within=fixed)
+        return bilinear(photo, *inner)
 
     def padded_size(waiting):
-        return tuple(-(-side // multiple) * multiple for side in waiting[2].shape[:2])
+        sides = zip(fixed, waiting[2].shape[:2])
+        return tuple(own or -(-side // BUCKET) * BUCKET for own, side in sides)
 
     waiting = ((key, photo.shape[:2], resized(photo)) for key, photo in photos)
     for batch in alike(waiting, padded_size, batch_size, HELD * batch_size):
-        detections = _detect_batch(model, padded_size(batch[0]), batch, batch_size)
-        for (key, size, small), one in zip(batch, detections):
+        found = _detect_batch(model, network, padded_size(batch[0]), batch, batch_size)
+        for (key, size, small), one in zip(batch, found):
             yield key, _instances(one, size, small.shape[:2], min_score, threshold, masks)
 
 
-def _detect_batch(model, padded, photos, batch_size):
+def _network(model, detections):
+    """What finds at most so many `detections` of a photo; None for the model's own number."""
+    made = _detectors.setdefault(model, {})
+    once(made, "weights", lambda: check_weights(model))
+    if detections is None:
+        return getattr(model, "detector", model)
+    settings = dataclasses.replace(model.settings, detections=detections)
+    return once(made, settings, lambda: model.detector_of(settings))
+
+
+def _detect_batch(model, network, padded, photos, batch_size):
     """The network's detections of resized photos: a dict of arrays a photo."""
     count = filled_count(len(photos), batch_size)
     images = np.zeros((count, *padded, model.channels), np.float32)
@@ -94,10 +129,10 @@ def _detect_batch(model, padded, photos, batch_size):
     for image, size, (_, _, resized) in zip(images, sizes, photos):
         height, width = size[:] = resized.shape[:2]
         image[:height, :width] = resized
-    detections = model.predict_on_batch({"image": images, "size": sizes})
-    names = ("boxes", "classes", "scores", "masks")
-    arrays = {name: np.asarray(detections[name]) for name in names}
-    return [{name: arrays[name][index] for name in names} for index in range(len(photos))]
+    found = forward(network, {"image": images, "size": sizes})
+    if not found.pop("finite", np.ones(count, bool))[: len(photos)].all():
+        raise not_finite(model)
+    return [{name: values[i] for name, values in found.items()} for i in range(len(photos))]
 
 
 def _instances(detections, size, resized, min_score, threshold, masks):

@@ -1,34 +1,42 @@
 """A photo of any size -> its class ids, or its objects, at the same size."""
 
-from kseg.data.files import as_array
+from kseg.data.images import image_arrays
 from kseg.models.contract import contract, options, part
 
 
-def predict(model, images, *, resize=None, min_score=None, threshold=None, masks=None):
+def predict(
+    model, images, *, resize=None, min_score=None, threshold=None, masks=None, detections=None
+):
     """Predicts the class of every pixel, or finds the objects.
 
     Args:
         model: A kseg model, semantic or of instances.
-        images: A path, a Pillow image, or an array `(H, W)`, `(H, W, 1)` or `(H, W, C)` of 0..255;
-            or a list of those, of any sizes.
+        images: A path of a photo, or of an array in NumPy's `.npy`; a Pillow image; or an array
+            `(H, W)`, `(H, W, 1)` or `(H, W, C)`. Or a list of those, of any sizes; or a folder, for
+            the photos in it, in the order of their names. Arrays are of 0..255, of any type; uint16
+            is read as a PNG of 16 bits is, by its upper 8; see `kseg.data.values`.
         resize: Of a semantic model: `(shortest, longest)` side in pixels that a photo gets for the
             network, its aspect kept; its logits are enlarged or shrunk back. Default None: photos
-            go in as they are. An instance model says this itself.
+            go in as they are; into a model that is built for images of one size, at that. An
+            instance model says this itself.
         min_score: Of an instance model, as what follows: objects of a lower score are left out; 0
             keeps all that the model gives. Default None: 0.5.
         threshold: Probability from which on a pixel belongs to an object. Default None: 0.5.
         masks: `"binary"`; `"probability"`; or `"rle"`, COCO's compressed runs, which pycocotools
             makes. Default None: binary.
+        detections: Objects of a photo at most. Default None: as many as the model was built for,
+            100 unless it was told otherwise.
 
     Returns:
         Of a semantic model, an int32 array `(H, W)` of class ids at the image's own size; a binary
         model (one class) gives 1 where its probability is above one half. Of an instance model,
         `kseg.prediction.results.Instances`, with boxes and masks in the image's own pixels. For a
-        list of images, a list of them.
+        list of images or a folder, a list of them. Threads may share a model.
 
     Raises:
-        FileNotFoundError, ValueError: an image is missing, unreadable or of a wrong shape, or an
-            option is out of its range or not the model's.
+        FileNotFoundError, ValueError: an image is missing, unreadable, of a wrong shape or not of
+            0..255, as floats of 0..1 are; an option is out of its range or not the model's; or the
+            network's outputs are not finite.
         ImportError: `masks="rle"` and pycocotools is not installed.
 
     Example:
@@ -40,10 +48,14 @@ def predict(model, images, *, resize=None, min_score=None, threshold=None, masks
     >>> objects.boxes.shape[1:], objects.masks.shape[1:]
     ((4,), (48, 64))
     """
-    given = {"resize": resize, "min_score": min_score, "threshold": threshold, "masks": masks}
+    given = {
+        "resize": resize,
+        "min_score": min_score,
+        "threshold": threshold,
+        "masks": masks,
+        "detections": detections,
+    }
     chosen = options("kseg.prediction", model, given)
-    several = isinstance(images, (list, tuple))
-    channels = contract(model).channels
-    photos = (as_array(image, channels) for image in (images if several else [images]))
+    photos, several = image_arrays(images, contract(model).channels)
     results = list(part("kseg.prediction", model).predict(model, photos, **chosen))
     return results if several else results[0]

@@ -11,7 +11,7 @@ from PIL import Image
 import kseg
 from kseg.ops.paste import paste_masks
 from kseg.ops.resize import resized_size
-from kseg.prediction.batching import BUCKET, JAX_BUCKET
+from kseg.prediction.batching import BUCKET
 from kseg.prediction.instance import detect
 from kseg.prediction.results import Instances
 
@@ -64,13 +64,13 @@ def test_objects_in_the_photos_own_pixels(found, resize):
 
 def test_predict_takes_what_users_have(found, write_image):
     model = InstanceModel(found)
-    array = photo(1, SIZES[1])
+    array = photo(3, SIZES[3])
     path = write_image("photo.png", array)
     grey = array[:, :, 0]
     for image in (array, array.astype("float64"), str(path), path, Image.fromarray(array), grey):
         one = kseg.predict(model, image)
         assert isinstance(one, Instances)
-        assert (one.scores >= 0.5).all() and one.masks.shape[1:] == SIZES[1]
+        assert (one.scores >= 0.5).all() and one.masks.shape[1:] == SIZES[3]
     assert len(kseg.predict(model, [path])) == 1
     assert kseg.predict(model, []) == []
     with pytest.raises(ValueError, match=r"expected \(height, width, 3\)"):
@@ -108,8 +108,7 @@ def test_batches_of_few_shapes(found):
     for key, result in results:
         assert len(result) == len(found[key]["scores"])
         np.testing.assert_array_equal(result.boxes, found[key]["boxes"])
-    multiple = JAX_BUCKET if keras.backend.backend() == "jax" else BUCKET
-    filled = {tuple(-(-side // multiple) * multiple for side in size) for size in SIZES}
+    filled = {tuple(-(-side // BUCKET) * BUCKET for side in size) for size in SIZES}
     assert {shape[1:3] for shape in model.shapes} == filled
     one_by_one = list(detect(model, pairs))
     assert [key for key, _ in one_by_one] == [key for key, _ in pairs]

@@ -163,13 +163,18 @@ def _entries(content, key, path):
 
 
 def field(entry, key, kinds, where):
-    """`entry[key]`, if it is of one of these types; a `DataError` about the `Place` if not."""
+    """`entry[key]`, if it is of one of these types; a `DataError` about the `Place` if not.
+
+    A whole number written as a float, 40.0, is an int.
+    """
     value = entry.get(key)
+    several = kinds if isinstance(kinds, tuple) else (kinds,)
+    if isinstance(value, float) and value.is_integer() and int in several:
+        value = entry[key] = int(value)  # as tables write whole numbers
     if isinstance(value, kinds) and not isinstance(value, bool):
         return value
-    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     what = f"{key}={value!r:.60}" if key in entry else f"{key!r} is missing"
-    raise where.malformed(f"{what}; expected {' or '.join(kind.__name__ for kind in kinds)}.")
+    raise where.malformed(f"{what}; expected {' or '.join(kind.__name__ for kind in several)}.")
 
 
 def beyond(box, height, width, where):
@@ -250,6 +255,9 @@ def _lengths(counts, where):
             return parse(counts)
         except ValueError as error:
             raise where.malformed(f"{error}.", "Export the mask again.") from error
+    if any(type(count) is float for count in counts):  # as tables write whole numbers
+        whole = [isinstance(count, float) and count.is_integer() for count in counts]
+        counts[:] = [int(count) if is_whole else count for count, is_whole in zip(counts, whole)]
     if not all(type(count) is int and abs(count) < 2**31 for count in counts):
         raise where.malformed(f"its counts are {counts!r:.60}; expected integers.")
     return np.array(counts, np.int64)

@@ -69,10 +69,12 @@ def export_network(job, path, options, write, runtime):
     """
     from keras.ops import convert_to_numpy
 
+    from kseg.deployment.formats.shared import fixed_shape
     from kseg.models.graph import in_float32
     from kseg.ops.decisions import winners
 
     check_path(path, options)
+    own = fixed_shape(job.model, options.shape)  # photos to compare on are of the size it takes
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     with (
         atomic.folder(path.parent),
@@ -85,10 +87,10 @@ def export_network(job, path, options, write, runtime):
         network, exact = runtime(written), in_float32(job.model)
         comparison = job.compare(
             lambda image: predict(exact, image),
-            lambda image: convert_to_numpy(winners(network(image[None])[0])),
+            lambda image: convert_to_numpy(winners(_finite(network(image[None])[0]))),
             f"{options.format} {options.precision}",
             folder,
-            options,
+            dataclasses.replace(options, shape=own),
         )
         if options.precision != "int8":  # which is compared over many photos alone
             shares = _other_photos(job, network, exact)
@@ -108,10 +110,20 @@ def _other_photos(job, network, exact):
     height, width = (fixed or max(1, own - less) for fixed, own, less in sides)
     resized = np.round(bilinear(photo, height, width)).astype(np.uint8)
     pieces = np.stack([resized, resized[::-1]])
-    actual = convert_to_numpy(winners(network(pieces)))
+    actual = convert_to_numpy(winners(_finite(network(pieces))))
     expected = [predict(exact, each) for each in pieces]
     share = part("kseg.deployment", job.model).differing(expected, list(actual))
     return {f"a batch of two, {height}x{width}": share}
+
+
+def _finite(logits):
+    """Logits of an artefact; `ValueError` unless all are finite: NaN is no class."""
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "logits=NaN: expected finite ones of the artefact, as the model's are. Nothing was "
+            "written. Give a higher precision."
+        )
+    return logits
 
 
 def check_path(path, options):

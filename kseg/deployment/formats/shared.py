@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.models.contract import contract, part
+from kseg.models.contract import contract, fixed_size, part
 
 INPUT, OUTPUT = "images", "logits"
 
@@ -41,7 +41,7 @@ def _listed(names):
 
 def fixed_shape(model, shape):
     """`(H, W)` of the artefact: what is asked for, or what the model itself is fixed to."""
-    own = model.inputs[0].shape[1:3]
+    own = fixed_size(model)
     for asked, given in zip(shape, own):
         if None not in (asked, given) and asked != given:
             raise ValueError(

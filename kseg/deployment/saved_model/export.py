@@ -20,7 +20,7 @@ from kseg.deployment.saved_model.predictor import TASKS, SavedModelPredictor
 from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions
 from kseg.models import contract
 from kseg.ops.resize import check_resize
-from kseg.prediction.batching import bucket
+from kseg.prediction.batching import BUCKET
 from kseg.prediction.predict import predict
 
 NAME = re.compile(r"\w([\w. -]*[\w-])?")  # of a folder, on every system: no separator, no dot first
@@ -117,6 +117,7 @@ def export(job, path, options):
         ValueError: an option or a signature is not of the model's task; as of `Job.compare`.
         FileExistsError: this version is there already.
     """
+    job = dataclasses.replace(job, model=contract.part(TASKS, job.model).served(job.model))
     model, name = job.model, options.name or job.model.name
     check_name(name)
     own = contract.options(TASKS, model, {each: getattr(options, each) for each in task_options()})
@@ -127,7 +128,7 @@ def export(job, path, options):
         overlay=options.overlay,
         tile=options.tile,
         overlap=options.overlap,
-        bucket=bucket(),
+        bucket=BUCKET,
     )
     with versions.new(path / name, options.version) as (folder, final):
         about = _about(job, name)

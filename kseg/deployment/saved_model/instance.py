@@ -10,7 +10,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.rle import encode_block, parse
 from kseg.deployment.saved_model import compare, photos
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
-from kseg.models.contract import contract, part
+from kseg.models.contract import contract, fixed_size, part
 from kseg.ops.paste import paste_mask, paste_masks
 from kseg.ops.resize import resized_size
 from kseg.pictures.image import overlay
@@ -33,6 +33,11 @@ STATUS = "ok, or what is wrong with this image"
 NEAR_BOX, NEAR_SCORE = 1.0, 2e-2
 
 LINE = 250  # a box's line is one pixel wide for every so many of the photo's width
+
+
+def served(model):
+    """The network that is served: the model, which fills images up to what it takes."""
+    return model
 
 
 def signatures(model, options, *, min_score=0.5, threshold=0.5):
@@ -189,6 +194,7 @@ class ObjectSignatures:
         tf = tensorflow()
         self.options, self.min_score, self.threshold = options, min_score, threshold
         self.channels, self.resize = contract(model).channels, model.resize
+        self.fixed = fixed_size(model)
         self.count = model.settings.detections
         self.colors = object_colors([False] * self.count)
         detector = model.detector
@@ -196,14 +202,15 @@ class ObjectSignatures:
         self.network = tf.function(
             lambda image, size: detector({"image": image, "size": size}),
             input_signature=[
-                tf.TensorSpec((None, None, None, self.channels), tf.float32),
+                tf.TensorSpec((None, *self.fixed, self.channels), tf.float32),
                 tf.TensorSpec((None, 2), tf.int32),
             ],
             autograph=False,
         )
 
     def serving_default(self, images):
-        return self.detect(images)
+        detections = self.detect(images)
+        return {name: values for name, values in detections.items() if name != "finite"}
 
     def image_bytes(self, image_bytes):
         tf = tensorflow()
@@ -218,7 +225,7 @@ class ObjectSignatures:
         def answer(images):
             detections = self.detect(images)
             detections["rle"] = self.runs_of(detections, tf.shape(images)[1:3])
-            return {name: detections[name] for name in empty}
+            return {name: detections[name] for name in (*empty, "finite")}
 
         results, sizes = photos.answered(image_bytes, empty, answer, self.options.max_pixels)
         return {**results, "size": sizes}
@@ -228,7 +235,9 @@ class ObjectSignatures:
         encode = photos.encode_jpeg if self.options.overlay == "jpeg" else photos.encode_png
 
         def answer(images):
-            return {"overlay_bytes": encode(self.drawn(images, self.detect(images)))}
+            detections = self.detect(images)
+            pictures = encode(self.drawn(images, detections))
+            return {"overlay_bytes": pictures, "finite": detections["finite"]}
 
         empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
         return photos.answered(image_bytes, empty, answer, self.options.max_pixels)[0]
@@ -241,8 +250,11 @@ class ObjectSignatures:
 
         tf = tensorflow()
         size = tf.shape(images)[1:3]
-        inner = resized_size(size, self.resize, ops)
-        beyond = -inner % self.options.bucket
+        inner = resized_size(size, self.resize, ops, self.fixed)
+        beyond = [
+            -inner[i] % self.options.bucket if side is None else side - inner[i]
+            for i, side in enumerate(self.fixed)
+        ]
         padded = tf.pad(
             photos.resized(images, inner),
             tf.stack([[0, 0], [0, beyond[0]], [0, beyond[1]], [0, 0]]),
@@ -257,6 +269,7 @@ class ObjectSignatures:
             "classes": tf.where(kept, detections["classes"], -1),
             "scores": tf.where(kept, detections["scores"], 0.0),
             "masks": tf.where(kept[..., None, None], detections["masks"], 0.0),
+            "finite": detections["finite"],
         }
 
     def runs_of(self, detections, size):

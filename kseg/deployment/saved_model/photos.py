@@ -15,6 +15,7 @@ OK = "ok"
 EMPTY = "empty: expected the bytes of a JPEG or PNG file"
 UNKNOWN = "neither JPEG nor PNG"
 DAMAGED = "damaged: it cannot be decoded"
+BROKEN = "the network's numbers are not finite: NaN is no answer"
 
 
 def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
@@ -27,7 +28,8 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
         contents: string `(B,)`, JPEG or PNG files.
         empty: dict of the results, `(B, ...)`, as they are for a photo that cannot be answered.
         answer: Function of a group's images, uint8 `(G, H, W, 3)`, to a dict like `empty`,
-            `(G, ...)`.
+            `(G, ...)`; and optionally `"finite"`, bool `(G,)`: where it is not, the results are
+            left empty.
         max_pixels: Photos of more are not decoded.
 
     Returns:
@@ -36,17 +38,28 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
     """
     tf = tensorflow()
     sizes, status = headers(contents, max_pixels)
+    none = tf.zeros([0], tf.string)
 
     def group_of(members, size):
         images, whole = decode(tf.gather(contents, members), size)
         # a header may promise more than follows: the network is not run for nothing
         results = tf.cond(
             tf.reduce_any(whole),
-            lambda: answer(tf.boolean_mask(images, whole)),
-            lambda: {name: values[:0] for name, values in empty.items()},
+            lambda: finite_of(tf.boolean_mask(images, whole)),
+            lambda: {**{name: values[:0] for name, values in empty.items()}, "status": none},
         )
-        count = tf.math.count_nonzero(whole, dtype=tf.int32)
-        return whole, {**results, "status": tf.fill([count], OK)}
+        return whole, results
+
+    def finite_of(images):
+        results = dict(answer(images))
+        finite = results.pop("finite", tf.fill(tf.shape(images)[:1], True))
+        status = tf.where(finite, OK, BROKEN)
+        kept = {name: only(finite, values, empty[name][:1]) for name, values in results.items()}
+        return {**kept, "status": status}
+
+    def only(finite, values, nothing):
+        each = tf.reshape(finite, [-1] + [1] * (len(values.shape) - 1))
+        return tf.ensure_shape(tf.where(each, values, nothing), values.shape)
 
     damaged = tf.where(status == OK, DAMAGED, status)
     results = by_size(sizes, status, {**empty, "status": damaged}, group_of)

@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
-from kseg.data.files import as_array
+from kseg.data.images import image_arrays
 from kseg.deployment.saved_model import versions
 from kseg.models.contract import options, part
 from kseg.prediction.predictor import Predictor
@@ -32,21 +30,15 @@ class SavedModelPredictor(Predictor):
     def predict(self, images, *, min_score=None):
         given = {} if min_score is None else {"min_score": min_score}
         chosen = options(TASKS, self.task, {**self.told, **given})
-        if isinstance(images, (list, tuple)):
-            return [self._answer(image, chosen) for image in images]
-        return self._answer(images, chosen)
+        photos, several = image_arrays(images, self.channels)
+        results = [self._answer(photo, chosen) for photo in photos]
+        return results if several else results[0]
 
     def _answer(self, image, chosen):
         if "serving_default" not in self.signatures:
             raise ValueError(
                 f"{str(self.path)!r} has no signature 'serving_default', which predict calls: "
                 f"it has {sorted(self.signatures)}."
-            )
-        image = as_array(image, self.channels)
-        if image.dtype != np.uint8:
-            raise ValueError(
-                f"image of type {image.dtype}: an exported model takes uint8, 0..255. "
-                "Round it first."
             )
         outputs = self.signatures["serving_default"](images=image[None])
         outputs = {name: values.numpy()[0] for name, values in outputs.items()}

@@ -27,6 +27,13 @@ ABOUT_MASK = {
 }
 
 
+def served(model):
+    """The network that is served: it takes images of any size."""
+    from kseg.models.any_size import any_size
+
+    return any_size(model)
+
+
 def signatures(model, options, *, resize=None):
     """Every signature that a semantic model can have: dict of name -> `Signature`.
 
@@ -85,7 +92,15 @@ def answer(outputs, size, *, resize=None):
 
     Returns:
         int32 class ids `(H, W)`.
+
+    Raises:
+        ValueError: the scores are not finite.
     """
+    if not np.isfinite(outputs["scores"]).all():
+        raise ValueError(
+            "scores=NaN: expected finite ones. The exported network is broken: export it again "
+            "from a checkpoint of before its loss became NaN."
+        )
     return outputs["class_ids"].astype(np.int32)
 
 
@@ -242,9 +257,9 @@ class LabelSignatures:
         encode = photos.encode_jpeg if self.options.overlay == "jpeg" else photos.encode_png
 
         def drawn(images):
-            ids, _ = self.top_class(self.logits_of(images))
+            ids, scores = self.top_class(self.logits_of(images))
             pictures = blended(images, tf.cast(ids, tf.int32), self.options.colors)
-            return {"overlay_bytes": encode(pictures)}
+            return {"overlay_bytes": encode(pictures), "finite": finite(scores)}
 
         empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
         return photos.answered(image_bytes, empty, drawn, self.options.max_pixels)[0]
@@ -293,4 +308,11 @@ class LabelSignatures:
             "mask_bytes": photos.encode_png(ids[..., None]),
             "pixel_counts": tf.ensure_shape(counts, (None, self.num_classes)),
             "mean_confidence": tf.reduce_mean(scores, axis=(1, 2)),
+            "finite": finite(scores),
         }
+
+
+def finite(scores):
+    """Whether all scores `(G, H, W)` of a photo are finite: bool `(G,)`."""
+    tf = tensorflow()
+    return tf.reduce_all(tf.math.is_finite(scores), axis=(1, 2))

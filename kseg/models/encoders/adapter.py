@@ -126,10 +126,20 @@ def _given(model, weights, channels):
             "None where the encoder is a model",
             "Load the weights into it before passing it.",
         )
-    taken = [tensor.shape[-1] for tensor in model.inputs]
-    if taken != [channels]:
-        expected = f"a model of one image of {channels} channels, as input_shape has them"
-        raise refused("encoder", model.name, expected, f"It takes {taken}.")
+    expected = f"a functional Keras model of one (None, None, {channels}) image"
+    if isinstance(model, keras.Sequential) and model.built:
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    try:
+        taken = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    except (AttributeError, TypeError, ValueError):
+        remedy = "A subclass does not say what is in it: wrap its layers in keras.Model(image, x)."
+        raise refused("encoder", model.name, expected, remedy) from None
+    if [shape[-1] for shape in taken] != [channels]:
+        remedy = "input_shape has the channels of the image."
+        raise refused("encoder", model.name, expected, f"It takes {taken}; {remedy}")
+    if taken != [(None, None, channels)]:
+        remedy = f"It takes {taken[0]}: build it with input_shape=(None, None, {channels})."
+        raise refused("encoder", model.name, expected, remedy)
     return model
 
 

@@ -21,6 +21,7 @@ from kseg.models.arguments import check_arguments
 from kseg.models.blocks import conv_norm_relu, resized_logits
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import deepest_feature
+from kseg.models.inputs import SemanticModel
 
 DROPOUT = 0.1
 
@@ -74,7 +75,7 @@ def build_fcn(
     x = conv_norm_relu(x, width or max(1, x.shape[-1] // 4), 3, name="fcn")
     x = keras.layers.Dropout(DROPOUT, name="dropout")(x)
     logits = resized_logits(x, num_classes, padded, image)
-    model = keras.Model(image, logits, name=name)
+    model = SemanticModel(image, logits, name=name)
     if compile:
         compile_semantic(model, num_classes)
     return model

@@ -32,6 +32,7 @@ from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 from kseg.models.fcn.surgery import carry_vgg16_classifier, vgg16_classifier
 from kseg.models.fcn.vgg16 import FC_WIDTH, fully_connected, vgg16
+from kseg.models.inputs import SemanticModel
 from kseg.models.layers import CropAt, DepthwiseConv2DTranspose, Normalize, PadToStride
 
 
@@ -268,7 +269,7 @@ def _build(
         learned=upsampling == "learned",
         at_once=paper if at_once is None else at_once,
     )
-    model = keras.Model(image, logits, name=name)
+    model = SemanticModel(image, logits, name=name)
     if classifier is not None:
         carry_vgg16_classifier(model, classifier)
     if compile:

@@ -11,6 +11,7 @@ from kseg.models.mask_rcnn.heads import MASK_REGION, REGION
 from kseg.models.mask_rcnn.proposals import anchors_of, propose
 from kseg.models.mask_rcnn.pyramid import STRIDES
 from kseg.ops import boxes as box_ops
+from kseg.ops.decisions import finite
 from kseg.ops.nms import NOTHING, nms
 from kseg.ops.roi_align import roi_align
 
@@ -171,17 +172,21 @@ def image_and_size(x):
 class Detector(keras.Model):
     """Images -> detections: what `MaskRCNN.predict` runs, and what is exported.
 
+    Beside the detections it says whether an image's numbers are `"finite"`, bool `(B,)`: NaN finds
+    nothing, which looks like an answer.
+
     Args:
         model: The `MaskRCNN` whose parts it shares.
+        settings: `RCNNSettings`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, settings):
         super().__init__(name=f"{model.name}_detector")
         self.trunk, self.box_head, self.mask_head = model.trunk, model.box_head, model.mask_head
-        self.settings, self.arguments = model.settings, model.arguments
+        self.settings, self.arguments = settings, model.arguments
         self.built = True
 
-    def call(self, x):
+    def call(self, x, training=False):
         image, size = image_and_size(x)
         return self.detect(self.trunk([image, size], training=False), size)
 
@@ -192,6 +197,7 @@ class Detector(keras.Model):
             outputs, arguments["anchor_sizes"], arguments["anchor_ratios"]
         )
         count = settings.predict_proposals
+        whole = [each for level in zip(logits, deltas) for each in level]
         regions, valid = propose(logits, deltas, anchors, size, before=count, after=count)
         features = outputs["features"][:-1]
         logits, deltas = box_outputs(self.box_head, features, regions)
@@ -206,4 +212,5 @@ class Detector(keras.Model):
             count=settings.detections,
         )
         masks = masks_of(self.mask_head, features, result["boxes"], result["classes"])
-        return {**result, "masks": masks}
+        whole = [finite(each) for each in (*whole, logits, deltas, masks)]
+        return {**result, "masks": masks, "finite": ops.all(ops.stack(whole), axis=0)}

@@ -12,6 +12,7 @@ from keras import ops
 
 from kseg.base.arguments import integer, number
 from kseg.models.defaults import build_optimizer
+from kseg.models.inputs import LooksAtInputs
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
     BOX_WEIGHTS,
@@ -75,7 +76,7 @@ class RCNNSettings:
 
 
 @keras.saving.register_keras_serializable(package="kseg")
-class MaskRCNN(keras.Model):
+class MaskRCNN(LooksAtInputs, keras.Model):
     """Mask R-CNN; made by `kseg.build_mask_rcnn`, whose arguments its config holds.
 
     It is called with images `(B, H, W, C)`, or with a dict of these as `"image"` and, as `"size"`,
@@ -144,6 +145,11 @@ class MaskRCNN(keras.Model):
     @property
     def resize(self):
         return self.settings.resize
+
+    @property
+    def fixed_size(self):
+        """Height and width that it was built for; None where a side may be any."""
+        return tuple(self.arguments["input_shape"][:2])
 
     def call(self, x, training=False):
         return self.trunk([*image_and_size(x)], training=training)
@@ -268,17 +274,22 @@ class MaskRCNN(keras.Model):
         """`keras.Model` from images to detections, with this model's weights."""
         detector = _detectors.get(self)
         if detector is None or detector.settings is not self.settings:
-            detector = _detectors[self] = Detector(self)
+            detector = _detectors[self] = Detector(self, self.settings)
         return detector
+
+    def detector_of(self, settings):
+        """Such a model with other `RCNNSettings`."""
+        return Detector(self, settings)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Detections, as the class describes them; arguments as of `keras.Model.predict`."""
-        return self.detector.predict(x, batch_size, verbose, steps, callbacks)
+        detections = self.detector.predict(x, batch_size, verbose, steps, callbacks)
+        return {name: values for name, values in detections.items() if name != "finite"}
 
     def predict_on_batch(self, x):
         """Detections of one batch, as NumPy arrays."""
         detections = self.detector.predict_on_batch(x)
-        return {name: np.asarray(values) for name, values in detections.items()}
+        return {name: np.asarray(detections[name]) for name in detections if name != "finite"}
 
     # Saving
 

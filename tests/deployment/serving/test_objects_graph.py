@@ -103,6 +103,7 @@ def test_photos_are_filled_up_as_on_the_models_backend(bucket, filled):
             "classes": tf.zeros([batch, 1], tf.int32),
             "scores": tf.ones([batch, 1]),
             "masks": tf.ones([batch, 1, 28, 28]),
+            "finite": tf.ones([batch], tf.bool),
         }
 
     model = types.SimpleNamespace(

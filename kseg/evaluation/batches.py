@@ -1,0 +1,119 @@
+"""Batches as `model.fit` takes them, scored as a `Source` is."""
+
+import contextlib
+
+import numpy as np
+
+from kseg.base.arguments import refused
+from kseg.base.tensorflow import tensorflow
+from kseg.data.bad_files import naming_bad_files
+from kseg.data.errors import data_error
+from kseg.data.images import image_array
+from kseg.data.sample import samples
+from kseg.data.source import VOID, Source
+from kseg.models.contract import contract, names_and_colors
+
+EXPECTED = (
+    "a Source, as kseg.data.folder gives one, or a tf.data.Dataset of (images, labels), as "
+    "kseg.data.batches does"
+)
+
+
+def scored(model, source):
+    """A `Source` as it is; a data set of batches with what a source says beside its samples.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the data set never ends.
+    """
+    if isinstance(source, Source):
+        return source
+    tf = tensorflow()
+    if not isinstance(source, tf.data.Dataset):
+        remedy = ""
+        if isinstance(source, str):
+            remedy = "On the command line it is a name; here open it, as kseg.data.camvid(path)."
+        raise refused("source", source, EXPECTED, remedy, error=TypeError)
+    if source.cardinality() == tf.data.INFINITE_CARDINALITY:
+        remedy = "Say how many batches: source.take(10)."
+        raise refused("source", source, "a data set that ends", remedy)
+    return Batches(model, source)
+
+
+class Batches:
+    """A `tf.data.Dataset` with the words of a `Source` that scoring asks for.
+
+    Args:
+        model: Whose classes they are.
+        dataset: Of pairs, of batches or of single photos: images and labels, which are ids, one-hot
+            or with a last axis of 1; or what `kseg.data.batches` gives of objects.
+    """
+
+    name, void, image_ids, category_ids = "data set", VOID, None, None
+
+    def __init__(self, model, dataset):
+        own = contract(model)
+        self.task, self.num_classes, self.dataset = own.task, own.num_classes, dataset
+        self.class_names, self.colors = names_and_colors(model)
+
+    def samples(self):
+        """Yields samples as `kseg.data.samples` does, without the padding of objects."""
+        for element in self.dataset.as_numpy_iterator():
+            if not (isinstance(element, tuple) and len(element) == 2):
+                shown = f"{len(element)} things" if isinstance(element, tuple) else type(element)
+                remedy = "Without weights: source.map(lambda image, label, *rest: (image, label))."
+                raise refused("source", shown, "pairs of (images, labels)", remedy)
+            images, labels = element
+            if isinstance(labels, dict):
+                yield from _objects(images, labels)
+            else:
+                yield from self._labels(np.asarray(images), np.asarray(labels))
+
+    def _labels(self, images, labels):
+        if images.ndim == 3:
+            images, labels = images[None], labels[None]
+        if labels.ndim == 4:
+            labels = labels[..., 0] if labels.shape[-1] == 1 else _ids(labels, self.void)
+        if labels.shape != images.shape[:3]:
+            expected = f"{images.shape[:3]} or with an axis of classes, as of the images"
+            raise refused("shape of the labels in source", labels.shape, expected)
+        for image, label in zip(images, labels):
+            yield {"image": image, "label": label}
+
+
+def _ids(one_hot, void):
+    """One-hot labels `(B, H, W, C)` -> class ids `(B, H, W)`, `void` where there is none."""
+    return np.where(one_hot.any(axis=-1), one_hot.argmax(axis=-1), void)
+
+
+def _objects(inputs, labels):
+    """The samples of one batch of `kseg.data.batches` of an instance source."""
+    for i, (image, (height, width)) in enumerate(zip(inputs["image"], inputs["size"])):
+        real = labels["classes"][i] >= 0
+        sample = {name: values[i][real] for name, values in labels.items()}
+        sample["masks"] = sample["masks"][:, :height, :width]
+        sample.setdefault("crowd", np.zeros(len(sample["classes"]), bool))
+        yield {**sample, "image": image[:height, :width]}
+
+
+def samples_for(model, source):
+    """Yields the samples of what `scored` gave, their images as the model takes them.
+
+    Raises:
+        DataError: a file of a `Source` cannot be read.
+        ValueError: an image is none that the model takes.
+    """
+    channels = contract(model).channels
+    batched = isinstance(source, Batches)
+    with _naming(source) if batched else naming_bad_files(source):
+        for sample in source.samples() if batched else samples(source):
+            yield {**sample, "image": image_array(sample["image"], channels)}
+
+
+@contextlib.contextmanager
+def _naming(source):
+    """Turns TensorFlow's error over a data set into what kseg's own reading says, if it does."""
+    try:
+        yield
+    except tensorflow().errors.OpError as error:
+        raise data_error(error) from error

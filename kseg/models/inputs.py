@@ -1,0 +1,201 @@
+"""What goes into `fit`, `evaluate` and `predict` of a model, looked at while it is plain numbers.
+
+Compiled code cannot raise: in it images of 0..1 are black and a label that is no class is NaN, or
+with losses of Keras nothing at all. So arrays are looked at before they go in, and batches of a
+`tf.data.Dataset` or a generator as they are made, beside the training; what is right costs next to
+nothing. Whatever else there is, is looked at by the model's first eager call, images alone.
+"""
+
+import contextlib
+import sys
+import types
+
+import keras
+import numpy as np
+
+from kseg.base.arguments import refused
+from kseg.base.tensorflow import mapped, tensorflow
+from kseg.data.source import VOID
+from kseg.data.values import check_range
+from kseg.losses.base import SegmentationLoss, WeightedSum
+from kseg.models.contract import contract
+from kseg.models.graph import weights_kept
+from kseg.ops.labels import concrete, read_labels, void_ids
+
+CHUNK = 32  # images of an array that are looked at, and labels at a time
+
+
+class LooksAtInputs:
+    """Mixed into a Keras model, before it."""
+
+    _looked = False  # at an eager call's images
+
+    def __call__(self, inputs, *args, **kwargs):
+        if not self._looked:
+            images = concrete(images_of(inputs))
+            if images is not None:
+                check_images(images)
+                self._looked = True
+        return super().__call__(inputs, *args, **kwargs)
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """As `keras.Model.fit`; images and labels that the model cannot mean are refused."""
+        with looked_at(self, x, y) as x:
+            return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """As `keras.Model.evaluate`; refuses as `fit`."""
+        with looked_at(self, x, y) as x:
+            return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """As `keras.Model.predict`; refuses images as `fit`."""
+        with looked_at(self, x, None) as x:
+            return super().predict(x, *args, **kwargs)
+
+    def check_labels(self, y):
+        """Raises `ValueError` if labels `(B, H, W)` or `(B, H, W, C)` hold what is no class."""
+        void = void_of(getattr(self, "loss", None))
+        if void is None or not hasattr(y, "shape"):
+            return
+        channels = contract(self).outputs
+        for labels in chunks(y):
+            if may_be_wrong(labels, channels, void):
+                pixels = labels.shape[:3]
+                read_labels(labels, (*pixels, channels), void[0] if len(void) == 1 else void)
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class SemanticModel(LooksAtInputs, keras.Model):
+    """A functional `keras.Model` from images to logits, that says what is wrong with its inputs."""
+
+
+@contextlib.contextmanager
+def looked_at(model, x, y):
+    """Gives `x` for the model; what is wrong with it or with `y` is raised, at once or in time."""
+    found = []  # the error at which a data set was stopped
+    if is_dataset(x):
+        x = _looked_dataset(model, x, found)
+    elif isinstance(x, types.GeneratorType):
+        x = _looked_generator(model, x)
+    elif hasattr(images_of(x), "shape"):
+        check_images(np.asarray(numbers(images_of(x)[:CHUNK])))
+        if y is not None:
+            model.check_labels(y)
+            check_not_black_and_white(model, y)
+    try:
+        with weights_kept(model):
+            yield x
+    except Exception as error:
+        if found:
+            raise found[0] from error
+        raise
+
+
+def is_dataset(x):
+    """Whether it is a `tf.data.Dataset`; TensorFlow is not imported to know."""
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and isinstance(x, tf.data.Dataset)
+
+
+def images_of(x):
+    """The images of what a model is called with."""
+    return x.get("image") if isinstance(x, dict) else x
+
+
+def check_images(images):
+    """Raises `ValueError` unless these are images of 0..255."""
+    if images.dtype == np.uint8 or not images.size:
+        return
+    if images.dtype.kind == "b":
+        raise refused("x.dtype", "bool", "numbers of 0..255 (uint8)", "Multiply by 255.")
+    if images.dtype.kind in "iuf":
+        check_range(images, "x")
+
+
+def check_not_black_and_white(model, y):
+    """Raises `ValueError` if an array of labels holds 0 and 255 alone, and 255 means void."""
+    if VOID not in (void_of(getattr(model, "loss", None)) or ()) or not hasattr(y, "shape"):
+        return
+    white = False
+    for labels in chunks(y):
+        is_white = labels == VOID
+        if not (is_white | (labels == 0)).all():
+            return
+        white |= is_white.any()
+    if white:
+        expected = f"ids of classes, 0..{contract(model).num_classes - 1}; 255 means void"
+        raise refused("values in y", [0, VOID], expected, "If 255 is the object, give y // 255.")
+
+
+def may_be_wrong(labels, channels, void):
+    """False where all are surely classes or void: a quick look; `read_labels` has the rule."""
+    if labels.dtype.kind not in "iu":
+        shares = labels.sum(axis=-1) if labels.ndim == 4 and labels.shape[-1] > 1 else None
+        return shares is None or not (np.isin(shares, (0, 1)).all() and labels.min() >= 0)
+    beyond = labels >= max(channels, 2)
+    if labels.dtype.kind == "i":
+        beyond |= labels < 0
+    return beyond.any() and not np.isin(labels[beyond], void).all()
+
+
+def void_of(loss):
+    """The void ids of a model's loss: a tuple; None where it is not known what it takes."""
+    if isinstance(loss, WeightedSum):
+        each = [void_of(one) for one in loss.losses]
+        return None if None in each else tuple(set(each[0]).intersection(*each))
+    if isinstance(loss, SegmentationLoss):
+        return void_ids(loss.options["ignore_class"])
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return void_ids(loss.get_config().get("ignore_class"))
+    return () if loss == "sparse_categorical_crossentropy" else None
+
+
+def chunks(y):
+    """The labels as NumPy arrays, a few at a time."""
+    return (numbers(y[start : start + CHUNK]) for start in range(0, len(y), CHUNK))
+
+
+def numbers(values):
+    """An array or tensor of any backend as a NumPy array."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def _looked_generator(model, batches):
+    for batch in batches:
+        x, y = batch[:2] if isinstance(batch, tuple) and len(batch) > 1 else (batch, None)
+        if hasattr(images_of(x), "shape"):
+            check_images(numbers(images_of(x)))
+        if y is not None:
+            model.check_labels(y)
+        yield batch
+
+
+def _looked_dataset(model, dataset, found):
+    """The data set; what is wrong with a batch stops it, and is left in `found`."""
+    tf = tensorflow()
+
+    def look(check, values):
+        def looking(values):
+            try:
+                check(values)
+            except ValueError as error:
+                found.append(error)
+                raise
+            return True
+
+        right = tf.numpy_function(looking, [values], tf.bool)
+        with tf.control_dependencies([right]):
+            return tf.ensure_shape(tf.identity(values), values.shape)
+
+    def looked(*element):
+        x, *rest = element
+        images = images_of(x)
+        if tf.is_tensor(images) and images.dtype != tf.uint8:
+            images = look(check_images, images)
+            x = {**x, "image": images} if isinstance(x, dict) else images
+        if rest and tf.is_tensor(rest[0]):
+            rest[0] = look(model.check_labels, rest[0])
+        return (x, *rest) if rest else x
+
+    return mapped(dataset, looked)

@@ -1,0 +1,111 @@
+"""What plain `fit`, `evaluate` and `predict` say of images and labels, on every backend."""
+
+import keras
+import numpy as np
+import pytest
+
+import kseg
+
+BY_255 = r"x.max\(\)=.*: expected numbers of 0..255 .* Multiply by 255"
+
+
+@pytest.fixture
+def x(rng):
+    return rng.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def y(rng):
+    return rng.integers(0, 3, (4, 8, 8)).astype("int32")
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return kseg.build_unet(3, width=2, depth=1)
+
+
+def dataset(*arrays):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(2)
+
+
+def generator(*arrays):
+    return (tuple(each[i : i + 2] for each in arrays) for i in (0, 2))
+
+
+KINDS = {
+    "arrays": lambda x, y: {"x": x, "y": y},
+    "dataset": lambda x, y: {"x": dataset(x, y), "shuffle": False},
+    "generator": lambda x, y: {"x": generator(x, y), "steps_per_epoch": 2, "shuffle": False},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_wrong_is_said_and_the_model_stays_usable(model, x, y, kind):
+    given = KINDS[kind]
+    with pytest.raises(ValueError, match=BY_255):
+        model.fit(**given(x / 255, y), verbose=0)
+    beyond = y.copy()
+    beyond[3, 2, 1] = 7
+    with pytest.raises(ValueError, match=r"ids in y_true=\[7\]: expected classes, 0..2, or void"):
+        model.fit(**given(x, beyond), verbose=0)
+    with pytest.raises(ValueError, match="sum of the 3 channels of y_true at a pixel=3.0"):
+        model.fit(**given(x, np.ones((4, 8, 8, 3), "float32")), verbose=0)
+    beyond[3, 2, 1] = 255  # void
+    history = model.fit(**given(x.astype("float32"), beyond), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_one_hot_labels_are_right(model, x, y):
+    one_hot = np.eye(3, dtype="float32")[y]
+    plain, soft = (model.evaluate(x, each, verbose=0, return_dict=True) for each in (y, one_hot))
+    assert plain == pytest.approx(soft, rel=1e-4)
+
+
+def test_masks_of_0_and_255_are_told_from_void(x, y):
+    model = kseg.build_unet(1, width=2, depth=1)
+    with pytest.raises(ValueError, match=r"values in y=\[0, 255\]: .* give y // 255"):
+        model.fit(x, (y > 0) * 255, verbose=0)
+    assert np.isfinite(model.evaluate(x, (y > 0) * 255 // 255, verbose=0)).all()
+
+
+def test_losses_of_keras_too(x, y):
+    model = kseg.build_unet(3, width=2, depth=1, compile=False)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True, ignore_class=9))
+    with pytest.raises(ValueError, match=r"ids in y_true=\[7\]: .* ignore_class=9"):
+        model.fit(x, np.where(y == 1, 7, np.where(y == 2, 9, y)), verbose=0)
+
+
+def test_a_loss_of_ones_own_is_left_alone(x, y):
+    model = kseg.build_unet(3, width=2, depth=1, compile=False)
+    model.compile("sgd", lambda truth, logits: keras.ops.mean(logits**2))
+    assert np.isfinite(model.fit(x, y + 40, verbose=0).history["loss"]).all()
+
+
+def test_evaluate_and_predict(model, x, y):
+    with pytest.raises(ValueError, match=r"ids in y_true=\[9\]"):
+        model.evaluate(x, np.where(y == 1, 9, y), verbose=0)
+    with pytest.raises(ValueError, match=BY_255):
+        model.predict(x / 255, verbose=0)
+    with pytest.raises(ValueError, match=r"x.max\(\)=40000: .* white is 255"):
+        model.predict(np.full((1, 8, 8, 3), 40000, "uint16"), verbose=0)
+    assert model.predict(x, verbose=0).shape == (4, 8, 8, 3)
+
+
+def test_the_first_eager_call(x):
+    model = kseg.build_unet(3, width=2, depth=1, compile=False)
+    with pytest.raises(ValueError, match=BY_255):
+        model(x / 255)
+    with pytest.raises(ValueError, match="Undo the normalisation"):
+        model(x / 127.5 - 1)
+    assert model(x).shape == (4, 8, 8, 3)
+
+
+def test_the_class_is_saved_and_cloned(model, tmp_path, x):
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    for each in (loaded, keras.models.clone_model(model)):
+        with pytest.raises(ValueError, match=BY_255):
+            each.predict(x / 255, verbose=0)

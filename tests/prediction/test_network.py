@@ -1,0 +1,201 @@
+"""A photo through a network: in threads, without what a gradient needs, and never as NaN."""
+
+import gc
+import threading
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import kseg
+from kseg.models.graph import run
+from kseg.prediction.network import forward
+
+SIZE = (24, 32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return kseg.build_unet(3, width=4, depth=1, compile=False)
+
+
+@pytest.fixture
+def photos(rng):
+    return [rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8) for _ in range(4)]
+
+
+def in_threads(function, items, times=10):
+    """What every thread answers, one an item, and what they raised."""
+    answers, faults = [[] for _ in items], []
+
+    def go(index):
+        try:
+            for _ in range(times):
+                answers[index].append(function(items[index]))
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=go, args=(index,)) for index in range(len(items))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers, faults
+
+
+def test_threads_share_a_model(photos):
+    """From its first call on, which compiles."""
+    model = kseg.build_unet(3, width=4, depth=1, compile=False)
+    answers, faults = in_threads(lambda photo: kseg.predict(model, photo), photos)
+    assert faults == []
+    for photo, answer in zip(photos, answers):
+        expected = kseg.predict(model, photo)
+        assert all(np.array_equal(each, expected) for each in answer) and len(answer) == 10
+
+
+def test_threads_share_an_instance_model(photos):
+    model = tiny_mask_rcnn()
+    expected = [kseg.predict(model, photo, min_score=0) for photo in photos[:2]]
+    answers, faults = in_threads(
+        lambda photo: kseg.predict(model, photo, min_score=0), photos[:2], times=3
+    )
+    assert faults == []
+    for one, answer in zip(expected, answers):
+        for each in answer:
+            np.testing.assert_array_equal(each.boxes, one.boxes)
+            np.testing.assert_array_equal(each.masks, one.masks)
+
+
+def tiny_mask_rcnn(**arguments):
+    keras.utils.set_random_seed(0)
+    arguments = {"resize": None, "min_score": 0.0, "overlap": 0.9, **arguments}
+    return kseg.build_mask_rcnn(
+        1,
+        encoder="torchvision:resnet18",
+        fpn_width=8,
+        box_width=8,
+        mask_width=8,
+        compile=False,
+        **arguments,
+    )
+
+
+def test_a_model_is_not_kept_by_its_predictions(photos):
+    model = kseg.build_unet(2, width=2, depth=1, compile=False)
+    kseg.predict(model, photos[0])
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_forward_is_the_plain_call(model, photos):
+    images = np.stack(photos)
+    expected = keras.ops.convert_to_numpy(model(images, training=False))
+    np.testing.assert_allclose(forward(model, images), expected, atol=1e-5)
+
+
+def test_feature_maps_go_after_their_last_reader(photos):
+    """By layers called twice, nested models and several outputs too the numbers stay the same."""
+    image = keras.Input((None, None, 3))
+    twice = keras.layers.Conv2D(3, 3, padding="same")
+    inner = keras.Model(image, [twice(image), keras.layers.ReLU()(twice(twice(image)))])
+    outer = keras.Input((None, None, 3))
+    first, second = inner(keras.layers.Dropout(0.5)(outer))
+    whole = keras.Model(outer, {"sum": first + second, "first": first, "input": outer})
+    images = keras.ops.convert_to_tensor(np.stack(photos).astype("float32"))
+    actual, expected = run(whole, images), whole(images, training=False)
+    assert actual.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (actual[name], values)))
+
+
+@pytest.mark.backends("torch", reason="the others keep nothing for a gradient")
+def test_pytorch_keeps_nothing_for_a_gradient(photos):
+    import torch
+
+    seen = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, x):
+            seen.append((torch.is_grad_enabled(), x.requires_grad))
+            return x
+
+    image = keras.Input((None, None, 3))
+    logits = Spy()(keras.layers.Conv2D(2, 1)(image))
+    kseg.predict(keras.Model(image, logits), photos[0])
+    assert set(seen[-1:]) == {(False, False)}
+
+
+def broken(model, name):
+    weight = next(each for each in reversed(model.weights) if name in each.path)
+    weight.assign(np.full(weight.shape, np.nan))
+    return model
+
+
+def test_nan_is_no_class(photos):
+    source = kseg.data.shapes("val").subset([0])
+    model = broken(kseg.build_unet(source.num_classes, width=2, depth=1, compile=False), "kernel")
+    for ask in (
+        lambda: kseg.predict(model, photos[0]),
+        lambda: kseg.predict(model, photos[0], resize=(16, 32)),
+        lambda: kseg.evaluate(model, source),
+    ):
+        with pytest.raises(ValueError, match=r"model='unet' has 1 of \d+ weights that are NaN.*"):
+            ask()
+
+
+def test_nan_after_the_first_prediction(photos):
+    model = kseg.build_unet(2, width=2, depth=1, compile=False)
+    kseg.predict(model, photos[0])
+    with pytest.raises(ValueError, match="first is 'head/kernel'. Load a checkpoint"):
+        kseg.predict(broken(model, "kernel"), photos[0])
+
+
+def test_overflow_in_a_network_of_finite_weights(photos):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Rescaling(3e38)(image), name="hot")
+    with pytest.raises(ValueError, match="model='hot' has outputs .* Its weights are finite"):
+        kseg.predict(model, photos[0])
+
+
+def test_nan_is_no_object(photos):
+    model = tiny_mask_rcnn()
+    kseg.predict(model, photos[0])
+    with pytest.raises(ValueError, match="weights that are NaN or infinite.*rpn_head_bbox_pred"):
+        kseg.predict(broken(model, "rpn_head_bbox_pred/kernel"), photos[0])
+
+
+def test_a_model_of_one_size_takes_photos_of_any(photos):
+    model = kseg.build_unet(3, input_shape=(16, 48, 3), width=4, depth=1, compile=False)
+    same = np.resize(photos[0], (16, 48, 3))
+    logits = keras.ops.convert_to_numpy(model(same[None], training=False))
+    np.testing.assert_array_equal(kseg.predict(model, same), logits[0].argmax(axis=-1))
+    small = keras.ops.image.resize(photos[0].astype("float32"), (16, 48), antialias=False)
+    logits = keras.ops.image.resize(model(small[None], training=False), SIZE, antialias=False)
+    expected = keras.ops.convert_to_numpy(logits)[0].argmax(axis=-1)
+    assert (kseg.predict(model, photos[0]) != expected).mean() < 0.01
+    with pytest.raises(ValueError, match="resize=.*leave resize= out"):
+        kseg.predict(model, photos[0], resize=(16, 48))
+
+
+def test_more_objects_than_the_model_was_built_for(photos):
+    model = tiny_mask_rcnn(detections=3)
+    few, more = (kseg.predict(model, photos[0], min_score=0, detections=n) for n in (None, 8))
+    assert len(few) == 3 < len(more) <= 8
+    np.testing.assert_array_equal(more.boxes[:3], few.boxes)
+    with pytest.raises(ValueError, match="detections=0"):
+        kseg.predict(model, photos[0], detections=0)
+
+
+def test_a_folder_is_its_photos_by_name(model, photos, tmp_path):
+    for name, photo in zip("bac", photos):
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
+    (tmp_path / "notes.txt").write_text("no photo")
+    results = kseg.predict(model, tmp_path)
+    expected = [kseg.predict(model, photos[index]) for index in (1, 0, 2)]
+    assert len(results) == 3 and all(map(np.array_equal, results, expected))
+    assert all(map(np.array_equal, kseg.predict(model, iter([photos[1]])), expected))
