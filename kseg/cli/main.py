@@ -9,6 +9,7 @@ import sys
 
 from kseg.base.version import __version__
 from kseg.cli import check, demo, evaluate, export, fit, info, predict
+from kseg.cli.language import options_by_name, spoken
 
 BACKENDS = ("tensorflow", "jax", "torch")
 COMMANDS = {
@@ -40,7 +41,8 @@ def main(arguments=None):
     except (ValueError, OSError, ImportError) as error:
         if options.traceback:
             raise
-        print(f"kseg: {' '.join(str(error).split())}", file=sys.stderr)
+        message = spoken(str(error), options.by_name)
+        print(f"kseg: {' '.join(message.split())}", file=sys.stderr)
         return 2
 
 
@@ -56,7 +58,7 @@ def parser():
         text = command.HELP
         sub = commands.add_parser(name, help=text, description=text, parents=[common])
         command.add_arguments(sub)
-        sub.set_defaults(run_command=command.run)
+        sub.set_defaults(run_command=command.run, by_name=options_by_name(sub))
     return whole
 
 

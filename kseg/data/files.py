@@ -14,7 +14,11 @@ from kseg.base.arguments import refused
 from kseg.base.colors import default_colors
 from kseg.data.errors import DataError, MissingData, missing_folder
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")
+PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")  # what training reads, by TensorFlow
+
+
+# What Pillow reads, for predictions
+READABLE = (*PHOTOS, ".gif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga", ".tif", ".tiff", ".webp")
 
 
 MASKS = (".png",)  # a mask saved as JPEG has lost its ids
@@ -54,6 +58,28 @@ def list_files(folder, suffixes, argument, kind="missing"):
             "Check the path, or convert the files to one of these formats.",
         )
     return files
+
+
+def left_out(folder, suffixes):
+    """Names of the files of a folder that end otherwise than in `suffixes`; hidden ones are none.
+
+    Args:
+        folder: A folder.
+        suffixes: Tuple of endings of names, in small letters.
+    """
+    with os.scandir(folder) as entries:
+        others = (e for e in entries if not e.name.lower().endswith(suffixes))
+        return sorted(e.name for e in others if not e.name.startswith(".") and e.is_file())
+
+
+def shortened(names, most=3):
+    """Names in one line, the first few of them and the number of the rest.
+
+    >>> shortened(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def stem(path):

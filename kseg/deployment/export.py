@@ -6,8 +6,9 @@ photos beside the model, and given its name only if it agrees.
 
 from pathlib import Path
 
-from kseg.base.arguments import integer, share
+from kseg.base.arguments import integer, name_list, refused, share
 from kseg.base.colors import default_colors
+from kseg.base.outputs import check_folder, check_outputs
 from kseg.deployment.compare import Job, print_table
 from kseg.deployment.formats import format_module, format_options
 from kseg.models.contract import names_and_colors
@@ -18,7 +19,7 @@ from kseg.runs.run import Run
 def export(
     model,
     path,
-    format="saved_model",
+    format=None,
     *,
     source=None,
     samples=8,
@@ -27,6 +28,7 @@ def export(
     class_names=None,
     colors=None,
     verbose=True,
+    overwrite=False,
 ):
     """Exports a model, and does not finish unless the artefact does what the model does.
 
@@ -38,10 +40,11 @@ def export(
         model: A kseg model of any backend; a `kseg.Run`; or the path of a run folder or a `.keras`
             file.
         path: Folder for SavedModels. A file ending in `.onnx`, in `.tflite`; of OpenVINO a new
-            folder. A file that is there is replaced.
+            folder.
         format: A format's options: `kseg.SavedModelOptions`, `kseg.OnnxOptions`,
-            `kseg.LiteRTOptions` or `kseg.OpenVINOOptions`; or the name of a format, `"saved_model"`
-            (the default), `"onnx"`, `"litert"` or `"openvino"`, for those by default.
+            `kseg.LiteRTOptions` or `kseg.OpenVINOOptions`; or the name of a format,
+            `"saved_model"`, `"onnx"`, `"litert"` or `"openvino"`, for those by default. Default
+            None: what the path's ending says; a folder is a SavedModel's.
         source: Labelled photos to compare on, and to calibrate int8 with. Default None: the
             validation data of a run, else generated scenes, which say nothing of the mean IoU.
         samples: How many of them to compare on. Default 8. (int8 is calibrated on 100.)
@@ -51,6 +54,8 @@ def export(
         class_names, colors: Of the classes. Default None: the run's, else numbers and the VOC
             palette.
         verbose: Whether to print the table of size, time and mean IoU. Default True.
+        overwrite: Whether a file that is there may be replaced. Default False. (Of a SavedModel,
+            whose versions servers may be using, and of OpenVINO's folder nothing ever is.)
 
     Returns:
         `Exported`: the path, and the comparison.
@@ -59,7 +64,7 @@ def export(
         ValueError: an argument is out of its range, or an option not of the model's task; the
             format cannot hold this model, and the message says which can; or the artefact differs
             from the model by more than is allowed, and nothing was written.
-        FileExistsError: this version is there already.
+        FileExistsError: the file, or this version, is there already.
         ImportError: a package of the format is missing.
         RuntimeError: TensorFlow failed in a process of its own, where the backend is another.
 
@@ -68,14 +73,15 @@ def export(
     >>> model = kseg.build_unet(4, width=4, depth=2)
     >>> kseg.export(model, "models", samples=1, verbose=False).path
     PosixPath('models/unet/1')
-    >>> exported = kseg.export(model, "street.onnx", "onnx", samples=1, verbose=False)
+    >>> exported = kseg.export(model, "street.onnx", samples=1, verbose=False)
     >>> exported.comparison.differing <= 1e-4
     True
     >>> options = kseg.LiteRTOptions(shape=(64, 96), precision="int8")
     >>> kseg.export(model, "street.tflite", options, tolerance=1, verbose=False).path
     PosixPath('street.tflite')
     """
-    options = format_options(format)
+    options, path = format_options(format, path), Path(path)
+    check_path(path, options, overwrite)
     integer("samples", samples)
     share("max_drop", max_drop)
     if tolerance is not None:
@@ -89,10 +95,26 @@ def export(
         tolerance=tolerance,
         max_drop=max_drop,
     )
-    exported = format_module(options.format).export(job, Path(path), options)
+    exported = format_module(options.format).export(job, path, options)
     if verbose:
         print_table(exported.comparison, exported.path)
     return exported
+
+
+def check_path(path, options, overwrite):
+    """Raises unless the artefact can be written there without harm to what is there."""
+    if options.format == "saved_model":
+        check_folder("path", path / "name" / "version")
+    elif options.suffix is None:
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            expected = f"a folder that is new or empty for format={options.format!r}"
+            raise refused("path", str(path), expected)
+        check_folder("path", path / "file")
+    elif path.suffix.lower() != options.suffix:
+        expected = f"a file ending in {options.suffix} for format={options.format!r}"
+        raise refused("path", str(path), expected)
+    else:
+        check_outputs([("path", path)], overwrite=overwrite)
 
 
 def opened(model):
@@ -119,7 +141,8 @@ def names_and_colors_of(model, run, class_names, colors):
         ValueError: they are fewer than the model's classes, or not one colour a name.
     """
     numbers, _ = names_and_colors(model)
-    class_names = tuple(class_names or (run.class_names if run else numbers))
+    given = class_names or (run.class_names if run else numbers)
+    class_names = name_list("class_names", given)
     colors = tuple(map(tuple, colors or (run.colors if run else default_colors(len(class_names)))))
     if len(class_names) < len(numbers) or len(colors) != len(class_names):
         raise ValueError(

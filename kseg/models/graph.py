@@ -1,5 +1,5 @@
 """The graph inside a Keras model, for which Keras has no public words: nested layers, calls of a
-layer, what made a tensor. Keras' private attributes are read in this file alone."""
+layer, what made a tensor, `compile`. Keras' private attributes are read in this file alone."""
 
 import keras
 
@@ -23,6 +23,11 @@ def nodes_of(model):
         for node in operation._inbound_nodes
         if node in inside and not node.is_input
     ]
+
+
+def compilation(model):
+    """What tells one `compile` of a model from another: an object that each makes anew."""
+    return model._compile_config
 
 
 def maker_of(tensor):

@@ -18,6 +18,22 @@ def colorize(labels, colors, void=255):
     return table[np.where(known, labels, len(colors))]
 
 
+def with_palette(labels, colors):
+    """Class ids `(H, W)` below 256 as a Pillow image that keeps them and is seen in their colours.
+
+    >>> picture = with_palette(np.array([[0, 1]]), [(9, 9, 9), (200, 0, 0)])
+    >>> np.asarray(picture).tolist(), picture.convert("RGB").getpixel((1, 0))
+    ([[0, 1]], (200, 0, 0))
+    """
+    picture = Image.fromarray(np.asarray(labels).astype(np.uint8)).convert("P")
+    palette = np.zeros(
+        (256, 3), np.uint8
+    )  # whole, or Pillow would pack a pixel into less than 8 bits
+    palette[: len(colors)] = colors
+    picture.putpalette(palette.tobytes())
+    return picture
+
+
 def overlay(image, labels, colors, *, opacity=0.5, void=255):
     """Lays the colours of the classes over a photo.
 

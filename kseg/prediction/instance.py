@@ -4,18 +4,18 @@ Axes: B batch, N objects of a photo, m a mask's side in the network, H and W the
 """
 
 import dataclasses
-import json
 
 import numpy as np
 
 from kseg.base.arguments import choice, integer, share
-from kseg.base.atomic import replacing
+from kseg.base.atomic import write_json
 from kseg.ops.paste import paste_masks, pasted
 from kseg.ops.resize import bilinear, resized_size
 from kseg.prediction.batching import alike, bucket, filled_count
 from kseg.prediction.results import MASKS, Instances
 
 OPTIONS = {"min_score": 0.5, "threshold": 0.5, "masks": "binary"}
+FOLDER, SUFFIX = "objects", ".json"  # where `kseg predict` writes, and how the files end
 HELD = 4  # batches that photos may wait for others of their size
 
 
@@ -26,23 +26,25 @@ def predict(model, photos, *, min_score=0.5, threshold=0.5, masks="binary"):
         yield instances
 
 
-def write(instances, path, class_names):
-    """Writes objects as COCO's results, `path` and `.json`; returns that path.
+def write(instances, path, class_names, colors):
+    """Writes objects as COCO's results.
 
-    The file is a list, whose `image_id` is the last part of the path and whose `category_id`, 1, 2,
-    3, ..., has its name beside it as `category`.
+    The file is a list, whose `image_id` is the file's own name and whose `category_id`, 1, 2, 3,
+    ..., has its name beside it as `category`.
+
+    Args:
+        instances: `Instances` with whole masks.
+        path: The file, a `pathlib.Path`; its folder is made.
+        class_names: Name of each class.
+        colors: Not used; objects have colours of their own.
     """
     from kseg.data.coco_format.results import of_mask, results
 
     runs = dataclasses.replace(instances, masks=[of_mask(mask) for mask in instances.masks])
-    listed = results(runs, path.name, range(1, len(class_names) + 1))
+    listed = results(runs, path.name.removesuffix(SUFFIX), range(1, len(class_names) + 1))
     for each, class_id in zip(listed, instances.classes):
         each["category"] = class_names[class_id]
-    file = path.with_name(f"{path.name}.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(listed, indent=1) + "\n")
-    return file
+    write_json(path, listed)
 
 
 def detect(model, photos, *, min_score=0.0, threshold=0.5, masks="binary", batch_size=1):

@@ -10,6 +10,7 @@ import numpy as np
 from kseg.ops.resize import bilinear, check_resize, resized_size
 
 OPTIONS = {"resize": None}
+FOLDER, SUFFIX = "masks", ".png"  # where `kseg predict` writes, and how the files end
 
 # model -> the same with its decision inside, so that ids and not logits cross to the host
 _deciders = weakref.WeakKeyDictionary()
@@ -25,13 +26,21 @@ def predict(model, photos, *, resize=None):
             yield _resized_labels(model, photo, resize)
 
 
-def write(labels, path, class_names):
-    """Writes class ids as a grey PNG, `path` and `.png`; returns that path."""
-    from kseg.pictures.image import save
+def write(labels, path, class_names, colors):
+    """Writes class ids as a palette PNG, whose pixels are the ids and whose palette the colours.
 
-    file = path.with_name(f"{path.name}.png")
-    save(labels.astype(np.uint8), file)
-    return file
+    More than 256 classes make a grey PNG of 16 bits.
+
+    Args:
+        labels: Class ids `(H, W)`.
+        path: The file, a `pathlib.Path`; its folder is made.
+        class_names: Name of each class.
+        colors: RGB of each class.
+    """
+    from kseg.pictures.image import save, with_palette
+
+    deep = len(class_names) > 256
+    save(labels.astype(np.uint16) if deep else with_palette(labels, colors), path)
 
 
 def labels_on_batch(model, images):

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from kseg.base.arguments import refused
+from kseg.base.arguments import name_list, refused
 from kseg.base.colors import default_colors
 from kseg.data.decode import mask_of_bytes, relabel
 from kseg.data.errors import DataError, MissingData, no_split
@@ -255,7 +255,7 @@ def _labels(info, feature, class_names, values, void_values, colors):
     if void_values is None:
         void_values = (VOID,)
     void_values = tuple(value for value in void_values if value not in values)
-    return Labels(tuple(class_names), values, void_values, colors)
+    return Labels(name_list("class_names", class_names), values, void_values, colors)
 
 
 def _index(info, split):

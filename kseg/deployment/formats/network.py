@@ -60,14 +60,13 @@ def export_network(job, path, options, write, runtime):
         `Exported`.
 
     Raises:
-        ValueError: the path is not one for this format; as of `write`, or of `Job.compare`.
+        ValueError: as of `write`, or of `Job.compare`.
     """
     from keras.ops import convert_to_numpy
 
     from kseg.models.graph import in_float32
     from kseg.ops.decisions import winners
 
-    check_path(path, options)
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
@@ -84,15 +83,3 @@ def export_network(job, path, options, write, runtime):
         )
         written.replace(path)
     return Exported(path, options.format, comparison)
-
-
-def check_path(path, options):
-    """Raises `ValueError` unless the path is one for this format."""
-    if options.suffix is not None:
-        expected = f"a file ending in {options.suffix} for format={options.format!r}"
-        right = path.suffix == options.suffix and not path.is_dir()
-    else:
-        expected = f"a folder that is new or empty for format={options.format!r}"
-        right = not path.exists() or path.is_dir() and not any(path.iterdir())
-    if not right:
-        raise refused("path", str(path), expected)
