@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.arguments import refused
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 from kseg.data.errors import DataError, MissingData, missing_folder
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")  # what training reads, by TensorFlow
@@ -21,10 +21,14 @@ PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")  # what training reads, by TensorFlow
 READABLE = (*PHOTOS, ".gif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga", ".tif", ".tiff", ".webp")
 
 
+# Endings of what people take for photos, by which `kseg check` tells what was left out
+PICTURES = (*READABLE, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
+
+
 MASKS = (".png",)  # a mask saved as JPEG has lost its ids
 
 
-PALETTE = np.array(default_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
+PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
 
 
 def list_files(folder, suffixes, argument, kind="missing"):
@@ -51,10 +55,12 @@ def list_files(folder, suffixes, argument, kind="missing"):
             if entry.name.lower().endswith(suffixes) and entry.is_file()
         )
     if not files:
+        others = left_out(folder, suffixes)
+        held = f", but {len(others)} others: {shortened(others)}" if others else ""
         raise MissingData(
             "missing",
             folder,
-            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}.",
+            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}{held}.",
             "Check the path, or convert the files to one of these formats.",
         )
     return files

@@ -7,7 +7,7 @@ photos beside the model, and given its name only if it agrees.
 from pathlib import Path
 
 from kseg.base.arguments import integer, name_list, refused, share
-from kseg.base.colors import default_colors
+from kseg.base.colors import class_colors
 from kseg.base.outputs import check_folder, check_outputs
 from kseg.deployment.compare import Job, print_table
 from kseg.deployment.formats import format_module, format_options
@@ -51,8 +51,8 @@ def export(
         tolerance: Share of pixels, or of objects, that may come out otherwise. Default None: of
             pixels 1e-4 in float32, 1e-2 in 16 bits, 0.1 in int8; of objects 0.05.
         max_drop: By how much the mean IoU may fall, 0..1. Default 0.01.
-        class_names, colors: Of the classes. Default None: the run's, else numbers and the VOC
-            palette.
+        class_names, colors: Of the classes. Default None: the run's, else numbers and
+            `kseg`'s own colours.
         verbose: Whether to print the table of size, time and mean IoU. Default True.
         overwrite: Whether a file that is there may be replaced. Default False. (Of a SavedModel,
             whose versions servers may be using, and of OpenVINO's folder nothing ever is.)
@@ -135,7 +135,7 @@ def opened(model):
 
 
 def names_and_colors_of(model, run, class_names, colors):
-    """Of the classes: those given, else the run's, else numbers and the VOC palette.
+    """Of the classes: those given, else the run's, else numbers and colours of our own.
 
     Raises:
         ValueError: they are fewer than the model's classes, or not one colour a name.
@@ -143,7 +143,7 @@ def names_and_colors_of(model, run, class_names, colors):
     numbers, _ = names_and_colors(model)
     given = class_names or (run.class_names if run else numbers)
     class_names = name_list("class_names", given)
-    colors = tuple(map(tuple, colors or (run.colors if run else default_colors(len(class_names)))))
+    colors = tuple(map(tuple, colors or (run.colors if run else class_colors(class_names))))
     if len(class_names) < len(numbers) or len(colors) != len(class_names):
         raise ValueError(
             f"{len(class_names)} class_names and {len(colors)} colors: the model has "

@@ -108,6 +108,9 @@ def fit(
     report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
     if check_data:
         report.raise_on_errors()
+    for finding in report.findings:
+        if finding.kind == "left_out":  # the one warning about what is not learned from
+            print(finding, flush=True)
     settings = _sized(settings, model, report)
 
     per_epoch = steps_per_epoch(train, settings.batch_size)

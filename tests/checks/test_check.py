@@ -137,7 +137,7 @@ def test_instances(tmp_path):
 
         images = np.stack([draw_scene(1, 0, (20, 30))["image"]])
         return kseg.data.Source(
-            "set", {"image": images}, decode, "ab", COLORS[:2], ("x",), task="instance"
+            "set", {"image": images}, decode, ("a", "b"), COLORS[:2], ("x",), task="instance"
         )
 
     report = kseg.check(source())

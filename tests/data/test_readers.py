@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 from kseg.checks.check import check_samples
 from kseg.data.spec import DataSpec
 from kseg.data.writers import layouts
@@ -15,8 +15,8 @@ from kseg.models.contract import check_source
 
 def test_voc_palette():
     # the first entries of the palette in every Pascal VOC annotation file
-    assert default_colors(5) == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
-    assert default_colors(21)[20] == (0, 64, 128)
+    assert voc_colors(5) == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
+    assert voc_colors(21)[20] == (0, 64, 128)
 
 
 def test_camvid_layout(write_image, tmp_path):

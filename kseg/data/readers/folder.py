@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from kseg.base.arguments import choice, name_list, refused
-from kseg.base.colors import default_colors
+from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder
@@ -57,7 +57,8 @@ def folder(
         values: The value that stands for each class in the masks, for example `(0, 255)` for black
             and white masks; None for 0, 1, 2, ...
         palette: RGB of each class in colour-coded masks; None for masks of ids.
-        colors: RGB of each class in pictures; None for the palette or Pascal VOC's colours.
+        colors: RGB of each class in pictures; None for the palette, or for colours told apart by
+            eye and black for a background.
         void_values: Mask values (with `palette`: colours) of pixels without a label; None for 255
             where it is no class, with `palette` for no colour.
         mask_suffix: What a mask's name adds to its photo's: `"_mask"` pairs `a.jpg`, `a_mask.png`.
@@ -100,8 +101,8 @@ def folder(
             _probe(masks, class_names, values, palette)
         columns = {"image": column(images), "label": column(masks)}
         decode = _labels(values, palette, void_values)
-    if colors is None:  # an object alone is not black, which is the ground's colour
-        colors = palette or default_colors(len(class_names) + instances)[int(instances) :]
+    if colors is None:
+        colors = palette or class_colors(class_names)
     return Source(
         name=f"{name}/{split}" if split else name,
         columns=columns,
