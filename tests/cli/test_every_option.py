@@ -18,6 +18,8 @@ from kseg.cli.main import COMMANDS, main, parser
 from kseg.models.saving import save_model
 
 MASKS = "folder:set"
+SMALL = ["--width", "2", "--depth", "1"]
+FIT = [MASKS, *SMALL]
 # Command -> what it is given to compare with, and an option -> what is given beside it. A list of
 # two: another command to compare with, and what is given beside that.
 DATA = {
@@ -48,14 +50,14 @@ OPTIONS = {
         },
     ),
     "fit": (
-        [MASKS],
+        FIT,
         {
-            "data": ["shapes"],
+            "data": (["shapes", *SMALL], FIT),
             "run": ["--run", "r"],
             "resume": ["--resume"],
             "overwrite": ["--overwrite"],
             "check_data": ["--no-check"],
-            "model": ["--model", "fcn8s"],
+            "model": ["--model", "deeplabv3"],
             "encoder": ["--encoder", "none"],
             "weights": ["--weights", "none.h5"],
             "freeze": ["--freeze"],
@@ -159,8 +161,14 @@ def said(thing):
     return repr(thing)
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Where all commands run, so that what they say is the same, and what those without said."""
+    return tmp_path_factory.mktemp("place") / "here", {}
+
+
 @pytest.fixture
-def effect(made, tmp_path, monkeypatch, capsys):
+def effect(made, place, monkeypatch, capsys):
     """Runs a command on a copy of what is made: its code, what it says, and the files there are."""
     import shutil
 
@@ -182,14 +190,20 @@ def effect(made, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("kseg.cli.evaluate.evaluated", scored)
     monkeypatch.setattr("kseg.cli.evaluate.print_scores", lambda *given: None)
 
+    here, known = place
+
     def run(*arguments):
-        place = tmp_path / "place"
+        if arguments not in known:
+            known[arguments] = afresh(here, arguments)
+        return known[arguments]
+
+    def afresh(place, arguments):
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(made, place)
         monkeypatch.chdir(place)
         monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
         try:
-            code = main(list(arguments))
+            code = main([*arguments])
         except Exception as error:
             code = type(error)
         files = {
