@@ -10,6 +10,7 @@ from PIL import Image
 
 import kseg
 from kseg.cli.main import main
+from kseg.models.contract import names_and_colors
 from kseg.models.saving import save_model
 
 
@@ -191,3 +192,74 @@ def test_a_demo_where_something_is(harmless, place):
     assert [fresh(name) for name in ("set", "empty", "new")] == ["set-3", "empty", "new"]
     code, said, new = harmless("demo", "--epochs", 0, "--run", "set")
     assert code == 2 and not new and "--epochs 0" in said
+
+
+@pytest.mark.parametrize("classes, mode", [(2, "P"), (256, "P"), (300, "I;16")])
+def test_masks_hold_ids_and_show_colors(place, classes, mode):
+    """A palette PNG, whose pixels are the ids that `kseg.predict` gives."""
+    colors = names_and_colors(model := kseg.build_unet(classes, width=2, depth=1, compile=False))[1]
+    kseg.Run(place / "r", tuple(map(str, range(classes))), colors, 65535, {}).write()
+    save_model(model, place / "r/last.keras")
+    assert main(["predict", "set/images/0.png", "-o", "out", "--run", "r"]) == 0
+    with Image.open("out/masks/0.png") as mask, Image.open("set/images/0.png") as photo:
+        ids = kseg.predict(model, photo)
+        np.testing.assert_array_equal(np.asarray(mask), ids)
+        assert mask.mode == mode
+        if mode == "P":
+            seen = np.asarray(mask.convert("RGB"))
+            np.testing.assert_array_equal(seen, np.array(colors, np.uint8)[ids])
+
+
+def test_photos_of_all_formats_in_a_folder(place, capsys):
+    (place / "mixed").mkdir()
+    with Image.open("set/images/0.png") as photo:
+        for name in ("a.png", "b.tif", "c.webp", "d.gif", "e.TIFF"):
+            photo.save(place / "mixed" / name)
+    for name in ("f.heic", "notes.txt"):
+        (place / "mixed" / name).write_text("")
+    assert main(["predict", "mixed", "-o", "out", "--run", "run"]) == 0
+    assert {path.stem for path in (place / "out/masks").iterdir()} == {*"abcde"}
+    said = capsys.readouterr().out
+    assert "2 files left out" in said and "f.heic, notes.txt" in said and "5 masks" in said
+
+
+@pytest.fixture(scope="module")
+def trained(made, tmp_path_factory):
+    root = tmp_path_factory.mktemp("resume")
+    shutil.copytree(made / "set", root / "set")
+    options = ("--width", "2", "--depth", "1", "--epochs", "1", "--size", "32x32")
+    assert main(["fit", f"{root}/set", "--run", f"{root}/run", *options]) == 0
+    return root
+
+
+class TestResume:
+    """What is given beside --resume is followed, or refused by name."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            "--learning-rate 0.1",
+            "--width 4",
+            "--model fcn8s",
+            "--freeze",
+            "--size 64x64",
+            "--seed 4",
+            "--classes a,b",
+            "--val-fraction 0.3",
+            "--overwrite",
+            "shapes",
+        ],
+    )
+    def test_refused(self, trained, capsys, given):
+        before = hashes(trained)
+        assert main(["fit", "--resume", "--run", f"{trained}/run", *given.split()]) == 2
+        said = capsys.readouterr().err
+        name = given if given.startswith("--") else "data shapes"
+        assert said.startswith(f"kseg: {name}") and "new run" in said and "\n" not in said[:-1]
+        assert hashes(trained) == before
+
+    def test_followed(self, trained):
+        run = f"{trained}/run"
+        again = ("--size", "32x32", "--learning-rate", "0.002", f"{trained}/set")
+        assert main(["fit", "--resume", "--run", run, "--epochs", "2", *again]) == 0
+        assert [row["epoch"] for row in kseg.Run.open(run).history()] == [1, 2]
