@@ -12,7 +12,7 @@ from PIL import Image
 
 import kseg
 from kseg import pictures
-from kseg.base.colors import default_colors
+from kseg.base.colors import distinct_colors
 from kseg.data import transforms as t
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -61,7 +61,7 @@ def drawn(source, sample):
     if "label" in sample:
         below = pictures.colorize(sample["label"].numpy(), source.colors)
     else:
-        colors = default_colors(len(sample["masks"]) + 1)[1:]
+        colors = distinct_colors(len(sample["masks"]))
         below = image // 3
         for mask, box, color in zip(sample["masks"].numpy(), sample["boxes"].numpy(), colors):
             below[mask > 0] = color

@@ -98,15 +98,15 @@ def test_the_modules_of_a_room_have_the_same_functions(room):
 MODULES = {
     "prediction": """
         OPTIONS = {"gain": 1.0}
+        FOLDER, SUFFIX = "brightness", ".txt"
 
         def predict(model, photos, *, gain=1.0):
             for photo in photos:
                 yield gain * float(model.predict_on_batch(photo[None])[0, 0])
 
-        def write(brightness, path, class_names):
-            file = path.with_name(f"{path.name}.txt")
-            file.write_text(f"{class_names[0]} {brightness:.1f}")
-            return file
+        def write(brightness, path, class_names, colors):
+            path.parent.mkdir()
+            path.write_text(f"{class_names[0]} {brightness:.1f}")
     """,
     "evaluation": """
         import numpy as np

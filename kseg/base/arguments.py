@@ -149,6 +149,31 @@ def value_range(name, value, lowest=-float("inf"), highest=float("inf"), both_si
     return low, high
 
 
+def name_list(name, value):
+    """Several names; one string is none, whose letters would each become one.
+
+    Raises:
+        ValueError: it is not.
+
+    Example:
+
+    >>> name_list("class_names", "Sky")
+    Traceback (most recent call last):
+    ValueError: class_names='Sky': expected a list of names. For one write ['Sky'].
+    >>> name_list("class_names", ["Sky", "Road"])
+    ('Sky', 'Road')
+    """
+    if isinstance(value, (str, bytes)):
+        raise refused(name, value, "a list of names", f"For one write [{value!r}].")
+    try:
+        value = tuple(value)
+    except TypeError:
+        raise refused(name, value, "a list of names") from None
+    if not all(isinstance(each, str) for each in value):
+        raise refused(name, value, "a list of names, each a string")
+    return value
+
+
 def limits(*, above=None, at_least=None, at_most=None, below=None):
     """Bounds in words: `">= 1"`, `"> 0 and <= 1"`, `"from 0 to 1"`."""
     if at_least is not None and at_most is not None:

@@ -10,7 +10,7 @@ from kseg.checks.duplicates import duplicate_problems
 from kseg.checks.findings import Report, group
 from kseg.checks.one_sample import SampleReader
 from kseg.checks.statistics import statistics
-from kseg.checks.whole_set import orphans, problems_of_set
+from kseg.checks.whole_set import orphans, photos_left_out, problems_of_set
 from kseg.data.source import spread
 
 
@@ -52,6 +52,8 @@ def check(*sources, limit=None, duplicates=True, progress=None):
         for kind, index, file, message in problems_of_set(source, all_facts, all_statistics[-1]):
             sample = None if index is None else (source.name, index)
             problems.append((kind, source.name, sample, file, message))
+    for name, file, message in photos_left_out(sources):
+        problems.append(("left_out", name, None, file, message))
     if duplicates:
         problems += duplicate_problems(sources, seen)
         for name, file, message in orphans(sources):

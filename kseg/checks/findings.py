@@ -30,7 +30,7 @@ KINDS = {
         "photo's own pixels; otherwise remove the tag.",
     ),
     "unknown_id": (ERROR, "Correct the mask, or name its values in the class list."),
-    "black_and_white": (ERROR, "Give values=(0, 255) (--values 0,255) if 255 is the object."),
+    "black_and_white": (ERROR, "Give values=(0, 255) if 255 is the object."),
     "maybe_black_and_white": (WARNING, "If 255 is an object here, write its class id instead."),
     "jpeg_mask": (ERROR, "JPEG changes ids: export the masks again as PNG, from the original."),
     "interpolated_mask": (
@@ -64,6 +64,12 @@ KINDS = {
     "duplicate_mask": (WARNING, "Check that each mask belongs to its photo."),
     "duplicate_id": (ERROR, "Rename one: predictions are filed under this name."),
     "orphan_mask": (WARNING, "Add the photo, or remove the mask."),
+    "left_out": (WARNING, "Convert it to JPEG or PNG, or move it elsewhere."),
+    "object_numbers": (
+        ERROR,
+        "If the values number objects, read objects, with instances=True; else name the values in "
+        "the class list.",
+    ),
     "absent_class": (
         WARNING,
         "Nothing can be learnt or scored of it: add samples, or leave the class out.",

@@ -7,7 +7,7 @@ masks resized with interpolation (bilinear and bicubic, 0.5 to 1.5 times) or sav
 
 import numpy as np
 
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 
 # Ghosts among all steps of two ids and more. Clean masks: CamVid 0.02 at most, scenes of 32x32
 # pixels 0.15 with few ghosts; interpolated ones: 0.27 and up, of CamVid
@@ -19,6 +19,10 @@ FEWEST_GHOSTS = 12
 
 # Changes of value on the 8x8 grid of JPEG, against what chance gives: interpolated ones 1.2 at most
 GRID_EXCESS = 1.35
+
+
+FEWEST_OBJECTS = 4  # of which numbers are told from ids of classes
+WHOLE_SHARE = 0.8  # of them are of one piece
 
 
 VOC_VOID = (224, 224, 192)
@@ -89,10 +93,28 @@ def wrong_values(mask, source):
         return "black_and_white", f"the mask holds only {_listed(held)}"
     if source.num_classes == CITYSCAPES_CLASSES and beyond and max(beyond) < CITYSCAPES_LABELS:
         return "cityscapes_ids", f"the mask holds {_listed(beyond)}, and there are 19 classes"
+    if numbers_objects(mask, held):
+        return "object_numbers", f"the mask holds {_listed(held)}, each in one place"
     if beyond and held - {0, 255} <= luminances(source):
         return "palette_as_grey", f"the mask holds {_listed(held)}, the greys of colours"
     is_ghost, jumps = ghosts(mask, void=None)
     return _blended(mask, int(is_ghost.sum()), jumps, len(values), source)
+
+
+def numbers_objects(mask, values):
+    """Whether the values of a mask look like numbers of objects: 1, 2, 3, ..., each one region.
+
+    Args:
+        mask: Integer `(H, W)`.
+        values: Those that it holds, a set.
+    """
+    from scipy import ndimage
+
+    numbers = sorted(values - {0})
+    if len(numbers) < FEWEST_OBJECTS or numbers[-1] > 2 * len(numbers):
+        return False
+    whole = sum(ndimage.label(mask == number)[1] == 1 for number in numbers)
+    return whole >= WHOLE_SHARE * len(numbers)
 
 
 def wrong_colors(mask, source):
@@ -118,7 +140,7 @@ def _blended(mask, ghosts, jumps, distinct, source):
 
 def luminances(source):
     """Grey values of the class colours and of Pascal VOC's palette: of a mask converted to grey."""
-    colors = [*source.colors, *default_colors(max(21, source.num_classes)), VOC_VOID]
+    colors = [*source.colors, *voc_colors(max(21, source.num_classes)), VOC_VOID]
     grey = np.array(colors) @ (0.299, 0.587, 0.114)
     return set(np.floor(grey).astype(int).tolist()) | set(np.round(grey).astype(int).tolist())
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from kseg.checks.mask_values import interpolated
 from kseg.data.bad_files import file_of
+from kseg.data.files import PHOTOS, PICTURES, left_out
 
 LINE_SHARE = 0.25  # of a class's pixels that lie between two others, in a class of thin lines
 
@@ -124,6 +125,24 @@ def orphans(sources):
                     message = f"{path!r} has no photo of its name."
                     without_photo.append((source.name, path, message))
     return without_photo
+
+
+def photos_left_out(sources):
+    """Pictures beside the photos of the sources that end as no photo that training reads.
+
+    Returns:
+        `(source name, path, message)` of each.
+    """
+    found, done = [], set()
+    for source in sources:
+        for folder in sorted({os.path.dirname(path) for path in _paths(source, "image")} - done):
+            done.add(folder)
+            for name in left_out(folder, PHOTOS):
+                if name.lower().endswith(PICTURES):
+                    path = os.path.join(folder, name)
+                    message = f"{path!r} is left out: photos to learn from end in "
+                    found.append((source.name, path, message + ", ".join(PHOTOS) + "."))
+    return found
 
 
 def _paths(source, column):

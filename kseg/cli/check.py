@@ -4,11 +4,20 @@ import dataclasses
 from pathlib import Path
 
 from kseg.base.atomic import write_json
+from kseg.base.outputs import check_outputs
 from kseg.checks.check import check
 from kseg.checks.findings import Report
 from kseg.checks.open_splits import open_splits
 from kseg.checks.statistics import class_rows, size_line
-from kseg.cli.options import DATA, add_data_options, console, data_spec
+from kseg.cli.language import spoken_report
+from kseg.cli.options import (
+    DATA,
+    add_data_options,
+    add_overwrite,
+    console,
+    data_spec,
+    outputs_of,
+)
 
 HELP = "Find what is wrong with a data set, before training on it."
 SHOWN_FILES = 3  # of a finding, on the terminal
@@ -21,11 +30,19 @@ def add_arguments(parser):
     parser.add_argument("--limit", type=int, help="samples of each split to look at (all)")
     parser.add_argument("--instances", action="store_true", help="check objects, not labels")
     add_data_options(parser)
+    add_overwrite(parser)
 
 
 def run(options):
     screen = console()
-    report, sources = checked(screen, data_spec(options, options.instances), options.limit)
+    spec, outputs = (
+        data_spec(options, screen, options.instances),
+        outputs_of(options, "json", "html"),
+    )
+    check_outputs(outputs, spec.folders(), options.overwrite)
+    report, sources = checked(screen, spec, options.limit)
+    check_outputs(outputs, [f for source in sources for f in source.files()], options.overwrite)
+    report = spoken_report(report, options.by_name)
     print_report(screen, report)
     if options.json:
         write_json(options.json, report.to_dict())

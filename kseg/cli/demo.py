@@ -1,10 +1,11 @@
 """`kseg demo`: trains, evaluates and draws, without any data of the user's own."""
 
+import os
 from pathlib import Path
 
 from kseg.cli.fit import train_and_report
 from kseg.cli.options import DATA, console
-from kseg.prediction.files import predict_files
+from kseg.prediction.files import OVERLAYS, predict_files
 
 HELP = "Train, evaluate and draw, without any data of your own."
 
@@ -35,12 +36,12 @@ def run(options):
         size=(96, 96) if shapes else (224, 320),
         scale=(0.8, 1.25) if shapes else (0.6, 1.4),
         batch_size=4 if shapes else 8,
-        epochs=options.epochs or (7 if shapes else 3),
+        epochs=options.epochs if options.epochs is not None else 7 if shapes else 3,
         learning_rate=4e-3 if shapes else 2e-3,
         validate_epochs=4,
     )
     options.run = fresh(options.run)
-    options.resume = False
+    options.resume = options.overwrite = False
     screen.print(
         f"A U-Net of {model.count_params():,} weights learns {train.num_classes} classes from "
         f"{len(train)} images on {keras.backend.backend()}.",
@@ -49,7 +50,7 @@ def run(options):
     train_and_report(screen, model, train, val, options, settings, spec)
     folder = Path(options.run)
     written = predict_files(Run.open(folder), demo_photos(val, folder), folder / "predictions")
-    screen.print(f"{len(written)} overlays in {folder / 'predictions'}", highlight=False)
+    screen.print(f"{len(written)} overlays in {folder / 'predictions' / OVERLAYS}", highlight=False)
 
 
 def demo_photos(source, folder, count=8):
@@ -65,9 +66,9 @@ def demo_photos(source, folder, count=8):
 
 
 def fresh(path):
-    """`path`, or the first of `path-2`, `path-3`, ... that holds no run yet."""
+    """`path`, or the first of `path-2`, `path-3`, ... where nothing is yet."""
     candidate, number = Path(path), 1
-    while (candidate / "run.json").exists():
+    while os.path.lexists(candidate) and not (candidate.is_dir() and not os.listdir(candidate)):
         number += 1
         candidate = Path(f"{path}-{number}")
     return str(candidate)

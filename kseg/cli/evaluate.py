@@ -3,7 +3,15 @@
 from pathlib import Path
 
 from kseg.base.atomic import write_json
-from kseg.cli.options import add_data_options, console, data_spec
+from kseg.base.outputs import check_outputs
+from kseg.cli.options import (
+    add_data_options,
+    add_overwrite,
+    console,
+    data_spec,
+    outputs_of,
+    own_data,
+)
 from kseg.cli.tables import evaluated, print_scores
 
 HELP = "Score a run on labelled data."
@@ -27,23 +35,24 @@ def add_arguments(parser):
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     add_data_options(parser)
+    add_overwrite(parser)
 
 
 def run(options):
-    from kseg.data.spec import DataSpec
     from kseg.models.contract import task_of
     from kseg.runs.run import Run
 
     screen = console()
     run = Run.open(options.run)
     if options.data:
-        spec = data_spec(options)
-    elif run.data:
-        spec = DataSpec.from_json(run.data)
+        spec = data_spec(options, screen)
     else:
-        raise ValueError(f"{options.run!r} does not say its data: give them, e.g. camvid:PATH.")
+        spec = own_data(run, options)
+    outputs = outputs_of(options, "json", "detections")
+    check_outputs(outputs, [*spec.folders(), *run.files()], options.overwrite)
     model = run.load_model()
     source = spec.for_task(task_of(model)).open(options.split)
+    check_outputs(outputs, source.files(), options.overwrite)
     extras = ("boundary", "surface", "calibration", "detections")
     scores = evaluated(screen, model, source, **{name: getattr(options, name) for name in extras})
     print_scores(screen, model, source, scores)

@@ -3,8 +3,19 @@
 import types
 import typing
 
-from kseg.cli.options import add_data_options, data_spec, given, integer_pair, names, size
-from kseg.deployment.formats import FORMATS, every_option, options_from
+from kseg.base.arguments import refused
+from kseg.cli.options import (
+    DATA_OPTIONS,
+    add_data_options,
+    add_overwrite,
+    console,
+    data_spec,
+    given,
+    integer_pair,
+    names,
+    size,
+)
+from kseg.deployment.formats import FORMATS, every_option, format_name, options_from
 from kseg.deployment.options import Names, Sides, Size
 
 HELP = "Write a model for a server, or in another format; checked."
@@ -20,12 +31,15 @@ SPELLINGS = {Names: "NAME,NAME", Sides: "SHORTEST,LONGEST", Size: "HEIGHTxWIDTH"
 def add_arguments(parser):
     parser.add_argument("run", help="run folder or .keras file")
     parser.add_argument("path", help="folder for SavedModels (PATH/NAME/VERSION); else the file")
-    parser.add_argument("--format", choices=tuple(FORMATS), default="saved_model")
+    parser.add_argument(
+        "--format", choices=tuple(FORMATS), help="default: what PATH ends in; a folder: saved_model"
+    )
     parser.add_argument("--data", help="to compare on, as for fit; default: the run's own")
-    parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
+    parser.add_argument("--split", help="of the data: train, val or test (val)")
     for name, kind, text in COMPARISON:
         parser.add_argument(_flag(name), type=kind, help=text)
     add_data_options(parser)
+    add_overwrite(parser)
     groups = {}
     for name, (field, formats) in every_option().items():
         title = f"options of {', '.join(formats)}"
@@ -56,11 +70,19 @@ def _without_none(kind):
 def run(options):
     from kseg.deployment.export import export
 
-    format = options_from(options.format, given(options, every_option()))
-    source = data_spec(options).open(options.split) if options.data else None
+    name = format_name(options.format, options.path)
+    format = options_from(name, given(options, every_option()))
+    source = None
+    if options.data:
+        source = data_spec(options, console()).open(options.split or "val")
+    else:
+        for option, value in given(options, (*DATA_OPTIONS, "split")).items():
+            raise refused(option, value, "None without data", "Leave it out, or give data=.")
     common = given(options, [name for name, _, _ in COMPARISON])
-    exported = export(options.run, options.path, format, source=source, **common)
-    if options.format == "saved_model":
+    exported = export(
+        options.run, options.path, format, source=source, overwrite=options.overwrite, **common
+    )
+    if name == "saved_model":
         base = exported.path.parent.resolve()
         print(
             f"tensorflow_model_server --rest_api_port=8501 --model_name={base.name} "

@@ -5,10 +5,14 @@ import sys
 import time
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.base.atomic import write_json
+from kseg.base.outputs import check_outputs
 from kseg.cli.options import (
     DATA,
+    DATA_OPTIONS,
     add_data_options,
+    add_overwrite,
     console,
     data_spec,
     given,
@@ -16,84 +20,120 @@ from kseg.cli.options import (
     size,
 )
 from kseg.cli.tables import evaluated, print_scores
+from kseg.runs.run import KEPT, SHOWN, Run
 
 HELP = "Train a network."
 # What `--model` takes: `kseg.build_...`
+NETWORK = ("model", "encoder", "weights", "width", "depth", "logits_stride")
 MODELS = ("unet", "fcn8s", "fcn16s", "fcn32s", "fcn", "deeplabv3", "deeplabv3plus")
+
+
+NUMBERS = (
+    ("batch_size", int, "crops a step (8)"),
+    ("epochs", int, "passes over the data (30); with --resume: of the whole run"),
+    ("learning_rate", float, "peak of the schedule (0.002)"),
+    ("checkpoint_steps", int, "steps between checkpoints (100)"),
+    ("validate_epochs", int, "epochs between validations (1)"),
+    ("seed", int, "of weights, order and augmentation (0)"),
+)
+SETTINGS = ("size", "scale", *(name for name, _, _ in NUMBERS))
 
 
 def add_arguments(parser):
     parser.add_argument("data", nargs="?", help=DATA)
     parser.add_argument("--run", default="runs/unet", help="folder for the run (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last step")
+    add_overwrite(parser)
     add_data_options(parser)
     parser.add_argument(
-        "--no-check", action="store_true", help="train in spite of errors that the check finds"
+        "--no-check",
+        dest="check_data",
+        action="store_false",
+        help="train in spite of errors that the check finds",
     )
-    parser.add_argument("--model", choices=MODELS, default="unet", help="(%(default)s)")
+    parser.add_argument("--model", choices=MODELS, help="(unet)")
     parser.add_argument("--encoder", help="in place of the paper's, e.g. efficientnet_lite0")
     parser.add_argument("--weights", help="weights of the encoder: imagenet or a file")
     parser.add_argument("--freeze", action="store_true", help="leave the encoder as it is")
     parser.add_argument("--width", type=int, help="channels, as of the model's builder (unet: 32)")
     parser.add_argument("--depth", type=int, help="times halved (unet: 4)")
     parser.add_argument("--logits-stride", type=int, choices=(1, 2, 4), help="of unet (1)")
-    parser.add_argument("--size", type=size, metavar="HxW", help="crop in pixels (256x256)")
+    parser.add_argument(
+        "--size", type=size, metavar="HxW", help="crop in pixels (as check suggests)"
+    )
     parser.add_argument("--scale", type=number_pair, metavar="LOW,HIGH", help="random (0.5,2)")
-    for name, kind, text in (
-        ("batch-size", int, "crops a step (8)"),
-        ("epochs", int, "passes over the data (30)"),
-        ("learning-rate", float, "peak of the schedule (0.002)"),
-        ("checkpoint-steps", int, "steps between checkpoints (100)"),
-        ("validate-epochs", int, "epochs between validations (1)"),
-        ("seed", int, "of weights, order and augmentation (0)"),
-    ):
-        parser.add_argument(f"--{name}", type=kind, help=text)
+    for name, kind, text in NUMBERS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
 
 
 def run(options):
-    from kseg.data.spec import DataSpec
-    from kseg.runs.run import Run
-
     screen = console()
     if options.resume:
-        saved = Run.open(options.run)
-        if not saved.data:
-            raise ValueError(f"{options.run!r} was started from Python: resume it with kseg.fit.")
-        spec = DataSpec.from_json(saved.data)
-    elif not options.data:
-        raise ValueError(f"no data: give {DATA}, or --resume.")
+        spec, settings = resumed(screen, options)
+    elif options.data:
+        spec, settings = data_spec(options, screen), settings_of(options)
+        # what the folder would lose is looked at by `kseg.fit`; of this file it does not know
+        inputs = [options.weights] if options.weights else []
+        outputs = [("run", Path(options.run) / name) for name in (*KEPT, *SHOWN)]
+        check_outputs(outputs, inputs, overwrite=True)
     else:
-        spec = data_spec(options)
+        raise ValueError(f"no data: give {DATA}, or --resume.")
     train, val = spec.open("train"), spec.open("val")
-    model = settings = None
+    model = None
     if not options.resume:
         import keras
 
-        keras.utils.set_random_seed(options.seed or 0)
-        settings = settings_of(options)
+        keras.utils.set_random_seed(settings.seed)
         model = built(options, train.num_classes)
     screen.print(f"training on {len(train)} images, validating on {len(val)}", highlight=False)
     train_and_report(screen, model, train, val, options, settings, spec)
 
 
+def resumed(screen, options):
+    """Data and settings to go on with; whatever else is given must be as the run has it.
+
+    Raises:
+        ValueError: an option is another than the run's.
+    """
+    from kseg.data.spec import DataSpec
+    from kseg.training.settings import from_dict
+
+    saved = Run.open(options.run)
+    if not saved.data:
+        raise ValueError(f"{options.run!r} was started from Python: resume it with kseg.fit.")
+    for name, value in given(options, (*NETWORK, "freeze", "overwrite")).items():
+        if value:
+            expected = "None with resume=True: a run goes on with its own network"
+            raise refused(name, value, expected, "Leave it out, or begin a new run.")
+    spec = DataSpec.from_json(saved.data)
+    asked = given(options, DATA_OPTIONS)
+    if options.data:
+        asked["spec"] = data_spec(options, screen).spec
+    for name, value in asked.items():
+        own = getattr(spec, name)
+        if value != own:
+            expected = f"{own!r}, with which the run was begun"
+            name = "data" if name == "spec" else name
+            raise refused(name, value, expected, "Leave it out, or begin a new run.")
+    return spec, from_dict({**saved.settings, **given(options, SETTINGS)})
+
+
 def built(options, num_classes):
     """The network that the options of `fit` ask for; what is not given is the builder's default."""
-    names = ("encoder", "weights", "width", "depth", "logits_stride")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    asked = given(options, NETWORK)
+    model = asked.pop("model", "unet")
     if options.freeze:
-        given["freeze"] = True
-    if options.model != "unet":
+        asked["freeze"] = True
+    if model != "unet":
         for name in ("depth", "logits_stride"):
-            if name in given:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} {given[name]} goes with --model unet, but the "
-                    f"model is {options.model}: leave it out."
-                )
+            if name in asked:
+                expected = f"None, for it goes with model='unet' and this is {model}"
+                raise refused(name, asked[name], expected, "Leave it out.")
     elif options.encoder is None:
-        given = {"width": 32, **given}  # half the paper's: a quarter of its time
+        asked = {"width": 32, **asked}  # half the paper's: a quarter of its time
     from kseg import models
 
-    return getattr(models, f"build_{options.model}")(num_classes, **given)
+    return getattr(models, f"build_{model}")(num_classes, **asked)
 
 
 def train_and_report(screen, model, train, val, options, settings, spec):
@@ -101,7 +141,6 @@ def train_and_report(screen, model, train, val, options, settings, spec):
     from kseg.models.contract import contract, part
     from kseg.pictures.chart import curve
     from kseg.reports.sheet import write_sheet
-    from kseg.runs.run import Run
     from kseg.training.fit import fit
 
     started = time.perf_counter()
@@ -113,8 +152,9 @@ def train_and_report(screen, model, train, val, options, settings, spec):
             run=options.run,
             settings=settings,
             resume=options.resume,
-            data=dataclasses.asdict(spec),
-            check_data=not getattr(options, "no_check", False),
+            data=None if options.resume else dataclasses.asdict(spec),
+            check_data=getattr(options, "check_data", True),
+            overwrite=options.overwrite,
         )
     except KeyboardInterrupt:
         if (Path(options.run) / "last.keras").exists():
@@ -142,4 +182,4 @@ def settings_of(options):
     """The `Settings` that the options ask for."""
     from kseg.training.settings import Settings
 
-    return Settings(**given(options, [field.name for field in dataclasses.fields(Settings)]))
+    return Settings(**given(options, SETTINGS))

@@ -12,6 +12,7 @@ from kseg.base.arguments import choice
 from kseg.base.optional import import_package
 from kseg.base.version import __version__
 from kseg.cli import check, demo, evaluate, export, fit, info, predict
+from kseg.cli.language import options_by_name, spoken
 
 BACKENDS = ("tensorflow", "jax", "torch")
 OTHERS = ("openvino", "numpy")  # Keras' own beside them, which predict alone
@@ -46,7 +47,8 @@ def main(arguments=None):
     except (ValueError, OSError, ImportError) as error:
         if options.traceback:
             raise
-        print(f"kseg: {' '.join(str(error).split())}", file=sys.stderr)
+        message = spoken(str(error), options.by_name)
+        print(f"kseg: {' '.join(message.split())}", file=sys.stderr)
         return 2
     except Exception as error:  # nothing that kseg has foreseen: still no bare traceback
         if options.traceback:
@@ -80,7 +82,7 @@ def parser():
         text = command.HELP
         sub = commands.add_parser(name, help=text, description=text, parents=[common])
         command.add_arguments(sub)
-        sub.set_defaults(run_command=command.run)
+        sub.set_defaults(run_command=command.run, by_name=options_by_name(sub))
     return whole
 
 

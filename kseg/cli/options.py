@@ -12,25 +12,84 @@ DATA = (
 
 
 def add_data_options(parser):
-    """The options that say how a data set is to be opened."""
+    """The options that say how a data set is to be opened; see `kseg.data.spec.DataSpec`.
+
+    Here as everywhere, `dest` is the name in Python, by which `kseg.cli.language` finds the option.
+    """
     parser.add_argument(
-        "--classes", type=names, help="class names of folder:PATH or tfds:NAME, comma-separated"
+        "--classes",
+        dest="class_names",
+        type=names,
+        help="class names of folder:PATH or tfds:NAME, comma-separated",
     )
     parser.add_argument("--values", type=integers, help="mask value of each class, e.g. 0,255")
     parser.add_argument(
-        "--val-fraction",
-        type=float,
-        default=0.2,
-        help="where the set has no split of its own (0.2)",
+        "--palette",
+        type=colors,
+        help="colour of each class in masks of colours, e.g. 0,0,0/255,0,0",
+    )
+    parser.add_argument(
+        "--void",
+        dest="void_values",
+        type=values_or_colors,
+        help="mask values (or colours) of pixels without a label (255), e.g. 0,255",
+    )
+    parser.add_argument(
+        "--mask-suffix", help="what a mask's name adds to its photo's, e.g. _mask for a_mask.png"
+    )
+    parser.add_argument(
+        "--splits",
+        type=names,
+        metavar="TRAIN,VAL",
+        help="what the set calls its splits (train,val), e.g. training,validation",
+    )
+    parser.add_argument(
+        "--val-fraction", type=float, help="where the set has no split of its own (0.2)"
     )
 
 
-def data_spec(options, instances=False):
-    """The `DataSpec` of the data that the options name."""
+def add_overwrite(parser):
+    """The option that lets earlier results go, which `kseg.base.outputs` asks for."""
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
+
+
+def outputs_of(options, *names):
+    """The files that these options ask for, as `kseg.base.outputs.check_outputs` takes them."""
+    return [(name, getattr(options, name)) for name in names if getattr(options, name) is not None]
+
+
+DATA_OPTIONS = (
+    "class_names",
+    "values",
+    "palette",
+    "void_values",
+    "mask_suffix",
+    "splits",
+    "val_fraction",
+)
+
+
+def data_spec(options, screen, instances=False):
+    """The `DataSpec` of the data that the options name; prints which layout a bare folder has."""
     from kseg.data.spec import DataSpec
 
-    given = (options.data, options.classes, options.values, options.val_fraction, instances)
-    return DataSpec(*given).resolved()
+    spec = DataSpec(options.data, instances=instances, **given(options, DATA_OPTIONS)).resolved()
+    if spec.spec.partition(":")[0] != options.data.partition(":")[0]:
+        screen.print(f"data: {spec.spec}", highlight=False)
+    return spec
+
+
+def own_data(run, options):
+    """The `DataSpec` of the data that a run learned from; options about data go with data alone."""
+    from kseg.base.arguments import refused
+    from kseg.data.spec import DataSpec
+
+    if not run.data:
+        raise ValueError(f"{str(run.path)!r} does not say its data: give them, e.g. camvid:PATH.")
+    for name, value in given(options, DATA_OPTIONS).items():
+        expected = f"None for the run's own data, {run.data['spec']}"
+        raise refused(name, value, expected, "Leave it out, or name the data too.")
+    return DataSpec.from_json(run.data)
 
 
 def given(options, names):
@@ -53,6 +112,9 @@ def size(text):
     return int(height), int(width)
 
 
+size.separator = "x"
+
+
 def number_pair(text):
     """`LOW,HIGH` -> two floats."""
     try:
@@ -68,6 +130,21 @@ def integer_pair(text):
     if len(pair) != 2:
         raise argparse.ArgumentTypeError(f"{text!r}: expected two integers, e.g. 800,1333")
     return pair
+
+
+def colors(text):
+    """`0,0,0/255,0,0` -> ((0, 0, 0), (255, 0, 0))."""
+    found = tuple(integers(part) for part in text.split("/"))
+    if any(len(color) != 3 or not all(0 <= c <= 255 for c in color) for color in found):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected R,G,B/R,G,B/... of 0..255, e.g. 0,0,0/255,0,0"
+        )
+    return found
+
+
+def values_or_colors(text):
+    """`0,255` -> (0, 255); with a slash, or a slash at the end, as `colors`."""
+    return colors(text.strip("/")) if "/" in text else integers(text)
 
 
 def names(text):

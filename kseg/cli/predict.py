@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from kseg.cli.options import console
+from kseg.cli.options import add_overwrite, console
 from kseg.prediction.files import BadPhotos, predict_files
 
 HELP = "Write id masks, or objects, and colour overlays of photos."
@@ -11,32 +11,58 @@ HELP = "Write id masks, or objects, and colour overlays of photos."
 
 def add_arguments(parser):
     parser.add_argument("photos", nargs="+", type=Path, help="image files, or folders of them")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="folder for the results")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        help="folder for the results: OUTPUT/masks, or objects, and OUTPUT/overlays",
+    )
     parser.add_argument("--run", default="runs/unet", help="run folder (%(default)s)")
     parser.add_argument(
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
+    add_overwrite(parser)
 
 
 def run(options):
-    from kseg.data.files import PHOTOS, list_files
     from kseg.runs.run import Run
 
-    photos = []
-    for path in options.photos:
-        photos += map(Path, list_files(path, PHOTOS, "photos")) if path.is_dir() else [path]
-    for photo in photos:
-        if not photo.is_file():
-            raise FileNotFoundError(f"{str(photo)!r} does not exist: expected an image file.")
+    screen = console()
+    photos = [photo for path in options.photos for photo in photos_of(screen, path)]
     bad = []
     try:
         written = predict_files(
-            Run.open(options.run), photos, options.output, min_score=options.min_score
+            Run.open(options.run),
+            photos,
+            options.output,
+            min_score=options.min_score,
+            overwrite=options.overwrite,
         )
     except BadPhotos as error:
         written, bad = error.written, error.errors
     if written:
-        console().print(f"{len(written)} masks and overlays in {options.output}", highlight=False)
+        kind = written[0].relative_to(options.output).parts[0]
+        screen.print(f"{len(written)} {kind} and overlays in {options.output}", highlight=False)
     for error in bad:
         print(f"kseg: {error}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def photos_of(screen, path):
+    """The photos of a folder, with a line on files that are none; or the one photo that it is."""
+    from kseg.data.files import READABLE, left_out, list_files, shortened
+
+    if not path.is_dir():
+        if not path.is_file():
+            raise FileNotFoundError(f"{str(path)!r} does not exist: expected an image file.")
+        return [path]
+    photos = list_files(path, READABLE, "photos")
+    others = left_out(path, READABLE)
+    if others:
+        screen.print(
+            f"{path}: {len(others)} files left out, which are no photos that can be read: "
+            f"{shortened(others)}",
+            highlight=False,
+        )
+    return list(map(Path, photos))

@@ -11,17 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.arguments import refused
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 from kseg.data.errors import DataError, MissingData, missing_folder
 from kseg.data.values import NotAPhoto, as_bytes
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")
+PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")  # what training reads, by TensorFlow
+
+
+# What Pillow reads, for predictions
+READABLE = (*PHOTOS, ".gif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga", ".tif", ".tiff", ".webp")
+
+
+# Endings of what people take for photos, by which `kseg check` tells what was left out
+PICTURES = (*READABLE, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
 
 
 MASKS = (".png",)  # a mask saved as JPEG has lost its ids
 
 
-PALETTE = np.array(default_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
+PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
 
 
 def list_files(folder, suffixes, argument, kind="missing"):
@@ -48,13 +56,37 @@ def list_files(folder, suffixes, argument, kind="missing"):
             if entry.name.lower().endswith(suffixes) and entry.is_file()
         )
     if not files:
+        others = left_out(folder, suffixes)
+        held = f", but {len(others)} others: {shortened(others)}" if others else ""
         raise MissingData(
             "missing",
             folder,
-            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}.",
+            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}{held}.",
             "Check the path, or convert the files to one of these formats.",
         )
     return files
+
+
+def left_out(folder, suffixes):
+    """Names of the files of a folder that end otherwise than in `suffixes`; hidden ones are none.
+
+    Args:
+        folder: A folder.
+        suffixes: Tuple of endings of names, in small letters.
+    """
+    with os.scandir(folder) as entries:
+        others = (e for e in entries if not e.name.lower().endswith(suffixes))
+        return sorted(e.name for e in others if not e.name.startswith(".") and e.is_file())
+
+
+def shortened(names, most=3):
+    """Names in one line, the first few of them and the number of the rest.
+
+    >>> shortened(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def stem(path):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from kseg.base.arguments import refused
+from kseg.base.arguments import name_list, refused
 
 VOID = 255
 
@@ -61,6 +61,8 @@ class Source:
     problems: Callable[[int], list] | None = None
 
     def __post_init__(self):
+        for field in ("class_names", "ids"):
+            object.__setattr__(self, field, name_list(field, getattr(self, field)))
         lengths = {name: len(rows) for name, rows in self.columns.items()} | {"ids": len(self.ids)}
         if self.image_ids is not None:
             lengths["image_ids"] = len(self.image_ids)
@@ -96,6 +98,11 @@ class Source:
         with tf.device("CPU"):
             row = {name: tf.convert_to_tensor(rows[index]) for name, rows in self.columns.items()}
             return {name: value.numpy() for name, value in read(self, row).items()}
+
+    def files(self):
+        """Paths of the photos, masks and whatever else the samples are read from; maybe none."""
+        rows = (row for rows in self.columns.values() if rows.dtype == object for row in rows)
+        return [path for row in rows if isinstance(row, str) for path in row.split("\n") if path]
 
     def subset(self, indices: Sequence[int], name=None):
         """The samples at these positions as a Source of its own."""

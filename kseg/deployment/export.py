@@ -6,8 +6,9 @@ photos beside the model, and given its name only if it agrees.
 
 from pathlib import Path
 
-from kseg.base.arguments import integer, refused, share
-from kseg.base.colors import default_colors
+from kseg.base.arguments import integer, name_list, refused, share
+from kseg.base.colors import class_colors
+from kseg.base.outputs import check_folder, check_outputs
 from kseg.data.source import Source
 from kseg.deployment.compare import Job, print_table
 from kseg.deployment.formats import format_module, format_options
@@ -19,7 +20,7 @@ from kseg.runs.run import Run
 def export(
     model,
     path,
-    format="saved_model",
+    format=None,
     *,
     source=None,
     samples=8,
@@ -28,6 +29,7 @@ def export(
     class_names=None,
     colors=None,
     verbose=True,
+    overwrite=False,
 ):
     """Exports a model, and does not finish unless the artefact does what the model does.
 
@@ -39,10 +41,11 @@ def export(
         model: A kseg model of any backend; a `kseg.Run`; or the path of a run folder or a `.keras`
             file.
         path: Folder for SavedModels. A file ending in `.onnx`, in `.tflite`; of OpenVINO a new
-            folder. A file that is there is replaced.
+            folder.
         format: A format's options: `kseg.SavedModelOptions`, `kseg.OnnxOptions`,
-            `kseg.LiteRTOptions` or `kseg.OpenVINOOptions`; or the name of a format, `"saved_model"`
-            (the default), `"onnx"`, `"litert"` or `"openvino"`, for those by default.
+            `kseg.LiteRTOptions` or `kseg.OpenVINOOptions`; or the name of a format,
+            `"saved_model"`, `"onnx"`, `"litert"` or `"openvino"`, for those by default. Default
+            None: what the path's ending says; a folder is a SavedModel's.
         source: Labelled photos to compare on, and to calibrate int8 with. Default None: the
             validation data of a run, else, and where those are not at hand, generated scenes, which
             say nothing of the mean IoU; `comparison.photos` says which.
@@ -50,9 +53,11 @@ def export(
         tolerance: Share of pixels, or of objects, that may come out otherwise. Default None: of
             pixels 1e-4 in float32, 1e-2 in 16 bits, 0.1 in int8; of objects 0.05.
         max_drop: By how much the mean IoU may fall, 0..1. Default 0.01.
-        class_names, colors: Of the classes. Default None: the run's, else numbers and the VOC
-            palette.
+        class_names, colors: Of the classes. Default None: the run's, else numbers and
+            `kseg`'s own colours.
         verbose: Whether to print the table of size, time and mean IoU. Default True.
+        overwrite: Whether a file that is there may be replaced. Default False. (Of a SavedModel,
+            whose versions servers may be using, and of OpenVINO's folder nothing ever is.)
 
     Returns:
         `Exported`: the path, and the comparison.
@@ -62,7 +67,7 @@ def export(
         ValueError: an argument is out of its range, or an option not of the model's task; the
             format cannot hold this model, and the message says which can; or the artefact differs
             from the model by more than is allowed, and nothing was written.
-        FileExistsError: this version is there already.
+        FileExistsError: the file, or this version, is there already.
         ImportError: a package of the format is missing.
         RuntimeError: TensorFlow failed in a process of its own, where the backend is another.
 
@@ -71,15 +76,16 @@ def export(
     >>> model = kseg.build_unet(4, width=4, depth=2)
     >>> kseg.export(model, "models", samples=1, verbose=False).path
     PosixPath('models/unet/1')
-    >>> exported = kseg.export(model, "street.onnx", "onnx", samples=1, verbose=False)
+    >>> exported = kseg.export(model, "street.onnx", samples=1, verbose=False)
     >>> exported.comparison.differing <= 1e-4
     True
     >>> options = kseg.LiteRTOptions(shape=(64, 96), precision="int8")
     >>> kseg.export(model, "street.tflite", options, tolerance=1, verbose=False).path
     PosixPath('street.tflite')
     """
-    options = format_options(format)
-    _check_types(path, source, class_names, colors)
+    _check_types(path, source, colors)
+    options, path = format_options(format, path), Path(path)
+    check_path(path, options, overwrite)
     integer("samples", samples)
     share("max_drop", max_drop)
     if tolerance is not None:
@@ -103,13 +109,13 @@ def export(
         max_drop=max_drop,
         missing=missing,
     )
-    exported = format_module(options.format).export(job, Path(path), options)
+    exported = format_module(options.format).export(job, path, options)
     if verbose:
         print_table(exported.comparison, exported.path)
     return exported
 
 
-def _check_types(path, source, class_names, colors):
+def _check_types(path, source, colors):
     """Raises `TypeError` for an argument that is something else altogether."""
     if not isinstance(path, (str, Path)):
         expected = "a folder for SavedModels, or the file to write"
@@ -117,8 +123,6 @@ def _check_types(path, source, class_names, colors):
     if source is not None and not isinstance(source, Source):
         remedy = 'As kseg.data.folder("photos", "masks", class_names) gives, or kseg.data.shapes().'
         raise refused("source", source, "a Source of kseg.data, or None", remedy, error=TypeError)
-    if isinstance(class_names, str):
-        raise refused("class_names", class_names, "a list of names", error=TypeError)
     if colors is not None:
         try:
             wrong = any(len(tuple(color)) != 3 for color in colors)
@@ -126,6 +130,22 @@ def _check_types(path, source, class_names, colors):
             wrong = True
         if wrong or isinstance(colors, str):
             raise refused("colors", colors, "a list of (red, green, blue), 0..255", error=TypeError)
+
+
+def check_path(path, options, overwrite):
+    """Raises unless the artefact can be written there without harm to what is there."""
+    if options.format == "saved_model":
+        check_folder("path", path / "name" / "version")
+    elif options.suffix is None:
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            expected = f"a folder that is new or empty for format={options.format!r}"
+            raise refused("path", str(path), expected)
+        check_folder("path", path / "file")
+    elif path.suffix.lower() != options.suffix:
+        expected = f"a file ending in {options.suffix} for format={options.format!r}"
+        raise refused("path", str(path), expected)
+    else:
+        check_outputs([("path", path)], overwrite=overwrite)
 
 
 def opened(model):
@@ -144,14 +164,15 @@ def opened(model):
 
 
 def names_and_colors_of(model, run, class_names, colors):
-    """Of the classes: those given, else the run's, else numbers and the VOC palette.
+    """Of the classes: those given, else the run's, else numbers and colours of our own.
 
     Raises:
         ValueError: they are fewer than the model's classes, or not one colour a name.
     """
     numbers, _ = names_and_colors(model)
-    class_names = tuple(class_names or (run.class_names if run else numbers))
-    colors = tuple(map(tuple, colors or (run.colors if run else default_colors(len(class_names)))))
+    given = class_names or (run.class_names if run else numbers)
+    class_names = name_list("class_names", given)
+    colors = tuple(map(tuple, colors or (run.colors if run else class_colors(class_names))))
     if len(class_names) < len(numbers) or len(colors) != len(class_names):
         raise ValueError(
             f"{len(class_names)} class_names and {len(colors)} colors: the model has "

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kseg.base.arguments import integer, refused
+from kseg.base.arguments import integer, name_list, refused
 from kseg.ops import labels as labels_
 
 # Counts are two int32 words, value = low + high * BASE: JAX has no int64 unless asked, and float32
@@ -128,7 +128,9 @@ class ClassMetric(CountingMetric):
         self, shape, *, num_classes, ignore_class, class_names, classes, from_logits, name, dtype
     ):
         size = class_count(num_classes)
-        names = tuple(str(name) for name in class_names or range(size))
+        if class_names is None:
+            class_names = list(map(str, range(size)))
+        names = name_list("class_names", class_names)
         if len(set(names)) != size:
             raise refused(
                 "class_names", names, f"{size} different names for num_classes={num_classes}"

@@ -19,7 +19,7 @@ import importlib.util
 import pkgutil
 
 from kseg.base.arguments import refused
-from kseg.base.colors import default_colors
+from kseg.base.colors import class_colors
 
 SEMANTIC = "semantic"  # what a model is that does not say
 
@@ -147,4 +147,5 @@ def check_source(model, source):
 def names_and_colors(model):
     """Names and colours of a model's classes, where nobody has said any."""
     count = contract(model).num_classes
-    return tuple(map(str, range(count))), default_colors(count)
+    names = tuple(map(str, range(count)))
+    return names, class_colors(names)

@@ -1,19 +1,26 @@
-"""The default optimizer, loss and metrics of each task, and how an optimizer starts."""
+"""The default optimizer, loss and metrics of each task; whether a model has them; the start."""
+
+import weakref
 
 import keras
 
 from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
+from kseg.models.graph import compilation
 
 LEARNING_RATE = 1e-3  # AdamW's own default; safe for a U-Net from a random start
 WEIGHT_DECAY = 1e-4
 INSTANCE_LEARNING_RATE = 2e-4
+NAME = "kseg_adamw"  # of kseg's own optimizer, by which it is known again in a file
+
+_own = weakref.WeakKeyDictionary()  # model -> its compilation, if kseg made it
 
 
 def compile_semantic(model, num_classes):
     """Compiles a model of semantic logits: AdamW, cross-entropy + Dice, mean IoU, void = 255."""
-    model.compile(
-        optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY),
+    compile_own(
+        model,
+        optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY, name=NAME),
         loss=CrossEntropyLoss() + DiceLoss(),
         metrics=[MeanIoU(num_classes)],
     )
@@ -21,10 +28,11 @@ def compile_semantic(model, num_classes):
 
 def compile_instance(model):
     """Compiles an instance model, which brings its losses: AdamW, gradients held to norm 10."""
-    model.compile(
+    compile_own(
+        model,
         optimizer=keras.optimizers.AdamW(
-            INSTANCE_LEARNING_RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=10.0
-        )
+            INSTANCE_LEARNING_RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=10.0, name=NAME
+        ),
     )
 
 
@@ -38,3 +46,21 @@ def build_optimizer(model):
     optimizer = getattr(model, "optimizer", None)  # Keras sets it where a model is compiled
     if optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
+
+
+def compile_own(model, **arguments):
+    """`model.compile`, by kseg and not by its user: `kseg.fit` may do it again."""
+    model.compile(**arguments)
+    _own[model] = compilation(model)
+
+
+def is_own(model):
+    """Whether a model is not compiled, or as kseg does it: nothing of its user's would be lost.
+
+    A model that comes from a file is known by the name of its optimizer.
+    """
+    if not getattr(model, "compiled", False):
+        return True
+    if model in _own:
+        return _own[model] is compilation(model)
+    return model.optimizer.name == NAME

@@ -1,5 +1,5 @@
 """The graph inside a Keras model, for which Keras has no public words: nested layers, calls of a
-layer, what made a tensor. Keras' private attributes are read in this file alone."""
+layer, what made a tensor, `compile`. Keras' private attributes are read in this file alone."""
 
 import contextlib
 
@@ -88,6 +88,11 @@ def weights_kept(model):
             if variable._value is None and not value.is_deleted():
                 variable._value = value
         raise
+
+
+def compilation(model):
+    """What tells one `compile` of a model from another: an object that each makes anew."""
+    return model._compile_config
 
 
 def maker_of(tensor):

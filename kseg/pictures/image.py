@@ -18,6 +18,37 @@ def colorize(labels, colors, void=255):
     return table[np.where(known, labels, len(colors))]
 
 
+def as_rgb(image):
+    """A photo of any channels to look at: grey repeated, or the first three of several.
+
+    Args:
+        image: uint8 `(H, W, channels)`.
+
+    Returns:
+        uint8 `(H, W, 3)`.
+
+    Example:
+
+    >>> as_rgb(np.array([[[1, 2]], [[3, 4]]], "uint8")).tolist(), as_rgb(image).shape
+    ([[[1, 1, 1]], [[3, 3, 3]]], (48, 64, 3))
+    """
+    return image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
+
+
+def with_palette(labels, colors):
+    """Class ids `(H, W)` below 256 as a Pillow image that keeps them and is seen in their colours.
+
+    >>> picture = with_palette(np.array([[0, 1]]), [(9, 9, 9), (200, 0, 0)])
+    >>> np.asarray(picture).tolist(), picture.convert("RGB").getpixel((1, 0))
+    ([[0, 1]], (200, 0, 0))
+    """
+    picture = Image.fromarray(np.asarray(labels).astype(np.uint8)).convert("P")
+    palette = np.zeros((256, 3), np.uint8)  # of fewer, Pillow packs a pixel into less than 8 bits
+    palette[: len(colors)] = colors
+    picture.putpalette(palette.tobytes())
+    return picture
+
+
 def overlay(image, labels, colors, *, opacity=0.5, void=255):
     """Lays the colours of the classes over a photo.
 

@@ -1,9 +1,15 @@
 """Predictions of photos, written into a folder: what was found, and an overlay of each."""
 
+import os
+from pathlib import Path
+
+from kseg.base.outputs import check_outputs, folded, identity
 from kseg.data.errors import DataError
-from kseg.data.files import load_photo
-from kseg.models.contract import part
+from kseg.data.images import image_array
+from kseg.models.contract import contract, part
 from kseg.prediction.predict import predict
+
+OVERLAYS = "overlays"  # the folder beside that of the results
 
 
 class BadPhotos(ValueError):
@@ -22,14 +28,19 @@ class BadPhotos(ValueError):
         return f"{len(self.errors)} photos cannot be read: {' '.join(map(str, self.errors))}"
 
 
-def predict_files(run, photos, output, *, min_score=None):
-    """Writes what `kseg.predict` says of each photo, NAME.png or NAME.json, and NAME_overlay.png.
+def predict_files(run, photos, output, *, min_score=None, overwrite=False):
+    """Writes what `kseg.predict` says of each photo, and an overlay of each.
+
+    They go to `output/masks/NAME.png`, of objects to `output/objects/NAME.json`, and to
+    `output/overlays/NAME.png`; see `names_of` for NAME. Nothing is written where a photo or an
+    earlier result would be lost.
 
     Args:
         run: The `kseg.Run` whose model predicts.
-        photos: Paths.
+        photos: Paths. One that comes twice is predicted once.
         output: The folder for the results.
         min_score: Of an instance model, as of `kseg.predict`.
+        overwrite: Whether to replace earlier results. Defaults to False.
 
     Returns:
         The paths of the results, without the overlays.
@@ -37,33 +48,67 @@ def predict_files(run, photos, output, *, min_score=None):
     Raises:
         BadPhotos: some of several photos cannot be read; it comes in the end, when all others are
             predicted, and names them.
-        ValueError: two photos have one name, the one photo cannot be read, or an option is not the
-            model's.
+        ValueError: a result would replace a photo, the one photo cannot be read, or an option is
+            not the model's.
+        FileExistsError: there are results of these names, and `overwrite` is False.
     """
-    from kseg.pictures.image import save
+    from kseg.pictures.image import as_rgb, save
 
-    names = [photo.stem for photo in photos]
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise ValueError(
-            f"Several photos are called {sorted(repeated)[0]!r}: their masks would overwrite each "
-            "other. Predict them into different folders."
-        )
     model = run.load_model()
     writing, drawing = part("kseg.prediction", model), part("kseg.pictures", model)
+    photos = list({identity(photo): photo for photo in photos}.values())
+    paths = [
+        (output / writing.FOLDER / f"{name}{writing.SUFFIX}", output / OVERLAYS / f"{name}.png")
+        for name in names_of(photos)
+    ]
+    outputs = [("output", path) for pair in paths for path in pair]
+    check_outputs(outputs, [*photos, *run.files()], overwrite)
+    channels = contract(model).channels
     written, bad = [], []
-    for photo in photos:
+    for photo, (result, overlay) in zip(photos, paths):
         try:
-            image, path = load_photo(photo), output / photo.stem
+            image = image_array(photo, channels)
         except DataError as error:
             bad.append(error)
             continue
         prediction = predict(model, image, min_score=min_score)
-        written.append(writing.write(prediction, path, run.class_names))
-        picture = drawing.predicted(image, prediction, run.class_names, run.colors, run.void)
-        save(picture, path.with_name(f"{path.name}_overlay.png"))
+        writing.write(prediction, result, run.class_names, run.colors)
+        shown = as_rgb(image), prediction, run.class_names, run.colors, run.void
+        save(drawing.predicted(*shown), overlay)
+        written.append(result)
     if bad and len(photos) == 1:
         raise bad[0]
     if bad:
         raise BadPhotos(bad, written)
     return written
+
+
+def names_of(photos):
+    """A name for the results of each photo, different for all, on every file system.
+
+    The photo's own without its ending; where two photos are called alike, the path below the folder
+    that holds all of them; where that is not enough, with the ending, and then with a number.
+
+    >>> names_of(["a/1.jpg", "a/2.jpg"])
+    ['1', '2']
+    >>> names_of(["a/1.jpg", "b/1.jpg"])
+    ['a/1', 'b/1']
+    >>> names_of(["1.jpg", "1.png", "2.png", "1.PNG"])
+    ['1.jpg', '1.png', '2.png', '1.PNG-2']
+    """
+    whole = [os.path.abspath(photo) for photo in photos]
+    shared = os.path.commonpath([os.path.dirname(path) for path in whole])
+    below = [Path(path).relative_to(shared) for path in whole]
+    by_stem = [path.stem for path in below]
+    by_path = [path.with_suffix("").as_posix() for path in below]
+    for names in (by_stem, by_path):
+        if len(set(map(folded, names))) == len(names):
+            return names
+    names = []
+    for name in (path.as_posix() for path in below):
+        taken, number, candidate = set(map(folded, names)), 1, name
+        while folded(candidate) in taken:
+            number += 1
+            candidate = f"{name}-{number}"
+        names.append(candidate)
+    return names

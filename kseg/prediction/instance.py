@@ -4,13 +4,12 @@ Axes: B batch, N objects of a photo, m a mask's side in the network, H and W the
 """
 
 import dataclasses
-import json
 import weakref
 
 import numpy as np
 
 from kseg.base.arguments import choice, integer, share
-from kseg.base.atomic import replacing
+from kseg.base.atomic import write_json
 from kseg.models.contract import fixed_size
 from kseg.ops.paste import paste_masks, pasted
 from kseg.ops.resize import bilinear, resized_size
@@ -19,9 +18,10 @@ from kseg.prediction.network import check_weights, forward, not_finite, once
 from kseg.prediction.results import MASKS, Instances
 
 OPTIONS = {"min_score": 0.5, "threshold": 0.5, "masks": "binary", "detections": None}
-_detectors = weakref.WeakKeyDictionary()  # model -> its networks, by their settings
-
+FOLDER, SUFFIX = "objects", ".json"  # where `kseg predict` writes, and how the files end
 HELD = 4  # batches that photos may wait for others of their size
+
+_detectors = weakref.WeakKeyDictionary()  # model -> its networks, by their settings
 
 
 def predict(model, photos, *, min_score=0.5, threshold=0.5, masks="binary", detections=None):
@@ -36,23 +36,25 @@ def predict(model, photos, *, min_score=0.5, threshold=0.5, masks="binary", dete
         yield instances
 
 
-def write(instances, path, class_names):
-    """Writes objects as COCO's results, `path` and `.json`; returns that path.
+def write(instances, path, class_names, colors):
+    """Writes objects as COCO's results.
 
-    The file is a list, whose `image_id` is the last part of the path and whose `category_id`, 1, 2,
-    3, ..., has its name beside it as `category`.
+    The file is a list, whose `image_id` is the file's own name and whose `category_id`, 1, 2, 3,
+    ..., has its name beside it as `category`.
+
+    Args:
+        instances: `Instances` with whole masks.
+        path: The file, a `pathlib.Path`; its folder is made.
+        class_names: Name of each class.
+        colors: Not used; objects have colours of their own.
     """
     from kseg.data.coco_format.results import of_mask, results
 
     runs = dataclasses.replace(instances, masks=[of_mask(mask) for mask in instances.masks])
-    listed = results(runs, path.name, range(1, len(class_names) + 1))
+    listed = results(runs, path.name.removesuffix(SUFFIX), range(1, len(class_names) + 1))
     for each, class_id in zip(listed, instances.classes):
         each["category"] = class_names[class_id]
-    file = path.with_name(f"{path.name}.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(listed, indent=1) + "\n")
-    return file
+    write_json(path, listed)
 
 
 def detect(

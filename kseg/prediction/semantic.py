@@ -13,6 +13,7 @@ from kseg.ops.resize import bilinear, check_resize, resized_size
 from kseg.prediction.network import check_weights, forward, not_finite, once
 
 OPTIONS = {"resize": None}
+FOLDER, SUFFIX = "masks", ".png"  # where `kseg predict` writes, and how the files end
 
 # model -> the same with its decision inside, so that ids and not logits cross to the host
 _deciders = weakref.WeakKeyDictionary()
@@ -28,13 +29,21 @@ def predict(model, photos, *, resize=None):
         yield labels_on_batch(model, photo[None], resize)[0]
 
 
-def write(labels, path, class_names):
-    """Writes class ids as a grey PNG, `path` and `.png`; returns that path."""
-    from kseg.pictures.image import save
+def write(labels, path, class_names, colors):
+    """Writes class ids as a palette PNG, whose pixels are the ids and whose palette the colours.
 
-    file = path.with_name(f"{path.name}.png")
-    save(labels.astype(np.uint8), file)
-    return file
+    More than 256 classes make a grey PNG of 16 bits.
+
+    Args:
+        labels: Class ids `(H, W)`.
+        path: The file, a `pathlib.Path`; its folder is made.
+        class_names: Name of each class.
+        colors: RGB of each class.
+    """
+    from kseg.pictures.image import save, with_palette
+
+    deep = len(class_names) > 256
+    save(labels.astype(np.uint16) if deep else with_palette(labels, colors), path)
 
 
 def labels_on_batch(model, images, resize=None):

@@ -7,6 +7,7 @@
       best.keras        the model at its best validation score: mean IoU, or mask AP
       validation.png    photo, truth, prediction, error
       curve.png         loss and score by epoch
+      evaluation.json   scores of the best model (these three by `kseg fit` alone)
 
 Every file is written beside its place and then moved there, so a run that is killed at any moment
 leaves whole files.
@@ -18,10 +19,13 @@ import dataclasses
 import json
 from pathlib import Path
 
+from kseg.base.arguments import name_list
 from kseg.base.atomic import replacing, write_json
 from kseg.models.saving import load_model
 
 VERSION = 1  # of run.json
+KEPT = ("run.json", "history.csv", "last.keras", "best.keras")  # what later commands start from
+SHOWN = ("evaluation.json", "validation.png", "curve.png")  # what they write anew
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +47,9 @@ class Run:
     void: int
     settings: dict
     data: dict | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "class_names", name_list("class_names", self.class_names))
 
     @property
     def num_classes(self):
@@ -77,6 +84,15 @@ class Run:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{str(file)!r} cannot be read ({error}).") from error
+
+    def files(self):
+        """Paths of what a run is gone on from and predicted with, be they there or not."""
+        return [self.path / name for name in KEPT]
+
+    def clear(self):
+        """Removes the files of the run that the folder holds, and no others."""
+        for name in (*KEPT, *SHOWN):
+            (self.path / name).unlink(missing_ok=True)
 
     def write(self):
         """Writes `run.json`, and the folder if need be."""

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kseg.evaluation.evaluate import evaluate
+from kseg.models.defaults import is_own
 from kseg.models.saving import save_model
 
 
@@ -58,7 +59,7 @@ class RunRecorder(keras.callbacks.Callback):
         row = {
             "epoch": epoch + 1,
             "step": int(self.model.optimizer.iterations),
-            **{name: logs[name] for name in self.learning.TRAINED},
+            **{name: logs[name] for name in self.columns(logs)},
             "images_per_second": self.steps_done * self.settings.batch_size / seconds,
         }
         last = epoch + 1 == self.settings.epochs
@@ -72,6 +73,11 @@ class RunRecorder(keras.callbacks.Callback):
             self.best = row[self.watched]
             self.save("best")
         self.save("last")
+
+    def columns(self, logs):
+        """Names of what is kept of the batches: the task's, or all that a user's `compile` has."""
+        known = self.learning.TRAINED
+        return known if set(known) <= logs.keys() and is_own(self.model) else [*logs]
 
     def save(self, name):
         """Writes a checkpoint, unless nobody could go on from it."""

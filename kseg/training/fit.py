@@ -6,22 +6,27 @@ checkpoint as if nothing had happened.
 """
 
 import contextlib
+import dataclasses
+import json
 from pathlib import Path
 
-from kseg.base.arguments import refused
+from kseg.base.arguments import choice, integer, refused
 from kseg.base.atomic import Unwritten
+from kseg.base.outputs import check_outputs
 from kseg.checks.check import check
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
 from kseg.data.pipeline import batches, steps_per_epoch
 from kseg.models.contract import check_source, contract, part
-from kseg.models.defaults import build_optimizer
-from kseg.runs.run import Run
+from kseg.models.defaults import build_optimizer, is_own
+from kseg.runs.run import KEPT, SHOWN, Run
 from kseg.training.augmentation import augmentation
 from kseg.training.callbacks import RunRecorder, stopping_gently
 from kseg.training.progress import progress
-from kseg.training.settings import Settings, from_dict, to_dict
+from kseg.training.schedule import schedule
+from kseg.training.settings import Settings, check_unused, from_dict, resumed, to_dict
 
+FALLBACK_SIZE = (256, 256)  # where no photo could be read
 CHECKED_SAMPLES = 1000  # read before the first step; what lies beyond is named when it is met
 
 
@@ -33,23 +38,31 @@ def fit(
     run,
     settings=None,
     resume=False,
+    compile=None,
     data=None,
     augment=None,
     cache=None,
     check_data=True,
     callbacks=(),
+    overwrite=False,
 ):
     """Trains a model and keeps everything in a run folder.
 
     Args:
-        model: A model of a kseg builder; its compilation is replaced. None when resuming.
+        model: A model of a kseg builder. None when resuming.
         train: `Source` to learn from. Of a photo with more than 100 objects the largest 100 are
             learned; `model.fit(kseg.data.batches(..., max_instances=...))` takes more.
         val: `Source` to validate on after each epoch, at each photo's own size; None for none.
             `best.keras` is the model at its best mean IoU; of an instance model, mask AP.
-        run: Folder for the run; must not hold one already, unless resuming.
-        settings: `Settings`; None for the defaults, or for those of the run when resuming.
+        run: Folder for the run; must not hold one already, unless resuming or with `overwrite`.
+        settings: `Settings`; None for the defaults, or for those of the run when resuming. A run
+            that is resumed keeps its own but for `epochs`, `checkpoint_steps` and
+            `validate_epochs`. With other `epochs` the learning rate follows the schedule of a run
+            of that many from there on: in a run that had ended, it rises again.
         resume: Whether to go on with the run from its last checkpoint.
+        compile: Whether to compile the model by the settings, with kseg's optimizer, schedule, loss
+            and metrics; False keeps the model's own. Default None: a model that you have compiled
+            yourself keeps that, and a line says so.
         data: Optional JSON-able note of how the sources were made, kept in `run.json`.
         augment: Transforms of `kseg.data.transforms` for training; None for scale jitter and crop,
             flip and colour jitter by the settings. The last shape must be `settings.size`. Pass the
@@ -58,13 +71,15 @@ def fit(
         check_data: Whether to refuse data in which `kseg.check` finds errors. False trains in
             spite of them; a file that cannot be read still stops the training.
         callbacks: Further Keras callbacks.
+        overwrite: Whether a new run may take the place of the run that the folder holds, whose
+            files are removed when the first step is due. Defaults to False.
 
     Returns:
         The trained `keras.Model`, as at the end; the best one is `best.keras` in the run folder.
 
     Raises:
-        ValueError: classes do not match, a sample is bad, the loss is no longer finite, or the
-            folder holds a run already.
+        ValueError: classes do not match, a sample is bad, the loss is no longer finite, a setting
+            cannot be followed, or the folder holds a run already.
         OSError: a checkpoint cannot be written, as on a full disk; the last one is whole.
         ImportError: an instance model is to be validated and pycocotools is not installed.
         KeyboardInterrupt: Ctrl-C; the last step is saved and the run can be resumed. A second
@@ -80,12 +95,14 @@ def fit(
     >>> kseg.Run.open("runs/shapes").history()[-1]["step"]
     2.0
     """
+    sources = [train] if val is None else [train, val]
     if resume:
-        model, opened, settings = _resumed(model, run, settings)
+        model, opened, settings = _resumed(model, run, settings, train, compile, data)
+        own = is_own(model)
     else:
         settings = settings or Settings()
-        _check_new(model, run)
-    sources = [train] if val is None else [train, val]
+        _check_new(model, run, overwrite, sources)
+        own = _compiled_here(model, compile, settings)
     for source in sources:
         check_source(model, source)
     learning = part("kseg.training", model)
@@ -93,13 +110,21 @@ def fit(
     report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
     if check_data:
         report.raise_on_errors()
+    for finding in report.findings:
+        if finding.kind == "left_out":  # the one warning about what is not learned from
+            print(finding, flush=True)
+    settings = _sized(settings, model, report)
 
     per_epoch = steps_per_epoch(train, settings.batch_size)
-    if not resume:
+    steps = per_epoch * settings.epochs
+    if resume:
+        opened = _replanned(opened, model, settings, per_epoch, own)
+    else:
         names, colors = train.class_names, train.colors
         opened = Run(Path(run), names, colors, train.void, to_dict(settings), data)
-        pixels = report.sources[0].pixels
-        learning.compile_model(model, settings, per_epoch * settings.epochs, train, pixels)
+        if own:
+            learning.compile_model(model, settings, steps, train, report.sources[0].pixels)
+        opened.clear()
     if augment is None:
         augment = augmentation(settings, train.void)
     learned = cached(train, cache) if cache is not None else train
@@ -123,25 +148,85 @@ def fit(
     return model
 
 
-def _resumed(model, run, settings):
-    """Model, run and settings of a run folder."""
+def _resumed(model, run, settings, train, compile, data):
+    """Model, run and settings of a run folder; what is given beside must be the run's own."""
     opened = Run.open(run)
     if model is not None:
         raise ValueError("resume=True takes the model from the run: pass model=None.")
-    return opened.load_model("last"), opened, settings or from_dict(opened.settings)
+    if compile is not None:
+        expected = "None with resume=True: a run keeps its compilation"
+        raise refused("compile", compile, expected, "Leave it out, or begin a new run.")
+    if train.class_names != opened.class_names:
+        expected = f"a source of the run's classes, {opened.class_names}"
+        raise refused("train", train.class_names, expected, "Give the data of the run.")
+    if data is not None and json.loads(json.dumps(data)) != opened.data:
+        expected = f"{opened.data!r}, with which the run was begun"
+        raise refused("data", data, expected, "Leave it out, or begin a new run.")
+    settings = resumed(settings, from_dict(opened.settings))
+    return opened.load_model("last"), opened, settings
 
 
-def _check_new(model, run):
-    """Raises `ValueError` unless a new run can start."""
+def _replanned(opened, model, settings, per_epoch, own):
+    """The run with what of its settings is another now, and the schedule that follows."""
+    if to_dict(settings) == opened.settings:
+        return opened
+    begun = -(-int(model.optimizer.iterations) // per_epoch)
+    remedy = "Give more, or begin a new run."
+    integer("epochs", settings.epochs, low=max(1, begun), remedy=remedy)
+    if own and settings.epochs != opened.settings["epochs"]:
+        model.optimizer.learning_rate = schedule(settings, per_epoch * settings.epochs)
+    opened = dataclasses.replace(opened, settings=to_dict(settings))
+    opened.write()
+    return opened
+
+
+def _compiled_here(model, compile, settings):
+    """Whether kseg compiles a model for a new run; says so if the model keeps its own way."""
+    choice("compile", compile, (None, True, False))
+    if compile is None:
+        compile = is_own(model)
+        if not compile:
+            print(
+                f"the model keeps its own optimizer ({type(model.optimizer).__name__}), loss and "
+                "metrics; compile=True would replace them",
+                flush=True,
+            )
+    if not compile:
+        if not model.compiled:
+            expected = "None or True: this model is not compiled"
+            raise refused("compile", compile, expected, "Call model.compile(...) first.")
+        check_unused(settings)
+    return compile
+
+
+def _sized(settings, model, report):
+    """The settings with the size of the crops, if they leave that open."""
+    if settings.size is not None:
+        return settings
+    shape = getattr(model, "input_shape", None)
+    fixed = isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:3]
+    size = shape[1:3] if fixed else report.sources[0].suggested_size or FALLBACK_SIZE
+    why = "the model's own size" if fixed else "as kseg check suggests by the photos' sizes"
+    print(f"crops of {size[0]}x{size[1]} pixels (height x width), {why}", flush=True)
+    return dataclasses.replace(settings, size=size)
+
+
+def _check_new(model, run, overwrite, sources):
+    """Raises unless a new run can start in the folder without harm to what is there."""
     if model is None:
         raise ValueError("model=None: pass a model, or resume=True to go on with a run.")
-    if (Path(run) / "run.json").exists() and Run.open(run).is_trained():
+    begun = (Path(run) / "run.json").exists()
+    if begun and Run.open(run).is_trained() and not overwrite:
         raise refused(
             "run",
             str(run),
             "a folder that holds no run",
-            "Choose another folder, or resume it (resume=True; `kseg fit --resume`).",
+            "Choose another folder, resume it (resume=True), or begin it anew (overwrite=True).",
         )
+    outputs = [("run", Path(run) / name) for name in (*KEPT, *SHOWN)]
+    check_outputs(
+        outputs, [file for source in sources for file in source.files()], overwrite or begun
+    )
 
 
 def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):

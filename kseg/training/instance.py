@@ -1,6 +1,7 @@
 """How objects are learned: by the model's own losses; and the scores that a run keeps."""
 
 from kseg.base.optional import pycocotools_mask
+from kseg.models.defaults import compile_own
 from kseg.training.schedule import optimizer
 
 OPTIONS = {}
@@ -17,4 +18,4 @@ def check(model, val):
 
 def compile_model(model, settings, steps, source, pixels):
     """AdamW with warm-up and cosine decay; arguments as of `kseg.training.semantic`."""
-    model.compile(optimizer=optimizer(settings, steps, clipnorm=CLIPNORM))
+    compile_own(model, optimizer=optimizer(settings, steps, clipnorm=CLIPNORM))

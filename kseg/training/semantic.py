@@ -4,6 +4,7 @@ from kseg.checks.statistics import class_weights
 from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
 from kseg.models.contract import contract
+from kseg.models.defaults import compile_own
 from kseg.training.schedule import optimizer
 
 OPTIONS = {}
@@ -33,4 +34,4 @@ def compile_model(model, settings, steps, source, pixels):
     metric = MeanIoU(
         contract(model).outputs, ignore_class=source.void, class_names=source.class_names
     )
-    model.compile(optimizer=optimizer(settings, steps), loss=loss, metrics=[metric])
+    compile_own(model, optimizer=optimizer(settings, steps), loss=loss, metrics=[metric])

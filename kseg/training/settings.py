@@ -10,7 +10,8 @@ class Settings:
     """How to train.
 
     Args:
-        size: `(height, width)` of the random crops in pixels.
+        size: `(height, width)` of the random crops in pixels; None for what `kseg.check` suggests
+            by the sizes of the photos, or for the one size of a model that has but one.
         scale: Range of the random scale, log-uniform.
         jitter: Strength of brightness, contrast and saturation changes, 0..1.
         batch_size: Crops a step.
@@ -27,7 +28,7 @@ class Settings:
         validate_epochs: Epochs between validations; the last epoch is always validated.
     """
 
-    size: tuple[int, int] = (256, 256)
+    size: tuple[int, int] | None = None
     scale: tuple[float, float] = (0.5, 2.0)
     jitter: float = 0.2
     batch_size: int = 8
@@ -42,7 +43,10 @@ class Settings:
     validate_epochs: int = 1
 
     def __post_init__(self):
-        object.__setattr__(self, "size", size("size", self.size, remedy="As in (256, 256)."))
+        for name in ("size", "scale"):  # JSON has lists
+            object.__setattr__(self, name, tuples(getattr(self, name)))
+        if self.size is not None:
+            size("size", self.size, remedy="As in (256, 256).")
         _check_scale(self.scale)
         for name in ("batch_size", "epochs", "checkpoint_steps", "validate_epochs"):
             integer(name, getattr(self, name))
@@ -62,6 +66,43 @@ def _check_scale(scale):
         raise refused("scale", scale, "(low, high) with 0 < low <= high", "As (0.5, 2).") from None
 
 
+# What may be another when a run is resumed; all else is of the run from its first step on.
+OF_A_START = ("epochs", "checkpoint_steps", "validate_epochs")
+# What says how kseg compiles a model, and is nothing to one that keeps its own compilation.
+OF_COMPILE = ("learning_rate", "warmup", "weight_decay", "balance", "dice")
+
+
+def resumed(settings, saved):
+    """The settings to go on with: those of the run, but for what may be another.
+
+    Args:
+        settings: `Settings` as given; None for those of the run. A size of None is none.
+        saved: `Settings` of the run.
+
+    Raises:
+        ValueError: one is another, which may not be.
+    """
+    if settings is None:
+        return saved
+    if settings.size is None:
+        settings = dataclasses.replace(settings, size=saved.size)
+    for field in dataclasses.fields(Settings):
+        given, own = (getattr(each, field.name) for each in (settings, saved))
+        if given != own and field.name not in OF_A_START:
+            expected = f"{own!r}, with which the run was begun"
+            raise refused(field.name, given, expected, "Give that, or begin a new run.")
+    return settings
+
+
+def check_unused(settings):
+    """Raises `ValueError` if settings ask for a compilation and the model keeps its own."""
+    for name in OF_COMPILE:
+        given, default = getattr(settings, name), getattr(Settings, name)
+        if given != default:
+            expected = f"{default!r}, the default, for a model that keeps its own compilation"
+            raise refused(name, given, expected, "Leave it out, or give compile=True.")
+
+
 def to_dict(settings):
     """The settings as `run.json` holds them."""
     return dataclasses.asdict(settings)
@@ -70,4 +111,4 @@ def to_dict(settings):
 def from_dict(values):
     """The settings that `run.json` holds; names of a later kseg are left out."""
     known = {field.name for field in dataclasses.fields(Settings)}
-    return Settings(**{name: tuples(value) for name, value in values.items() if name in known})
+    return Settings(**{name: value for name, value in values.items() if name in known})

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 import kseg
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 from kseg.data.readers.camvid import CLASSES as CAMVID
 from kseg.data.readers.shapes import CLASS_NAMES, COLORS, draw_scene
 from kseg.data.source import VOID
@@ -205,7 +205,7 @@ def colors_for_ids(layout):
 
 
 def palette_as_grey(layout):
-    palette = Image.fromarray(np.array(default_colors(21), np.uint8)[layout.ids(layout.bad)])
+    palette = Image.fromarray(np.array(voc_colors(21), np.uint8)[layout.ids(layout.bad)])
     path = layout.path("mask", layout.bad)
     palette.convert("L").save(path)
     return path

@@ -66,7 +66,7 @@ class TestMasks:
             photo = draw_scene(1, index, (60, 60))["image"]
             write_image(f"images/{index}.png", photo)
             write_image(f"masks/{index}.png", mask)
-        source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", "abc")
+        source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", ["a", "b", "c"])
         assert not kseg.check(source).findings
 
     def test_cityscapes_label_ids(self, tmp_path, write_image):
@@ -96,7 +96,7 @@ class TestMasks:
                 f"masks/{index}.png",
                 np.where(mask == 1, 255, 0).astype(np.uint8) if index == 2 else mask,
             )
-        source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", "ab")
+        source = kseg.data.folder(tmp_path / "images", tmp_path / "masks", ["a", "b"])
         report = kseg.check(source)
         assert report.ok and names(report) == {"maybe_black_and_white": ["2.png"]}
 
@@ -143,7 +143,7 @@ def test_instances(tmp_path):
 
         images = np.stack([draw_scene(1, 0, (20, 30))["image"]])
         return kseg.data.Source(
-            "set", {"image": images}, decode, "ab", COLORS[:2], ("x",), task="instance"
+            "set", {"image": images}, decode, ("a", "b"), COLORS[:2], ("x",), task="instance"
         )
 
     report = kseg.check(source())
@@ -256,7 +256,7 @@ def test_errors_are_raised_with_file_and_remedy(pair_folders, write_image):
     root = pair_folders()
     write_image("set/masks/p2.png", np.zeros((20, 28), np.uint8))
     write_image("set/masks/p4.png", np.zeros((20, 28), np.uint8))
-    source = kseg.data.folder(root / "images", root / "masks", "ab")
+    source = kseg.data.folder(root / "images", root / "masks", ["a", "b"])
     with pytest.raises(ValueError, match="p2.png.*28x20.*56x40.*never resize.*2 files") as error:
         check_samples(source)
     assert "\n" not in str(error.value)
@@ -269,7 +269,7 @@ def test_errors_are_raised_with_file_and_remedy(pair_folders, write_image):
 
 def test_fit_refuses_what_it_would_train_wrongly_on(pair_folders, tmp_path):
     root = pair_folders(values=(0, 255))
-    source = kseg.data.folder(root / "images", root / "masks", "ab", probe=False)
+    source = kseg.data.folder(root / "images", root / "masks", ["a", "b"], probe=False)
     model = kseg.build_unet(2, width=2, depth=1, compile=False)
     with pytest.raises(ValueError, match=r"p0.png.*void.*values=\(0, 255\).*6 files"):
         kseg.fit(model, source, run=tmp_path / "run")

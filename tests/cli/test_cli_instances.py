@@ -57,30 +57,32 @@ def test_predict(found, run, tmp_path, write_image):
         write_image(f"photos/p{index}.png", photo(index, size))
     options = ("-o", tmp_path / "out", "--run", run)
     kseg("predict", tmp_path / "photos", *options, "--min-score", 0)
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {f"p{i}{end}" for i in range(3) for end in (".json", "_overlay.png")}
+    out = tmp_path / "out"
+    names = {path.relative_to(out).as_posix() for path in out.glob("*/*")}
+    kinds = ("objects/p{}.json", "overlays/p{}.png")
+    assert names == {kind.format(i) for i in range(3) for kind in kinds}
     for index, (size, truth) in enumerate(zip(SIZES, found)):
-        objects = json.loads((tmp_path / "out" / f"p{index}.json").read_text())
+        objects = json.loads((out / "objects" / f"p{index}.json").read_text())
         assert len(objects) == len(truth["scores"])
         for each, class_id, score in zip(objects, truth["classes"], truth["scores"]):
             assert each["image_id"] == f"p{index}" and each["category"] == NAMES[class_id]
             assert each["category_id"] == class_id + 1 and each["score"] == score
             assert mask_api.decode(each["segmentation"]).shape == size
-        with Image.open(tmp_path / "out" / f"p{index}_overlay.png") as image:
+        with Image.open(out / "overlays" / f"p{index}.png") as image:
             assert np.asarray(image).shape == (*size, 3)
-    kseg("predict", tmp_path / "photos", *options)
+    kseg("predict", tmp_path / "photos", *options, "--overwrite")
     sure = np.count_nonzero(found[0]["scores"] >= 0.5)
-    assert len(json.loads((tmp_path / "out" / "p0.json").read_text())) == sure
+    assert len(json.loads((out / "objects/p0.json").read_text())) == sure
 
 
 def test_mistakes(run, tmp_path, write_image, capsys):
     path = write_image("p.png", photo(0, SIZES[0]))
     options = ("-o", tmp_path / "out", "--run", run)
     kseg("predict", path, *options, "--min-score", 50, code=2)
-    assert "min_score=50.0: expected a number from 0 to 1" in capsys.readouterr().err
+    assert "--min-score 50.0: expected a number from 0 to 1" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     kseg("evaluate", run, "shapes", "--boundary", code=2)
-    assert "boundary=True is of semantic models" in capsys.readouterr().err
+    assert "--boundary is of semantic models" in capsys.readouterr().err
     kseg("evaluate", run, "shapes", code=2)
     assert "3 classes but 'shapes/val' has 5" in capsys.readouterr().err
     kseg("evaluate", run, code=2)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import kseg
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 from kseg.data.readers.cityscapes import CLASSES, LABEL_IDS, THING_IDS
 from kseg.data.writers.layouts import write_cityscapes
 
@@ -187,7 +187,7 @@ def test_writer_refuses_what_does_not_fit(tmp_path):
     scenes = dataclasses.replace(
         kseg.data.shapes("val", count=1),
         class_names=tuple("abcdefghijklmnopqrst"),
-        colors=default_colors(20),
+        colors=voc_colors(20),
     )
     with pytest.raises(ValueError, match="source.num_classes=20: expected at most 19"):
         write_cityscapes(scenes, tmp_path, "val")

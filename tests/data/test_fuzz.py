@@ -59,7 +59,7 @@ def folder_of(root, pairs):
     for number, (photo, mask) in enumerate(pairs):
         (root / f"images/p{number:05d}.jpg").write_bytes(photo)
         (root / f"masks/p{number:05d}.png").write_bytes(mask)
-    return kseg.data.folder(root / "images", root / "masks", "abc", probe=False)
+    return kseg.data.folder(root / "images", root / "masks", ["a", "b", "c"], probe=False)
 
 
 def outcomes(source):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 from kseg.checks.check import check_samples
 from kseg.data.spec import DataSpec
 from kseg.data.writers import layouts
@@ -15,8 +15,8 @@ from kseg.models.contract import check_source
 
 def test_voc_palette():
     # the first entries of the palette in every Pascal VOC annotation file
-    assert default_colors(5) == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
-    assert default_colors(21)[20] == (0, 64, 128)
+    assert voc_colors(5) == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
+    assert voc_colors(21)[20] == (0, 64, 128)
 
 
 def test_camvid_layout(write_image, tmp_path):
@@ -52,7 +52,7 @@ def test_folder_of_colours(tmp_path, write_image):
     ids = np.array([[0, 1], [2, 1]])
     write_image("i/a.png", np.zeros((2, 2, 3), np.uint8))
     write_image("m/a.png", np.array(palette, np.uint8)[ids])
-    source = kseg.data.folder(tmp_path / "i", tmp_path / "m", "abc", palette=palette)
+    source = kseg.data.folder(tmp_path / "i", tmp_path / "m", ["a", "b", "c"], palette=palette)
     np.testing.assert_array_equal(source[0]["label"], ids)
     assert source.colors == tuple(palette)
 
@@ -60,7 +60,7 @@ def test_folder_of_colours(tmp_path, write_image):
 def test_split_is_a_partition(pair_folders):
     root = pair_folders(count=10)
     parts = [
-        kseg.data.folder(root / "images", root / "masks", "ab", split=split, val_fraction=0.3)
+        kseg.data.folder(root / "images", root / "masks", ["a", "b"], split=split, val_fraction=0.3)
         for split in ("train", "val")
     ]
     assert [len(part) for part in parts] == [7, 3]
@@ -69,7 +69,7 @@ def test_split_is_a_partition(pair_folders):
 
 def test_subset(pair_folders):
     root = pair_folders()
-    source = kseg.data.folder(root / "images", root / "masks", "ab")
+    source = kseg.data.folder(root / "images", root / "masks", ["a", "b"])
     part = source.subset([4, 1])
     assert part.ids == ("p4", "p1") and len(part) == 2
     np.testing.assert_array_equal(part[0]["image"], source[4]["image"])
@@ -117,7 +117,7 @@ def test_named_sets_of_every_layout(tmp_path, monkeypatch):
 
 def test_source_refuses_what_cannot_be(pair_folders):
     root = pair_folders()
-    source = kseg.data.folder(root / "images", root / "masks", "ab")
+    source = kseg.data.folder(root / "images", root / "masks", ["a", "b"])
     for change, part in (
         ({"ids": source.ids[:2]}, "one length"),
         ({"colors": source.colors[:1]}, r"len\(colors\)=1: expected 2"),
@@ -198,7 +198,7 @@ class TestMistakes:
 
     def test_model_of_another_number_of_classes(self, pair_folders):
         root = pair_folders()
-        source = kseg.data.folder(root / "images", root / "masks", "ab")
+        source = kseg.data.folder(root / "images", root / "masks", ["a", "b"])
         model = kseg.build_unet(3, width=2, depth=1, compile=False)
         with pytest.raises(ValueError, match="3 classes but .* has 2"):
             check_source(model, source)

@@ -1,7 +1,9 @@
 """Training: what is kept, how it is stopped, killed and resumed."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,9 @@ from instance_model import InstanceModel
 
 import kseg
 from kseg.checks.statistics import class_weights
+from kseg.models.defaults import is_own
+from kseg.models.saving import load_model, save_model
+from kseg.training.schedule import schedule
 from kseg.training.settings import from_dict
 
 SETTINGS = {
@@ -244,3 +249,147 @@ class TestOfObjects:
         with pytest.raises(ValueError, match="task 'instance'.*instances=False"):
             kseg.fit(small_model(), objects[0], run=tmp_path)
         assert not any(tmp_path.iterdir())
+
+
+class TestResumedOtherwise:
+    """What is given beside `resume` is followed or refused."""
+
+    @pytest.fixture
+    def run(self, sources, tmp_path):
+        settings = kseg.Settings(**{**SETTINGS, "epochs": 1})
+        kseg.fit(small_model(), sources[0], run=tmp_path / "run", settings=settings)
+        return kseg.Run.open(tmp_path / "run")
+
+    def resumed(self, run, train, **changed):
+        settings = kseg.Settings(**{**run.settings, **changed})
+        return kseg.fit(None, train, run=run.path, resume=True, settings=settings)
+
+    def test_a_longer_run(self, sources, run):
+        """As long as it says, at the rates of a run of that length."""
+        before = run.load_model("last").get_weights()
+        model = self.resumed(run, sources[0], epochs=3)
+        assert [row["epoch"] for row in run.history()] == [1, 2, 3]
+        assert max(float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights())) > 1e-3
+        longer = schedule(kseg.Settings(**{**SETTINGS, "epochs": 3}), 15)
+        for step in (5, 10, 15):
+            rate = model.optimizer._learning_rate(step)
+            assert float(rate) == pytest.approx(float(longer(step)), rel=1e-5)
+        again = kseg.Run.open(run.path)
+        assert again.settings == {**run.settings, "epochs": 3}
+        assert int(again.load_model("last").optimizer.iterations) == 15
+
+    def test_a_run_shorter_than_it_is(self, sources, run):
+        self.resumed(run, sources[0], epochs=2)
+        with pytest.raises(ValueError, match="epochs=1: expected an integer >= 2"):
+            self.resumed(run, sources[0], epochs=1)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"learning_rate": 0.5},
+            {"batch_size": 2},
+            {"size": (64, 64)},
+            {"scale": (1.0, 1.0)},
+            {"jitter": 0.0},
+            {"warmup": 0.0},
+            {"weight_decay": 0.0},
+            {"balance": 0.0},
+            {"dice": 0.0},
+            {"seed": 3},
+        ],
+    )
+    def test_what_a_run_keeps(self, sources, run, change):
+        ((name, value),) = change.items()
+        with pytest.raises(
+            ValueError, match=rf"^{name}={re.escape(repr(value))}: expected .*begun"
+        ):
+            self.resumed(run, sources[0], **change)
+
+    def test_other_arguments(self, sources, run):
+        resume = {"run": run.path, "resume": True}
+        other = kseg.data.shapes("train", size=(32, 32), count=4, instances=True)
+        for arguments, message in (
+            ({"compile": True}, "compile=True: expected None with resume=True"),
+            ({"data": {"spec": "shapes"}}, "data=.*begun"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                kseg.fit(None, sources[0], **resume, **arguments)
+        with pytest.raises(ValueError, match="train=.*expected a source of the run's classes"):
+            kseg.fit(None, dataclasses.replace(sources[0], class_names=tuple("abcdef")), **resume)
+        with pytest.raises(ValueError, match="train=.*expected a source of the run's classes"):
+            kseg.fit(None, other, **resume)
+
+
+class TestCompiledByItsUser:
+    SETTINGS = {"size": (32, 32), "batch_size": 4, "epochs": 1}
+
+    def fit(self, model, sources, path, **arguments):
+        settings = kseg.Settings(**{**self.SETTINGS, **arguments.pop("settings", {})})
+        return kseg.fit(model, *sources, run=path, settings=settings, **arguments)
+
+    def compiled(self):
+        model = small_model()
+        loss = kseg.FocalLoss()
+        model.compile(keras.optimizers.SGD(0.25), loss, metrics=[kseg.PixelAccuracy(6)])
+        return model
+
+    def test_is_kept_and_said(self, sources, tmp_path, capsys):
+        model = self.compiled()
+        optimizer, loss = model.optimizer, model.loss
+        assert self.fit(model, sources, tmp_path / "run") is model
+        assert model.optimizer is optimizer and model.loss is loss
+        assert "keeps its own optimizer (SGD)" in capsys.readouterr().out
+        (row,) = kseg.Run.open(tmp_path / "run").history()
+        assert 0 < row["pixel_accuracy"] <= 1 and "mean_iou" not in row and "val_mean_iou" in row
+        resumed = kseg.fit(
+            None,
+            *sources,
+            run=tmp_path / "run",
+            resume=True,
+            settings=kseg.Settings(**{**self.SETTINGS, "epochs": 2}),
+        )
+        assert type(resumed.optimizer).__name__ == "SGD"
+        assert float(resumed.optimizer.learning_rate) == 0.25
+        assert len(kseg.Run.open(tmp_path / "run").history()) == 2
+
+    def test_is_replaced_on_request(self, sources, tmp_path, capsys):
+        model = self.fit(self.compiled(), sources, tmp_path / "run", compile=True)
+        assert type(model.optimizer).__name__ == "AdamW" and "own" not in capsys.readouterr().out
+
+    def test_the_builders_is_kept_on_request(self, sources, tmp_path):
+        model = small_model()
+        optimizer = model.optimizer
+        self.fit(model, sources, tmp_path / "run", compile=False)
+        assert model.optimizer is optimizer
+        assert float(optimizer.learning_rate) == pytest.approx(1e-3)
+
+    def test_what_it_cannot_follow_is_refused(self, sources, tmp_path):
+        for name, value in (("learning_rate", 0.5), ("dice", 0.0), ("weight_decay", 0.0)):
+            with pytest.raises(ValueError, match=f"^{name}={value}: expected .* own compilation"):
+                self.fit(self.compiled(), sources, tmp_path / "run", settings={name: value})
+        bare = kseg.build_unet(6, width=2, depth=1, compile=False)
+        with pytest.raises(ValueError, match="compile=False: .* not compiled"):
+            self.fit(bare, sources, tmp_path / "run", compile=False)
+        assert not (tmp_path / "run").exists()
+
+    def test_who_compiled(self, tmp_path):
+        """Builders, `kseg.fit` and their files; a user's metrics on a builder's optimizer."""
+        model = small_model()
+        assert is_own(model) and is_own(kseg.build_unet(6, width=2, depth=1, compile=False))
+        model.optimizer.build(model.trainable_variables)
+        save_model(model, tmp_path / "m.keras")
+        assert is_own(load_model(tmp_path / "m.keras"))
+        model.compile(model.optimizer, model.loss, metrics=["accuracy"])
+        assert not is_own(model)
+        model = self.compiled()
+        model.optimizer.build(model.trainable_variables)
+        save_model(model, tmp_path / "m.keras")
+        assert not is_own(load_model(tmp_path / "m.keras"))
+
+
+def test_the_size_of_crops_is_the_checks(sources, tmp_path, capsys):
+    train = kseg.data.shapes("train", size=(70, 100), count=4)
+    model = kseg.build_unet(6, width=2, depth=1)
+    kseg.fit(model, train, run=tmp_path / "run", settings=kseg.Settings(epochs=1, batch_size=2))
+    assert kseg.Run.open(tmp_path / "run").settings["size"] == [64, 96]
+    assert "crops of 64x96 pixels" in capsys.readouterr().out

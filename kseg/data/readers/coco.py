@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.base.colors import default_colors
+from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.annotations import Place, beyond, field, load, to_rle
@@ -133,7 +133,7 @@ def _objects(annotated, photos, instances):
         },
         decode_objects if instances else decode_map,
         names,
-        default_colors(len(names) + instances)[instances:],
+        class_colors(names),
         instances,
         void,
         categories,
@@ -299,7 +299,7 @@ def _colors(categories):
     known = range(256)
     if all(isinstance(c, list) and len(c) == 3 and all(v in known for v in c) for c in given):
         return tuple(map(tuple, given))
-    return default_colors(len(categories) + 1)[1:]
+    return class_colors([category["name"] for category in categories])
 
 
 def _source(annotated, columns, decode, names, colors, instances, void, categories, problems):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kseg.base.arguments import choice, refused
-from kseg.base.colors import default_colors
+from kseg.base.arguments import choice, name_list, refused
+from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder
@@ -30,7 +30,7 @@ def folder(
     values=None,
     palette=None,
     colors=None,
-    void_values=(VOID,),
+    void_values=None,
     mask_suffix="",
     stored="classes",
     instances=False,
@@ -57,8 +57,10 @@ def folder(
         values: The value that stands for each class in the masks, for example `(0, 255)` for black
             and white masks; None for 0, 1, 2, ...
         palette: RGB of each class in colour-coded masks; None for masks of ids.
-        colors: RGB of each class in pictures; None for the palette or Pascal VOC's colours.
-        void_values: Mask values (with `palette`: colours) of pixels without a label.
+        colors: RGB of each class in pictures; None for the palette, or for colours told apart by
+            eye and black for a background.
+        void_values: Mask values (with `palette`: colours) of pixels without a label; None for 255
+            where it is no class, with `palette` for no colour.
         mask_suffix: What a mask's name adds to its photo's: `"_mask"` pairs `a.jpg`, `a_mask.png`.
         stored: `"classes"` for masks of class ids or colours, `"instances"` for masks of objects;
             folders of one mask an object are recognised by themselves.
@@ -84,12 +86,13 @@ def folder(
 
     >>> source = kseg.data.folder("photos", "masks", ["background", "cell"], values=(0, 255))
     """
-    class_names = tuple(class_names)
+    class_names = name_list("class_names", class_names)
     choice("stored", stored, STORED)
     images, masks, one_each = _pairs(images, masks, mask_suffix, split, list_file, val_fraction)
     if one_each or instances:
         stored = "instances"
     values = _check_values(class_names, values, palette)
+    void_values = _check_void(void_values, values, palette)
     if stored == "instances":
         _check_objects(class_names, instances, palette)
         columns, decode = _objects(images, masks, one_each, instances)
@@ -98,8 +101,8 @@ def folder(
             _probe(masks, class_names, values, palette)
         columns = {"image": column(images), "label": column(masks)}
         decode = _labels(values, palette, void_values)
-    if colors is None:  # an object alone is not black, which is the ground's colour
-        colors = palette or default_colors(len(class_names) + instances)[int(instances) :]
+    if colors is None:
+        colors = palette or class_colors(class_names)
     return Source(
         name=f"{name}/{split}" if split else name,
         columns=columns,
@@ -175,9 +178,9 @@ def _labels(values, palette, void_values):
     """The decode function of masks of class ids or colours."""
     if palette:
         values = [_packed(color) for color in palette]
-        voids = [_packed(color) for color in void_values if color != VOID]
+        voids = [_packed(color) for color in void_values]
     else:
-        voids = [value for value in void_values if value not in values]
+        voids = list(void_values)
     wide = max(*values, *voids, 0) > 255
 
     def decode(row):
@@ -252,6 +255,27 @@ def _check_values(class_names, values, palette):
         if given is not None and len({str(entry) for entry in given}) != len(given):
             raise refused(argument, given, "a different entry for each class")
     return tuple(values) if values is not None else tuple(range(len(class_names)))
+
+
+def _check_void(void_values, values, palette):
+    """The values or colours of void, which are no class."""
+    if void_values is None:
+        return () if palette or VOID in values else (VOID,)
+    kind, argument, of_classes = (
+        ("colours (r, g, b)", "palette", tuple(map(tuple, palette)))
+        if palette
+        else ("integers", "values", values)
+    )
+    voids = tuple(tuple(each) if isinstance(each, (list, tuple)) else each for each in void_values)
+    if any(isinstance(each, tuple) != bool(palette) for each in voids):
+        raise refused("void_values", voids, f"{kind}, as the masks have them")
+    for each in voids:
+        if each in of_classes:
+            name = f"{argument}[{of_classes.index(each)}]"
+            expected = f"values that are no class, and {each!r} is {name}"
+            remedy = f"Leave it out, or give {argument}= of the classes without it."
+            raise refused("void_values", voids, expected, remedy)
+    return voids
 
 
 def _packed(color):

@@ -9,8 +9,8 @@ import os
 
 import numpy as np
 
-from kseg.base.arguments import refused
-from kseg.base.colors import default_colors
+from kseg.base.arguments import name_list, refused
+from kseg.base.colors import class_colors
 from kseg.data.decode import mask_of_bytes, relabel
 from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.readers.cityscapes import CLASSES, LABEL_IDS, LABELS
@@ -73,7 +73,7 @@ def tfds(
         values: The mask value of each class; None for those known, or 0, 1, 2, ... So
             `values=(1, 2, 3)` undoes a shift by one.
         void_values: Mask values of pixels without a label; None for those known, or 255.
-        colors: RGB of each class; None for Pascal VOC's colours.
+        colors: RGB of each class; None for colours told apart by eye.
         download: Whether to download and prepare the set if it is not there yet.
 
     Returns:
@@ -137,7 +137,7 @@ def tfds(
         columns={"file": files, "offset": offsets},
         decode=decode,
         class_names=known.class_names,
-        colors=known.colors or default_colors(classes),
+        colors=known.colors or class_colors(known.class_names),
         ids=tuple(f"{index:06d}" for index in range(len(offsets))),
         category_ids=None if known.values == tuple(range(classes)) else known.values,
     )
@@ -255,7 +255,7 @@ def _labels(info, feature, class_names, values, void_values, colors):
     if void_values is None:
         void_values = (VOID,)
     void_values = tuple(value for value in void_values if value not in values)
-    return Labels(tuple(class_names), values, void_values, colors)
+    return Labels(name_list("class_names", class_names), values, void_values, colors)
 
 
 def _index(info, split):

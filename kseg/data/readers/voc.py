@@ -5,7 +5,7 @@ Object Classes Challenge: A Retrospective", IJCV 2015; and, with it, the Semanti
 import os
 from pathlib import Path
 
-from kseg.base.colors import default_colors
+from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
@@ -40,7 +40,7 @@ CLASSES = (
 )
 
 
-COLORS = default_colors(len(CLASSES))
+COLORS = voc_colors(len(CLASSES))
 
 
 SAME_ARCHIVE = "Take both from the same archive."

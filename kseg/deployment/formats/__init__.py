@@ -15,6 +15,7 @@ a model does to an image is inside.
 
 import dataclasses
 import importlib
+from pathlib import Path
 
 from kseg.base.arguments import choice, refused
 
@@ -55,25 +56,59 @@ def options_class(name):
     return getattr(format_module(name), FORMATS[name][1])
 
 
-def format_options(format):
+def format_options(format, path):
     """The options that `kseg.export` was given: themselves, or those by default of a format's name.
 
+    Args:
+        format: Options, a name, or None: then the path's ending says which format it is.
+        path: Of the artefact.
+
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither; or the path ends as those of another format, or as none.
 
     Example:
 
-    >>> format_options("onnx")
+    >>> format_options(None, "street.onnx")
     OnnxOptions(shape=(None, None), precision='float32')
     """
-    if isinstance(format, tuple(map(options_class, FORMATS))):
-        return format
-    if not isinstance(format, str) or format not in FORMATS:
+    if not isinstance(format, tuple(map(options_class, FORMATS))):
+        format = options_class(format_name(format, path))()
+    format_name(format.format, path)
+    return format
+
+
+def format_name(format, path):
+    """The name of the format that a path is to be written in.
+
+    Args:
+        format: A name; None for what the path's ending says, which is `"saved_model"` of a folder.
+        path: Of the artefact.
+
+    Raises:
+        ValueError: there is no such format; or the path ends as those of another, or as none.
+
+    Example:
+
+    >>> format_name("onnx", "street.tflite")
+    Traceback (most recent call last):
+    ValueError: format='onnx': expected 'litert' for path='street.tflite'. ...
+    """
+    if format is not None and (not isinstance(format, str) or format not in FORMATS):
         known = ", ".join(map(repr, FORMATS))
         raise refused(
             "format", format, f"one of {known}, or the options of one, as kseg.OnnxOptions()"
         )
-    return options_class(format)()
+    suffix = Path(path).suffix.lower()
+    files = {options_class(name).suffix: name for name in FORMATS if name != "saved_model"}
+    meant = files.get(suffix or ".")
+    if meant and format not in (None, meant):
+        remedy = "Leave format out, or give the path the ending of the format."
+        raise refused("format", format, f"{meant!r} for path={str(path)!r}", remedy)
+    if format is None and meant is None and suffix and not Path(path).is_dir():
+        expected = f"a folder, or a file ending in {' or '.join(filter(None, files))}"
+        remedy = "For a folder of this name give format='saved_model' or format='openvino'."
+        raise refused("path", str(path), expected, remedy)
+    return format or meant or "saved_model"
 
 
 def options_from(name, given):

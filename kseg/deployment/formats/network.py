@@ -65,7 +65,7 @@ def export_network(job, path, options, write, runtime):
         `Exported`.
 
     Raises:
-        ValueError: the path is not one for this format; as of `write`, or of `Job.compare`.
+        ValueError: as of `write`, or of `Job.compare`.
     """
     from keras.ops import convert_to_numpy
 
@@ -73,7 +73,6 @@ def export_network(job, path, options, write, runtime):
     from kseg.models.graph import in_float32
     from kseg.ops.decisions import winners
 
-    check_path(path, options)
     own = fixed_shape(job.model, options.shape)  # photos to compare on are of the size it takes
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     with (
@@ -124,15 +123,3 @@ def _finite(logits):
             "written. Give a higher precision."
         )
     return logits
-
-
-def check_path(path, options):
-    """Raises `ValueError` unless the path is one for this format."""
-    if options.suffix is not None:
-        expected = f"a file ending in {options.suffix} for format={options.format!r}"
-        right = path.suffix == options.suffix and not path.is_dir()
-    else:
-        expected = f"a folder that is new or empty for format={options.format!r}"
-        right = not path.exists() or path.is_dir() and not any(path.iterdir())
-    if not right:
-        raise refused("path", str(path), expected)

@@ -1,0 +1,56 @@
+"""Pictures that training does not read, and masks that number objects."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kseg
+from kseg.checks.mask_values import numbers_objects
+
+
+def source_of(root, classes=("ground", "object"), **options):
+    return kseg.data.folder(root / "images", root / "masks", classes, probe=False, **options)
+
+
+def test_pictures_with_other_endings_are_counted_and_named(pair_folders, tmp_path, capsys):
+    root = pair_folders()
+    for name in ("x.TIF", "y.webp", "z.heic", "notes.txt", ".hidden.tif"):
+        (root / "images" / name).write_bytes(b"")
+    report = kseg.check(source_of(root, split="train"), source_of(root, split="val"))
+    (finding,) = (each for each in report.findings if each.kind == "left_out")
+    assert finding.files == tuple(str(root / "images" / n) for n in ("x.TIF", "y.webp", "z.heic"))
+    assert report.ok and "x.TIF' is left out" in str(finding) and "3 files" in str(finding)
+    model = kseg.build_unet(2, width=2, depth=1)
+    settings = kseg.Settings(epochs=1, size=(32, 32))
+    kseg.fit(model, source_of(root), run=tmp_path / "run", settings=settings)
+    assert "x.TIF' is left out" in capsys.readouterr().out
+
+
+def test_a_folder_of_other_endings_alone(tmp_path):
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=".bmp, but 2 others: a.tif, b.tif"):
+        kseg.data.folder(tmp_path, tmp_path / "masks", ["a"])
+
+
+def numbered(count, pieces=1):
+    """A mask of `count` squares that are numbered, each of so many pieces."""
+    mask = np.zeros((40 * pieces, 8 * count), np.uint8)
+    for piece in range(pieces):
+        for number in range(1, count + 1):
+            mask[40 * piece + 4 : 40 * piece + 30, 8 * number - 7 : 8 * number - 2] = number
+    return mask
+
+
+def test_numbers_of_objects_are_told_from_classes(pair_folders):
+    assert numbers_objects(numbered(6), {*range(7)})
+    assert not numbers_objects(numbered(6, pieces=2), {*range(7)})
+    assert not numbers_objects(numbered(3), {*range(4)})
+    assert not numbers_objects(numbered(6) * 40, {*range(0, 241, 40)})
+    root = pair_folders(count=2, size=(40, 48))
+    for path in (root / "masks").iterdir():
+        Image.fromarray(numbered(6)).save(path)
+    (finding,) = (e for e in kseg.check(source_of(root)).errors if e.kind == "object_numbers")
+    assert "instances=True" in finding.remedy and len(finding.files) == 2
+    objects = kseg.check(source_of(root, ["object"], instances=True))
+    assert objects.ok and objects.sources[0].instances.tolist() == [12]
