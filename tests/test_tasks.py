@@ -183,6 +183,9 @@ MODULES = {
         DEFAULT = ("serving_default",)
         OPTIONAL = ()
 
+        def served(model):
+            return model
+
         def signatures(model, options):
             def serving_default(images):
                 return {"brightness": model(tf.cast(images, tf.float32))[:, 0]}

@@ -46,7 +46,7 @@ class Settings:
         for name in ("size", "scale"):  # JSON has lists
             object.__setattr__(self, name, tuples(getattr(self, name)))
         if self.size is not None:
-            size("size", self.size, remedy="As in (256, 256).")
+            size("size", self.size)
         _check_scale(self.scale)
         for name in ("batch_size", "epochs", "checkpoint_steps", "validate_epochs"):
             integer(name, getattr(self, name))
@@ -63,7 +63,7 @@ def _check_scale(scale):
         low, high = scale
         low, high = number("scale", low, above=0), number("scale", high, at_least=low)
     except (TypeError, ValueError):
-        raise refused("scale", scale, "(low, high) with 0 < low <= high", "As (0.5, 2).") from None
+        raise refused("scale", scale, "(low, high) with 0 < low <= high") from None
 
 
 # What may be another when a run is resumed; all else is of the run from its first step on.

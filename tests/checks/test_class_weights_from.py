@@ -5,6 +5,7 @@ import pytest
 
 from kseg import data
 from kseg.checks.class_weights import class_weights_from
+from kseg.checks.statistics import class_weights
 from kseg.data.source import Source
 from kseg.losses import CrossEntropyLoss, cross_entropy
 
@@ -26,6 +27,11 @@ def source(labels=LABELS, **options):
         ids=tuple(f"s{i}" for i in range(len(labels))),
         **options,
     )
+
+
+def test_a_class_of_one_pixel_counts():
+    # inverse frequencies 10/9 and 10, of mean 2 over pixels; a class of none has no weight
+    assert class_weights([9, 1, 0], 1.0) == pytest.approx([5 / 9, 5, 0])
 
 
 def test_by_hand():

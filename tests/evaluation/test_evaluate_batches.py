@@ -39,7 +39,7 @@ def one_hot(labels, classes):
 
 
 def test_objects_are_scored_as_their_source():
-    pytest.importorskip("pycocotools", reason='needs pip install "kseg[coco]"')
+    pytest.importorskip("pycocotools", reason="needs the extra coco")
     source = kseg.data.shapes("val", instances=True).subset(range(3))
     keras.utils.set_random_seed(0)
     model = kseg.build_mask_rcnn(

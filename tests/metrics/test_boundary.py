@@ -5,7 +5,7 @@ import pytest
 from metrics.compiled import jitted_update
 
 from kseg.metrics import BoundaryF1, BoundaryIoU
-from kseg.metrics.contours import class_sets, contours, grow_by_disk, inner_bands
+from kseg.metrics.contours import class_sets, contours, grow_by_disk, inner_bands, pixels
 
 
 def square(size, top, bottom, left, right):
@@ -26,6 +26,13 @@ def band(ids, distance, valid=None):
     valid = np.ones(np.shape(ids), bool) if valid is None else valid
     sets = class_sets(np.array(ids, "int32"), valid, 2, np)
     return (inner_bands(sets, distance, np)[0, ..., 0] >> 1).tolist()
+
+
+def test_a_share_of_the_diagonal_in_pixels():
+    ids = np.zeros((1, 3, 4), "int32")  # of which it is 5
+    assert pixels(0.5, ids, "round") == 2 and pixels(0.5, ids, "ceil") == 3
+    assert pixels(0.1, ids, "round") == 0 and pixels(0.1, ids, "round", at_least=1) == 1
+    assert pixels(1, ids, "ceil") == 1 and pixels(2.7, ids, "ceil") == 2
 
 
 class TestBoundaryIoU:

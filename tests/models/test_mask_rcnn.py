@@ -11,6 +11,7 @@ from models.contract import ModelContract
 
 import kseg
 from kseg.models.mask_rcnn import losses
+from kseg.models.mask_rcnn.detections import select
 from kseg.models.mask_rcnn.model import LOSSES
 
 CLASSES = 3
@@ -294,6 +295,26 @@ def test_losses_by_hand():
     positive = ops.convert_to_tensor([[True, False, False, False]])
     actual = losses.proposal_losses(logits, zeros, ops.convert_to_tensor(targets), drawn, positive)
     np.testing.assert_allclose(actual, [np.log(2), 17 / 36], rtol=1e-6)
+
+
+def test_detections_by_hand():
+    """Two regions; softmax is over the classes of each, of which the first is background."""
+    regions = np.array([[[0, 0, 20, 10], [30, 30, 60, 50]]], "float32")
+    logits = np.log(np.array([[[0.1, 0.7, 0.2], [0.5, 0.1, 0.4]]], "float32"))
+    detections = select(
+        *map(ops.convert_to_tensor, (logits, np.zeros((1, 2, 3, 4), "float32"), regions)),
+        ops.convert_to_tensor([[True, True]]),
+        np.array([[64, 96]], "int32"),
+        min_score=0.15,
+        overlap=0.5,
+        count=4,
+    )
+    boxes, classes, scores = (
+        ops.convert_to_numpy(detections[key])[0] for key in ("boxes", "classes", "scores")
+    )
+    np.testing.assert_allclose(scores, [0.7, 0.4, 0.2, 0], rtol=1e-5)
+    assert classes.tolist() == [0, 1, 1, -1]
+    np.testing.assert_allclose(boxes, [*regions[0, [0, 1, 0]], np.zeros(4)], atol=1e-4)
 
 
 @pytest.mark.backends("tensorflow", "jax", reason="PyTorch runs eagerly")

@@ -67,6 +67,21 @@ def test_files(name, tmp_path):
     np.testing.assert_array_equal(contract.run(model, images), contract.run(source, images))
 
 
+def test_a_batch_norm_of_another_epsilon_is_told_by_its_gamma():
+    """(x - mean) / sqrt(var + 1e-2) * gamma, computed with the layer's own epsilon."""
+    model = fcn()
+    tensors = random_like(torchvision.state_dict(model))
+    torchvision.load(model, tensors, norm_epsilon=1e-2)
+    layer = model.get_layer("fcn_norm")
+    gamma, beta, mean, variance = layer.get_weights()
+    weight, stored = (tensors[f"classifier.1.{name}"] for name in ("weight", "running_var"))
+    np.testing.assert_allclose(gamma, weight * np.sqrt((stored + layer.epsilon) / (stored + 1e-2)))
+    for values, name in ((beta, "bias"), (mean, "running_mean"), (variance, "running_var")):
+        np.testing.assert_array_equal(values, tensors[f"classifier.1.{name}"])
+    kernel = model.get_layer("fcn_conv").get_weights()[0]
+    np.testing.assert_array_equal(kernel.transpose(3, 2, 0, 1), tensors["classifier.0.weight"])
+
+
 def test_layouts_by_hand():
     """A kernel (3, 3, in, out) is (out, in, 3, 3) there; gamma, beta, mean and variance."""
     model = fcn()

@@ -83,9 +83,8 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     shape = fixed_shape(model, options.shape)
     if None in shape:
         raise ValueError(
-            f"shape={options.shape!r}: LiteRT has no layer whose size is open, beginning with the "
-            "model's input; give shape=(height, width), or use format='onnx' for images of any "
-            "size."
+            "LiteRT has no layer whose size is open, beginning with the model's input: give, for "
+            "example, shape=(256, 320), or use format='onnx' for images of any size."
         )
     channels = contract(model).channels
     photos = []
