@@ -19,6 +19,7 @@ from kseg.data.source import VOID
 from kseg.data.values import check_range
 from kseg.losses.base import SegmentationLoss, WeightedSum
 from kseg.models.contract import contract
+from kseg.models.defaults import build_optimizer
 from kseg.models.graph import weights_kept
 from kseg.ops.labels import concrete, read_labels, void_ids
 
@@ -68,6 +69,10 @@ class LooksAtInputs:
 @keras.saving.register_keras_serializable(package="kseg")
 class SemanticModel(LooksAtInputs, keras.Model):
     """A functional `keras.Model` from images to logits, that says what is wrong with its inputs."""
+
+    def make_train_function(self, force=False):
+        build_optimizer(self)
+        return super().make_train_function(force)
 
 
 @contextlib.contextmanager

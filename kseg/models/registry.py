@@ -31,6 +31,7 @@ REGISTERED = {
         "PixelAccuracy",
     ),
     "kseg.models.convolutions": ("PointwiseConv2D", "PatchConv2D", "UpConv2D", "DepthwiseConv2D"),
+    "kseg.models.inputs": ("SemanticModel",),
     "kseg.models.layers": (
         "PadToStride",
         "Normalize",
@@ -38,6 +39,7 @@ REGISTERED = {
         "CropLike",
         "Enlarge",
         "ResizeLike",
+        "ResizeTo",
         "CropAt",
         "DepthwiseConv2DTranspose",
         "PadWithZeros",

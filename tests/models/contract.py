@@ -10,7 +10,6 @@ import pytest
 
 import kseg
 from kseg.models.contract import contract
-from kseg.models.defaults import build_optimizer
 
 SIZE = (33, 47)  # odd, and no multiple of any stride
 
@@ -83,7 +82,6 @@ def check_learns(model, images, labels, *, learning_rate=1e-2, steps=30, falls_t
     One check, because compiling the training takes longer than all the others. Returns the scores.
     """
     model.optimizer.learning_rate = learning_rate
-    build_optimizer(model)
     first = model.evaluate(images, labels, verbose=0, return_dict=True)["loss"]
     assert still(model, images, labels) == []
     model.fit(images, labels, epochs=steps, batch_size=len(images), verbose=0)
