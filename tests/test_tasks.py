@@ -284,7 +284,7 @@ def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
     assert kseg.predict(best, image) == pytest.approx(float(val[1]["brightness"]), abs=2)
     kseg.reports.write_sheet(best, val, tmp_path / "sheet.png", count=2, width=32)
     kseg.pictures.save(image, tmp_path / "photo.png")
-    (written,) = predict_files(run, [tmp_path / "photo.png"], tmp_path)
+    (written,) = predict_files(kseg.load(run.path), [tmp_path / "photo.png"], tmp_path)
     assert written.read_text().startswith("grey 12")
     assert kseg.load(tmp_path / "run").predict(image) == kseg.predict(best, image)
 

@@ -20,8 +20,8 @@ def run(options):
     import keras
 
     from kseg.data.spec import DataSpec
+    from kseg.deployment.load import load
     from kseg.models import build_unet
-    from kseg.runs.run import Run
     from kseg.training.settings import Settings
 
     screen = console()
@@ -49,7 +49,7 @@ def run(options):
     )
     train_and_report(screen, model, train, val, options, settings, spec)
     folder = Path(options.run)
-    written = predict_files(Run.open(folder), demo_photos(val, folder), folder / "predictions")
+    written = predict_files(load(folder), demo_photos(val, folder), folder / "predictions")
     screen.print(f"{len(written)} overlays in {folder / 'predictions' / OVERLAYS}", highlight=False)
 
 

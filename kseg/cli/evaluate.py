@@ -18,7 +18,7 @@ HELP = "Score a run on labelled data."
 
 
 def add_arguments(parser):
-    parser.add_argument("run", help="run folder")
+    parser.add_argument("run", help="run folder or .keras file")
     parser.add_argument("data", nargs="?", help="as for fit; default: the run's own")
     parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
     for name, text in (
@@ -39,18 +39,18 @@ def add_arguments(parser):
 
 
 def run(options):
+    from kseg.deployment.load import load_keras
     from kseg.models.contract import task_of
-    from kseg.runs.run import Run
 
     screen = console()
-    run = Run.open(options.run)
+    loaded = load_keras(options.run)
     if options.data:
         spec = data_spec(options, screen)
     else:
-        spec = own_data(run, options)
+        spec = own_data(loaded, options)
     outputs = outputs_of(options, "json", "detections")
-    check_outputs(outputs, [*spec.folders(), *run.files()], options.overwrite)
-    model = run.load_model()
+    check_outputs(outputs, [*spec.folders(), *loaded.files()], options.overwrite)
+    model = loaded.model
     source = spec.for_task(task_of(model)).open(options.split)
     check_outputs(outputs, source.files(), options.overwrite)
     extras = ("boundary", "surface", "calibration", "detections")

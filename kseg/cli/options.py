@@ -79,13 +79,19 @@ def data_spec(options, screen, instances=False):
     return spec
 
 
-def own_data(run, options):
-    """The `DataSpec` of the data that a run learned from; options about data go with data alone."""
+def own_data(loaded, options):
+    """The `DataSpec` of the data that the run of a model learned from, as `kseg.load` gives it.
+
+    Options about data go with data alone.
+    """
     from kseg.base.arguments import refused
     from kseg.data.spec import DataSpec
 
-    if not run.data:
-        raise ValueError(f"{str(run.path)!r} does not say its data: give them, e.g. camvid:PATH.")
+    run = loaded.run
+    if run is None or not run.data:
+        raise ValueError(
+            f"{str(loaded.path)!r} does not say its data: give them, e.g. camvid:PATH."
+        )
     for name, value in given(options, DATA_OPTIONS).items():
         expected = f"None for the run's own data, {run.data['spec']}"
         raise refused(name, value, expected, "Leave it out, or name the data too.")

@@ -18,7 +18,11 @@ def add_arguments(parser):
         type=Path,
         help="folder for the results: OUTPUT/masks, or objects, and OUTPUT/overlays",
     )
-    parser.add_argument("--run", default="runs/unet", help="run folder (%(default)s)")
+    parser.add_argument(
+        "--run",
+        default="runs/unet",
+        help="run folder, .keras file or exported SavedModel (%(default)s)",
+    )
     parser.add_argument(
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
@@ -26,14 +30,14 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kseg.runs.run import Run
+    from kseg.deployment.load import load
 
     screen = console()
     photos = [photo for path in options.photos for photo in photos_of(screen, path)]
     bad = []
     try:
         written = predict_files(
-            Run.open(options.run),
+            load(options.run),
             photos,
             options.output,
             min_score=options.min_score,

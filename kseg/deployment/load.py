@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.deployment.saved_model.predictor import SavedModelPredictor, saved_model_folder
 from kseg.models.saving import load_model
 from kseg.prediction.predictor import KerasPredictor
@@ -31,15 +32,28 @@ def load(path):
     ((40, 60), ('0', '1', '2', '3'))
     """
     path = Path(path).expanduser()
+    folder = saved_model_folder(path)
+    return load_keras(path) if folder is None else SavedModelPredictor(folder)
+
+
+def load_keras(path):
+    """The model of a run folder, or of a `.keras` file: a `KerasPredictor`.
+
+    Raises:
+        FileNotFoundError: there is no such thing.
+        ValueError: it is damaged, or a SavedModel.
+    """
+    path = Path(path).expanduser()
     if (path / "run.json").is_file():
         run = Run.open(path)
-        return KerasPredictor(path, run.load_model(), run.class_names, run.colors)
+        return KerasPredictor(path, run.load_model(), run)
     if path.suffix == ".keras":
         return KerasPredictor(path, load_model(path, compile=False))
-    folder = saved_model_folder(path)
-    if folder is None:
-        raise FileNotFoundError(
-            f"{str(path)!r} is neither a run folder nor a .keras file nor an exported model: "
-            "expected a folder with run.json, saved_model.pb, or numbered versions."
-        )
-    return SavedModelPredictor(folder)
+    if saved_model_folder(path) is not None:
+        expected = "a run folder or a .keras file, and this is an exported SavedModel"
+        remedy = "Give the run that it was exported from: the export was compared with it."
+        raise refused("run", str(path), expected, remedy)
+    raise FileNotFoundError(
+        f"{str(path)!r} is neither a run folder nor a .keras file nor an exported model: "
+        "expected a folder with run.json, saved_model.pb, or numbered versions."
+    )

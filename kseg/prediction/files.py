@@ -6,8 +6,7 @@ from pathlib import Path
 from kseg.base.outputs import check_outputs, folded, identity
 from kseg.data.errors import DataError
 from kseg.data.images import image_array
-from kseg.models.contract import contract, part
-from kseg.prediction.predict import predict
+from kseg.models.contract import part
 
 OVERLAYS = "overlays"  # the folder beside that of the results
 
@@ -28,7 +27,7 @@ class BadPhotos(ValueError):
         return f"{len(self.errors)} photos cannot be read: {' '.join(map(str, self.errors))}"
 
 
-def predict_files(run, photos, output, *, min_score=None, overwrite=False):
+def predict_files(predictor, photos, output, *, min_score=None, overwrite=False):
     """Writes what `kseg.predict` says of each photo, and an overlay of each.
 
     They go to `output/masks/NAME.png`, of objects to `output/objects/NAME.json`, and to
@@ -36,7 +35,7 @@ def predict_files(run, photos, output, *, min_score=None, overwrite=False):
     earlier result would be lost.
 
     Args:
-        run: The `kseg.Run` whose model predicts.
+        predictor: What predicts, as `kseg.load` gives it.
         photos: Paths. One that comes twice is predicted once.
         output: The folder for the results.
         min_score: Of an instance model, as of `kseg.predict`.
@@ -54,27 +53,26 @@ def predict_files(run, photos, output, *, min_score=None, overwrite=False):
     """
     from kseg.pictures.image import as_rgb, save
 
-    model = run.load_model()
-    writing, drawing = part("kseg.prediction", model), part("kseg.pictures", model)
+    writing, drawing = part("kseg.prediction", predictor), part("kseg.pictures", predictor)
+    names, colors = predictor.class_names, predictor.colors
     photos = list({identity(photo): photo for photo in photos}.values())
     paths = [
         (output / writing.FOLDER / f"{name}{writing.SUFFIX}", output / OVERLAYS / f"{name}.png")
         for name in names_of(photos)
     ]
     outputs = [("output", path) for pair in paths for path in pair]
-    check_outputs(outputs, [*photos, *run.files()], overwrite)
-    channels = contract(model).channels
+    check_outputs(outputs, [*photos, *predictor.files()], overwrite)
     written, bad = [], []
     for photo, (result, overlay) in zip(photos, paths):
         try:
-            image = image_array(photo, channels)
+            image = image_array(photo, predictor.channels)
         except DataError as error:
             bad.append(error)
             continue
-        prediction = predict(model, image, min_score=min_score)
-        writing.write(prediction, result, run.class_names, run.colors)
-        shown = as_rgb(image), prediction, run.class_names, run.colors, run.void
-        save(drawing.predicted(*shown), overlay)
+        prediction = predictor.predict(image, min_score=min_score)
+        writing.write(prediction, result, names, colors)
+        shown = drawing.predicted(as_rgb(image), prediction, names, colors, predictor.void)
+        save(shown, overlay)
         written.append(result)
     if bad and len(photos) == 1:
         raise bad[0]

@@ -14,6 +14,8 @@ class Predictor:
         task: `"semantic"` or `"instance"`.
         class_names: Name of each class; ids as text where they are not known.
         colors: RGB of each class.
+        channels: Of the photos that it takes.
+        void: Label id that no class has. Default 255.
 
     Example:
 
@@ -22,8 +24,8 @@ class Predictor:
     ((48, 64), ('background', 'disk'))
     """
 
-    def __init__(self, path, task, class_names, colors):
-        self.path, self.task = Path(path), task
+    def __init__(self, path, task, class_names, colors, channels, void=255):
+        self.path, self.task, self.channels, self.void = Path(path), task, channels, void
         self.class_names = tuple(class_names)
         self.colors = tuple(tuple(color) for color in colors)
 
@@ -45,15 +47,31 @@ class Predictor:
         """
         raise NotImplementedError
 
+    def files(self):
+        """Paths of the files, or the folders of files, that it was loaded from."""
+        return [self.path]
+
 
 class KerasPredictor(Predictor):
-    """A Keras model; it is `.model`, not compiled if it comes from a `.keras` file."""
+    """A Keras model; it is `.model`, not compiled if it comes from a `.keras` file.
 
-    def __init__(self, path, model, class_names=None, colors=None):
-        names, default = names_and_colors(model)
-        task = contract(model).task
-        super().__init__(path, task, class_names or names, colors or default)
-        self.model = model
+    Args:
+        path: Where it was loaded from.
+        model: The model.
+        run: The `kseg.Run` that it comes from, which says names and colours; it is `.run`.
+    """
+
+    def __init__(self, path, model, run=None):
+        about = contract(model)
+        if run is None:
+            super().__init__(path, about.task, *names_and_colors(model), about.channels)
+        else:
+            named = run.class_names, run.colors
+            super().__init__(path, about.task, *named, about.channels, run.void)
+        self.model, self.run = model, run
 
     def predict(self, images, *, min_score=None):
         return predict(self.model, images, min_score=min_score)
+
+    def files(self):
+        return self.run.files() if self.run else [self.path]

@@ -41,6 +41,6 @@ def test_the_others_are_predicted(run, tmp_path, capsys):
 def test_in_python_they_are_in_the_error(run, tmp_path):
     photos = sorted((tmp_path / "photos").iterdir())
     with pytest.raises(BadPhotos, match="2 photos cannot be read: .*b.png.*c.jpg") as raised:
-        predict_files(run, photos, tmp_path / "out")
+        predict_files(kseg.load(run.path), photos, tmp_path / "out")
     assert [path.stem for path in raised.value.written] == ["a", "d", "z"]
     assert [error.subject for error in raised.value.errors] == [str(photos[1]), str(photos[2])]

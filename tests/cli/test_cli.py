@@ -136,6 +136,29 @@ def test_predict_writes_masks_at_the_photos_size(kseg, run, tmp_path):
     assert (np.asarray(opened(tmp_path / "out/masks/p0.png")) == truth).mean() > 0.8
 
 
+def test_a_keras_file_does_for_a_run(kseg, refused, run, tmp_path):
+    photo, data = run[1] / "images" / "p0.png", f"folder:{run[1]}"
+    for place, name in ((run[0], "run"), (run[0] / "best.keras", "file")):
+        kseg("predict", photo, "-o", tmp_path / name, "--run", place)
+        kseg("evaluate", place, data, "--json", tmp_path / f"{name}.json")
+    masks = [np.asarray(opened(tmp_path / f"{name}/masks/p0.png")) for name in ("run", "file")]
+    np.testing.assert_array_equal(*masks)
+    scores = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("run", "file")]
+    assert scores[0]["mean_iou"] == scores[1]["mean_iou"] > 0.5
+    assert "does not say its data" in refused("evaluate", run[0] / "best.keras")
+
+
+@pytest.mark.backends("tensorflow", reason="which writes and runs SavedModels")
+def test_an_export_does_for_a_run(kseg, refused, run, tmp_path):
+    photo = run[1] / "images" / "p0.png"
+    kseg("export", run[0], tmp_path / "models", "--samples", 1)
+    kseg("predict", photo, "-o", tmp_path / "out", "--run", tmp_path / "models" / "unet")
+    kseg("predict", photo, "-o", tmp_path / "run", "--run", run[0])
+    masks = [np.asarray(opened(tmp_path / f"{name}/masks/p0.png")) for name in ("out", "run")]
+    np.testing.assert_array_equal(*masks)
+    assert "this is an exported SavedModel" in refused("evaluate", tmp_path / "models" / "unet")
+
+
 def test_predict_takes_a_folder(kseg, run, tmp_path):
     stdout = kseg("predict", run[1] / "images", "-o", tmp_path / "out", "--run", run[0])
     assert len(list((tmp_path / "out").glob("*/*.png"))) == 16 and "8 masks" in stdout

@@ -42,6 +42,8 @@ def ready(tmp_path_factory):
     shutil.copy(run.path / "best.keras", root / "mine.keras")
     kseg.Run(root / "started", run.class_names, run.colors, 255, {}, data).write()
     (root / "empty").mkdir()
+    (root / "served" / "1").mkdir(parents=True)
+    (root / "served" / "1" / "saved_model.pb").write_bytes(b"")
     (root / "text.txt").write_text("no photo")
     (root / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     (root / "broken.keras").write_bytes(b"PK\x03\x04 nothing")
@@ -158,7 +160,7 @@ MISTAKES = [
     ("fit folder:set --run new --backend pytorch", "invalid choice: 'pytorch'"),
     ("train folder:set", "invalid choice: 'train'"),
     # evaluate
-    ("evaluate gone", "'gone' is no run folder"),
+    ("evaluate gone", "'gone' is neither a run folder nor a .keras file"),
     ("evaluate run folder:gone", "gone' does not exist"),
     ("evaluate run shapes", "2 classes but 'shapes/val' has 6"),
     ("evaluate run --split tests", "--split tests: expected"),
@@ -167,13 +169,15 @@ MISTAKES = [
     ("evaluate run --json text.txt/a.json", "text.txt"),
     ("evaluate started", "before its first checkpoint"),
     ("evaluate run --detections new.json", "detections"),
+    ("evaluate mine.keras", "mine.keras' does not say its data: give them"),
+    ("evaluate served", "expected a run folder or a .keras file, and this is an exported"),
     # predict
     ("predict set/images/p0.png", "required: -o/--output"),
     ("predict gone.jpg -o out --run run", "gone.jpg' does not exist"),
     ("predict cut.jpg -o out --run run", "cut.jpg' cannot be read as an image"),
     ("predict text.txt -o out --run run", "text.txt' cannot be read as an image"),
     ("predict empty -o out --run run", "photos empty holds no file ending in"),
-    ("predict set/images -o out --run gone", "'gone' is no run folder"),
+    ("predict set/images -o out --run gone", "'gone' is neither a run folder nor a .keras file"),
     ("predict set/images -o out --run run --min-score 0.3", "of instance models"),
     ("predict set/images -o text.txt --run run", "text.txt"),
     # export

@@ -19,8 +19,8 @@ class SavedModelPredictor(Predictor):
         from kseg.base.tensorflow import tensorflow
 
         about = read_about(path)
-        super().__init__(path, about["task"], about["class_names"], about["colors"])
-        self.channels = about["channels"]
+        names = about["class_names"], about["colors"]
+        super().__init__(path, about["task"], *names, about["channels"])
         self.told = {  # of what the export was told, what belongs to the task
             name: about["options"].get(name) for name in part(TASKS, self.task).OPTIONS
         }
