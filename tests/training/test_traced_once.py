@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from models.test_mask_rcnn import TWO, build
+from models.test_mask_rcnn import build
 
 import kseg
 from kseg.models.defaults import build_optimizer
@@ -29,7 +29,14 @@ def test_a_step_is_traced_once():
     build_optimizer(plain)
     assert traced(plain, *BATCH) == 1
     assert traced(model, *BATCH) == 1
-    assert traced(build(), *TWO) == 1
+
+
+@pytest.mark.parametrize("make", [build, lambda: kseg.build_unet(2, width=2, depth=1)])
+def test_models_see_to_it_themselves(make):
+    model = make()
+    assert not model.optimizer.built
+    model.make_train_function()
+    assert model.optimizer.built
 
 
 def test_what_has_been_learned_stays():
