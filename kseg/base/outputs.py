@@ -31,7 +31,7 @@ def check_outputs(outputs, inputs=(), overwrite=False):
 
     >>> check_outputs([("json", "scores.json"), ("html", "./Scores.JSON")])
     Traceback (most recent call last):
-    ValueError: html='./Scores.JSON': expected another file than json='scores.json'. Give two names.
+    ValueError: html='Scores.JSON': expected another file than json='scores.json'. Give two names.
     """
     outputs = [(name, Path(path).expanduser()) for name, path in outputs]
     _check_apart(outputs)

@@ -64,8 +64,7 @@ def image_array(image, channels, name="image"):
     [[[0, 0, 0], [255, 255, 255]]]
     >>> image_array(np.array([[0.0, 0.5]]), 3)
     Traceback (most recent call last):
-    ValueError: image.max()=0.5: expected numbers of 0..255 (uint8). Multiply by 255. Or give \
-uint8, if it is that dark.
+    kseg.data.values.NotAPhoto: image.max()=0.5: expected numbers of 0..255 (uint8). Multiply ...
     """
     if isinstance(image, (str, Path)):
         path = Path(image).expanduser()

@@ -340,12 +340,13 @@ def test_what_can_be_exported(tmp_path):
     wrong = {
         "path": (None, "expected a folder for SavedModels"),
         "source": ("shapes", "expected a Source of kseg.data"),
-        "class_names": ("Sky", "expected a list of names"),
         "colors": ((1, 2, 3), "expected a list of .red, green, blue."),
     }
     for name, (value, message) in wrong.items():
         with pytest.raises(TypeError, match=f"{name}=.*: {message}"):
             kseg.export(small_unet(), **{"path": tmp_path / "out", name: value})
+    with pytest.raises(ValueError, match="class_names='Sky': expected a list of names"):
+        kseg.export(small_unet(), tmp_path / "out", class_names="Sky", verbose=False)
     assert not (tmp_path / "out").exists()
     with pytest.raises(FileNotFoundError, match="run.json"):
         kseg.export(tmp_path / "nothing", tmp_path)
@@ -434,7 +435,7 @@ def test_formats_that_cannot_hold_a_model_say_which_can(tmp_path):
     for format, name in (("onnx", "a.onnx"), ("litert", "a.tflite"), ("openvino", "a")):
         with pytest.raises(ValueError, match="cannot hold model 'mask_rcnn'.*'saved_model'"):
             kseg.export(small_mask_rcnn(), tmp_path / name, format)
-    with pytest.raises(ValueError, match="give shape=.height, width., or use format='onnx'"):
+    with pytest.raises(ValueError, match="shape=.256, 320., or use format='onnx'"):
         kseg.export(small_unet(), tmp_path / "a.tflite", "litert")
     with pytest.raises(ValueError, match="format='onnx': expected 'litert' for path="):
         kseg.export(small_unet(), tmp_path / "a.tflite", "onnx")

@@ -224,7 +224,7 @@ class TestMistakes:
 
     def test_without_pycocotools(self, truth, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "pycocotools", None)
-        with pytest.raises(ImportError, match=r"kseg\[coco\]"):
+        with pytest.raises(ImportError, match=r"extra coco.*\[coco\]"):
             kseg.evaluate(InstanceModel(truth), source_of(truth))
 
     def test_a_failure_leaves_no_file(self, truth, tmp_path, monkeypatch):

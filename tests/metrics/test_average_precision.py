@@ -102,7 +102,8 @@ def test_more_objects_than_a_byte_counts():
         (10 * (i % 20), 10 * (i // 20), 10 * (i % 20) + 8, 10 * (i // 20) + 7) for i in range(300)
     ]
     detections = [entry(box, score=0.9 - i / 1000) for i, box in enumerate(boxes[:10])]
-    scores = average_precision([true(box) for box in boxes], detections, [1])
+    with pytest.warns(UserWarning, match="300 objects of category 1.* 100 detections"):
+        scores = average_precision([true(box) for box in boxes], detections, [1])
     # Precision 1 up to a recall of 1/30: of the levels 0, 0.01, ..., 1 these are 4.
     assert scores["box"]["ap"] == scores["mask"]["ap"] == pytest.approx(4 / 101)
     truth = [true(boxes[0], image=i) for i in range(300)]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -254,11 +255,18 @@ class TestOfObjects:
 class TestResumedOtherwise:
     """What is given beside `resume` is followed or refused."""
 
-    @pytest.fixture
-    def run(self, sources, tmp_path):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def begun(cls, sources, tmp_path_factory):
+        """A run of one epoch."""
+        path = tmp_path_factory.mktemp("begun") / "run"
         settings = kseg.Settings(**{**SETTINGS, "epochs": 1})
-        kseg.fit(small_model(), sources[0], run=tmp_path / "run", settings=settings)
-        return kseg.Run.open(tmp_path / "run")
+        kseg.fit(small_model(), sources[0], run=path, settings=settings)
+        return path
+
+    @pytest.fixture
+    def run(self, begun, tmp_path):
+        return kseg.Run.open(shutil.copytree(begun, tmp_path / "run"))
 
     def resumed(self, run, train, **changed):
         settings = kseg.Settings(**{**run.settings, **changed})

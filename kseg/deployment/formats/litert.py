@@ -41,8 +41,8 @@ class LiteRTOptions(NetworkOptions):
 
     >>> options = kseg.LiteRTOptions(shape=(64, 96), precision="float16")
     >>> model = kseg.build_unet(4, width=4, depth=2)
-    >>> kseg.export(model, "street.tflite", options, samples=1, verbose=False).path
-    PosixPath('street.tflite')
+    >>> kseg.export(model, "small.tflite", options, samples=1, verbose=False).path
+    PosixPath('small.tflite')
     """
 
     format = "litert"

@@ -34,8 +34,8 @@ class OnnxOptions(NetworkOptions):
 
     >>> model = kseg.build_unet(4, width=4, depth=2)
     >>> options = kseg.OnnxOptions(shape=(None, 320))
-    >>> kseg.export(model, "street.onnx", options, samples=1, verbose=False).path
-    PosixPath('street.onnx')
+    >>> kseg.export(model, "wide.onnx", options, samples=1, verbose=False).path
+    PosixPath('wide.onnx')
     """
 
     format = "onnx"
