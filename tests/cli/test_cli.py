@@ -263,7 +263,7 @@ class TestMistakes:
         assert "2 classes but 'shapes/val' has 6" in refused("evaluate", run[0], "shapes")
 
     def test_no_run(self, refused, run, tmp_path):
-        assert "no run folder" in refused("evaluate", tmp_path)
+        assert "neither a run folder" in refused("evaluate", tmp_path)
         line = refused("predict", run[1] / "images", "-o", tmp_path / "o", "--run", tmp_path)
         assert "no run folder" in line and not (tmp_path / "o").exists()
         line = refused(
