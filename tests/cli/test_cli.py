@@ -265,7 +265,7 @@ class TestMistakes:
     def test_no_run(self, refused, run, tmp_path):
         assert "neither a run folder" in refused("evaluate", tmp_path)
         line = refused("predict", run[1] / "images", "-o", tmp_path / "o", "--run", tmp_path)
-        assert "no run folder" in line and not (tmp_path / "o").exists()
+        assert "neither a run folder" in line and not (tmp_path / "o").exists()
         line = refused(
             *("predict", run[1] / "images", "-o", tmp_path / "o", "--run", run[0]),
             *("--min-score", 0.3),
