@@ -3,6 +3,7 @@
 arguments.py   checks of what users pass, in one dialect
 optional.py    packages of kseg's extras, and what to say where one is missing
 atomic.py      files that appear whole or not at all
+outputs.py     files to be written, beside what is there
 colors.py      colours of classes and objects
 lazy.py        names that are imported when they are asked for
 imports.py     something done when a package is imported

@@ -76,8 +76,6 @@ def weights_kept(model):
         yield
         return
     optimizer = getattr(model, "optimizer", None)  # not of a model that was never compiled
-    if optimizer is not None and not optimizer.built:
-        optimizer.build(model.trainable_variables)
     variables = [*model.variables, *(optimizer.variables if optimizer is not None else ())]
     before = [variable._value for variable in variables]
     try:

@@ -41,6 +41,7 @@ class LooksAtInputs:
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; images and labels that the model cannot mean are refused."""
+        build_optimizer(self)  # before `weights_kept` looks at what there is
         with looked_at(self, x, y) as x:
             return super().fit(x, y, *args, **kwargs)
 
