@@ -12,7 +12,7 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
 from kseg.data.errors import require
-from kseg.data.files import PHOTOS, list_files, load_array, load_photo, photo_array
+from kseg.data.files import READABLE, list_files, load_array, load_photo, photo_array
 from kseg.data.values import as_bytes
 
 WHAT = "a path, a Pillow image or an array (height, width, channels)"
@@ -33,7 +33,7 @@ def image_arrays(images, channels):
         DataError, ValueError: one of them is missing, unreadable or no image, when it comes to it.
     """
     if isinstance(images, (str, Path)) and Path(images).expanduser().is_dir():
-        images = list_files(images, PHOTOS, "images")
+        images = list_files(images, READABLE, "images")
     several = isinstance(images, (list, tuple)) or hasattr(images, "__next__")
     if not several:
         return iter([image_array(images, channels)]), False

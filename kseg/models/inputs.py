@@ -27,7 +27,7 @@ CHUNK = 32  # images of an array that are looked at, and labels at a time
 
 
 class LooksAtInputs:
-    """Mixed into a Keras model, before it."""
+    """Mixed into a Keras model, before it; also makes the optimizer's variables in time."""
 
     _looked = False  # at an eager call's images
 
@@ -38,6 +38,10 @@ class LooksAtInputs:
                 check_images(images)
                 self._looked = True
         return super().__call__(inputs, *args, **kwargs)
+
+    def make_train_function(self, force=False):
+        build_optimizer(self)
+        return super().make_train_function(force)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; images and labels that the model cannot mean are refused."""
@@ -70,10 +74,6 @@ class LooksAtInputs:
 @keras.saving.register_keras_serializable(package="kseg")
 class SemanticModel(LooksAtInputs, keras.Model):
     """A functional `keras.Model` from images to logits, that says what is wrong with its inputs."""
-
-    def make_train_function(self, force=False):
-        build_optimizer(self)
-        return super().make_train_function(force)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from PIL import Image
 
 import kseg
 from kseg.data.errors import DataError
-from kseg.data.images import image_array
+from kseg.data.images import image_array, image_arrays
 from kseg.data.values import as_bytes
 
 
@@ -162,3 +162,13 @@ def test_five_bands_are_checked(rng):
     assert source[0]["image"].shape == (40, 40, 5)
     (counted,) = kseg.check(source).sources
     assert counted.samples == counted.read == 2
+
+
+def test_a_folder_gives_every_photo_that_can_be_read(write_image, rng):
+    """By name, TIFF and WebP too, as `kseg predict` reads them."""
+    photos = rng.integers(0, 256, (3, 5, 4, 3), dtype=np.uint8)
+    for name, photo in zip(("a.tif", "b.png", "c.webp"), photos):
+        path = write_image(f"photos/{name}", photo, **({"lossless": True} if "w" in name else {}))
+    arrays, several = image_arrays(path.parent, 3)
+    assert several
+    np.testing.assert_array_equal(list(arrays), photos)

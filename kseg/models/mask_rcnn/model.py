@@ -11,7 +11,6 @@ import numpy as np
 from keras import ops
 
 from kseg.base.arguments import integer, number
-from kseg.models.defaults import build_optimizer
 from kseg.models.inputs import LooksAtInputs
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
@@ -155,10 +154,6 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         return self.trunk([*image_and_size(x)], training=training)
 
     # Training
-
-    def make_train_function(self, force=False):
-        build_optimizer(self)
-        return super().make_train_function(force)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The sum of the five losses, which are also counted by name.
