@@ -1,5 +1,6 @@
 """Fixtures for the whole suite; every test runs on the backend that KERAS_BACKEND names."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 BACKENDS = ("tensorflow", "jax", "torch")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_finish():
+    """What makes a suite of thousands of small graphs a tenth faster, and changes no result.
+
+    Imported modules, millions of objects, are not looked through for garbage again and again.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.debugging.disable_traceback_filtering()  # a wrapper round each operation
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 @pytest.hookimpl(tryfirst=True)

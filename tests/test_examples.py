@@ -1,4 +1,7 @@
-"""Every example runs with --smoke, on generated scenes."""
+"""Every example runs with --smoke, on generated scenes.
+
+On one backend: they are calls of what is tested on each, but for the first one, which runs on all.
+"""
 
 import os
 import runpy
@@ -10,10 +13,18 @@ import pytest
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
 TRAINING = [path for path in EXAMPLES if path.stem != "serve_unet"]
+EVERYWHERE = ("unet_camvid",)
+once = pytest.mark.backends("torch", reason="the same calls on each, soonest here")
 
 
 @pytest.mark.filterwarnings("default")  # as where a user runs it
-@pytest.mark.parametrize("example", TRAINING, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in EVERYWHERE else once)
+        for path in TRAINING
+    ],
+)
 def test_smoke(example, tmp_path, monkeypatch, capsys):
     """As `python EXAMPLE`, but in this process: to start one takes longer than most examples."""
     arguments = ["--smoke", "--run", tmp_path / "run"]

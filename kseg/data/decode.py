@@ -39,14 +39,13 @@ def read_photo(path):
     known = tf.reduce_any([tf.strings.substr(content, 0, len(b)) == b for b in BEGINNINGS])
     empty = tf.strings.length(content) == 0
     replace = "Replace or remove the file."
-    require(~empty, "unreadable", path, lambda: "the file is empty.", replace)
-    require(
-        known,
-        "unreadable",
-        path,
-        lambda: "cannot be read: no JPEG, PNG, BMP, GIF or WebP file.",
-        replace,
-    )
+    none = "cannot be read: no JPEG, PNG, BMP, GIF or WebP file."
+    checks = [
+        require(~empty, "unreadable", path, lambda: "the file is empty.", replace),
+        require(known, "unreadable", path, lambda: none, replace),
+    ]
+    with tf.control_dependencies(checks):  # no decoder sees the bytes, and fails over them, before
+        content = tf.identity(content)
     return content
 
 

@@ -89,6 +89,9 @@ def require(condition, kind, subject, message, remedy=""):
         subject: The file at fault, a string or string scalar; `""` if the caller does not know it.
         message: Function that gives a string scalar, what is wrong without the subject; called
             only when it is needed.
+
+    Returns:
+        True, a bool scalar: what depends on it waits for the check.
     """
     tf = tensorflow()
 
@@ -96,7 +99,7 @@ def require(condition, kind, subject, message, remedy=""):
         tf.debugging.Assert(False, [packed(kind, subject, message(), remedy)])
         return False
 
-    tf.cond(condition, lambda: True, fail)
+    return tf.cond(condition, lambda: True, fail)
 
 
 def packed(kind, subject, message, remedy):

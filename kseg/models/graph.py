@@ -2,6 +2,7 @@
 layer, what made a tensor, `compile`. Keras' private attributes are read in this file alone."""
 
 import contextlib
+import math
 
 import keras
 from keras.src.models.functional import Functional
@@ -58,11 +59,17 @@ def run(model, inputs):
 
 def _operate(operation, args, kwargs):
     """One node's operation at inference."""
-    if isinstance(operation, keras.Model) and len(args) == 1 and not kwargs:
+    if _nested(operation, args, kwargs):
         return run(operation, args[0])
     if getattr(operation, "_call_has_training_arg", False):
         kwargs = {**kwargs, "training": False}
     return operation(*args, **kwargs)
+
+
+def _nested(operation, args, kwargs):
+    """Whether an operation is a model that is called of nothing but its input."""
+    plain = all(value is None for value in kwargs.values())  # mask=None is always there
+    return isinstance(operation, keras.Model) and len(args) == 1 and plain
 
 
 @contextlib.contextmanager
@@ -108,6 +115,44 @@ def shapes_of(model, tensors):
     probe = keras.KerasTensor((1, PROBE, PROBE, model.inputs[0].shape[-1]))
     specs = keras.Model(model.input, tensors).compute_output_spec(probe)
     return [tuple(spec.shape) for spec in keras.tree.flatten(specs)]
+
+
+def bytes_a_pixel(model):
+    """Bytes of the feature maps that are in memory at once, at most, for each pixel of an image.
+
+    Of a network that forgets a map after its last reader, as `run` and compilers do.
+    """
+    probe = keras.KerasTensor((1, PROBE, PROBE, model.inputs[0].shape[-1]))
+    return _most_bytes(model, probe)[0] / PROBE**2
+
+
+def _most_bytes(model, image):
+    """The most that is held at once inside a model, and its outputs for the image's spec."""
+    if type(model).call is not Functional.call:
+        outputs = model.compute_output_spec(image)
+        return _bytes(image) + sum(map(_bytes, keras.tree.flatten(outputs))), outputs
+    nodes = nodes_of(model)
+    held = {id(tensor) for tensor in model.outputs}
+    last = {id(x): i for i, node in enumerate(nodes) for x in node.input_tensors}
+    specs, most = {id(model.inputs[0]): image}, 0
+    for i, node in enumerate(nodes):
+        args, kwargs = node.arguments.fill_in(specs)
+        before = sum(map(_bytes, specs.values()))
+        inner = 0
+        if _nested(node.operation, args, kwargs):
+            inner, results = _most_bytes(node.operation, args[0])
+        else:
+            results = node.operation.compute_output_spec(*args, **kwargs)
+        specs.update(zip(map(id, node.outputs), keras.tree.flatten(results)))
+        most = max(most, before + inner, sum(map(_bytes, specs.values())))
+        for x in node.input_tensors:
+            if last[id(x)] == i and id(x) not in held:
+                specs.pop(id(x), None)
+    return most, keras.tree.map_structure(lambda x: specs[id(x)], model.outputs)
+
+
+def _bytes(spec):
+    return math.prod(spec.shape) * (2 if "16" in spec.dtype else 4)
 
 
 def computes_in(model):

@@ -5,7 +5,15 @@ from kseg.models.contract import contract, options, part
 
 
 def predict(
-    model, images, *, resize=None, min_score=None, threshold=None, masks=None, detections=None
+    model,
+    images,
+    *,
+    resize=None,
+    tile=None,
+    min_score=None,
+    threshold=None,
+    masks=None,
+    detections=None,
 ):
     """Predicts the class of every pixel, or finds the objects.
 
@@ -19,6 +27,11 @@ def predict(
             network, its aspect kept; its logits are enlarged or shrunk back. Default None: photos
             go in as they are; into a model that is built for images of one size, at that. An
             instance model says this itself.
+        tile: Of a semantic model: a photo larger than so many pixels a side, 128 at least, goes
+            through the network in overlapping tiles of that size. Beyond what the network sees
+            around a pixel they give what the whole photo gives; one that looks at the whole photo,
+            as DeepLabV3+ does, decides otherwise here and there. Default None: as large as fit into
+            one gigabyte, where the photo does not. As large as the photo: never.
         min_score: Of an instance model, as what follows: objects of a lower score are left out; 0
             keeps all that the model gives. Default None: 0.5.
         threshold: Probability from which on a pixel belongs to an object. Default None: 0.5.
@@ -50,6 +63,7 @@ def predict(
     """
     given = {
         "resize": resize,
+        "tile": tile,
         "min_score": min_score,
         "threshold": threshold,
         "masks": masks,

@@ -1,32 +1,49 @@
 """Photos of any size through a model that labels pixels: the class of each.
 
-Axes: B batch, H and W the photo, C classes.
+What a network holds in memory grows with the photo: beyond `MEMORY` bytes of feature maps a batch
+goes through it photo by photo, and a photo tile by tile.
+
+Axes: B batch, H and W the photo, h and w the same as the network sees it, C classes.
 """
 
+import math
 import weakref
 
 import numpy as np
 
-from kseg.base.arguments import refused
+from kseg.base.arguments import integer, refused
 from kseg.models.contract import fixed_size
 from kseg.ops.resize import bilinear, check_resize, resized_size
+from kseg.ops.tiles import STRIDE, stitched
+from kseg.prediction.batching import filled
 from kseg.prediction.network import check_weights, forward, not_finite, once
 
-OPTIONS = {"resize": None}
+OPTIONS = {"resize": None, "tile": None}
+MEMORY = 1 << 30  # bytes of feature maps
+OVERLAP = 256  # pixels that tiles share, where they are large; U-Net sees 92 round each
+LEAST_TILE = 512
+FEW = 1 << 19  # pixels, for which no network needs more
+COPIES = 4  # of logits, while they are enlarged
+FIXED_AT_ONCE = 8  # photos, of a model that is built for images of one size
 FOLDER, SUFFIX = "masks", ".png"  # where `kseg predict` writes, and how the files end
 
 # model -> the same with its decision inside, so that ids and not logits cross to the host
 _deciders = weakref.WeakKeyDictionary()
 
 
-def predict(model, photos, *, resize=None):
+def predict(model, photos, *, resize=None, tile=None):
     """Yields int32 class ids `(H, W)` of each photo `(H, W, channels)`; see `kseg.predict`."""
     resize = check_resize(resize)
+    if tile is not None and any(fixed_size(model)):
+        remedy = "It sees the whole photo, resized: leave tile= out."
+        raise refused("tile", tile, f"None for a model of {fixed_size(model)} pixels", remedy)
+    if tile is not None:
+        integer("tile", tile, low=2 * STRIDE)
     if resize is not None and None not in fixed_size(model):
         remedy = "It resizes photos to that by itself: leave resize= out."
         raise refused("resize", resize, f"None for a model of {fixed_size(model)} pixels", remedy)
     for photo in photos:
-        yield labels_on_batch(model, photo[None], resize)[0]
+        yield labels_on_batch(model, photo[None], resize, tile)[0]
 
 
 def write(labels, path, class_names, colors):
@@ -46,20 +63,20 @@ def write(labels, path, class_names, colors):
     save(labels.astype(np.uint16) if deep else with_palette(labels, colors), path)
 
 
-def labels_on_batch(model, images, resize=None):
+def labels_on_batch(model, images, resize=None, tile=None):
     """Class ids of a batch: `(B, H, W, channels)` -> int32 `(B, H, W)`.
 
     Args:
         model: A semantic model. One that is built for images of one size gets them at that size.
         images: Photos of one size.
-        resize: As of `kseg.predict`.
+        resize, tile: As of `kseg.predict`.
 
     Raises:
         ValueError: the logits are not finite.
     """
     from kseg.ops.decisions import winners
 
-    return _decided(model, lambda logits: (winners(logits),), images, "ids", resize)[0]
+    return _decided(model, lambda logits: (winners(logits),), images, "ids", resize, tile)[0]
 
 
 def confident_labels_on_batch(model, images):
@@ -69,45 +86,105 @@ def confident_labels_on_batch(model, images):
     return _decided(model, top_class, images, "confidence")
 
 
-def _decided(model, decide, images, name, resize=None):
-    """`decide` of the logits, computed where the model runs, and the first of it as int32.
+def _decided(model, decide, images, name, resize=None, tile=None):
+    """`decide` of the logits, and the first of it as int32: arrays `(B, H, W)`.
 
     Args:
-        model, images, resize: As of `labels_on_batch`.
+        model, images, resize, tile: As of `labels_on_batch`.
         decide: Function of logits to a tuple of tensors `(B, H, W)`, the first of them ids.
         name: What to keep the network with this decision by.
     """
-    import keras
-
-    from kseg.models.any_size import any_size
-    from kseg.ops.decisions import finite
-
     made = _deciders.setdefault(model, {})
     once(made, "weights", lambda: check_weights(model))
-    network = model
-    if any(fixed_size(model)):  # the model itself is not kept: it would live as long as its entry
-        network = once(made, "network", lambda: any_size(model))
-    if resize is None:
-        decider = once(
-            made,
-            name,
-            lambda: keras.Model(
-                network.input, (*decide(network.outputs[0]), finite(network.outputs[0]))
-            ),
-        )
-        *answers, whole = forward(decider, images)
+    size = images.shape[1:3]
+    inner = _inner_size(model, size, resize)
+    most, tile = _at_once(model, made, len(images), inner, tile)
+    overlap = min(OVERLAP, tile // 2, tile - 2 * STRIDE) if tile else 0
+    if inner == size:
+        network = once(made, name, lambda: _decider(model, decide))
+
+        def answer(part):
+            return stitched(part, lambda seen: _run(model, network, seen), tile, overlap)
+
     else:
-        logits = _resized_logits(network, images, resize)
-        *answers, whole = map(keras.ops.convert_to_numpy, (*decide(logits), finite(logits)))
+
+        def answer(part):
+            small = np.stack([bilinear(image, *inner) for image in part])
+            (logits,) = stitched(small, lambda seen: [forward(model, seen)], tile, overlap)
+            return _enlarged(model, decide, logits, size)
+
+    parts = [images[start : start + most] for start in range(0, len(images), most)]
+    answers = [[x[: len(part)] for x in answer(filled(part, most))] for part in parts]
+    ids, *more = map(np.concatenate, zip(*answers))
+    return [ids.astype(np.int32, copy=False), *more]
+
+
+def _inner_size(model, size, resize):
+    """Height and width at which photos of one size go into the network."""
+    sides = zip(fixed_size(model), resized_size(size, resize))
+    return tuple(own or side for own, side in sides)
+
+
+def _at_once(model, made, count, size, tile):
+    """How many photos of a size go through a network at once, and in tiles of how many pixels.
+
+    Args:
+        model, made: The model, and what is kept of it.
+        count: Photos there are.
+        size: `(h, w)`.
+        tile: As it was asked for.
+
+    Returns:
+        Photos at most, and pixels; None for photos in one piece.
+    """
+    if any(fixed_size(model)):
+        return min(count, FIXED_AT_ONCE), None
+    if tile is None and count * math.prod(size) <= FEW:
+        return count, None
+    from kseg.models.graph import bytes_a_pixel
+
+    pixels = int(MEMORY / once(made, "bytes", lambda: bytes_a_pixel(model)))
+    if tile is None and math.prod(size) > pixels:
+        tile = max(math.isqrt(pixels) // STRIDE * STRIDE, LEAST_TILE)
+    seen = math.prod(min(side, tile or side) for side in size)
+    return min(count, max(1, pixels // seen)), tile
+
+
+def _decider(model, decide):
+    """The model with a decision inside, so that ids and not logits cross to the host."""
+    import keras
+
+    from kseg.ops.decisions import finite
+
+    logits = model.outputs[0]
+    return keras.Model(model.input, (*decide(logits), finite(logits)))
+
+
+def _run(model, decider, images):
+    """What a decider answers of a batch, which must be finite."""
+    *answers, whole = forward(decider, images)
     if not whole.all():
         raise not_finite(model)
-    return [answers[0].astype(np.int32), *answers[1:]]
+    return answers
 
 
-def _resized_logits(network, images, resize):
-    """Logits of images that the network sees at another size."""
-    from keras import ops
+def _enlarged(model, decide, logits, size):
+    """The decision for photos of a size by logits `(B, h, w, C)` of another.
 
-    size = images.shape[1:3]
-    smaller = np.stack([bilinear(image, *resized_size(size, resize)) for image in images])
-    return ops.image.resize(forward(network, smaller), size, "bilinear", antialias=False)
+    Where they would not fit into memory, a strip of rows after the other.
+    """
+    import keras
+
+    if not np.isfinite(logits).all():
+        raise not_finite(model)
+    height, width = size
+    rows = max(1, MEMORY // (COPIES * len(logits) * width * logits.shape[-1] * 4))
+    strips = []
+    for top in range(0, height, rows):
+        if rows < height:
+            part = slice(top, min(top + rows, height))
+            values = np.stack([bilinear(each, height, width, part) for each in logits])
+        else:
+            values = keras.ops.image.resize(logits, size, "bilinear", antialias=False)
+        strips.append([keras.ops.convert_to_numpy(each) for each in decide(values)])
+    return [np.concatenate(each, axis=1) for each in zip(*strips)]

@@ -13,6 +13,8 @@ from kseg.cli.main import main
 from kseg.models.contract import names_and_colors
 from kseg.models.saving import save_model
 
+pytestmark = pytest.mark.backends("torch", reason="files and words, soonest here")
+
 
 def hashes(root):
     """Path -> content of every file below a folder, links followed."""

@@ -130,6 +130,8 @@ OPTIONS = {
     "info": ([], {"run": ["run"]}),
 }
 
+pytestmark = pytest.mark.backends("torch", reason="files and words, soonest here")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

@@ -23,7 +23,7 @@ def photos():
 
 
 def small_unet(num_classes=4, **options):
-    return kseg.build_unet(num_classes, width=4, depth=2, compile=False, **options)
+    return kseg.build_unet(num_classes, width=4, depth=1, compile=False, **options)
 
 
 def small_mask_rcnn():

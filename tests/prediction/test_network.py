@@ -113,6 +113,31 @@ def test_feature_maps_go_after_their_last_reader(photos):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (actual[name], values)))
 
 
+@pytest.mark.backends("torch", reason="compilers forget maps by themselves")
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_map_is_forgotten_inside_nested_models_too(photos, depth):
+    maps = []
+
+    class Remember(keras.layers.Layer):
+        def call(self, x):
+            maps.append((weakref.ref(x), [each() is not None for each, _ in maps]))
+            return x + 1.0
+
+    image = x = keras.Input((None, None, 3))
+    for _ in range(4):
+        x = Remember()(x)
+    model = keras.Model(image, x)
+    for _ in range(depth):
+        model = keras.Model(image, model(image))
+    images = keras.ops.convert_to_tensor(np.stack(photos).astype("float32"))
+    del maps[:]  # of building
+    model(images, training=False)
+    assert maps.pop()[1] == [True] * 3  # Keras' own call forgets nothing
+    del maps[:]
+    run(model, images)
+    assert len(maps) == 4 and maps.pop()[1][1:] == [False, False]  # but for the image itself
+
+
 @pytest.mark.backends("torch", reason="the others keep nothing for a gradient")
 def test_pytorch_keeps_nothing_for_a_gradient(photos):
     import torch

@@ -41,7 +41,7 @@ def sources():
 
 def small_model():
     keras.utils.set_random_seed(0)
-    return kseg.build_unet(6, width=4, depth=2)
+    return kseg.build_unet(6, width=4, depth=1)
 
 
 class StopAfter(keras.callbacks.Callback):
@@ -118,7 +118,7 @@ import sys, keras, kseg
 keras.utils.set_random_seed(0)
 train = kseg.data.shapes("train", size=(32, 32), count=400)
 settings = kseg.Settings(size=(32, 32), batch_size=4, epochs=50, checkpoint_steps=5)
-kseg.fit(kseg.build_unet(6, width=4, depth=2), train, run=sys.argv[1], settings=settings)
+kseg.fit(kseg.build_unet(6, width=4, depth=1), train, run=sys.argv[1], settings=settings)
 """
 
 

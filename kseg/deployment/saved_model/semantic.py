@@ -10,6 +10,7 @@ from kseg.deployment.saved_model import compare, photos, tiles
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract
 from kseg.ops.resize import bilinear, resized_size
+from kseg.ops.tiles import stitched
 from kseg.pictures.image import overlay
 
 OPTIONS = {"resize": None}
@@ -167,26 +168,13 @@ def _masks_differ(outputs, expected, near):
 def _logits(model, photo, resize, tiling=None):
     """The model's logits of a photo, `(H, W, C)`, in one piece or, as `tiled`, in several."""
     inner = bilinear(photo, *resized_size(photo.shape[:2], resize))
-    logits = _in_tiles(model, inner, *tiling) if tiling else _network(model, inner)
-    return bilinear(logits, *photo.shape[:2])
+    tile, overlap = tiling or (None, 0)
+    (logits,) = stitched(inner[None], lambda part: [_network(model, part)], tile, overlap)
+    return bilinear(logits[0], *photo.shape[:2])
 
 
-def _in_tiles(model, image, tile, overlap):
-    """The logits of an image put together from those of its tiles."""
-    y, x = ([part.numpy() for part in tiles.spans(n, tile, overlap)] for n in image.shape[:2])
-    height, width = (min(n, tile) for n in image.shape[:2])
-    strips = []
-    for top, first, last in zip(y[0], y[1], y[1][1:]):
-        strip = []
-        for left, begin, end in zip(x[0], x[1], x[1][1:]):
-            logits = _network(model, image[top : top + height, left : left + width])
-            strip.append(logits[first - top : last - top, begin - left : end - left])
-        strips.append(np.concatenate(strip, axis=1))
-    return np.concatenate(strips)
-
-
-def _network(model, image):
-    return np.asarray(model.predict_on_batch(image[None].astype(np.float32)))[0]
+def _network(model, images):
+    return np.asarray(model.predict_on_batch(images.astype(np.float32)))
 
 
 def _top_class(logits):

@@ -1,31 +1,7 @@
-"""Photos that are too large for a network in one piece: tile by tile, in constant memory.
-
-Tiles lie inside the photo, so that those at its border see the same border as in one piece. Of two
-neighbours each answers for its half of what they share.
-"""
+"""Photos tile by tile inside a served graph, in constant memory; `kseg.ops.tiles` says which."""
 
 from kseg.base.tensorflow import tensorflow
-
-
-def spans(length, tile, overlap):
-    """Where the tiles of an axis lie, and for which part each answers.
-
-    Args:
-        length: int32 scalar, pixels of the axis.
-        tile: Pixels of a tile; of the whole axis where that is shorter.
-        overlap: Pixels that neighbours share, at least.
-
-    Returns:
-        start: int32 `(n,)`, first pixel of each tile.
-        edge: int32 `(n + 1,)`, tile i answers for pixels from edge i to edge i + 1.
-    """
-    tf = tensorflow()
-    side = tf.minimum(length, tile)
-    count = tf.maximum(-(-(length - overlap) // (tile - overlap)), 1)
-    number = tf.range(count)
-    start = number * (length - side) // tf.maximum(count - 1, 1)
-    middle = (start[1:] + start[:-1] + side) // 2
-    return start, tf.concat([[0], middle, [length]], 0)
+from kseg.ops.tiles import spans
 
 
 def winners(images, network, top_class, kinds, tile, overlap):
@@ -36,7 +12,7 @@ def winners(images, network, top_class, kinds, tile, overlap):
         network: Function of float32 images to logits.
         top_class: Function of logits to class ids and scores.
         kinds: Types of those two.
-        tile, overlap: As for `spans`.
+        tile, overlap: As for `kseg.ops.tiles.spans`.
 
     Returns:
         ids and scores, `(G, H, W)`.
@@ -92,9 +68,8 @@ def stitched(images, answer, kinds, tile, overlap):
     """
     tf = tensorflow()
     height, width = tf.unstack(tf.shape(images)[1:3])
-    y, y_edge = spans(height, tile, overlap)
-    x, x_edge = spans(width, tile, overlap)
-    tile_height, tile_width = tf.minimum(height, tile), tf.minimum(width, tile)
+    y, tile_height, y_edge = spans(height, tile, overlap, tf)
+    x, tile_width, x_edge = spans(width, tile, overlap, tf)
 
     def tile_at(row, column):
         top, left = y[row], x[column]

@@ -8,30 +8,6 @@ from kseg.deployment.saved_model import tiles
 pytestmark = pytest.mark.backends("tensorflow", reason="a graph without Keras in it")
 
 
-@pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 100, 1024])
-@pytest.mark.parametrize("overlap", [0, 3, 7])
-def test_tiles_cover_an_axis_once(length, overlap):
-    import tensorflow as tf
-
-    start, edge = (x.numpy() for x in tiles.spans(tf.constant(length), 8, overlap))
-    side = min(length, 8)
-    assert start[0] == 0 and start[-1] == length - side
-    assert edge[0] == 0 and edge[-1] == length and (np.diff(edge) > 0).all()
-    assert (start <= edge[:-1]).all() and (edge[1:] <= start + side).all()  # all in its tile
-    assert (start[:-1] + side - start[1:] >= overlap).all()
-    # no more tiles than needed: one fewer would not reach
-    count = len(start)
-    assert count == 1 or (count - 1) * (8 - overlap) + overlap < length
-
-
-def test_the_edge_lies_in_the_middle_of_what_two_tiles_share():
-    import tensorflow as tf
-
-    # 14 pixels in tiles of 8 that share 2: 0..7 and 6..13, halves 0..6 and 7..13
-    start, edge = tiles.spans(tf.constant(14), 8, 2)
-    assert start.numpy().tolist() == [0, 6] and edge.numpy().tolist() == [0, 7, 14]
-
-
 def winners(image, network, tile, overlap):
     import tensorflow as tf
 
