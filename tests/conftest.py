@@ -14,9 +14,10 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_collection_finish():
-    """What makes a suite of thousands of small graphs a tenth faster, and changes no result.
+    """What makes a suite of thousands of small graphs faster, and changes no result.
 
-    Imported modules, millions of objects, are not looked through for garbage again and again.
+    Millions of objects are imported, and some stay behind each file of tests (what backends keep of
+    compiled functions): they are not looked through for garbage again and again.
     """
     import keras
 
@@ -24,9 +25,20 @@ def pytest_collection_finish():
         import tensorflow as tf
 
         tf.debugging.disable_traceback_filtering()  # a wrapper round each operation
+    settle()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def settle():
+    """Collects the garbage, and looks at nothing again of what is left."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    if nextitem is None or nextitem.path != item.path:
+        settle()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -102,13 +102,14 @@ class RunRecorder(keras.callbacks.Callback):
 
 
 @contextlib.contextmanager
-def stopping_gently(recorder):
+def stopping_gently(recorder, progress):
     """Within it, the first Ctrl-C or SIGTERM lets the step in flight end; the second interrupts."""
 
     def request(number, frame):
         if recorder.stop_requested:
             raise KeyboardInterrupt
         recorder.stop_requested = True
+        progress.stopping()
 
     previous = {}
     if threading.current_thread() is threading.main_thread():  # only there are signals delivered

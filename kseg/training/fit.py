@@ -233,7 +233,8 @@ def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):
     """Trains from the step at which the model stands to the end of the run."""
     step = int(model.optimizer.iterations)
     epoch, done = divmod(step, per_epoch)
-    shown = progress(step, per_epoch * settings.epochs, settings.batch_size)
+    total = per_epoch * settings.epochs
+    shown = progress(step, total, settings.batch_size, settings.epochs)
     callbacks = [recorder, shown, *callbacks]  # the recorder first: it adds the validation scores
     build_optimizer(model)
 
@@ -258,7 +259,7 @@ def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):
         )
 
     recorder.go_on_from(epoch)
-    with stopping_gently(recorder), contextlib.closing(shown):
+    with stopping_gently(recorder, shown), contextlib.closing(shown):
         if done:  # the rest of the epoch in which the run was stopped
             learn(step, epoch, epoch + 1, per_epoch - done)
             step, epoch = step + per_epoch - done, epoch + 1
