@@ -5,6 +5,7 @@ Each command is a module beside this one, with `HELP`, `add_arguments` and `run`
 
 import argparse
 import importlib.util
+import logging
 import os
 import sys
 
@@ -37,7 +38,7 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+    quiet()
     try:
         check_backend(os.environ.get("KERAS_BACKEND"))
         return options.run_command(options) or 0
@@ -59,6 +60,16 @@ def main(arguments=None):
             file=sys.stderr,
         )
         return 2
+
+
+def quiet():
+    """Keeps what TensorFlow says as it starts off the terminal: a dozen lines in no one's language.
+
+    Among them why it does not use a GPU: `TF_CPP_MIN_LOG_LEVEL=0` shows them.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def check_backend(name):

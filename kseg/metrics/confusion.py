@@ -12,6 +12,8 @@ from kseg.base.arguments import refused
 from kseg.metrics.base import ClassMetric, class_count, count_pairs, divide
 from kseg.ops import labels as labels_
 
+PIECE = 1 << 22  # pixels counted at a time: a few copies of them are in memory
+
 # Of a class: tp, pixels of it predicted as it; truth, pixels of it; predicted, pixels predicted as
 # it. Each ratio is (numerator, denominator) and undefined where the denominator is 0.
 RATIOS = {
@@ -46,6 +48,16 @@ def confusion_matrix(y_true, y_pred, num_classes, ignore_class=255):
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape:
         raise refused("y_pred.shape", y_pred.shape, f"that of y_true, {y_true.shape}")
+    y_true, y_pred = y_true.reshape(-1), y_pred.reshape(-1)
+    counts = np.zeros(num_classes**2, np.int64)
+    for start in range(0, max(1, y_true.size), PIECE):
+        piece = slice(start, start + PIECE)
+        counts += _counts(y_true[piece], y_pred[piece], num_classes, ignore_class)
+    return counts.reshape(num_classes, num_classes)
+
+
+def _counts(y_true, y_pred, num_classes, ignore_class):
+    """Pixels of each pair, `(num_classes**2,)`, of some that are few enough to be copied."""
     valid = ~np.isin(y_true, labels_.void_ids(ignore_class))
     pairs = {"y_true": y_true[valid], "y_pred": y_pred[valid]}
     for name, ids in pairs.items():
@@ -58,8 +70,7 @@ def confusion_matrix(y_true, y_pred, num_classes, ignore_class=255):
                 f"Void ids belong in ignore_class={ignore_class!r}.",
             )
     cells = pairs["y_true"].astype("int64") * num_classes + pairs["y_pred"].astype("int64")
-    counts = np.bincount(cells, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)
+    return np.bincount(cells, minlength=num_classes**2)
 
 
 def scores(confusion, ignore_class=None):

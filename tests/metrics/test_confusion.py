@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kseg.metrics import confusion_matrix, scores
+from kseg.metrics import confusion, confusion_matrix, scores
 
 COUNTS = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])  # class 2 neither true nor predicted
 
@@ -16,6 +16,20 @@ def test_counts_by_hand():
     assert counts.dtype == "int64"
     np.testing.assert_array_equal(counts, expected)
     np.testing.assert_array_equal(confusion_matrix(y_true, y_pred, 3, (255, 2))[2], 0)
+
+
+def test_pieces_count_as_the_whole(monkeypatch, rng):
+    truth, predicted = rng.integers(0, 4, (2, 7, 11)), rng.integers(0, 3, (2, 7, 11))
+    truth[truth == 3] = 255
+    whole = confusion_matrix(truth, predicted, 3)
+    for piece in (1, 50, 153, 154, 155):  # of 154 pixels
+        monkeypatch.setattr(confusion, "PIECE", piece)
+        np.testing.assert_array_equal(confusion_matrix(truth, predicted, 3), whole)
+    assert whole.sum() == np.count_nonzero(truth != 255)
+    predicted[1, 6, 10] = 3
+    truth[1, 6, 10] = 0
+    with pytest.raises(ValueError, match=r"ids in y_pred=\[3\]"):
+        confusion_matrix(truth, predicted, 3)
 
 
 def test_scores_by_hand():

@@ -17,7 +17,7 @@ LABELS = ("serving_default", "logits", "image_bytes", "tiled", "overlay")
 
 @pytest.fixture(scope="module")
 def unet():
-    return kseg.build_unet(4, width=4, depth=1, compile=False)
+    return kseg.build_unet(4, width=4, depth=2, compile=False)
 
 
 def graph(names, **options):

@@ -1,0 +1,97 @@
+"""Peak memory of predicting and scoring one photo, by the photo's size, above that of the model.
+
+    python benchmarks/memory.py [--models unet mask_rcnn] [--megapixels 0.5 3 12 50]
+
+Each number comes from a process of its own: the resident memory at its highest (VmHWM, which the
+kernel counts anew after a first small prediction) less what the process held before the photo was
+made. A photo's own bytes, 3 a pixel, its ids, 4 a pixel, and what is compiled are part of it.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+BACKENDS = ("tensorflow", "jax", "torch")
+BUILDERS = {
+    "unet": "build_unet",
+    "deeplabv3plus": "build_deeplabv3plus",
+    "fcn8s": "build_fcn8s",
+    "mask_rcnn": "build_mask_rcnn",
+}
+CLASSES = 21
+
+
+def resident(name):
+    """A line of /proc/self/status in megabytes: VmRSS, now, or VmHWM, at its highest."""
+    with open("/proc/self/status") as status:
+        (kilobytes,) = (line.split()[1] for line in status if line.startswith(name))
+    return int(kilobytes) / 1024
+
+
+def photo_of(megapixels):
+    """A photo of 4:3 with soft blocks."""
+    import numpy as np
+
+    height = int((megapixels * 1e6 * 3 / 4) ** 0.5)
+    width = height * 4 // 3
+    blocks = np.random.default_rng(0).integers(0, 256, (height // 16 + 1, width // 16 + 1, 3))
+    return np.kron(blocks.astype(np.uint8), np.ones((16, 16, 1), np.uint8))[:height, :width]
+
+
+def measure(model, what, megapixels):
+    """Prints megabytes above the model, and seconds."""
+    import kseg
+
+    network = getattr(kseg, BUILDERS[model])(CLASSES, compile=False)
+    kseg.predict(network, photo_of(0.004))
+    with open("/proc/self/clear_refs", "w") as counters:
+        counters.write("5")  # of the highest
+    before, started = resident("VmRSS"), time.perf_counter()
+    photo = photo_of(megapixels)
+    if what == "predict":
+        kseg.predict(network, photo)
+    else:
+        import tensorflow as tf
+
+        labels = tf.zeros((1, *photo.shape[:2]), tf.int32)
+        kseg.evaluate(network, tf.data.Dataset.from_tensors((photo[None], labels)))
+    print(f"{resident('VmHWM') - before:.0f} {time.perf_counter() - started:.0f}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", nargs="+", default=["unet", "mask_rcnn"], choices=BUILDERS)
+    parser.add_argument("--megapixels", nargs="+", type=float, default=[0.5, 3, 12, 50])
+    parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
+    parser.add_argument("--what", nargs="+", default=["predict", "evaluate"])
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # model, what, megapixels
+    options = parser.parse_args()
+    if options.one:
+        model, what, megapixels = options.one
+        return measure(model, what, float(megapixels))
+    print(
+        "| model | | backend | " + " | ".join(f"{each:g} MP" for each in options.megapixels) + " |"
+    )
+    print("|---" * (3 + len(options.megapixels)) + "|")
+    for model in options.models:
+        for what in options.what:
+            if what == "evaluate" and model == "mask_rcnn":
+                continue  # of no objects there is nothing to score
+            for backend in options.backends:
+                cells = []
+                for megapixels in options.megapixels:
+                    command = [sys.executable, __file__, "--one", model, what, str(megapixels)]
+                    environment = {**os.environ, "KERAS_BACKEND": backend}
+                    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+                    result = subprocess.run(
+                        command, env=environment, capture_output=True, text=True, check=False
+                    )
+                    words = result.stdout.split()
+                    cells.append(f"{int(words[0]):,} MB, {words[1]} s" if words else "ended")
+                print(f"| {model} | {what} | {backend} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
