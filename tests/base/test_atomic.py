@@ -33,6 +33,7 @@ def test_json_makes_its_folder(tmp_path):
     path = tmp_path / "deep" / "a.json"
     write_json(path, {"a": [1, None]})
     assert json.loads(path.read_text()) == {"a": [1, None]}
+    assert path.read_text() == '{\n "a": [\n  1,\n  null\n ]\n}\n'  # a line a value, for diffs
 
 
 def full(*_, **__):

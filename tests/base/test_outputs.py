@@ -58,6 +58,14 @@ def test_what_is_there_is_replaced_only_on_request(here):
         check_outputs(output(name), overwrite=True)
     with pytest.raises(ValueError, match="this is a folder"):
         check_outputs(output("photos"), overwrite=True)
+    # of several the first that is there is named, and how many are
+    several = [("output", name) for name in ("new", "file", "photos/a.png")]
+    with pytest.raises(FileExistsError, match=r"^output='file': .* \(2 of 3 are there\)"):
+        check_outputs(several)
+    with pytest.raises(FileExistsError, match=r"^output='file': .* \(1 of 2 are there\)"):
+        check_outputs(several[:2])
+    with pytest.raises(FileExistsError, match=r"not there yet\. Give"):
+        check_outputs(several[1:2])
 
 
 @pytest.mark.parametrize(

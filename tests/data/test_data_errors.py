@@ -5,6 +5,7 @@ import pickle
 import pytest
 import tensorflow as tf
 
+from kseg.data.bad_files import size_mismatch
 from kseg.data.errors import DataError, MissingData, data_error, require
 
 SUBJECTS = ("masks/a.png", '/tmp/é/it\'s "b" \\n.png', "C:\\new\\303\\x41.png", "")
@@ -50,6 +51,12 @@ def test_fields_pass_through_tensorflow(run, subject):
 def test_what_holds_passes():
     numbers = tf.data.Dataset.range(2).map(lambda number: checked(number, "a.png"))
     assert [int(number) for number in numbers] == [0, 1]
+
+
+def test_sizes_that_differ_are_width_by_height():
+    assert size_mismatch("'m.png'", (20, 30, 3), (21, 31)) == (
+        "'m.png': the mask is 31x21 but its image is 30x20 pixels (width x height)."
+    )
 
 
 def test_errors_of_others_are_unreadable():

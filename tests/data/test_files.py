@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kseg.data.decode import decode_colors, decode_mask, decode_photo, photo_size, relabel
+from kseg.data.decode import (
+    decode_colors,
+    decode_mask,
+    decode_photo,
+    mask_of_bytes,
+    photo_size,
+    relabel,
+)
 from kseg.data.files import list_files, load_mask, load_photo, pair_by_name
 
 
@@ -106,6 +113,21 @@ def test_a_colour_file_is_no_mask_of_ids(write_image):
     path = write_image("c.png", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(Exception, match="colour"):
         decode_mask(str(path))
+
+
+@pytest.mark.parametrize("channel", [None, 0, 1, 2])
+def test_ids_may_be_there_three_times(write_image, rng, channel):
+    ids = rng.integers(0, 9, (5, 7), dtype=np.uint8)
+    pixels = np.repeat(ids[..., None], 3, axis=-1)
+    if channel is not None:
+        pixels[2, 3, channel] += 1
+    path = write_image("m.png", pixels)
+    if channel is None:
+        decoded = mask_of_bytes(path.read_bytes(), "m", repeated=True)
+        np.testing.assert_array_equal(decoded, ids)
+    else:
+        with pytest.raises(Exception, match="colour mask"):
+            mask_of_bytes(path.read_bytes(), "m", repeated=True)
 
 
 def test_real_voc_masks_equal_pillow(voc_root):

@@ -162,6 +162,16 @@ def test_cached_samples_are_the_same(tmp_path, monkeypatch, pair_folders, where)
     np.testing.assert_array_equal(epoch(), epoch(cache=place))
 
 
+def test_the_cache_is_in_the_home_folder(tmp_path, monkeypatch, pair_folders):
+    monkeypatch.delenv("KSEG_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    root = pair_folders(count=1)
+    source = kseg.data.folder(root / "images", root / "masks", ["ground", "object"], split=None)
+    cached(source, "disk")
+    folders = list((tmp_path / "home" / ".cache" / "kseg").iterdir())
+    assert [folder.name for folder in folders] == [fingerprint(source)]
+
+
 def test_the_cache_notices_changed_files(pair_folders, write_image):
     root = pair_folders()
     before = kseg.data.folder(root / "images", root / "masks", ["ground", "object"])

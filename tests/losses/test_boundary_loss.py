@@ -100,3 +100,7 @@ def test_a_far_mistake_costs_more_and_the_truth_least():
 def test_wrong_options(max_distance):
     with pytest.raises(ValueError, match="max_distance"):
         BoundaryLoss(max_distance=max_distance)
+
+
+def test_a_distance_of_one_pixel_is_one():
+    assert BoundaryLoss(max_distance=1).get_config()["max_distance"] == 1.0

@@ -177,6 +177,7 @@ def test_captions_stand_above_their_boxes():
     boxes = np.array([[180, 2, 200, 118], [-9, -9, 20, 20]])
     corner = pictures.objects(image, np.zeros((2, 120, 200), bool), boxes, captions=["dog", "cat"])
     assert corner[:12, 180:].any() and corner[:12, :10].any()
+    assert corner[0, :10].any() and not corner[:2, 180:].any() and corner[2, 180:].any()
     # beside an object that is much smaller there is none
     boxes = np.array([[50, 60, 60, 100]])
     plain = pictures.objects(image, masks, boxes)
