@@ -13,7 +13,7 @@ from kseg.checks import mask_values
 from kseg.checks.check import check_samples
 from kseg.checks.duplicates import near_duplicates
 from kseg.checks.findings import Report
-from kseg.checks.mask_values import ghosts, interpolated
+from kseg.checks.mask_values import ghosts, interpolated, numbers_objects
 from kseg.checks.one_sample import Facts
 from kseg.checks.statistics import class_weights
 from kseg.cli.check import shortened
@@ -288,3 +288,22 @@ def test_how_many_ghosts_tell_of_interpolation():
     even = 1000 * mask_values.GHOST_SHARE
     assert mask_values.interpolated(int(even) + 1, 1000 - int(even) - 1)
     assert not mask_values.interpolated(int(even), 1000 - int(even))
+
+
+@pytest.mark.parametrize(
+    "ids, split, answer",
+    [
+        ((1, 2, 3), 0, False),  # as few may be classes
+        ((1, 2, 3, 4), 0, True),
+        ((1, 2, 3, 8), 0, True),  # as many numbers missing as there are
+        ((1, 2, 3, 9), 0, False),
+        ((1, 2, 3, 4, 5), 1, True),  # four of five are of one piece
+        ((1, 2, 3, 4, 5), 2, False),
+    ],
+)
+def test_numbers_of_objects(ids, split, answer):
+    """A column for each number; of the first so many a second piece stands apart."""
+    mask = np.zeros((5, 20), np.uint8)
+    mask[:2, 1 : 2 * len(ids) : 2] = ids
+    mask[4, 1 : 2 * split : 2] = ids[:split]
+    assert numbers_objects(mask, {0, *ids}) == answer

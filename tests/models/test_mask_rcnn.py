@@ -297,6 +297,21 @@ def test_losses_by_hand():
     np.testing.assert_allclose(actual, [np.log(2), 17 / 36], rtol=1e-6)
 
 
+def test_box_losses_by_hand():
+    """Three regions of classes 2, 0 (background) and 1, of which the last was not drawn."""
+    logits = np.log(np.array([[[0.1, 0.7, 0.2], [0.5, 0.1, 0.4], [0.3, 0.3, 0.4]]], "float32"))
+    deltas = np.full((1, 3, 3, 4), 5.0, "float32")  # of other classes: they do not count
+    deltas[0, 0, 2], deltas[0, 1, 0] = [0, 1, 0, 0.05], 0
+    classes = np.array([[2, 0, 1]], "int32")
+    drawn, positive = np.array([[True, True, False]]), np.array([[True, False, False]])
+    actual = losses.box_losses(
+        *map(ops.convert_to_tensor, (logits, deltas, classes, np.zeros((1, 3, 4), "float32"))),
+        *map(ops.convert_to_tensor, (drawn, positive)),
+    )
+    expected = [-(np.log(0.2) + np.log(0.5)) / 2, (17 / 18 + 0.01125) / 2]
+    np.testing.assert_allclose([float(each) for each in actual], expected, rtol=1e-5)
+
+
 def test_detections_by_hand():
     """Two regions; softmax is over the classes of each, of which the first is background."""
     regions = np.array([[[0, 0, 20, 10], [30, 30, 60, 50]]], "float32")
