@@ -7,6 +7,34 @@ from kseg.cli.fit import train_and_report
 from kseg.cli.options import DATA, console
 from kseg.prediction.files import OVERLAYS, predict_files
 
+# Photos of a size that is worth looking at. The network sees them smaller, which it learns sooner:
+# mean IoU 0.80 after two minutes of CPU time; crops of 96x96 scenes came to 0.48 (and a pretrained
+# EfficientNet-Lite0 that sees 160x160 pixels came to 0.79 after three).
+SCENES, SEEN = "shapes:384", 64
+SMALL = (
+    {"input_shape": (SEEN, SEEN, 3), "width": 16, "depth": 3, "logits_stride": 2},
+    {
+        "size": (SEEN, SEEN),
+        "scale": (SEEN / 384, 1.15 * SEEN / 384),
+        "jitter": 0.1,
+        "batch_size": 8,
+        "epochs": 26,
+        "learning_rate": 6e-3,
+        "validate_epochs": 13,
+    },
+)
+LARGER = (  # of photos, in about the same time
+    {"width": 32, "depth": 3, "logits_stride": 4},
+    {
+        "size": (224, 320),
+        "scale": (0.6, 1.4),
+        "batch_size": 8,
+        "epochs": 3,
+        "learning_rate": 2e-3,
+        "validate_epochs": 4,
+    },
+)
+
 HELP = "Train, evaluate and draw, without any data of your own."
 
 
@@ -25,21 +53,14 @@ def run(options):
     from kseg.training.settings import Settings
 
     screen = console()
-    spec = DataSpec(options.data).resolved()
+    generated = options.data == "shapes"
+    spec = DataSpec(SCENES if generated else options.data).resolved()
     train, val = spec.open("train"), spec.open("val")
-    shapes = options.data == "shapes"
     keras.utils.set_random_seed(0)
-    model = build_unet(
-        train.num_classes, width=16 if shapes else 32, depth=3, logits_stride=2 if shapes else 4
-    )
-    settings = Settings(
-        size=(96, 96) if shapes else (224, 320),
-        scale=(0.8, 1.25) if shapes else (0.6, 1.4),
-        batch_size=4 if shapes else 8,
-        epochs=options.epochs if options.epochs is not None else 7 if shapes else 3,
-        learning_rate=4e-3 if shapes else 2e-3,
-        validate_epochs=4,
-    )
+    network, settings = SMALL if generated else LARGER
+    model = build_unet(train.num_classes, **network)
+    epochs = {} if options.epochs is None else {"epochs": options.epochs}
+    settings = Settings(**{**settings, **epochs})
     options.run = fresh(options.run)
     options.resume = options.overwrite = False
     screen.print(
@@ -50,7 +71,12 @@ def run(options):
     train_and_report(screen, model, train, val, options, settings, spec)
     folder = Path(options.run)
     written = predict_files(load(folder), demo_photos(val, folder), folder / "predictions")
-    screen.print(f"{len(written)} overlays in {folder / 'predictions' / OVERLAYS}", highlight=False)
+    screen.print(
+        f"Look at {folder / 'validation.png'} and the {len(written)} pictures in "
+        f"{folder / 'predictions' / OVERLAYS}. Next, your own data: kseg check FOLDER, then kseg "
+        "fit FOLDER.",
+        highlight=False,
+    )
 
 
 def demo_photos(source, folder, count=8):

@@ -5,12 +5,12 @@ Each command is a module beside this one, with `HELP`, `add_arguments` and `run`
 
 import argparse
 import importlib.util
-import logging
 import os
 import sys
 
 from kseg.base.arguments import choice
 from kseg.base.optional import import_package
+from kseg.base.quiet import silence_tensorflow
 from kseg.base.version import __version__
 from kseg.cli import check, demo, evaluate, export, fit, info, predict
 from kseg.cli.language import options_by_name, spoken
@@ -38,7 +38,7 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
-    quiet()
+    silence_tensorflow()
     try:
         check_backend(os.environ.get("KERAS_BACKEND"))
         return options.run_command(options) or 0
@@ -60,16 +60,6 @@ def main(arguments=None):
             file=sys.stderr,
         )
         return 2
-
-
-def quiet():
-    """Keeps what TensorFlow says as it starts off the terminal: a dozen lines in no one's language.
-
-    Among them why it does not use a GPU: `TF_CPP_MIN_LOG_LEVEL=0` shows them.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("tensorflow", "absl"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def check_backend(name):

@@ -12,7 +12,7 @@ from kseg.data.readers.cityscapes import cityscapes
 from kseg.data.readers.coco import coco
 from kseg.data.readers.folder import folder
 from kseg.data.readers.records import records
-from kseg.data.readers.shapes import shapes
+from kseg.data.readers.shapes import MIN_SIDE, shapes
 from kseg.data.readers.splits import part, text_of
 from kseg.data.readers.tfds import divided, tfds
 from kseg.data.readers.voc import voc
@@ -61,7 +61,7 @@ class DataSpec:
             - `"folder:PATH"`: `PATH/images` and `PATH/masks`, each with sub-folders of the splits,
               or divided by the lists `PATH/train.txt`, `PATH/val.txt`, or by `val_fraction`.
             - `"records:PATH"`: `PATH/train`, `PATH/val`, ... of `write_records`.
-            - `"shapes"`: generated.
+            - `"shapes"`: generated, 96x96 pixels; `"shapes:384"`: of 384x384.
         class_names: Class names for `folder` and `tfds`; None to read `PATH/classes.txt`, one name
             a line, or to ask TFDS.
         values: The mask value of each class for `folder` and `tfds`; None for 0, 1, 2, ...
@@ -95,7 +95,7 @@ class DataSpec:
     def path(self):
         """The folder of the set, or None if it is not one of files."""
         kind, _, path = self.spec.partition(":")
-        return Path(path).expanduser() if path and kind != "tfds" else None
+        return Path(path).expanduser() if path and kind not in ("tfds", "shapes") else None
 
     @property
     def kind(self):
@@ -132,8 +132,11 @@ class DataSpec:
             MissingData: the folder of the set does not exist.
         """
         kind, _, place = self.spec.partition(":")
-        if kind not in OPTIONS or bool(place) == (kind == "shapes"):
+        if kind not in OPTIONS or not (place or kind == "shapes"):
             raise refused("data", self.spec, f"one of {', '.join(KINDS)}, or a folder")
+        if kind == "shapes" and place and not (place.isdecimal() and int(place) >= MIN_SIDE):
+            expected = f"shapes, or shapes:N for N x N pixels, N at least {MIN_SIDE}"
+            raise refused("data", self.spec, expected)
         for name in OWN_OPTIONS:
             value = getattr(self, name)
             if value is not None and name not in OPTIONS[kind]:
@@ -162,6 +165,7 @@ class DataSpec:
         self.check()
         kind, _, name = self.spec.partition(":")
         split = dict(zip(("train", "val"), self.splits or ())).get(split, split)
+        scenes = {"size": (int(name), int(name))} if kind == "shapes" and name else {}
         readers = {
             "camvid": lambda: camvid(self.path, split),
             "voc": lambda: voc(self.path, split, instances=self.instances),
@@ -170,7 +174,7 @@ class DataSpec:
             "tfds": lambda: self._tfds(name, split),
             "folder": lambda: self._folder(split, probe),
             "records": lambda: self._records(split),
-            "shapes": lambda: shapes(split, instances=self.instances),
+            "shapes": lambda: shapes(split, instances=self.instances, **scenes),
         }
         return readers[kind]()
 

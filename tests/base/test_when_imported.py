@@ -1,5 +1,6 @@
 """What waits for an import happens once, after it, and only then."""
 
+import contextlib
 import importlib.resources
 import importlib.util
 import sys
@@ -48,3 +49,25 @@ def test_an_import_that_fails_is_none(package, monkeypatch):
     assert seen == []
     importlib.import_module(package)
     assert seen == [1]
+
+
+def test_several_wait_for_one_package(package):
+    seen = []
+    for number in range(3):
+        when_imported(package, lambda number=number: seen.append(number))
+    __import__(package)
+    assert sorted(seen) == [0, 1, 2]
+
+
+def test_a_package_is_executed_within(package):
+    events = []
+
+    @contextlib.contextmanager
+    def within():
+        events.append("before")
+        yield
+        events.append(sys.modules[package].__name__)
+
+    when_imported(package, lambda: events.append("action"), within=within)
+    __import__(package)
+    assert events == ["before", package, "action"]

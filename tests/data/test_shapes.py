@@ -8,6 +8,7 @@ import pytest
 
 import kseg
 from kseg.data.readers.shapes import CLASS_NAMES, MIN_VISIBLE, draw_scene, shapes
+from kseg.data.spec import DataSpec
 
 # sha256 of draw_scene(*arguments), the same under NumPy 1.26 and 2.4, with SIMD or without.
 DIGESTS = {
@@ -216,3 +217,16 @@ def test_shapes_names_the_wrong_argument(arguments, message):
 def test_draw_scene_names_the_wrong_argument(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         draw_scene(*arguments)
+
+
+def test_scenes_of_a_size_by_name():
+    spec = DataSpec("shapes:40").resolved()
+    assert spec.spec == "shapes:40" and spec.path is None and spec.folders() == []
+    assert spec.open("val")[0]["image"].shape == (40, 40, 3)
+    assert DataSpec("shapes").open("val")[0]["image"].shape == (96, 96, 3)
+
+
+@pytest.mark.parametrize("spec", ["shapes:15", "shapes:large", "shapes:40x40", "shapes:-40"])
+def test_sizes_by_name_that_are_none(spec):
+    with pytest.raises(ValueError, match=f"data='{spec}': expected .* N at least 16"):
+        DataSpec(spec).open("val")
