@@ -1,6 +1,6 @@
 """Peak memory of predicting and scoring one photo, by the photo's size, above that of the model.
 
-    python benchmarks/memory.py [--models unet mask_rcnn] [--megapixels 0.5 3 12 50]
+    python benchmarks/memory.py [--models unet32 mask_rcnn] [--megapixels 0.5 3 12 50]
 
 Each number comes from a process of its own: the resident memory at its highest (VmHWM, which the
 kernel counts anew after a first small prediction) less what the process held before the photo was
@@ -15,10 +15,11 @@ import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
 BUILDERS = {
-    "unet": "build_unet",
-    "deeplabv3plus": "build_deeplabv3plus",
-    "fcn8s": "build_fcn8s",
-    "mask_rcnn": "build_mask_rcnn",
+    "unet": ("build_unet", {}),
+    "unet32": ("build_unet", {"width": 32}),  # as `kseg fit` builds it
+    "deeplabv3plus": ("build_deeplabv3plus", {}),
+    "fcn8s": ("build_fcn8s", {}),
+    "mask_rcnn": ("build_mask_rcnn", {}),
 }
 CLASSES = 21
 
@@ -44,7 +45,8 @@ def measure(model, what, megapixels):
     """Prints megabytes above the model, and seconds."""
     import kseg
 
-    network = getattr(kseg, BUILDERS[model])(CLASSES, compile=False)
+    builder, arguments = BUILDERS[model]
+    network = getattr(kseg, builder)(CLASSES, compile=False, **arguments)
     kseg.predict(network, photo_of(0.004))
     with open("/proc/self/clear_refs", "w") as counters:
         counters.write("5")  # of the highest
@@ -62,7 +64,9 @@ def measure(model, what, megapixels):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", nargs="+", default=["unet", "mask_rcnn"], choices=BUILDERS)
+    parser.add_argument(
+        "--models", nargs="+", default=["unet32", "deeplabv3plus"], choices=BUILDERS
+    )
     parser.add_argument("--megapixels", nargs="+", type=float, default=[0.5, 3, 12, 50])
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--what", nargs="+", default=["predict", "evaluate"])
