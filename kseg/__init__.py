@@ -3,17 +3,63 @@
 The whole public face. Parts that need Keras resolve on first use, so that `kseg --help` is instant.
 """
 
-from kseg import data
+from typing import TYPE_CHECKING
+
+from kseg import data as data
 from kseg.base.imports import when_imported
 from kseg.base.lazy import lazy
 from kseg.base.version import __version__ as __version__
-from kseg.checks.check import check
-from kseg.deployment.export import export
-from kseg.deployment.load import load
-from kseg.evaluation.evaluate import evaluate
+from kseg.checks.check import check as check
+from kseg.deployment.export import export as export
+from kseg.deployment.load import load as load
+from kseg.evaluation.evaluate import evaluate as evaluate
 from kseg.models.registry import register
-from kseg.prediction.predict import predict
-from kseg.runs.run import Run
+from kseg.prediction.predict import predict as predict
+from kseg.runs.run import Run as Run
+
+if TYPE_CHECKING:  # for editors, what the table below says
+    from kseg import losses as losses
+    from kseg import metrics as metrics
+    from kseg import models as models
+    from kseg import pictures as pictures
+    from kseg import reports as reports
+    from kseg import weights as weights
+    from kseg.checks.class_weights import class_weights_from as class_weights_from
+    from kseg.deployment.formats.litert import LiteRTOptions as LiteRTOptions
+    from kseg.deployment.formats.onnx import OnnxOptions as OnnxOptions
+    from kseg.deployment.formats.openvino import OpenVINOOptions as OpenVINOOptions
+    from kseg.deployment.saved_model.export import SavedModelOptions as SavedModelOptions
+    from kseg.losses import BoundaryLoss as BoundaryLoss
+    from kseg.losses import CrossEntropyLoss as CrossEntropyLoss
+    from kseg.losses import DiceLoss as DiceLoss
+    from kseg.losses import FocalLoss as FocalLoss
+    from kseg.losses import FocalTverskyLoss as FocalTverskyLoss
+    from kseg.losses import JaccardLoss as JaccardLoss
+    from kseg.losses import L1Loss as L1Loss
+    from kseg.losses import L2Loss as L2Loss
+    from kseg.losses import LovaszLoss as LovaszLoss
+    from kseg.losses import TverskyLoss as TverskyLoss
+    from kseg.losses import WeightedSum as WeightedSum
+    from kseg.metrics import BoundaryF1 as BoundaryF1
+    from kseg.metrics import BoundaryIoU as BoundaryIoU
+    from kseg.metrics import ExpectedCalibrationError as ExpectedCalibrationError
+    from kseg.metrics import FrequencyWeightedIoU as FrequencyWeightedIoU
+    from kseg.metrics import MeanDice as MeanDice
+    from kseg.metrics import MeanIoU as MeanIoU
+    from kseg.metrics import MeanPrecision as MeanPrecision
+    from kseg.metrics import MeanRecall as MeanRecall
+    from kseg.metrics import PixelAccuracy as PixelAccuracy
+    from kseg.metrics import SurfaceDistances as SurfaceDistances
+    from kseg.models import build_deeplabv3 as build_deeplabv3
+    from kseg.models import build_deeplabv3plus as build_deeplabv3plus
+    from kseg.models import build_fcn as build_fcn
+    from kseg.models import build_fcn8s as build_fcn8s
+    from kseg.models import build_fcn16s as build_fcn16s
+    from kseg.models import build_fcn32s as build_fcn32s
+    from kseg.models import build_mask_rcnn as build_mask_rcnn
+    from kseg.models import build_unet as build_unet
+    from kseg.training.fit import fit as fit
+    from kseg.training.settings import Settings as Settings
 
 _LAZY = {
     "build_deeplabv3": "kseg.models",
@@ -62,7 +108,8 @@ _LAZY = {
 
 __all__ = ["Run", "__version__", "check", "data", "evaluate", "export", "load", "predict", *_LAZY]
 
-__getattr__, _ = lazy("kseg", _LAZY)
+if not TYPE_CHECKING:  # there, any name would be one
+    __getattr__, _ = lazy("kseg", _LAZY)
 
 when_imported("keras", register)  # so that keras.saving.load_model opens files of kseg
 

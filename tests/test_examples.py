@@ -3,12 +3,15 @@
 On one backend: they are calls of what is tested on each, but for the first one, which runs on all.
 """
 
+import ast
+import json
 import os
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
@@ -33,6 +36,37 @@ def test_smoke(example, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "mean IoU" in printed or "mask AP" in printed
     assert (tmp_path / "run" / "last.keras").is_file()
+
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.ipynb"))
+
+
+@pytest.mark.backends("tensorflow", reason="the same calls on each, and exports are soonest here")
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook(notebook, tmp_path, monkeypatch, capsys):
+    """Its cells one after the other in this process, and what is shown of each, as Jupyter does it.
+
+    No kernel: that would import all anew, and need packages that the cells do not.
+    """
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads(notebook.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    names, shown = {}, []
+    for cell in code:
+        tree = ast.parse("".join(cell["source"]))
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, notebook.name, "exec"), names)
+        if last is not None:
+            shown.append(eval(compile(ast.Expression(last.value), notebook.name, "eval"), names))
+    shown = [each for each in shown if each is not None]
+    source, report, curve, scores, overlay, sheet, agreement = shown
+    assert source._repr_html_().count("<img") == 4 and "0 kinds of errors" in report._repr_html_()
+    assert scores["mean_iou"] > 0.8 and f">{scores['mean_iou']:.3f}</td>" in scores._repr_html_()
+    assert all(len(np.unique(picture)) > 50 for picture in (curve, overlay, sheet))
+    assert agreement > 0.999
+    assert "epoch 3/3" in capsys.readouterr().out
 
 
 def run(example, *arguments):

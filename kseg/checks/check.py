@@ -1,9 +1,14 @@
 """`check`: every sample of a set, in parallel, and every finding about it."""
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import dataclasses
 import os
+from collections.abc import Callable
+
+import numpy as np
 
 from kseg.base.arguments import integer, refused
 from kseg.checks.duplicates import duplicate_problems
@@ -11,10 +16,15 @@ from kseg.checks.findings import Report, group
 from kseg.checks.one_sample import SampleReader
 from kseg.checks.statistics import statistics
 from kseg.checks.whole_set import orphans, photos_left_out, problems_of_set
-from kseg.data.source import spread
+from kseg.data.source import Source, spread
 
 
-def check(*sources, limit=None, duplicates=True, progress=None):
+def check(
+    *sources: Source,
+    limit: int | None = None,
+    duplicates: bool = True,
+    progress: Callable[[int, int], object] | None = None,
+) -> Report:
     """Reads a labelled set and reports what is wrong with it.
 
     Every sample is read as training reads it; a bad one is named and does not stop the check.
@@ -82,7 +92,7 @@ def _facts(sources, limit, thorough, progress):
     return seen
 
 
-def check_samples(source, limit=None):
+def check_samples(source: Source, limit: int | None = None) -> np.ndarray:
     """Reads samples as training would and raises one clear error for the first kind of bad one.
 
     Args:

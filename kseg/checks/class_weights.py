@@ -1,5 +1,7 @@
 """Class weights of a loss, from the pixels that a source has of each class."""
 
+from __future__ import annotations
+
 from kseg.base.arguments import refused, share
 from kseg.checks.check import check_samples
 from kseg.checks.statistics import class_weights
@@ -7,7 +9,9 @@ from kseg.data.errors import DataError
 from kseg.data.source import Source
 
 
-def class_weights_from(source, balance=0.5, *, limit=None):
+def class_weights_from(
+    source: Source, balance: float = 0.5, *, limit: int | None = None
+) -> list[float] | None:
     """`frequency ** -balance` of each class, scaled so that the mean over labelled pixels is 1.
 
     Args:

@@ -1,7 +1,11 @@
 """What a check returns: findings with their remedies, and the statistics of each source."""
 
-import dataclasses
+from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
+from kseg.base.shown import card, counted, line
 from kseg.checks.statistics import Statistics
 from kseg.data.errors import DataError
 
@@ -99,10 +103,10 @@ class Finding:
     files: tuple[str, ...] = ()
     samples: tuple[tuple[str, int], ...] = ()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.message} {self.advice()}".strip()
 
-    def advice(self):
+    def advice(self) -> str:
         """The remedy, and how many files need it."""
         if len(self.files) < 2:
             return self.remedy
@@ -124,19 +128,39 @@ class Report:
     sources: tuple[Statistics, ...]
 
     @property
-    def errors(self):
+    def errors(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.severity == ERROR]
 
     @property
-    def warnings(self):
+    def warnings(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.severity == WARNING]
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         """Whether there is no error; warnings do not count."""
         return not self.errors
 
-    def to_dict(self):
+    def __repr__(self) -> str:
+        return line(self, self._summary())
+
+    def _summary(self):
+        errors, warnings = counted(len(self.errors), "kind"), len(self.warnings)
+        read = counted(sum(source.read for source in self.sources), "sample")
+        return f"{errors} of errors and {warnings} of warnings in {read}"
+
+    def _repr_html_(self) -> str:
+        findings = self.findings
+        return card(
+            self._summary(),
+            headings=["", "kind", "source", "what", "what to do", "files"] if findings else [],
+            rows=[
+                (each.severity, each.kind, each.source, each.message, each.remedy)
+                + (f"{len(each.files):,}",)
+                for each in findings
+            ],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
         """The whole report in lists, dicts, strings and numbers, ready for JSON."""
         findings = []
         for finding in self.findings:
@@ -151,7 +175,7 @@ class Report:
             "sources": [source.to_dict() for source in self.sources],
         }
 
-    def raise_on_errors(self):
+    def raise_on_errors(self) -> None:
         """Raises a `DataError` of the first error, its remedy, and how many more there are."""
         if not self.errors:
             return
@@ -163,7 +187,7 @@ class Report:
         raise DataError(first.kind, subject, first.message, remedy)
 
 
-def refusal(name, error):
+def refusal(name: str, error: ValueError) -> Finding:
     """A finding of a reader's refusal to open a source at all.
 
     Args:

@@ -1,10 +1,16 @@
 """What a check has counted in a source: classes, sizes of photos, weights that follow from them."""
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 from collections import Counter
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from kseg.base.types import Size
 
 
 def class_rows(source):
@@ -69,12 +75,12 @@ class Statistics:
     sizes: Counter
 
     @property
-    def class_weight(self):
+    def class_weight(self) -> list[float] | None:
         """Suggested weights of the cross-entropy: square root of the inverse frequency."""
         return class_weights(self.pixels, 0.5) if self.pixels.any() else None
 
     @property
-    def suggested_size(self):
+    def suggested_size(self) -> Size | None:
         """Size of a training crop: most photos hold it; multiples of 32, 512 at most."""
         if not self.sizes:
             return None
@@ -82,7 +88,7 @@ class Statistics:
         small = np.percentile(sides, 10, axis=0)
         return tuple(int(side) for side in np.clip(small // 32 * 32, 32, 512))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         sizes = [
             {"height": int(h), "width": int(w), "photos": n}
             for (h, w), n in self.sizes.most_common()
@@ -108,7 +114,7 @@ class Statistics:
         }
 
 
-def class_weights(pixels, balance):
+def class_weights(pixels: ArrayLike, balance: float) -> list[float] | None:
     """`frequency ** -balance` of each class, scaled so that the mean over pixels is 1.
 
     Args:

@@ -16,6 +16,7 @@ coco_format/     COCO's annotations, runs and results
 transforms/      joint random operations on a photo and its labels
 """
 
+from kseg.data import transforms
 from kseg.data.pipeline import batches, steps_per_epoch
 from kseg.data.readers.camvid import camvid
 from kseg.data.readers.cityscapes import cityscapes
@@ -41,6 +42,7 @@ __all__ = [
     "shapes",
     "steps_per_epoch",
     "tfds",
+    "transforms",
     "voc",
     "write_records",
 ]

@@ -43,12 +43,12 @@ class DataError(ValueError):
     ("'a.png' does not exist. Unpack the archive.", 'missing')
     """
 
-    def __init__(self, kind, subject, message, remedy=""):
+    def __init__(self, kind: str, subject: str, message: str, remedy: str = "") -> None:
         super().__init__(kind, str(subject), message, remedy)
         self.kind, self.subject = kind, str(subject)
         self.message, self.remedy = message, remedy
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 
 

@@ -1,14 +1,19 @@
 """Source -> batched `tf.data.Dataset`, for training or for evaluation."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
 from kseg.base import arguments
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import converted, mapped, tensorflow
+from kseg.base.types import Dataset, PathLike, Size, Transform
 from kseg.data.cache import cached
 from kseg.data.sample import constants, decoded, read, size_of
+from kseg.data.source import Source
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, letterbox_factor, random_scale_crop
 from kseg.data.transforms.flip import random_flip
@@ -17,17 +22,17 @@ MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
 
 
 def batches(
-    source,
+    source: Source,
     *,
-    size=None,
-    batch_size=8,
-    augment=False,
-    shuffle=None,
-    seed=0,
-    start_step=None,
-    max_instances=MAX_INSTANCES,
-    cache=None,
-):
+    size: Size | None = None,
+    batch_size: int = 8,
+    augment: bool | Sequence[Transform] = False,
+    shuffle: bool | None = None,
+    seed: int = 0,
+    start_step: int | None = None,
+    max_instances: int = MAX_INSTANCES,
+    cache: PathLike | None = None,
+) -> Dataset:
     """Makes a `tf.data.Dataset` of `(images, labels)` for `model.fit` and `model.evaluate`.
 
     Only sample numbers are shuffled; files are read, decoded, transformed and batched in parallel
@@ -181,7 +186,7 @@ def padded(sample, count):
     }
 
 
-def steps_per_epoch(source, batch_size):
+def steps_per_epoch(source: Source, batch_size: int) -> int:
     """Training batches in an epoch: incomplete ones are dropped, but never the only one."""
     return max(1, len(source) // batch_size)
 

@@ -3,10 +3,20 @@
 The keys of a sample are those of `Source`. Axes: H, W the image; N the instances.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from kseg.base.tensorflow import converted, mapped, tensorflow
 from kseg.data.decode import decode_image, photo_size
 from kseg.data.errors import require
 from kseg.data.images import image_tensor
+
+if TYPE_CHECKING:
+    from kseg.data.source import Source
 
 
 def constants(source):
@@ -16,7 +26,7 @@ def constants(source):
         return {name: tf.constant(rows) for name, rows in source.columns.items()}
 
 
-def samples(source):
+def samples(source: Source) -> Iterator[dict[str, np.ndarray]]:
     """Yields every sample in order at its own size, decoded ahead in parallel.
 
     Yields:

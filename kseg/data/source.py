@@ -1,13 +1,18 @@
 """Source: what every reader returns and everything after it takes."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from kseg.base.arguments import name_list, refused
+from kseg.base.shown import card, counted, line
 
 VOID = 255
+SHOWN = 4  # samples in a notebook
+WIDEST = 200  # pixels of their pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,13 +88,13 @@ class Source:
             raise refused("void", self.void, expected)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         return len(self.class_names)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Reads one sample: a dict of NumPy arrays."""
         from kseg.base.tensorflow import tensorflow
         from kseg.data.sample import read
@@ -99,12 +104,43 @@ class Source:
             row = {name: tf.convert_to_tensor(rows[index]) for name, rows in self.columns.items()}
             return {name: value.numpy() for name, value in read(self, row).items()}
 
-    def files(self):
+    def __repr__(self) -> str:
+        return line(self, f"{self.name!r}, {self._size()}")
+
+    def _size(self):
+        classes = counted(self.num_classes, "class")
+        return f"{counted(len(self), f'{self.task} sample')} of {classes}"
+
+    def _repr_html_(self) -> str:
+        return card(
+            self.name,
+            lines=[self._size()],
+            headings=["id", "class"],
+            rows=[(str(class_id), name) for class_id, name in enumerate(self.class_names)],
+            colors=self.colors,
+            pictures=[self._picture(index) for index in spread(len(self), SHOWN)],
+        )
+
+    def _picture(self, index):
+        """Address and caption of a sample with its labels on it, or of none that can be read."""
+        from kseg.pictures import instance, semantic
+        from kseg.pictures.image import data_uri
+
+        try:
+            sample = self[index]
+        except Exception:  # whatever it is, the others are shown, and kseg.check says what
+            return "", f"{self.ids[index]} cannot be read: see kseg.check"
+        drawing = {"label": semantic.truth, "masks": instance.truth}
+        known = [draw for key, draw in drawing.items() if key in sample]
+        picture = known[0](self, sample) if known else sample["image"]
+        return data_uri(picture, WIDEST), self.ids[index]
+
+    def files(self) -> list[str]:
         """Paths of the photos, masks and whatever else the samples are read from; maybe none."""
         rows = (row for rows in self.columns.values() if rows.dtype == object for row in rows)
         return [path for row in rows if isinstance(row, str) for path in row.split("\n") if path]
 
-    def subset(self, indices: Sequence[int], name=None):
+    def subset(self, indices: Sequence[int], name: str | None = None) -> Source:
         """The samples at these positions as a Source of its own."""
         indices = np.asarray(indices, dtype=np.int64)
         return dataclasses.replace(

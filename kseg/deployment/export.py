@@ -4,33 +4,42 @@ Whatever backend trained it, the artefact is made by TensorFlow, run in its own 
 photos beside the model, and given its name only if it agrees.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kseg.base.arguments import integer, name_list, refused, share
 from kseg.base.colors import class_colors
 from kseg.base.outputs import check_folder, check_outputs
+from kseg.base.types import Color, Model, PathLike
 from kseg.data.source import Source
-from kseg.deployment.compare import Job, print_table
+from kseg.deployment.compare import Exported, Job, print_table
 from kseg.deployment.formats import format_module, format_options
 from kseg.models.contract import names_and_colors
 from kseg.models.saving import load_model
 from kseg.runs.run import Run
 
+if TYPE_CHECKING:
+    from kseg.deployment.formats.network import NetworkOptions
+    from kseg.deployment.saved_model.export import SavedModelOptions
+
 
 def export(
-    model,
-    path,
-    format=None,
+    model: Model | Run | PathLike,
+    path: PathLike,
+    format: str | SavedModelOptions | NetworkOptions | None = None,
     *,
-    source=None,
-    samples=8,
-    tolerance=None,
-    max_drop=0.01,
-    class_names=None,
-    colors=None,
-    verbose=True,
-    overwrite=False,
-):
+    source: Source | None = None,
+    samples: int = 8,
+    tolerance: float | None = None,
+    max_drop: float = 0.01,
+    class_names: Sequence[str] | None = None,
+    colors: Sequence[Color] | None = None,
+    verbose: bool = True,
+    overwrite: bool = False,
+) -> Exported:
     """Exports a model, and does not finish unless the artefact does what the model does.
 
     A SavedModel goes to `path/NAME/VERSION`, where TensorFlow Serving looks for it, and needs

@@ -1,15 +1,18 @@
 """`kseg.load`: a run, a `.keras` file or an exported SavedModel, behind one way to predict."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from kseg.base.arguments import refused
+from kseg.base.types import PathLike
 from kseg.deployment.saved_model.predictor import SavedModelPredictor, saved_model_folder
 from kseg.models.saving import load_model
-from kseg.prediction.predictor import KerasPredictor
+from kseg.prediction.predictor import KerasPredictor, Predictor
 from kseg.runs.run import Run
 
 
-def load(path):
+def load(path: PathLike) -> Predictor:
     """Opens a run folder, a `.keras` file or an exported SavedModel.
 
     Args:
@@ -36,7 +39,7 @@ def load(path):
     return load_keras(path) if folder is None else SavedModelPredictor(folder)
 
 
-def load_keras(path):
+def load_keras(path: PathLike) -> KerasPredictor:
     """The model of a run folder, or of a `.keras` file: a `KerasPredictor`.
 
     Raises:

@@ -7,20 +7,23 @@ from its fields.
 import dataclasses
 import inspect
 import textwrap
+from typing import Any, TypeVar
 
 Names = tuple[str, ...]
 Sides = tuple[int, int]  # shortest, longest
 Size = tuple[int | None, int | None]  # height, width; None for any
 
+Options = TypeVar("Options")  # a class of them
+
 WIDTH = 100  # of the docstrings' lines
 
 
-def option(default, about):
+def option(default: Any, about: str) -> Any:
     """A field of an options class, with the text that its users read."""
     return dataclasses.field(default=default, metadata={"about": about})
 
 
-def documented(cls):
+def documented(cls: type[Options]) -> type[Options]:
     """Decorator of an options class: its docstring gets the list of its fields."""
     text, _, example = inspect.cleandoc(cls.__doc__ or "").partition("Example:\n")
     lines = ["Args:"]

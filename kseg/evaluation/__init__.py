@@ -3,5 +3,5 @@
 evaluate.py   `kseg.evaluate`, for every task
 semantic.py   scores of labels; instance.py of objects: a module a task, with the same names
 columns.py    what can be scored of labels beyond the confusion matrix
-table.py      scores as rows of text
+scores.py     what comes of it: a dict; table.py  scores as rows of text
 """

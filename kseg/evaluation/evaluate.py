@@ -1,21 +1,28 @@
-"""Model + Source -> a plain dict of numbers."""
+"""Model + Source -> a dict of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 
 from kseg.base.arguments import integer
+from kseg.base.types import Dataset, Model, PathLike
+from kseg.data.source import Source
 from kseg.evaluation.batches import scored
-from kseg.models.contract import check_source, options, part
+from kseg.evaluation.scores import Scores
+from kseg.models.contract import check_source, contract, options, part
 
 
 def evaluate(
-    model,
-    source,
+    model: Model,
+    source: Source | Dataset,
     *,
-    batch_size=None,
-    progress=None,
-    boundary=False,
-    surface=False,
-    calibration=False,
-    detections=None,
-):
+    batch_size: int | None = None,
+    progress: Callable[[int], object] | None = None,
+    boundary: bool = False,
+    surface: bool = False,
+    calibration: bool = False,
+    detections: PathLike | None = None,
+) -> Scores:
     """Scores a model on every labelled pixel or object of a source, each photo at its own size.
 
     Of a semantic model, one confusion matrix is counted over the whole source in 64-bit integers
@@ -64,6 +71,7 @@ def evaluate(
         `"box_ap_large"` and the same of `"mask_ap"`; `"pq"`, `"sq"`, `"rq"`; and `"classes"` (class
         name -> dict of `"box_ap"`, `"mask_ap"`, `"pq"`, `"sq"`, `"rq"`, `"objects"`). Scores are
         0..1, NaN where there is nothing to score; means are over the classes that have a score.
+        The dict is a `kseg.evaluation.scores.Scores`, which a notebook shows as tables.
 
     Raises:
         ImportError: the model is one of instances and pycocotools is not installed.
@@ -96,4 +104,6 @@ def evaluate(
     check_weights(model)
     scoring = part("kseg.evaluation", model)
     batch_size = integer("batch_size", scoring.BATCH_SIZE if batch_size is None else batch_size)
-    return scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)
+    numbers = scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)
+    summary = f"{scoring.SCORE_NAME} {numbers[contract(model).score]:.3f} of {source.name}"
+    return Scores(numbers, summary, scoring.tables(source, numbers), scoring.notes(numbers))

@@ -3,12 +3,19 @@
 Each loss is a pure function first (built from `kseg.losses.pixels`) and a thin class second.
 """
 
+from __future__ import annotations
+
+import inspect
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from kseg.base.arguments import choice, number, refused
+from kseg.base.shown import card, line
+from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.pixels import REDUCE, plain_weights
 from kseg.ops.labels import void_ids
 
@@ -19,25 +26,25 @@ class Loss(keras.losses.Loss):
     Example:
 
     >>> kseg.DiceLoss() + 0.5 * kseg.CrossEntropyLoss()
-    <WeightedSum 1 * DiceLoss + 0.5 * CrossEntropyLoss>
+    <WeightedSum: 1 * DiceLoss + 0.5 * CrossEntropyLoss>
     """
 
     __array_ufunc__ = None  # so that NumPy numbers leave `number * loss` to __rmul__
 
-    def __init__(self, name=None):
+    def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name, dtype="float32")
 
-    def __add__(self, other):
+    def __add__(self, other: keras.losses.Loss) -> WeightedSum:
         if not isinstance(other, keras.losses.Loss):
             return NotImplemented
         return WeightedSum([self, other])
 
-    def __radd__(self, other):
+    def __radd__(self, other: keras.losses.Loss) -> WeightedSum:
         if not isinstance(other, keras.losses.Loss):
             return NotImplemented
         return WeightedSum([other, self])
 
-    def __mul__(self, factor):
+    def __mul__(self, factor: float) -> WeightedSum:
         if not isinstance(factor, numbers.Real):
             return NotImplemented
         return WeightedSum([self], [factor])
@@ -61,7 +68,15 @@ class SegmentationLoss(Loss):
 
     function = None
 
-    def __init__(self, name, *, reduce, ignore_class, class_weight, **options):
+    def __init__(
+        self,
+        name: str,
+        *,
+        reduce: Reduce,
+        ignore_class: ClassIds,
+        class_weight: ClassWeight,
+        **options: Any,
+    ) -> None:
         super().__init__(name=name)
         choice("reduce", reduce, REDUCE)
         ids = void_ids(ignore_class)
@@ -72,20 +87,38 @@ class SegmentationLoss(Loss):
             "class_weight": plain_weights(class_weight),
         }
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         # Keras would multiply the finished loss by sample_weight; here a weight belongs to a
         # pixel, before any ratio is formed. So it travels beside y_true, and Keras is left with
         # its scaling under tf.distribute.
         targets = (y_true,) if sample_weight is None else (y_true, sample_weight)
         return super().__call__(tuple(map(_to_float, targets)), y_pred)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """One loss, of shape (1,): Keras scales for distribution only what it has to average."""
         labels, *sample_weight = y_true
         return ops.reshape(self.function(labels, y_pred, *sample_weight, **self.options), (1,))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **self.options}
+
+    def __repr__(self) -> str:
+        return line(self, ", ".join(f"{key}={value!r}" for key, value in self._told().items()))
+
+    def _told(self):
+        """The options that are not as by default."""
+        defaults = inspect.signature(type(self).__init__).parameters
+        return {
+            key: value
+            for key, value in self.get_config().items()
+            if key not in defaults or value != defaults[key].default
+        }
+
+    def _repr_html_(self) -> str:
+        rows = [(key, repr(value)) for key, value in self.get_config().items()]
+        return card(type(self).__name__, headings=["option", "value"], rows=rows)
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -110,7 +143,12 @@ class WeightedSum(Loss):
     True
     """
 
-    def __init__(self, losses, weights=None, name="weighted_sum"):
+    def __init__(
+        self,
+        losses: Sequence[keras.losses.Loss],
+        weights: Sequence[float] | None = None,
+        name: str = "weighted_sum",
+    ) -> None:
         super().__init__(name=name)
         weights = [1.0] * len(losses) if weights is None else list(weights)
         if not losses:
@@ -128,22 +166,28 @@ class WeightedSum(Loss):
             self.losses += parts[0]
             self.weights += [weight * w for w in parts[1]]
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         terms = zip(self.weights, self.losses, strict=True)
         return sum(w * loss(y_true, y_pred, sample_weight) for w, loss in terms)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         losses = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
         return {"name": self.name, "losses": losses, "weights": list(self.weights)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> WeightedSum:
         losses = [keras.saving.deserialize_keras_object(loss) for loss in config["losses"]]
         return cls(losses, config["weights"], config["name"])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         terms = zip(self.weights, self.losses, strict=True)
-        return f"<WeightedSum {' + '.join(f'{w:g} * {type(x).__name__}' for w, x in terms)}>"
+        return line(self, " + ".join(f"{w:g} * {type(x).__name__}" for w, x in terms))
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{w:g}", repr(x)) for w, x in zip(self.weights, self.losses, strict=True)]
+        return card(type(self).__name__, headings=["weight", "loss"], rows=rows)
 
 
 def _to_float(x):

@@ -3,27 +3,30 @@
 Axes: B batch, ... pixels (any number of axes), C classes.
 """
 
+from __future__ import annotations
+
 import math
 
 import keras
 from keras import ops
 
 from kseg.base.arguments import number
+from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import harden, mean_of_pixels, prepare, probabilities, scored_classes
 
 
 def boundary(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    max_distance=None,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    reduce="batch",
-):
+    max_distance: float | None = None,
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """Weighted mean over the pixels, and over the classes, of p_c phi_c.
 
     phi_c is the signed distance to the truth of class c in that image, in pixels: outside the
@@ -168,13 +171,13 @@ class BoundaryLoss(SegmentationLoss):
 
     def __init__(
         self,
-        max_distance=None,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        reduce="batch",
-        name="boundary",
-    ):
+        max_distance: float | None = None,
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        reduce: Reduce = "batch",
+        name: str = "boundary",
+    ) -> None:
         _check_max_distance(max_distance)
         super().__init__(
             name,

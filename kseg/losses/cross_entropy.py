@@ -1,25 +1,28 @@
 """Cross-entropy of each pixel, averaged over the pixels that count."""
 
+from __future__ import annotations
+
 import keras
 from keras import ops
 
 from kseg.base.arguments import number
+from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
 
 
 def cross_entropy(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    label_smoothing=0.0,
-    ohem=None,
-    reduce="batch",
-):
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    ohem: float | None = None,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """Weighted mean of the pixels' cross-entropy: sum(w * ce) / sum(w).
 
     `w` of a pixel is the weight of its true class times its sample weight, as in
@@ -102,14 +105,14 @@ class CrossEntropyLoss(SegmentationLoss):
 
     def __init__(
         self,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        label_smoothing=0.0,
-        reduce="batch",
-        ohem=None,
-        name="cross_entropy",
-    ):
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        reduce: Reduce = "batch",
+        ohem: float | None = None,
+        name: str = "cross_entropy",
+    ) -> None:
         _check_options(label_smoothing, ohem)
         super().__init__(
             name,

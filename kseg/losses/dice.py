@@ -1,23 +1,26 @@
 """Soft Dice loss: one minus the overlap of prediction and truth, class by class."""
 
+from __future__ import annotations
+
 import keras
 
+from kseg.base.types import Absent, ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.overlap import check_overlap, overlap
 
 
 def dice(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    absent="ignore",
-    smooth=1e-5,
-    reduce="batch",
-):
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    absent: Absent = "ignore",
+    smooth: float = 1e-5,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """One minus the mean Dice coefficient of the classes.
 
     With probabilities p, labels t and pixel weights w, class c scores
@@ -104,14 +107,14 @@ class DiceLoss(SegmentationLoss):
 
     def __init__(
         self,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        absent="ignore",
-        smooth=1e-5,
-        reduce="batch",
-        name="dice",
-    ):
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        absent: Absent = "ignore",
+        smooth: float = 1e-5,
+        reduce: Reduce = "batch",
+        name: str = "dice",
+    ) -> None:
         check_overlap(absent=absent, smooth=smooth)
         super().__init__(
             name,

@@ -1,25 +1,28 @@
 """Focal loss: cross-entropy in which pixels that are right already weigh little."""
 
+from __future__ import annotations
+
 import keras
 from keras import ops
 
 from kseg.base.arguments import number, share
+from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
 
 
 def focal(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    gamma=2.0,
-    alpha=None,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    reduce="batch",
-):
+    gamma: float = 2.0,
+    alpha: float | None = None,
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """Weighted mean of the pixels' focal loss: sum(w * fl) / sum(w).
 
         fl = -a (1 - p) ** gamma * log p
@@ -102,14 +105,14 @@ class FocalLoss(SegmentationLoss):
 
     def __init__(
         self,
-        gamma=2.0,
-        alpha=None,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        reduce="batch",
-        name="focal",
-    ):
+        gamma: float = 2.0,
+        alpha: float | None = None,
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        reduce: Reduce = "batch",
+        name: str = "focal",
+    ) -> None:
         _check_focal(gamma, alpha)
         super().__init__(
             name,

@@ -1,23 +1,26 @@
 """Soft Jaccard loss: one minus intersection over union, class by class."""
 
+from __future__ import annotations
+
 import keras
 
+from kseg.base.types import Absent, ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.overlap import check_overlap, overlap
 
 
 def jaccard(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    absent="ignore",
-    smooth=1e-5,
-    reduce="batch",
-):
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    absent: Absent = "ignore",
+    smooth: float = 1e-5,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """One minus the mean soft intersection over union of the classes.
 
     With I, P and T, the sums of w p t, w p and w t over the reduction unit (see `dice`),
@@ -96,14 +99,14 @@ class JaccardLoss(SegmentationLoss):
 
     def __init__(
         self,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        absent="ignore",
-        smooth=1e-5,
-        reduce="batch",
-        name="jaccard",
-    ):
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        absent: Absent = "ignore",
+        smooth: float = 1e-5,
+        reduce: Reduce = "batch",
+        name: str = "jaccard",
+    ) -> None:
         check_overlap(absent=absent, smooth=smooth)
         super().__init__(
             name,

@@ -1,22 +1,25 @@
 """L1 and L2: the distance between a pixel's probabilities and its one-hot label."""
 
+from __future__ import annotations
+
 import keras
 from keras import ops
 
+from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import mean_of_pixels, prepare, probabilities, weigh_by_class
 
 
 def l1(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    reduce="batch",
-):
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """Weighted mean of the pixels' Manhattan distance, sum over channels of |p - t|.
 
     A hard label of probability p costs 2 (1 - p) whatever the number of classes, or 1 - p where
@@ -53,15 +56,15 @@ def l1(
 
 
 def l2(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    reduce="batch",
-):
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """Weighted mean of the pixels' squared distance, sum over channels of (p - t) ** 2.
 
     With C > 1 this is the score of Brier 1950, "Verification of forecasts expressed in terms of
@@ -103,8 +106,13 @@ class L1Loss(SegmentationLoss):
     function = staticmethod(l1)
 
     def __init__(
-        self, from_logits=True, ignore_class=255, class_weight=None, reduce="batch", name="l1"
-    ):
+        self,
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        reduce: Reduce = "batch",
+        name: str = "l1",
+    ) -> None:
         super().__init__(
             name,
             from_logits=from_logits,
@@ -138,8 +146,13 @@ class L2Loss(SegmentationLoss):
     function = staticmethod(l2)
 
     def __init__(
-        self, from_logits=True, ignore_class=255, class_weight=None, reduce="batch", name="l2"
-    ):
+        self,
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        reduce: Reduce = "batch",
+        name: str = "l2",
+    ) -> None:
         super().__init__(
             name,
             from_logits=from_logits,

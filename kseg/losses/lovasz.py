@@ -4,10 +4,13 @@ Axes: B batch, ... pixels, C classes scored (1 where there is one channel), U un
 N pixels of a unit.
 """
 
+from __future__ import annotations
+
 import keras
 from keras import ops
 
 from kseg.base.arguments import choice, refused
+from kseg.base.types import Absent, ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.pixels import (
     ABSENT,
@@ -21,17 +24,17 @@ from kseg.losses.pixels import (
 
 
 def lovasz(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    hinge=False,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    absent="ignore",
-    reduce="batch",
-):
+    hinge: bool = False,
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    absent: Absent = "ignore",
+    reduce: Reduce = "batch",
+) -> Tensor:
     """Mean over the classes of the Lovasz extension of the Jaccard loss.
 
     The Jaccard loss of a class, one minus intersection over union, is a function of the set of
@@ -134,14 +137,14 @@ class LovaszLoss(SegmentationLoss):
 
     def __init__(
         self,
-        hinge=False,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        absent="ignore",
-        reduce="batch",
-        name="lovasz",
-    ):
+        hinge: bool = False,
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        absent: Absent = "ignore",
+        reduce: Reduce = "batch",
+        name: str = "lovasz",
+    ) -> None:
         choice("absent", absent, ABSENT)
         _check_hinge(hinge, from_logits)
         super().__init__(

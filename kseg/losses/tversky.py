@@ -1,25 +1,28 @@
 """Tversky losses: overlap in which false positives and false negatives weigh differently."""
 
+from __future__ import annotations
+
 import keras
 
+from kseg.base.types import Absent, ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
 from kseg.losses.overlap import check_overlap, overlap
 
 
 def tversky(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    alpha=0.3,
-    beta=0.7,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    absent="ignore",
-    smooth=1e-5,
-    reduce="batch",
-):
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    absent: Absent = "ignore",
+    smooth: float = 1e-5,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """One minus the mean Tversky index of the classes.
 
     With the sums I of w p t (true positives), F+ of w p (1 - t) (false positives) and F- of
@@ -76,20 +79,20 @@ def tversky(
 
 
 def focal_tversky(
-    y_true,
-    y_pred,
-    sample_weight=None,
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None = None,
     *,
-    alpha=0.3,
-    beta=0.7,
-    gamma=0.75,
-    from_logits=True,
-    ignore_class=255,
-    class_weight=None,
-    absent="ignore",
-    smooth=1e-5,
-    reduce="batch",
-):
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 0.75,
+    from_logits: bool = True,
+    ignore_class: ClassIds = 255,
+    class_weight: ClassWeight = None,
+    absent: Absent = "ignore",
+    smooth: float = 1e-5,
+    reduce: Reduce = "batch",
+) -> Tensor:
     """Mean over the classes of (1 - T_c) ** gamma, T_c being the Tversky index of `tversky`.
 
     Abraham and Khan 2018, "A novel focal Tversky loss function with improved attention U-Net for
@@ -152,16 +155,16 @@ class TverskyLoss(SegmentationLoss):
 
     def __init__(
         self,
-        alpha=0.3,
-        beta=0.7,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        absent="ignore",
-        smooth=1e-5,
-        reduce="batch",
-        name="tversky",
-    ):
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        absent: Absent = "ignore",
+        smooth: float = 1e-5,
+        reduce: Reduce = "batch",
+        name: str = "tversky",
+    ) -> None:
         check_overlap(absent=absent, smooth=smooth, alpha=alpha, beta=beta)
         super().__init__(
             name,
@@ -206,17 +209,17 @@ class FocalTverskyLoss(SegmentationLoss):
 
     def __init__(
         self,
-        alpha=0.3,
-        beta=0.7,
-        gamma=0.75,
-        from_logits=True,
-        ignore_class=255,
-        class_weight=None,
-        absent="ignore",
-        smooth=1e-5,
-        reduce="batch",
-        name="focal_tversky",
-    ):
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        gamma: float = 0.75,
+        from_logits: bool = True,
+        ignore_class: ClassIds = 255,
+        class_weight: ClassWeight = None,
+        absent: Absent = "ignore",
+        smooth: float = 1e-5,
+        reduce: Reduce = "batch",
+        name: str = "focal_tversky",
+    ) -> None:
         check_overlap(absent=absent, smooth=smooth, alpha=alpha, beta=beta, gamma=gamma)
         super().__init__(
             name,

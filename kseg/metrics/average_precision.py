@@ -1,9 +1,13 @@
 """COCO's average precision of boxes and masks, by pycocotools."""
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import io
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +17,11 @@ MOST = 100  # detections of a photo and class that count, by COCO's rule
 AREAS = ("all", "small", "medium", "large")  # in pycocotools' order
 
 
-def average_precision(truth, detections, category_ids):
+def average_precision(
+    truth: Sequence[dict[str, Any]],
+    detections: Sequence[dict[str, Any]],
+    category_ids: Sequence[int],
+) -> dict[str, dict[str, Any]]:
     """Average precision of objects, as COCO's server scores it.
 
     At each IoU of 0.50, 0.55, ..., 0.95, the detections of a class are matched to its objects in

@@ -6,11 +6,17 @@ integers, so neither the order of the batches, nor how an image set is split ove
 again, changes the last bit of a result.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from kseg.base.arguments import integer, name_list, refused
+from kseg.base.types import ClassChoice, ClassIds, Tensor
 from kseg.ops import labels as labels_
 
 # Counts are two int32 words, value = low + high * BASE: JAX has no int64 unless asked, and float32
@@ -34,7 +40,16 @@ class CountingMetric(keras.metrics.Metric):
         ValueError: On an option outside its range.
     """
 
-    def __init__(self, shape, *, num_classes, ignore_class, from_logits, name, dtype):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        num_classes: int,
+        ignore_class: ClassIds,
+        from_logits: bool,
+        name: str,
+        dtype: Any,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         class_count(num_classes)
         self.num_classes = int(num_classes)
@@ -49,18 +64,18 @@ class CountingMetric(keras.metrics.Metric):
         """The result, a float32 scalar, of the counts as float32. A subclass says."""
         raise NotImplementedError
 
-    def result(self):
+    def result(self) -> Tensor:
         """The score as a float32 scalar, right to about 1e-6."""
         counts = ops.cast(self.low, "float32") + ops.cast(self.high, "float32") * BASE
         return ops.where(self.invalid > 0, float("nan"), self.score(counts))
 
-    def merge_state(self, metrics):
+    def merge_state(self, metrics: Iterable[CountingMetric]) -> None:
         """Adds the counts of other metrics of this kind to this one's."""
         for metric in metrics:
             self._add(ops.convert_to_tensor(metric.low), ops.convert_to_tensor(metric.high))
             self.invalid.assign(self.invalid + metric.invalid)
 
-    def counts(self):
+    def counts(self) -> np.ndarray:
         """The counts so far, as NumPy int64.
 
         Raises:
@@ -78,7 +93,7 @@ class CountingMetric(keras.metrics.Metric):
         low, high = (ops.convert_to_numpy(word).astype("int64") for word in (self.low, self.high))
         return low + high * BASE
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
@@ -122,11 +137,21 @@ class ClassMetric(CountingMetric):
     """
 
     default_name = None
+    _direction = "up"  # Keras' name for whether more is better, by which mode="auto" goes
     foreground = True  # a binary problem's result is that of class 1
 
     def __init__(
-        self, shape, *, num_classes, ignore_class, class_names, classes, from_logits, name, dtype
-    ):
+        self,
+        shape: tuple[int, ...],
+        *,
+        num_classes: int,
+        ignore_class: ClassIds,
+        class_names: Sequence[str] | None,
+        classes: ClassChoice,
+        from_logits: bool,
+        name: str | None,
+        dtype: Any,
+    ) -> None:
         size = class_count(num_classes)
         if class_names is None:
             class_names = list(map(str, range(size)))
@@ -154,7 +179,9 @@ class ClassMetric(CountingMetric):
         """(numerator, denominator) of each class' score, float32 (C,), of float32 counts."""
         raise NotImplementedError
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         """Counts a batch.
 
         Args:
@@ -205,7 +232,7 @@ class ClassMetric(CountingMetric):
             [float(c in chosen and c not in self.ignore_class) for c in everything]
         )
 
-    def per_class(self):
+    def per_class(self) -> dict[str, float]:
         """The score of each class, {class name: float}; NaN where it is undefined or ignored.
 
         Raises:
@@ -217,7 +244,7 @@ class ClassMetric(CountingMetric):
         values = np.where(ignored, np.nan, values).tolist()
         return dict(zip(self.class_names, values, strict=True))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "class_names": list(self.class_names),

@@ -4,11 +4,17 @@ Counts are pooled over images, and the score follows from the sums. So neither b
 change it, and an image without a class needs no convention.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from kseg.base.arguments import number, refused
+from kseg.base.types import ClassChoice, ClassIds
 from kseg.metrics import contours
 from kseg.metrics.base import ClassMetric, class_count
 from kseg.metrics.confusion import RATIOS
@@ -23,8 +29,16 @@ class BoundaryMetric(ClassMetric):
     rows = None  # counts of each class
 
     def __init__(
-        self, num_classes, *, ignore_class, class_names, classes, from_logits, name, dtype
-    ):
+        self,
+        num_classes: int,
+        *,
+        ignore_class: ClassIds,
+        class_names: Sequence[str] | None,
+        classes: ClassChoice,
+        from_logits: bool,
+        name: str | None,
+        dtype: Any,
+    ) -> None:
         super().__init__(
             (self.rows, class_count(num_classes)),
             num_classes=num_classes,
@@ -52,7 +66,7 @@ class BoundaryMetric(ClassMetric):
         counts = contours.count_members(sets, size, xp)
         return ops.cast(counts, "int32")
 
-    def update_arrays(self, y_true, y_pred):
+    def update_arrays(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
         """`update_state` of NumPy ids, by NumPy: the same counts, and nothing is compiled.
 
         That is quicker where every image has another size, above all on JAX.
@@ -116,16 +130,16 @@ class BoundaryIoU(BoundaryMetric):
 
     def __init__(
         self,
-        num_classes,
-        distance=0.02,
+        num_classes: int,
+        distance: float = 0.02,
         *,
-        ignore_class=255,
-        class_names=None,
-        classes=None,
-        from_logits=True,
-        name=None,
-        dtype=None,
-    ):
+        ignore_class: ClassIds = 255,
+        class_names: Sequence[str] | None = None,
+        classes: ClassChoice = None,
+        from_logits: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         self.distance = _distance("distance", distance)
         super().__init__(
             num_classes,
@@ -145,7 +159,7 @@ class BoundaryIoU(BoundaryMetric):
     def ratio(self, counts):
         return RATIOS["iou"](counts[0], counts[1], counts[2])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "distance": self.distance}
 
 
@@ -198,16 +212,16 @@ class BoundaryF1(BoundaryMetric):
 
     def __init__(
         self,
-        num_classes,
-        tolerance=0.008,
+        num_classes: int,
+        tolerance: float = 0.008,
         *,
-        ignore_class=255,
-        class_names=None,
-        classes=None,
-        from_logits=True,
-        name=None,
-        dtype=None,
-    ):
+        ignore_class: ClassIds = 255,
+        class_names: Sequence[str] | None = None,
+        classes: ClassChoice = None,
+        from_logits: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         self.tolerance = _distance("tolerance", tolerance)
         super().__init__(
             num_classes,
@@ -235,7 +249,7 @@ class BoundaryF1(BoundaryMetric):
         below = predicted_matched * true + true_matched * predicted
         return 2 * predicted_matched * true_matched, ops.maximum(below, true + predicted)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "tolerance": self.tolerance}
 
 

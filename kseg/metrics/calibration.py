@@ -1,10 +1,15 @@
 """Expected calibration error: does a model that says 80 % turn out right 80 % of the time?"""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from kseg.base.arguments import integer, refused
+from kseg.base.types import ClassIds, Tensor
 from kseg.metrics.base import CountingMetric, class_count, count_pairs, divide
 from kseg.ops import labels as labels_
 from kseg.ops.decisions import top_class
@@ -51,16 +56,18 @@ class ExpectedCalibrationError(CountingMetric):
     0.3
     """
 
+    _direction = "down"  # as in `ClassMetric`
+
     def __init__(
         self,
-        num_classes,
-        bins=15,
+        num_classes: int,
+        bins: int = 15,
         *,
-        ignore_class=255,
-        from_logits=True,
-        name="calibration_error",
-        dtype=None,
-    ):
+        ignore_class: ClassIds = 255,
+        from_logits: bool = True,
+        name: str = "calibration_error",
+        dtype: Any = None,
+    ) -> None:
         self.bins = integer("bins", bins)
         super().__init__(
             (len(PARTS), self.bins, BYTE),
@@ -71,7 +78,9 @@ class ExpectedCalibrationError(CountingMetric):
             dtype=dtype,
         )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         """Counts a batch.
 
         Args:
@@ -102,7 +111,7 @@ class ExpectedCalibrationError(CountingMetric):
         predicted, confidence = top_class(y_pred, self.from_logits)
         self._count_confidence(confidence, predicted == labels.ids, counted, labels.invalid)
 
-    def update_confidence(self, y_true, y_pred, confidence):
+    def update_confidence(self, y_true: Tensor, y_pred: Tensor, confidence: Tensor) -> None:
         """Counts pixels of known confidence, as `top_class` gives it.
 
         Args:
@@ -122,7 +131,7 @@ class ExpectedCalibrationError(CountingMetric):
         pixels, confidence, correct = self._sums(counts, ops)
         return ops.divide_no_nan(ops.sum(ops.absolute(correct - confidence)), ops.sum(pixels))
 
-    def reliability(self):
+    def reliability(self) -> dict[str, np.ndarray]:
         """The numbers of a reliability diagram, by bin, as NumPy arrays of length `bins`.
 
         Returns:
@@ -139,7 +148,7 @@ class ExpectedCalibrationError(CountingMetric):
             "accuracy": divide(correct, pixels),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "bins": self.bins}
 
     def _count_confidence(self, confidence, correct, counted, invalid):

@@ -5,10 +5,17 @@ A confusion matrix counts, at row t and column p, the pixels of true class t pre
 metrics in `iou.py` stand on. The formulas exist once, as `RATIOS`, for both.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from kseg.base.arguments import refused
+from kseg.base.types import ClassChoice, ClassIds
 from kseg.metrics.base import ClassMetric, class_count, count_pairs, divide
 from kseg.ops import labels as labels_
 
@@ -24,7 +31,9 @@ RATIOS = {
 }
 
 
-def confusion_matrix(y_true, y_pred, num_classes, ignore_class=255):
+def confusion_matrix(
+    y_true: ArrayLike, y_pred: ArrayLike, num_classes: int, ignore_class: ClassIds = 255
+) -> np.ndarray:
     """Counts the pixels of each (true, predicted) pair of classes.
 
     Args:
@@ -73,7 +82,7 @@ def _counts(y_true, y_pred, num_classes, ignore_class):
     return np.bincount(cells, minlength=num_classes**2)
 
 
-def scores(confusion, ignore_class=None):
+def scores(confusion: ArrayLike, ignore_class: ClassIds = None) -> dict[str, Any]:
     """The usual segmentation scores of a confusion matrix.
 
     Args:
@@ -126,15 +135,15 @@ class ConfusionMetric(ClassMetric):
 
     def __init__(
         self,
-        num_classes,
+        num_classes: int,
         *,
-        ignore_class=255,
-        class_names=None,
-        classes=None,
-        from_logits=True,
-        name=None,
-        dtype=None,
-    ):
+        ignore_class: ClassIds = 255,
+        class_names: Sequence[str] | None = None,
+        classes: ClassChoice = None,
+        from_logits: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         size = class_count(num_classes)
         super().__init__(
             (size, size),
@@ -155,7 +164,7 @@ class ConfusionMetric(ClassMetric):
             ops.diagonal(counts), ops.sum(counts, axis=1), ops.sum(counts, axis=0)
         )
 
-    def confusion(self):
+    def confusion(self) -> np.ndarray:
         """The counts so far: NumPy int64 (C, C), rows the truth; C is 2 for a binary problem.
 
         Raises:
@@ -163,7 +172,7 @@ class ConfusionMetric(ClassMetric):
         """
         return self.counts()
 
-    def per_class(self):
+    def per_class(self) -> dict[str, float]:
         """The ratio of each class, {class name: float}; NaN where it is undefined.
 
         Raises:

@@ -4,7 +4,10 @@ Kirillov et al., "Panoptic Segmentation", CVPR 2019, https://arxiv.org/abs/1801.
 the photo, T its true segments, N the predicted ones, C classes.
 """
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kseg.metrics.base import divide
 
@@ -55,11 +58,20 @@ class PanopticQuality:
     array([       nan, 0.66666667])
     """
 
-    def __init__(self, num_classes):
+    def __init__(self, num_classes: int) -> None:
         self.iou = np.zeros(num_classes)
         self.counts = {name: np.zeros(num_classes, np.int64) for name in ("tp", "fp", "fn")}
 
-    def update(self, truth, truth_classes, predicted, predicted_classes, *, crowd=None, void=None):
+    def update(
+        self,
+        truth: ArrayLike,
+        truth_classes: ArrayLike,
+        predicted: ArrayLike,
+        predicted_classes: ArrayLike,
+        *,
+        crowd: ArrayLike | None = None,
+        void: ArrayLike | None = None,
+    ) -> None:
         """Adds a photo.
 
         Args:
@@ -100,7 +112,7 @@ class PanopticQuality:
         ):
             np.add.at(self.counts[name], classes, 1)
 
-    def result(self):
+    def result(self) -> dict[str, np.ndarray]:
         """dict of arrays `(C,)`.
 
         `"pq"`, `"sq"`, `"rq"`: float64; NaN for a class that is neither true nor found anywhere,

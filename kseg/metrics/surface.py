@@ -1,13 +1,23 @@
 """Distances between the surfaces (contours) of truth and prediction, by NumPy and SciPy."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kseg.base.arguments import refused
+from kseg.base.types import ClassIds
 from kseg.metrics.base import divide
 from kseg.ops import labels as labels_
 
 
-def surface_distances(y_true, y_pred, num_classes, ignore_class=255, spacing=None):
+def surface_distances(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    num_classes: int,
+    ignore_class: ClassIds = 255,
+    spacing: float | tuple[float, float] | None = None,
+) -> dict[str, np.ndarray]:
     """95 % Hausdorff and average symmetric surface distance of each class of one image.
 
     The surface of a mask is its pixels with one of their four neighbours outside of it; beyond the
@@ -90,13 +100,18 @@ class SurfaceDistances:
     array([ 0., nan])
     """
 
-    def __init__(self, num_classes, ignore_class=255, spacing=None):
+    def __init__(
+        self,
+        num_classes: int,
+        ignore_class: ClassIds = 255,
+        spacing: float | tuple[float, float] | None = None,
+    ) -> None:
         self.options = (num_classes, ignore_class, spacing)
         self.sums = {name: np.zeros(num_classes) for name in ("hd95", "asd")}
         self.images = np.zeros(num_classes, "int64")
         self.missed = np.zeros(num_classes, "int64")
 
-    def update(self, y_true, y_pred):
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike) -> None:
         """Adds one image: class ids (H, W) of truth and prediction."""
         distances = surface_distances(y_true, y_pred, *self.options)
         for name, total in self.sums.items():
@@ -104,7 +119,7 @@ class SurfaceDistances:
         self.images += ~np.isnan(distances["hd95"])
         self.missed += distances["missed"]
 
-    def result(self):
+    def result(self) -> dict[str, np.ndarray]:
         """dict of arrays (C,).
 
         `"hd95"`, `"asd"`: means over the images, float64, NaN where there was none. `"images"`:

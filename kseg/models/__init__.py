@@ -8,7 +8,23 @@ arguments.py defaults.py             checks of arguments; how a new model is com
 graph.py saving.py registry.py       Keras' graph of a model, its file, and what that may hold
 """
 
+from typing import TYPE_CHECKING
+
 from kseg.base.lazy import lazy
+
+if TYPE_CHECKING:  # for editors, what the table below says
+    from kseg.models.deeplab import build_deeplabv3 as build_deeplabv3
+    from kseg.models.deeplab import build_deeplabv3plus as build_deeplabv3plus
+    from kseg.models.encoders.adapter import encode as encode
+    from kseg.models.encoders.adapter import encoder_names as encoder_names
+    from kseg.models.fcn.dilated import build_fcn as build_fcn
+    from kseg.models.fcn.skip import build_fcn8s as build_fcn8s
+    from kseg.models.fcn.skip import build_fcn16s as build_fcn16s
+    from kseg.models.fcn.skip import build_fcn32s as build_fcn32s
+    from kseg.models.fcn.surgery import carry_vgg16_classifier as carry_vgg16_classifier
+    from kseg.models.fcn.surgery import hand_over as hand_over
+    from kseg.models.mask_rcnn.build import build_mask_rcnn as build_mask_rcnn
+    from kseg.models.unet import build_unet as build_unet
 
 _NAMES = {
     "build_deeplabv3": "kseg.models.deeplab",
@@ -26,4 +42,5 @@ _NAMES = {
 }
 
 __all__ = list(_NAMES)
-__getattr__, __dir__ = lazy(__name__, _NAMES)
+if not TYPE_CHECKING:  # there, any name would be one
+    __getattr__, __dir__ = lazy(__name__, _NAMES)

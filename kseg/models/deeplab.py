@@ -29,9 +29,14 @@ Deviations. V3: the head's 3x3 convolution and the dropout are torchvision's, an
 unless another is given, where the paper's best is a modified Xception.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
 
 from kseg.base.arguments import choice, integer, refused
+from kseg.base.types import ImageShape, Model, PathLike
 from kseg.models.arguments import check_arguments, check_deepest, check_strides
 from kseg.models.blocks import (
     conv_norm_relu,
@@ -51,18 +56,18 @@ DROPOUT = 0.5
 
 
 def build_deeplabv3(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder="torchvision:resnet50",
-    weights=None,
-    freeze=False,
-    output_stride=8,
-    rates=RATES_V3,
-    width=256,
-    compile=True,
-    name="deeplabv3",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model = "torchvision:resnet50",
+    weights: PathLike | None = None,
+    freeze: bool | int = False,
+    output_stride: int = 8,
+    rates: Sequence[int] = RATES_V3,
+    width: int = 256,
+    compile: bool = True,
+    name: str = "deeplabv3",
+) -> Model:
     """Builds a DeepLabV3 for images of any size.
 
     Args:
@@ -108,19 +113,19 @@ def build_deeplabv3(
 
 
 def build_deeplabv3plus(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder="torchvision:resnet50",
-    weights=None,
-    freeze=False,
-    output_stride=16,
-    rates=None,
-    width=256,
-    separable=False,
-    compile=True,
-    name="deeplabv3plus",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model = "torchvision:resnet50",
+    weights: PathLike | None = None,
+    freeze: bool | int = False,
+    output_stride: int = 16,
+    rates: Sequence[int] | None = None,
+    width: int = 256,
+    separable: bool = False,
+    compile: bool = True,
+    name: str = "deeplabv3plus",
+) -> Model:
     """Builds a DeepLabV3+ for images of any size.
 
     Args:

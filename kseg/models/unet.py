@@ -19,9 +19,12 @@ pixels take the place of up-convolutions, which learned more slowly from pretrai
 (CamVid, 4 epochs: mean IoU 0.445 against 0.430).
 """
 
+from __future__ import annotations
+
 import keras
 
 from kseg.base.arguments import choice, integer, refused
+from kseg.base.types import ImageShape, Model, PathLike
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import convolutions, logits_head
 from kseg.models.convolutions import UpConv2D
@@ -35,19 +38,19 @@ DECODER_WIDTHS = {16: 256, 8: 128, 4: 64, 2: 32, 1: 16}
 
 
 def build_unet(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder=None,
-    weights=None,
-    freeze=False,
-    width=64,
-    depth=4,
-    logits_stride=1,
-    batch_norm=True,
-    compile=True,
-    name="unet",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model | None = None,
+    weights: PathLike | None = None,
+    freeze: bool | int = False,
+    width: int = 64,
+    depth: int = 4,
+    logits_stride: int = 1,
+    batch_norm: bool = True,
+    compile: bool = True,
+    name: str = "unet",
+) -> Model:
     """Builds a U-Net for images of any size.
 
     Args:

@@ -6,7 +6,18 @@ grid.py       pictures in rows and columns, legends
 chart.py      the curve of a training, bars (matplotlib)
 """
 
+from typing import TYPE_CHECKING
+
 from kseg.base.lazy import lazy
+
+if TYPE_CHECKING:  # for editors, what the table below says
+    from kseg.pictures.chart import curve as curve
+    from kseg.pictures.image import colorize as colorize
+    from kseg.pictures.image import errors as errors
+    from kseg.pictures.image import overlay as overlay
+    from kseg.pictures.image import save as save
+    from kseg.pictures.instance import captions as captions
+    from kseg.pictures.instance import objects as objects
 
 _NAMES = {
     "captions": "kseg.pictures.instance",
@@ -19,4 +30,5 @@ _NAMES = {
 }
 
 __all__ = list(_NAMES)
-__getattr__, __dir__ = lazy(__name__, _NAMES)
+if not TYPE_CHECKING:  # there, any name would be one
+    __getattr__, __dir__ = lazy(__name__, _NAMES)

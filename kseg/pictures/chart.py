@@ -4,11 +4,15 @@ It draws on canvases of its own (no pyplot, no window) and in its default style,
 own settings are, so that equal numbers give equal files.
 """
 
+from __future__ import annotations
+
 import io
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from kseg.base.colors import GRID, INK
+from kseg.base.types import PathLike, Size
 from kseg.pictures.image import save
 
 LINES = ((38, 110, 200), (220, 110, 20))  # RGB of a chart's lines, in order
@@ -16,7 +20,13 @@ DPI = 100
 ABBREVIATIONS = {"ap": "AP", "iou": "IoU", "pq": "PQ", "val": "validation"}
 
 
-def curve(history, path, size=(900, 420), *, score="mean_iou"):
+def curve(
+    history: Sequence[Mapping[str, float]],
+    path: PathLike,
+    size: Size = (900, 420),
+    *,
+    score: str = "mean_iou",
+) -> None:
     """Writes a PNG of the loss (left) and the score (right) by epoch.
 
     Args:

@@ -1,15 +1,23 @@
 """Class ids as colours, over their photo, right and wrong; and how a picture becomes a file."""
 
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from kseg.base.atomic import replacing
 from kseg.base.colors import NOT_SCORED
+from kseg.base.types import Color, PathLike
 
 WRONG, RIGHT = (220, 50, 47), (225, 240, 225)
 
 
-def colorize(labels, colors, void=255):
+def colorize(labels: ArrayLike, colors: Sequence[Color], void: int = 255) -> np.ndarray:
     """Class ids `(H, W)` -> RGB uint8 `(H, W, 3)`; void and unknown ids are black."""
     table = np.zeros((len(colors) + 1, 3), np.uint8)
     table[:-1] = np.reshape(colors, (-1, 3))
@@ -49,7 +57,14 @@ def with_palette(labels, colors):
     return picture
 
 
-def overlay(image, labels, colors, *, opacity=0.5, void=255):
+def overlay(
+    image: np.ndarray,
+    labels: ArrayLike,
+    colors: Sequence[Color],
+    *,
+    opacity: float = 0.5,
+    void: int = 255,
+) -> np.ndarray:
     """Lays the colours of the classes over a photo.
 
     Args:
@@ -68,14 +83,14 @@ def overlay(image, labels, colors, *, opacity=0.5, void=255):
     return np.round(mixed).astype(np.uint8)
 
 
-def errors(labels, predicted, void=255):
+def errors(labels: ArrayLike, predicted: ArrayLike, void: int = 255) -> np.ndarray:
     """Right pixels pale, wrong pixels red, void grey: uint8 `(H, W, 3)`."""
     table = np.array([RIGHT, WRONG, NOT_SCORED], np.uint8)
     kind = np.where(labels == void, 2, (np.asarray(labels) != predicted).astype(int))
     return table[kind]
 
 
-def save(picture, path):
+def save(picture: np.ndarray | Image.Image, path: PathLike) -> None:
     """Writes a Pillow image or a uint8 array as PNG; the file appears whole or not at all."""
     from pathlib import Path
 
@@ -85,3 +100,22 @@ def save(picture, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         picture.save(temporary)
+
+
+def data_uri(picture: np.ndarray, most: int) -> str:
+    """A picture as a small JPEG in a data URI.
+
+    Args:
+        picture: uint8 `(H, W, 3)`.
+        most: Pixels of its longer side; a larger one is made smaller.
+
+    Example:
+
+    >>> data_uri(image, 32)[:23]
+    'data:image/jpeg;base64,'
+    """
+    image = Image.fromarray(picture)
+    image.thumbnail((most, most))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

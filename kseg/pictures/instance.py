@@ -1,6 +1,11 @@
 """Objects on their photo: each in a colour of its own, with its box and a caption."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 from kseg.base.colors import INK, PAPER, object_colors
@@ -11,7 +16,15 @@ PANELS = ("photo", "truth", "prediction")
 WIDEST_CAPTION = 1.5  # times its box
 
 
-def objects(image, masks, boxes, *, crowd=None, captions=None, opacity=0.5):
+def objects(
+    image: np.ndarray,
+    masks: ArrayLike,
+    boxes: ArrayLike,
+    *,
+    crowd: ArrayLike | None = None,
+    captions: Sequence[str] | None = None,
+    opacity: float = 0.5,
+) -> np.ndarray:
     """Lays a colour of its own over each object of a photo, draws its box and writes its caption.
 
     Args:
@@ -46,7 +59,11 @@ def objects(image, masks, boxes, *, crowd=None, captions=None, opacity=0.5):
     return np.asarray(picture)
 
 
-def captions(class_names, classes, scores=None):
+def captions(
+    class_names: Sequence[str],
+    classes: Sequence[int] | np.ndarray,
+    scores: Sequence[float] | np.ndarray | None = None,
+) -> list[str]:
     """The name of each object's class, and its score if there is one.
 
     >>> captions(("cat", "dog"), [1, 0], [0.987, 0.5])

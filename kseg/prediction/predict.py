@@ -1,20 +1,26 @@
 """A photo of any size -> its class ids, or its objects, at the same size."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kseg.base.types import Masks, Model, Photo, Size
 from kseg.data.images import image_arrays
 from kseg.models.contract import contract, options, part
 
 
 def predict(
-    model,
-    images,
+    model: Model,
+    images: Photo | Sequence[Photo],
     *,
-    resize=None,
-    tile=None,
-    min_score=None,
-    threshold=None,
-    masks=None,
-    detections=None,
-):
+    resize: Size | None = None,
+    tile: int | None = None,
+    min_score: float | None = None,
+    threshold: float | None = None,
+    masks: Masks | None = None,
+    detections: int | None = None,
+) -> Any:  # as the model: to type checkers, one is like another
     """Predicts the class of every pixel, or finds the objects.
 
     Args:

@@ -1,7 +1,13 @@
 """Something that predicts photos, with the names and colours of its classes."""
 
-from pathlib import Path
+from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kseg.base.shown import card, counted, line
+from kseg.base.types import Color, Model, PathLike, Photo
 from kseg.models.contract import contract, names_and_colors
 from kseg.prediction.predict import predict
 
@@ -24,12 +30,20 @@ class Predictor:
     ((48, 64), ('background', 'disk'))
     """
 
-    def __init__(self, path, task, class_names, colors, channels, void=255):
+    def __init__(
+        self,
+        path: PathLike,
+        task: str,
+        class_names: Sequence[str],
+        colors: Sequence[Color],
+        channels: int,
+        void: int = 255,
+    ) -> None:
         self.path, self.task, self.channels, self.void = Path(path), task, channels, void
         self.class_names = tuple(class_names)
         self.colors = tuple(tuple(color) for color in colors)
 
-    def predict(self, images, *, min_score=None):
+    def predict(self, images: Photo | Sequence[Photo], *, min_score: float | None = None) -> Any:
         """Class ids of photos, or their objects.
 
         Args:
@@ -47,7 +61,23 @@ class Predictor:
         """
         raise NotImplementedError
 
-    def files(self):
+    def __repr__(self) -> str:
+        return line(self, self._summary())
+
+    def _summary(self):
+        classes = counted(len(self.class_names), "class")
+        return f"{str(self.path)!r}, {self.task}, {classes}"
+
+    def _repr_html_(self) -> str:
+        return card(
+            type(self).__name__,
+            lines=[self._summary()],
+            headings=["id", "class"],
+            rows=[(str(class_id), name) for class_id, name in enumerate(self.class_names)],
+            colors=self.colors,
+        )
+
+    def files(self) -> list[Path]:
         """Paths of the files, or the folders of files, that it was loaded from."""
         return [self.path]
 
@@ -61,7 +91,7 @@ class KerasPredictor(Predictor):
         run: The `kseg.Run` that it comes from, which says names and colours; it is `.run`.
     """
 
-    def __init__(self, path, model, run=None):
+    def __init__(self, path: PathLike, model: Model, run: Any = None) -> None:
         about = contract(model)
         if run is None:
             super().__init__(path, about.task, *names_and_colors(model), about.channels)
@@ -70,8 +100,8 @@ class KerasPredictor(Predictor):
             super().__init__(path, about.task, *named, about.channels, run.void)
         self.model, self.run = model, run
 
-    def predict(self, images, *, min_score=None):
+    def predict(self, images: Photo | Sequence[Photo], *, min_score: float | None = None) -> Any:
         return predict(self.model, images, min_score=min_score)
 
-    def files(self):
+    def files(self) -> list[Path]:
         return self.run.files() if self.run else [self.path]

@@ -4,7 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from kseg.base.colors import object_colors
+from kseg.base.shown import card, counted, line
+
 MASKS = ("binary", "probability", "rle")
+WIDEST = 400  # pixels of the picture in a notebook
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,5 +34,40 @@ class Instances:
     scores: np.ndarray
     masks: np.ndarray | list
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.scores)
+
+    def __repr__(self) -> str:
+        return line(self, self._summary())
+
+    def _summary(self):
+        if not len(self):
+            return "no object"
+        classes = ", ".join(map(str, np.unique(self.classes)))
+        scores = f"{self.scores.max():.2f} to {self.scores.min():.2f}"
+        return f"{counted(len(self), 'object')}, scores {scores}, class ids {classes}"
+
+    def _repr_html_(self) -> str:
+        headings = ["", "class id", "score", "box (x1, y1, x2, y2)"]
+        colors = object_colors(np.zeros(len(self), bool))
+        columns = zip(self.classes, self.scores, self.boxes.round().astype(int).tolist())
+        rows = [
+            (str(number), str(class_id), f"{score:.3f}", ", ".join(map(str, box)))
+            for number, (class_id, score, box) in enumerate(columns)
+        ]
+        title = self._summary()
+        pictures = self._pictures()
+        return card(title, headings=headings, rows=rows, colors=colors, pictures=pictures)
+
+    def _pictures(self):
+        """The objects on white ground: an `Instances` holds no photo, and runs no pixels."""
+        if not len(self) or not isinstance(self.masks, np.ndarray):
+            return []
+        from kseg.pictures.image import data_uri
+        from kseg.pictures.instance import objects
+
+        step = max(1, max(self.masks.shape[1:]) // WIDEST)
+        masks = self.masks[:, ::step, ::step] >= 0.5
+        ground = np.full((*masks.shape[1:], 3), 255, np.uint8)
+        picture = objects(ground, masks, self.boxes / step, opacity=1.0)
+        return [(data_uri(picture, WIDEST), "")]

@@ -7,9 +7,15 @@ instance.py    of objects: the same functions
 sheet.py       rows of photo, truth and prediction as one PNG
 """
 
+from typing import TYPE_CHECKING
+
 from kseg.base.lazy import lazy
+
+if TYPE_CHECKING:  # for editors, what the table below says
+    from kseg.reports.sheet import write_sheet as write_sheet
 
 _NAMES = {"write_sheet": "kseg.reports.sheet"}
 
 __all__ = list(_NAMES)
-__getattr__, __dir__ = lazy(__name__, _NAMES)
+if not TYPE_CHECKING:  # there, any name would be one
+    __getattr__, __dir__ = lazy(__name__, _NAMES)

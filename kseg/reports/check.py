@@ -8,8 +8,8 @@ from kseg.data.files import load_mask, load_photo
 from kseg.data.source import spread
 from kseg.models import contract
 from kseg.pictures.chart import histogram
-from kseg.pictures.image import colorize
-from kseg.reports.page import data_uri, write_page
+from kseg.pictures.image import colorize, data_uri
+from kseg.reports.page import WIDTH, write_page
 
 EXAMPLES = 6  # samples shown of a finding, and of a source
 FOLDED = 40  # classes in a table that is not folded away
@@ -55,7 +55,7 @@ def _example(source, index):
         pictures = [_room(source).overlaid(source, source[index])]
     except Exception:  # the very fault that is shown
         pictures = _separately(source, index)
-    return file, [data_uri(picture) for picture in pictures]
+    return file, [data_uri(picture, 2 * WIDTH) for picture in pictures]
 
 
 def _separately(source, index):
@@ -103,7 +103,7 @@ def _samples(source):
             sample = source[index]
         except Exception:  # whatever it is, a finding tells of it
             continue
-        picture = data_uri(room.overlaid(source, sample))
+        picture = data_uri(room.overlaid(source, sample), 2 * WIDTH)
         shown.append((source.ids[index], picture, room.caption(source, sample)))
         class_ids |= room.class_ids(sample)
     return shown, class_ids

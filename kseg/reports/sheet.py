@@ -1,13 +1,18 @@
 """A sheet of predictions: photo, truth and prediction side by side."""
 
-from kseg.data.source import spread
+from __future__ import annotations
+
+from kseg.base.types import Model, PathLike
+from kseg.data.source import Source, spread
 from kseg.models.contract import part
 from kseg.pictures.grid import grid, scaled, stack
 from kseg.pictures.image import save
 from kseg.prediction.predict import predict
 
 
-def write_sheet(model, source, path, *, count=6, width=320):
+def write_sheet(
+    model: Model, source: Source, path: PathLike, *, count: int = 6, width: int = 320
+) -> None:
     """Writes a PNG with one row a sample: photo, truth, prediction; of labels error and a legend.
 
     Args:

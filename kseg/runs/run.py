@@ -13,14 +13,19 @@ Every file is written beside its place and then moved there, so a run that is ki
 leaves whole files.
 """
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from kseg.base.arguments import name_list
 from kseg.base.atomic import replacing, write_json
+from kseg.base.types import Model, PathLike
 from kseg.models.saving import load_model
 
 VERSION = 1  # of run.json
@@ -52,11 +57,11 @@ class Run:
         object.__setattr__(self, "class_names", name_list("class_names", self.class_names))
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         return len(self.class_names)
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: PathLike) -> Run:
         """Reads `run.json` of a run folder.
 
         Raises:
@@ -85,16 +90,16 @@ class Run:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{str(file)!r} cannot be read ({error}).") from error
 
-    def files(self):
+    def files(self) -> list[Path]:
         """Paths of what a run is gone on from and predicted with, be they there or not."""
         return [self.path / name for name in KEPT]
 
-    def clear(self):
+    def clear(self) -> None:
         """Removes the files of the run that the folder holds, and no others."""
         for name in (*KEPT, *SHOWN):
             (self.path / name).unlink(missing_ok=True)
 
-    def write(self):
+    def write(self) -> None:
         """Writes `run.json`, and the folder if need be."""
         import keras
 
@@ -113,11 +118,11 @@ class Run:
         }
         write_json(self.path / "run.json", content)
 
-    def is_trained(self):
+    def is_trained(self) -> bool:
         """Whether there is a model to go on from: a checkpoint."""
         return any((self.path / f"{name}.keras").is_file() for name in ("best", "last"))
 
-    def discard(self):
+    def discard(self) -> None:
         """Takes back a run of which nothing was kept, so that its folder is free again."""
         if not self.is_trained():
             for name in ("run.json", "history.csv"):
@@ -125,7 +130,7 @@ class Run:
             with contextlib.suppress(OSError):  # there is something else in it, or it is in use
                 self.path.rmdir()
 
-    def load_model(self, which=None):
+    def load_model(self, which: Literal["best", "last"] | None = None) -> Model:
         """Loads `best.keras`, or `last.keras` where there is no best yet.
 
         Args:
@@ -145,7 +150,7 @@ class Run:
             "kseg.fit without resume=True, `kseg fit` without --resume."
         )
 
-    def history(self):
+    def history(self) -> list[dict[str, float]]:
         """The rows of `history.csv` as a list of dicts of numbers; empty before the first epoch."""
         file = self.path / "history.csv"
         if not file.is_file():
@@ -153,13 +158,13 @@ class Run:
         with file.open(newline="") as stream:
             return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
 
-    def best(self):
+    def best(self) -> dict[str, float]:
         """The best value of each score of the validation, by the column's name; empty without."""
         rows = self.history()
         names = dict.fromkeys(name for row in rows for name in row if name.startswith("val_"))
         return {name: max(row[name] for row in rows if name in row) for name in names}
 
-    def write_history(self, rows):
+    def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes `history.csv` anew from a list of dicts."""
         columns = list(dict.fromkeys(column for row in rows for column in row))
         with replacing(self.path / "history.csv") as temporary:

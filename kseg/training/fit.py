@@ -5,18 +5,24 @@ counter, saved with the weights. So a run that was stopped, or killed, goes on f
 checkpoint as if nothing had happened.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kseg.base.arguments import choice, integer, refused
 from kseg.base.atomic import Unwritten
 from kseg.base.outputs import check_outputs
+from kseg.base.types import Model, PathLike, Transform
 from kseg.checks.check import check
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
 from kseg.data.pipeline import batches, steps_per_epoch
+from kseg.data.source import Source
 from kseg.models.contract import check_source, contract, part
 from kseg.models.defaults import build_optimizer, is_own
 from kseg.runs.run import KEPT, SHOWN, Run
@@ -26,26 +32,29 @@ from kseg.training.progress import progress
 from kseg.training.schedule import schedule
 from kseg.training.settings import Settings, check_unused, from_dict, resumed, to_dict
 
+if TYPE_CHECKING:
+    import keras
+
 FALLBACK_SIZE = (256, 256)  # where no photo could be read
 CHECKED_SAMPLES = 1000  # read before the first step; what lies beyond is named when it is met
 
 
 def fit(
-    model,
-    train,
-    val=None,
+    model: Model | None,
+    train: Source,
+    val: Source | None = None,
     *,
-    run,
-    settings=None,
-    resume=False,
-    compile=None,
-    data=None,
-    augment=None,
-    cache=None,
-    check_data=True,
-    callbacks=(),
-    overwrite=False,
-):
+    run: PathLike,
+    settings: Settings | None = None,
+    resume: bool = False,
+    compile: bool | None = None,
+    data: Mapping[str, Any] | None = None,
+    augment: Sequence[Transform] | None = None,
+    cache: PathLike | None = None,
+    check_data: bool = True,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    overwrite: bool = False,
+) -> Model:
     """Trains a model and keeps everything in a run folder.
 
     Args:
@@ -236,6 +245,10 @@ def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):
     total = per_epoch * settings.epochs
     shown = progress(step, total, settings.batch_size, settings.epochs)
     callbacks = [recorder, shown, *callbacks]  # the recorder first: it adds the validation scores
+    for callback in callbacks:  # Keras knows which way is better of the model's own metrics alone
+        monitor, mode = (getattr(callback, name, None) for name in ("monitor", "mode"))
+        if monitor == recorder.watched and mode == "auto":
+            callback.mode = "max"
     build_optimizer(model)
 
     def learn(step, epoch, epochs, steps):

@@ -1,5 +1,7 @@
-"""Progress of a training: a live bar on a terminal, one plain line an epoch elsewhere."""
+"""Progress of a training: a live bar on a terminal, one plain line an epoch elsewhere; a notebook's
+line is rewritten meanwhile."""
 
+import builtins
 import contextlib
 import sys
 import time
@@ -7,6 +9,8 @@ import time
 import keras
 
 SHOWN = 2  # numbers of a step beside the speed: the loss, and the first after it
+EVERY = 0.5  # seconds between two states of a notebook's line
+WIDTH = 79  # of it: a shorter one hides what was there
 LONG = 10  # seconds of compiling that are worth a line
 
 
@@ -20,7 +24,15 @@ def progress(steps_done, steps_total, batch_size, epochs):
         epochs: Of the whole run.
     """
     kind = TerminalProgress if sys.stdout.isatty() else PlainProgress
+    if in_notebook():
+        kind = NotebookProgress
     return kind(steps_done, steps_total, batch_size, epochs)
+
+
+def in_notebook():
+    """Whether a notebook's cell runs this: IPython makes `get_ipython` a name known everywhere."""
+    shell = getattr(builtins, "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 class PlainProgress(keras.callbacks.Callback):
@@ -127,6 +139,34 @@ class TerminalProgress(PlainProgress):
     def close(self):
         if self.display:
             self.display.stop()
+
+
+class NotebookProgress(PlainProgress):
+    """A line of step, loss and score that is rewritten, and in the end is that of the epoch.
+
+    Of plain text: rich's bar needs ipywidgets in a notebook, which not all have.
+    """
+
+    written = 0.0
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self.rewrite("compiling")
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        now = time.perf_counter()
+        if now - self.written > EVERY:
+            self.written = now
+            numbers = [f"{name} {value:.3f}" for name, value in list(logs.items())[:SHOWN]]
+            self.rewrite("  ".join([f"step {self.step}/{self.total}", *numbers]))
+
+    def say(self, line):
+        self.rewrite(line)
+        print(flush=True)
+
+    def rewrite(self, line):
+        print(f"\r{line:{WIDTH}}", end="", flush=True)
 
 
 class Compiling:

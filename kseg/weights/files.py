@@ -4,18 +4,22 @@ A .pth file is a pickle, which could run code of a stranger; it is opened with P
 `weights_only=True` alone, which refuses everything but tensors in plain containers.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.optional import import_package
+from kseg.base.types import PathLike
 
 TORCH_SUFFIXES = (".pth", ".pt")
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 
 
-def read(path):
+def read(path: PathLike) -> dict[str, np.ndarray]:
     """Reads every tensor of a file.
 
     Args:
@@ -41,7 +45,7 @@ def read(path):
     return _read_torch(path) if path.suffix in TORCH_SUFFIXES else _read_safetensors(path)
 
 
-def write(path, tensors):
+def write(path: PathLike, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes a dict of name -> NumPy array to a .safetensors, .pth or .pt file.
 
     Args:

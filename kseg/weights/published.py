@@ -4,6 +4,8 @@ The eight hexadecimal digits in a file's name are the beginning of its SHA-256, 
 no other fingerprint. Scores and licence terms stand on torchvision's model pages.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import keras
 
 from kseg.base.arguments import choice, refused
+from kseg.base.types import PathLike
 
 BASE = "https://download.pytorch.org/models/"
 
@@ -38,7 +41,7 @@ FILES = {
 }
 
 
-def fetch(model, weights=None, *, cache_dir=None):
+def fetch(model: str, weights: str | None = None, *, cache_dir: PathLike | None = None) -> Path:
     """Downloads a published checkpoint, once, and checks that it is the one that was published.
 
     Args:

@@ -27,13 +27,17 @@ The variance could not: variance + norm_epsilon - layer's epsilon loses all its 
 variance is far below the layer's epsilon, and then divides by zero.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kseg.base.arguments import number, refused
+from kseg.base.types import Model, PathLike
 from kseg.weights import torchvision_mask_rcnn as mask_rcnn
 from kseg.weights.files import read
 from kseg.weights.published import FILES
@@ -78,7 +82,14 @@ COUNTER = "num_batches_tracked"
 _AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
 
 
-def load(model, weights, *, head=True, classes=None, norm_epsilon=None):
+def load(
+    model: Model,
+    weights: PathLike | Mapping[str, np.ndarray],
+    *,
+    head: bool = True,
+    classes: Sequence[int] | None = None,
+    norm_epsilon: float | None = None,
+) -> list[str]:
     """Loads a torchvision checkpoint into a kseg model, whole or not at all.
 
     Args:
@@ -142,7 +153,9 @@ def load(model, weights, *, head=True, classes=None, norm_epsilon=None):
     return left_out
 
 
-def state_dict(model, *, head=True, norm_epsilon=None):
+def state_dict(
+    model: Model, *, head: bool = True, norm_epsilon: float | None = None
+) -> dict[str, np.ndarray]:
     """The model's weights as torchvision names and lays them out; the inverse of `load`.
 
     Args:

@@ -140,3 +140,30 @@ def test_the_bar(clock, monkeypatch):
     shown.stopping()
     assert "stopping after this step" in screen.file.getvalue()
     shown.close()
+
+
+def test_in_a_notebook_a_line_is_rewritten(train, tmp_path, capsys, monkeypatch, clock):
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setattr(said.builtins, "get_ipython", lambda: shell, raising=False)
+
+    class Later(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            clock[0] += 0.4
+
+    settings = kseg.Settings(**{**SETTINGS, "epochs": 1})
+    fit(train, tmp_path / "run", settings=settings, callbacks=[Later()])
+    lines = capsys.readouterr().out.split("\n")
+    assert len(lines) == 2 and lines[1] == ""
+    states = [state.rstrip() for state in lines[0].split("\r")]
+    assert states[:2] == ["", "compiling"] and states[-1].startswith("epoch 1/1  ")
+    steps = [state.partition("  ")[0] for state in states[2:-1]]
+    assert steps == ["step 1/5", "step 3/5", "step 5/5"]
+    assert all("  loss " in state for state in states[2:])
+    assert {len(state) for state in lines[0].split("\r")[1:-1]} == {said.WIDTH}
+
+
+@pytest.mark.parametrize("name", ["TerminalInteractiveShell", None])
+def test_elsewhere_it_is_not(name, monkeypatch):
+    shell = type(name, (), {})() if name else None
+    monkeypatch.setattr(said.builtins, "get_ipython", lambda: shell, raising=False)
+    assert not said.in_notebook()

@@ -1,9 +1,12 @@
 """CamVid: road scenes of Cambridge, 11 classes. Brostow, Fauqueur, Cipolla, "Semantic Object
 Classes in Video", Pattern Recognition Letters 2009, in the layout of the SegNet tutorial."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from kseg.base.arguments import choice
+from kseg.base.types import PathLike
 from kseg.data.decode import decode_mask, read_photo, relabel
 from kseg.data.errors import MissingData
 from kseg.data.files import MASKS, PHOTOS, column, list_files, pair_by_name, stem
@@ -30,7 +33,7 @@ UNLABELLED = 11  # the stored value of void
 SPLITS = ("train", "val", "test")
 
 
-def camvid(root, split="train"):
+def camvid(root: PathLike, split: str = "train") -> Source:
     """Reads CamVid: `root/train`, `root/trainannot`, and likewise for `val` and `test`.
 
     Args:

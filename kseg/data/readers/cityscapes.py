@@ -2,12 +2,15 @@
 Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016; class table as in the
 authors' cityscapesScripts, `helpers/labels.py`."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import PathLike
 from kseg.data.decode import decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import column, load_mask
@@ -66,7 +69,7 @@ IMAGE, TRAIN_IDS, LABEL, INSTANCE = (  # how file names end
 PROBED = 8  # masks looked into before the set is accepted
 
 
-def cityscapes(root, split="train", *, instances=False):
+def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False) -> Source:
     """Reads Cityscapes: `root/leftImg8bit/{split}/{city}` and `root/gtFine/{split}/{city}`.
 
     Masks of train ids (`labelTrainIds`) are used where every photo has one; else those of label ids

@@ -2,6 +2,8 @@
 al., "Microsoft COCO: Common Objects in Context", ECCV 2014; for panoptic annotations Kirillov et
 al., "Panoptic Segmentation", CVPR 2019. Masks come out as pycocotools decodes them."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import PathLike
 from kseg.data.coco_format.annotations import Place, beyond, field, load, to_rle
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
 from kseg.data.decode import decode_colors, photo_size, read_photo
@@ -21,7 +24,13 @@ from kseg.data.source import VOID, Source
 WIDE_VOID = 65535  # where there are so many classes that 255 is one
 
 
-def coco(images, annotations, *, instances=False, panoptic=None):
+def coco(
+    images: PathLike,
+    annotations: PathLike,
+    *,
+    instances: bool = False,
+    panoptic: PathLike | None = None,
+) -> Source:
     """Reads photos annotated in COCO's format: polygons, runs of either kind, or panoptic.
 
     Masks are turned into compressed runs once, when the set is opened, and these into pixels where

@@ -1,7 +1,11 @@
 """Any pair of folders: photos in one, masks of the same names in the other."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -9,6 +13,7 @@ from PIL import Image
 from kseg.base.arguments import choice, name_list, refused
 from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Color, PathLike
 from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder
 from kseg.data.files import MASKS, PHOTOS, column, list_files, load_mask, pair_by_name, stem
@@ -23,23 +28,23 @@ STORED = ("classes", "instances")
 
 
 def folder(
-    images,
-    masks,
-    class_names,
+    images: PathLike,
+    masks: PathLike,
+    class_names: Sequence[str],
     *,
-    values=None,
-    palette=None,
-    colors=None,
-    void_values=None,
-    mask_suffix="",
-    stored="classes",
-    instances=False,
-    split=None,
-    list_file=None,
-    val_fraction=0.2,
-    name="folder",
-    probe=True,
-):
+    values: Sequence[int] | None = None,
+    palette: Sequence[Color] | None = None,
+    colors: Sequence[Color] | None = None,
+    void_values: Sequence[int] | Sequence[Color] | None = None,
+    mask_suffix: str = "",
+    stored: Literal["classes", "instances"] = "classes",
+    instances: bool = False,
+    split: str | None = None,
+    list_file: PathLike | None = None,
+    val_fraction: float = 0.2,
+    name: str = "folder",
+    probe: bool = True,
+) -> Source:
     """Reads a folder of photos and a folder of masks, paired by file name.
 
     A mask is a PNG of class ids: grey of up to 16 bits, or palette (its *indices* count, its

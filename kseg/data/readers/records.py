@@ -9,6 +9,8 @@ for the storage, random access for training.
 Photos are kept as the bytes they were (a JPEG stays that JPEG), labels and masks as PNG.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
@@ -16,12 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.arguments import integer, refused, tuples
+from kseg.base.types import PathLike
 from kseg.data.errors import DataError, MissingData
 from kseg.data.source import Source
 from kseg.data.tfrecords import FORMAT, record_decoder
 
 
-def records(path, *, shard=None):
+def records(path: PathLike, *, shard: tuple[int, int] | None = None) -> Source:
     """Reads a folder that `write_records` made.
 
     Args:

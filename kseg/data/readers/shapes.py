@@ -16,6 +16,8 @@ so, and whoever edits this file must keep them:
 Axes: H, W the scene; h, w the window of one object; N the objects in view.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -23,6 +25,7 @@ import numpy as np
 from kseg.base import arguments
 from kseg.base.arguments import integer, refused
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Size
 from kseg.data.errors import no_split
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import Source
@@ -52,7 +55,14 @@ MIN_SIDE = 16  # pixels; shapes drawn any smaller could not be told apart
 MIN_VISIBLE = 12  # pixels; an object that shows fewer is left out of the scene
 
 
-def shapes(split="train", *, size=(96, 96), count=None, seed=0, instances=False):
+def shapes(
+    split: str = "train",
+    *,
+    size: Size = (96, 96),
+    count: int | None = None,
+    seed: int = 0,
+    instances: bool = False,
+) -> Source:
     """Scenes of five overlapping shapes on a textured background, with exact labels.
 
     Args:

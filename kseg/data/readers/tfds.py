@@ -4,13 +4,18 @@ The set is prepared by its own builder. Its records are then reached one by one,
 where each begins, so that a TFDS set shuffles, splits and resumes like every other Source.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from kseg.base.arguments import name_list, refused
 from kseg.base.colors import class_colors
+from kseg.base.types import Color, PathLike
 from kseg.data.decode import mask_of_bytes, relabel
 from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.readers.cityscapes import CLASSES, LABEL_IDS, LABELS
@@ -47,18 +52,18 @@ KNOWN = {
 
 
 def tfds(
-    name,
-    split="train",
+    name: Any,
+    split: str = "train",
     *,
-    data_dir=None,
-    image=None,
-    label=None,
-    class_names=None,
-    values=None,
-    void_values=None,
-    colors=None,
-    download=True,
-):
+    data_dir: PathLike | None = None,
+    image: str | None = None,
+    label: str | None = None,
+    class_names: Sequence[str] | None = None,
+    values: Sequence[int] | None = None,
+    void_values: Sequence[int] | None = None,
+    colors: Sequence[Color] | None = None,
+    download: bool = True,
+) -> Source:
     """Reads a data set of TensorFlow Datasets.
 
     Args:

@@ -2,11 +2,14 @@
 Object Classes Challenge: A Retrospective", IJCV 2015; and, with it, the Semantic Boundaries Dataset
 (SBD): Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
 from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import PathLike
 from kseg.data.decode import decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import column, missing, stem
@@ -46,7 +49,14 @@ COLORS = voc_colors(len(CLASSES))
 SAME_ARCHIVE = "Take both from the same archive."
 
 
-def voc(root, split="train", *, year="2012", sbd=None, instances=False):
+def voc(
+    root: PathLike,
+    split: str = "train",
+    *,
+    year: str = "2012",
+    sbd: PathLike | None = None,
+    instances: bool = False,
+) -> Source:
     """Reads Pascal VOC's segmentation set, on its own or together with SBD.
 
     With `sbd`, the split `"train"` becomes the usual "train_aug": VOC's own, and all photos of SBD,

@@ -1,14 +1,23 @@
 """Rotation, scale, shear and translation, in one resample."""
 
+from __future__ import annotations
+
 import math
 
 from kseg.base.arguments import value_range
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Range, Transform
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import scale_range, uniform
 
 
-def random_affine(degrees=0, scale=(1, 1), shear=0, translate=0, void=255):
+def random_affine(
+    degrees: float | Range = 0,
+    scale: Range = (1, 1),
+    shear: float | Range = 0,
+    translate: float | Range = 0,
+    void: int = 255,
+) -> Transform:
     """Rotates, scales, shears and shifts the photo about its centre; its size stays.
 
     Keras has a layer for each of the four, and each of them resamples the photo anew, blurring it
@@ -77,7 +86,7 @@ def random_affine(degrees=0, scale=(1, 1), shear=0, translate=0, void=255):
     return transform
 
 
-def random_rotation(degrees, void=255):
+def random_rotation(degrees: float | Range, void: int = 255) -> Transform:
     """Turns the photo about its centre; new area is black, and void.
 
     Args:

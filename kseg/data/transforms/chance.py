@@ -1,11 +1,14 @@
 """Drawing numbers, and applying a transform to a share of the samples."""
 
+from __future__ import annotations
+
 from kseg.base.arguments import refused, share, value_range
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Transform
 from kseg.data.sample import decoded
 
 
-def random_apply(transform, probability=0.5):
+def random_apply(transform: Transform, probability: float = 0.5) -> Transform:
     """Applies a transform to a share of the samples, and leaves the others as they are.
 
     Args:

@@ -1,7 +1,10 @@
 """Changes of colour; labels stay as they are."""
 
+from __future__ import annotations
+
 from kseg.base.arguments import number
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Transform
 
 BITS = 12
 
@@ -9,7 +12,9 @@ BITS = 12
 ONE = 1 << BITS  # fixed-point unit: whole numbers give the same bytes eagerly, in graphs and in XLA
 
 
-def color_jitter(brightness=0.2, contrast=0.2, saturation=0.2):
+def color_jitter(
+    brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.2
+) -> Transform:
     """Changes the photo's brightness, contrast and saturation.
 
     Args:

@@ -1,10 +1,13 @@
 """Windows of a photo: random, whole, or padded. The window is chosen in the photo's own
 coordinates and resized once, so no pixel outside it is ever touched, nor decoded from a JPEG."""
 
+from __future__ import annotations
+
 import math
 
 from kseg.base import arguments
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Range, Size, Transform
 from kseg.data.decode import decode_window
 from kseg.data.sample import moved, size_of
 from kseg.data.transforms.chance import scale_range
@@ -12,7 +15,9 @@ from kseg.data.transforms.chance import scale_range
 TRIES = 10  # windows drawn before a crop with too much of one class is accepted
 
 
-def random_scale_crop(size, scale=(0.5, 2.0), void=255, max_share=1.0):
+def random_scale_crop(
+    size: Size, scale: Range = (0.5, 2.0), void: int = 255, max_share: float = 1.0
+) -> Transform:
     """A random window of a randomly scaled photo (scale jitter).
 
     Where the window reaches beyond the photo, the image is black and the label void.
@@ -63,7 +68,7 @@ def random_scale_crop(size, scale=(0.5, 2.0), void=255, max_share=1.0):
     return transform
 
 
-def random_crop(size, void=255, max_share=1.0):
+def random_crop(size: Size, void: int = 255, max_share: float = 1.0) -> Transform:
     """A random window at the photo's own scale; smaller photos are padded, black and void.
 
     Args:
@@ -74,7 +79,7 @@ def random_crop(size, void=255, max_share=1.0):
     return random_scale_crop(size, (1.0, 1.0), void, max_share)
 
 
-def letterbox(size, void=255):
+def letterbox(size: Size, void: int = 255) -> Transform:
     """The whole photo, as large as fits `size` at its own aspect, at the top left; not random.
 
     Args:
@@ -105,7 +110,7 @@ def letterbox_factor(photo, size):
     return tf.reduce_min(tf.constant(size, tf.float32) / photo)
 
 
-def pad(size, void=255):
+def pad(size: Size, void: int = 255) -> Transform:
     """Pads the photo at the bottom and right to at least `size`; larger sides stay; not random.
 
     Args:

@@ -1,14 +1,18 @@
 """Blur, noise and holes: what a camera, or something before it, may do to a photo."""
 
+from __future__ import annotations
+
 import math
+from typing import Literal
 
 from kseg.base.arguments import choice, value_range
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Range, Transform
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import uniform
 
 
-def random_blur(sigma=2.0):
+def random_blur(sigma: float | Range = 2.0) -> Transform:
     """Blurs the photo by a Gaussian; labels stay as they are.
 
     Keras' RandomGaussianBlur goes no further than one pixel and darkens the photo's borders, which
@@ -44,7 +48,7 @@ def random_blur(sigma=2.0):
     return transform
 
 
-def random_noise(stddev=10.0):
+def random_noise(stddev: float | Range = 10.0) -> Transform:
     """Adds Gaussian noise to the photo, to each channel its own; labels stay as they are.
 
     Args:
@@ -67,7 +71,12 @@ def random_noise(stddev=10.0):
     return transform
 
 
-def random_cutout(area=(0.02, 0.2), aspect=(0.3, 3.3), label="keep", void=255):
+def random_cutout(
+    area: float | Range = (0.02, 0.2),
+    aspect: Range = (0.3, 3.3),
+    label: Literal["keep", "void"] = "keep",
+    void: int = 255,
+) -> Transform:
     """Hides a random rectangle of the photo behind one random colour.
 
     Cutout (DeVries and Taylor 2017, arXiv:1708.04552) with the rectangles of random erasing (Zhong

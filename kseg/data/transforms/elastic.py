@@ -5,17 +5,22 @@ not the photo's, moves pixels along the diagonal only (both axes share one seed)
 size when the pipeline is built, and clips labels to 0..255.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from kseg.base.arguments import number, value_range
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Range, Transform
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import uniform
 
 STEP = 2  # grid points to one standard deviation of the blur: what it leaves is no finer
 
 
-def random_elastic(strength=0.02, smoothness=0.08, void=255):
+def random_elastic(
+    strength: float | Range = 0.02, smoothness: float = 0.08, void: int = 255
+) -> Transform:
     """Bends the photo like a sheet of rubber (Simard et al. 2003, "Best practices", ICDAR).
 
     Each pixel is moved by a random displacement, white noise blurred by a Gaussian. New area is

@@ -1,11 +1,14 @@
 """Mirroring."""
 
+from __future__ import annotations
+
 from kseg.base.arguments import share
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Transform
 from kseg.data.sample import moved
 
 
-def random_flip(probability=0.5, vertical=0.0):
+def random_flip(probability: float = 0.5, vertical: float = 0.0) -> Transform:
     """Mirrors photo and labels left to right, and if asked top to bottom.
 
     Args:

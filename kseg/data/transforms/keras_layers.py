@@ -1,7 +1,12 @@
 """Keras' own augmentation layers as transforms."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from kseg.base.arguments import refused, tuples
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Transform
 from kseg.data.sample import moved
 
 GEOMETRIC = (
@@ -49,7 +54,7 @@ REFUSED = {
 }
 
 
-def from_keras(layer, void=255):
+def from_keras(layer: Any, void: int = 255) -> Transform:
     """One of Keras' augmentation layers as a transform, on any backend.
 
     Labels and masks move with the photo, by nearest neighbour. Where the layer's `fill_mode` is

@@ -1,13 +1,18 @@
 """Transforms that make one sample of several; `partner(k)` reads another one when it is called."""
 
+from __future__ import annotations
+
 from kseg.base import arguments
 from kseg.base.arguments import number, share, value_range
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import Range, Size, Transform
 from kseg.data.sample import moved, size_of, without_empty
 from kseg.data.transforms.chance import uniform
 
 
-def mosaic(size, probability=1.0, center=(0.25, 0.75), void=255):
+def mosaic(
+    size: Size, probability: float = 1.0, center: Range = (0.25, 0.75), void: int = 255
+) -> Transform:
     """Four photos around a random point (Bochkovskiy et al. 2020, YOLOv4, arXiv:2004.10934).
 
     Each quarter shows a random window of a photo at its own scale, padded, black and void, where
@@ -69,7 +74,7 @@ def mosaic(size, probability=1.0, center=(0.25, 0.75), void=255):
     return transform
 
 
-def copy_paste(probability=0.5):
+def copy_paste(probability: float = 0.5) -> Transform:
     """Pastes objects of another photo (Ghiasi et al. 2021, "Simple Copy-Paste", arXiv:2012.07177).
 
     A random subset of the other photo's objects, at least one if it has any, appears where it was;
@@ -116,7 +121,7 @@ def copy_paste(probability=0.5):
     return transform
 
 
-def cut_mix(probability=0.5, alpha=1.0, void=255):
+def cut_mix(probability: float = 0.5, alpha: float = 1.0, void: int = 255) -> Transform:
     """Puts a random rectangle of another photo and its labels in place of this one's.
 
     Yun et al. 2019, "CutMix", arXiv:1905.04899, for segmentation as in French et al. 2020,

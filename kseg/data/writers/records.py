@@ -1,20 +1,32 @@
 """Any `Source` written as a folder of TFRecord files; see `kseg.data.readers.records`."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from kseg.base.arguments import choice, integer
 from kseg.base.tensorflow import tensorflow
+from kseg.base.types import PathLike
 from kseg.data.bad_files import naming_bad_files
+from kseg.data.source import Source
 from kseg.data.tfrecords import FORMAT, TASKS, as_example, encoded_samples
 
 
-def write_records(source, path, *, shards=None, decoded=False, progress=None):
+def write_records(
+    source: Source,
+    path: PathLike,
+    *,
+    shards: int | None = None,
+    decoded: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Path:
     """Writes a Source as a folder of TFRecord files.
 
     The folder appears when it is complete; an interruption leaves nothing behind.

@@ -8,9 +8,12 @@ built before), with squeeze-and-excite branches (1x1) and padding layers (one pi
 out because their size is no exact fraction of the image.
 """
 
+from __future__ import annotations
+
 import keras
 
 from kseg.base.arguments import choice, refused
+from kseg.base.types import Model, PathLike, Tensor
 from kseg.models.arguments import OUTPUT_STRIDES, check_deepest
 from kseg.models.encoders import applications, efficientnet_lite, presets, torchvision
 from kseg.models.encoders.rebuild import rebuilt
@@ -20,7 +23,15 @@ from kseg.models.layers import Normalize, PadToStride, ZeroBeyond
 STRIDES = (1, 2, 4, 8, 16, 32)
 
 
-def encode(image, encoder, *, weights=None, freeze=False, output_stride=32, size=None):
+def encode(
+    image: Tensor,
+    encoder: str | Model,
+    *,
+    weights: PathLike | None = None,
+    freeze: bool | int = False,
+    output_stride: int = 32,
+    size: Tensor | None = None,
+) -> dict[int, Tensor]:
     """Applies an encoder to an image tensor.
 
     Args:
@@ -101,7 +112,7 @@ def deepest_feature(image, encoder, weights, freeze, output_stride):
     return features[output_stride], padded
 
 
-def encoder_names():
+def encoder_names() -> tuple[str, ...]:
     """The encoders that `encode` and every builder know by name, presets apart."""
     return (*applications.NAMES, *efficientnet_lite.NAMES, *torchvision.NAMES)
 

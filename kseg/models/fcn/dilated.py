@@ -14,9 +14,12 @@ is dilated instead, and logits are enlarged bilinearly without a learned filter.
 no auxiliary head on layer3.
 """
 
+from __future__ import annotations
+
 import keras
 
 from kseg.base.arguments import integer
+from kseg.base.types import ImageShape, Model, PathLike
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import conv_norm_relu, resized_logits
 from kseg.models.defaults import compile_semantic
@@ -27,17 +30,17 @@ DROPOUT = 0.1
 
 
 def build_fcn(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder="torchvision:resnet50",
-    weights=None,
-    freeze=False,
-    output_stride=8,
-    width=None,
-    compile=True,
-    name="fcn",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model = "torchvision:resnet50",
+    weights: PathLike | None = None,
+    freeze: bool | int = False,
+    output_stride: int = 8,
+    width: int | None = None,
+    compile: bool = True,
+    name: str = "fcn",
+) -> Model:
     """Builds an FCN with torchvision's head for images of any size.
 
     Args:

@@ -22,11 +22,14 @@ network, its sizes and its crops, and computes the original's numbers from the o
 but for the mean (`vgg16.MEAN_BGR`). Preprocessing is inside the model in both.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
 
 import keras
 
 from kseg.base.arguments import choice, integer, number, refused
+from kseg.base.types import ImageShape, Model, PathLike
 from kseg.models.arguments import check_arguments, check_strides
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
@@ -54,21 +57,21 @@ LAST_CROP = {32: 19, 16: 27, 8: 31}  # "paper": where in the enlarged scores the
 
 
 def build_fcn8s(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder="vgg16",
-    weights=None,
-    freeze=False,
-    width=64,
-    fc_width=None,
-    padding="same",
-    upsampling="learned",
-    at_once=None,
-    dropout=0.5,
-    compile=True,
-    name="fcn8s",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model = "vgg16",
+    weights: PathLike | Model | None = None,
+    freeze: bool | int = False,
+    width: int = 64,
+    fc_width: int | None = None,
+    padding: Literal["same", "paper"] = "same",
+    upsampling: Literal["learned", "fixed"] = "learned",
+    at_once: bool | None = None,
+    dropout: float = 0.5,
+    compile: bool = True,
+    name: str = "fcn8s",
+) -> Model:
     """Builds a FCN-8s for images of any size.
 
     Args:
@@ -131,21 +134,21 @@ def build_fcn8s(
 
 
 def build_fcn16s(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder="vgg16",
-    weights=None,
-    freeze=False,
-    width=64,
-    fc_width=None,
-    padding="same",
-    upsampling="learned",
-    at_once=None,
-    dropout=0.5,
-    compile=True,
-    name="fcn16s",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model = "vgg16",
+    weights: PathLike | Model | None = None,
+    freeze: bool | int = False,
+    width: int = 64,
+    fc_width: int | None = None,
+    padding: Literal["same", "paper"] = "same",
+    upsampling: Literal["learned", "fixed"] = "learned",
+    at_once: bool | None = None,
+    dropout: float = 0.5,
+    compile: bool = True,
+    name: str = "fcn16s",
+) -> Model:
     """Builds a FCN-16s: a FCN-8s without the scores of pool3, coarser and a little lighter.
 
     Args, returns and errors are those of `build_fcn8s`; `at_once` scales pool4 alone, and an
@@ -176,19 +179,19 @@ def build_fcn16s(
 
 
 def build_fcn32s(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder="vgg16",
-    weights=None,
-    freeze=False,
-    width=64,
-    fc_width=None,
-    padding="same",
-    dropout=0.5,
-    compile=True,
-    name="fcn32s",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model = "vgg16",
+    weights: PathLike | Model | None = None,
+    freeze: bool | int = False,
+    width: int = 64,
+    fc_width: int | None = None,
+    padding: Literal["same", "paper"] = "same",
+    dropout: float = 0.5,
+    compile: bool = True,
+    name: str = "fcn32s",
+) -> Model:
     """Builds a FCN-32s: the scores of stride 32 alone, enlarged by a fixed bilinear kernel.
 
     Args, returns and errors are those of `build_fcn8s`; there is nothing to learn or to scale

@@ -1,17 +1,20 @@
 """Net surgery: FCNs filled from a VGG16 classifier, and from a coarser FCN (Long et al. 2015,
 sections 3.1 and 4.2)."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kseg.base.arguments import refused
+from kseg.base.types import Model
 from kseg.models.encoders.applications import downloading
 from kseg.models.fcn.vgg16 import CONVOLUTIONS, FC_WIDTH
 
 
-def carry_vgg16_classifier(model, classifier):
+def carry_vgg16_classifier(model: Model, classifier: Model) -> tuple[str, ...]:
     """Net surgery: copies the weights of a VGG16 classifier into a FCN built on VGG16.
 
     A fully connected layer on a map of 7x7 is a convolution of 7x7: fc1 `(49 * 512, 4096)` becomes
@@ -110,7 +113,7 @@ def vgg16_classifier(weights, *, channels, width, fc_width):
         raise refused("weights", weights, expected, str(error)) from error
 
 
-def hand_over(source, target):
+def hand_over(source: Model, target: Model) -> tuple[str, ...]:
     """Copies every weight that two FCNs share by name: FCN-32s to FCN-16s to FCN-8s, in stages.
 
     The paper trains FCN-32s first, starts FCN-16s from it, and FCN-8s from that (2015, section

@@ -14,7 +14,12 @@ training: an anchor that overlaps no object never stands for one (in torchvision
 anchor overlaps claims all that overlap nothing); what lies in a crowd region is no background.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from kseg.base.arguments import integer, number, refused
+from kseg.base.types import ImageShape, Model, PathLike, Size
 from kseg.models.arguments import check_arguments
 from kseg.models.defaults import compile_instance
 from kseg.models.mask_rcnn.model import MaskRCNN, RCNNSettings
@@ -25,30 +30,30 @@ ANCHOR_SIZES = ((32,), (64,), (128,), (256,), (512,))
 
 
 def build_mask_rcnn(
-    num_classes,
+    num_classes: int,
     *,
-    input_shape=(None, None, 3),
-    encoder="torchvision:resnet50",
-    weights=None,
-    freeze=None,
-    fpn_width=256,
-    box_width=1024,
-    mask_width=256,
-    anchor_sizes=ANCHOR_SIZES,
-    anchor_ratios=RATIOS,
-    resize=(800, 1333),
-    train_proposals=2000,
-    predict_proposals=1000,
-    anchor_samples=256,
-    region_samples=512,
-    mask_samples=128,
-    min_score=0.05,
-    overlap=0.5,
-    detections=100,
-    seed=None,
-    compile=True,
-    name="mask_rcnn",
-):
+    input_shape: ImageShape = (None, None, 3),
+    encoder: str | Model = "torchvision:resnet50",
+    weights: PathLike | None = None,
+    freeze: bool | int | None = None,
+    fpn_width: int = 256,
+    box_width: int = 1024,
+    mask_width: int = 256,
+    anchor_sizes: Sequence[Sequence[float]] = ANCHOR_SIZES,
+    anchor_ratios: Sequence[float] = RATIOS,
+    resize: Size | None = (800, 1333),
+    train_proposals: int = 2000,
+    predict_proposals: int = 1000,
+    anchor_samples: int = 256,
+    region_samples: int = 512,
+    mask_samples: int = 128,
+    min_score: float = 0.05,
+    overlap: float = 0.5,
+    detections: int = 100,
+    seed: int | None = None,
+    compile: bool = True,
+    name: str = "mask_rcnn",
+) -> MaskRCNN:
     """Builds a Mask R-CNN for images of any size.
 
     Args:
