@@ -10,7 +10,7 @@ EXAMPLE = re.compile(r"^Examples?:\n\n?(?=>>>)", re.MULTILINE)
 
 
 class Docstrings(griffe.Extension):
-    """Names that are imported when they are first asked for; examples, which begin at the margin."""
+    """Names that are imported on first use; examples, which begin at the margin."""
 
     def on_module(self, *, mod, **options):
         """A lazy name is an alias of what it stands for."""
