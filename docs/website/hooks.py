@@ -9,6 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from mkdocs.structure.files import File
+from pygments.formatters import HtmlFormatter
 
 ROOT = Path(__file__).resolve().parents[2]
 # file of the repository -> page
@@ -24,9 +25,20 @@ def on_files(files, config):
     """Adds the pages that lie outside of docs/."""
     for path, page in ELSEWHERE.items():
         files.append(File.generated(config, page, content=(ROOT / path).read_text()))
-    style = Path(__file__).with_name("website.css").read_text()
+    style = Path(__file__).with_name("website.css").read_text() + colors_of_code()
     files.append(File.generated(config, "website.css", content=style))
     return files
+
+
+def colors_of_code():
+    """The style sheet of what Pygments marks up, on light and on dark ground."""
+    return "\n".join(
+        HtmlFormatter(style=style, nobackground=True).get_style_defs(f"{ground} .highlight")
+        for ground, style in (
+            ("[data-bs-theme=light]", "default"),
+            ("[data-bs-theme=dark]", "nord"),
+        )
+    )
 
 
 def on_page_markdown(markdown, page, config, files):

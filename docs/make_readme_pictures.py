@@ -1,0 +1,113 @@
+"""Draws the pictures of README.md: networks trained on generated scenes, and a page of findings.
+
+    KERAS_BACKEND=tensorflow python docs/make_readme_pictures.py
+
+Takes some minutes: nothing in the pictures is touched up. The page is photographed by `chromium`,
+where that is on PATH.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+import kseg
+from kseg import pictures
+from kseg.cli.main import main as command
+
+FOLDER = Path(__file__).parent / "pictures"
+SIZE = (192, 256)
+SHOWN = 5  # number of the validation scene
+EPOCHS = 8
+
+
+def trained(model, instances, learning_rate, **options):
+    """The model after `EPOCHS` passes over 300 scenes, and the scenes to show."""
+    train = kseg.data.shapes("train", size=SIZE, count=300, instances=instances)
+    val = kseg.data.shapes("val", size=SIZE, count=20, instances=instances)
+    settings = kseg.Settings(
+        size=(128, 128), batch_size=4, epochs=EPOCHS, learning_rate=learning_rate, **options
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        kseg.fit(model, train, val, run=f"{folder}/run", settings=settings)
+    return model, val
+
+
+def photo_and_mask():
+    model = kseg.build_unet(6, width=16, depth=3, logits_stride=2)
+    model, val = trained(model, False, 4e-3, scale=(0.7, 1.4))
+    photo = val[SHOWN]["image"]
+    mask = kseg.predict(model, photo)
+    save("photo", photo)
+    save("mask", pictures.overlay(photo, mask, val.colors, opacity=0.6))
+
+
+def objects():
+    model = kseg.build_mask_rcnn(
+        5,
+        encoder="torchvision:resnet18",
+        fpn_width=64,
+        box_width=256,
+        mask_width=64,
+        anchor_sizes=((16,), (32,), (64,), (96,), (128,)),
+        train_proposals=500,
+        region_samples=128,
+        mask_samples=32,
+        resize=None,
+    )
+    model, val = trained(model, True, 1e-3, scale=(0.8, 1.25), validate_epochs=EPOCHS)
+    photo = val[SHOWN]["image"]
+    found = kseg.predict(model, photo, min_score=0.6)
+    captions = pictures.captions(val.class_names, found.classes, found.scores)
+    save("found", pictures.objects(photo, found.masks, found.boxes, captions=captions))
+
+
+def findings():
+    """The page of `kseg check` for a folder with the faults that folders have."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        data = folder / "DATA"
+        scenes = kseg.data.shapes("train", size=SIZE, count=12)
+        for number in range(12):
+            mask = Image.fromarray(scenes[number]["label"].astype(np.uint8))
+            if number == 3:  # resized with interpolation
+                mask = mask.resize((64, 48)).resize(SIZE[::-1], Image.Resampling.BILINEAR)
+            if number == 5:
+                mask = mask.resize((128, 96), Image.Resampling.NEAREST)
+            save(data / "images" / f"scene{number:02}", scenes[number]["image"])
+            save(data / "masks" / f"scene{number:02}", np.asarray(mask))
+        cut = data / "images" / "scene08.png"
+        cut.write_bytes(cut.read_bytes()[:2000])
+        shutil.copy(data / "images" / "scene01.png", data / "images" / "scene11.png")
+        (data / "classes.txt").write_text("\n".join(scenes.class_names))
+        page = folder / "findings.html"
+        command(["check", f"folder:{data}", "--html", str(page)])
+        if shutil.which("chromium") is None:
+            return
+        subprocess.run(
+            [
+                *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars"),
+                *("--window-size=1000,760", f"--screenshot={folder}/page.png", page.as_uri()),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        save("check", np.asarray(Image.open(folder / "page.png").convert("RGB")), 128)
+
+
+def save(name, picture, colors=None):
+    path = FOLDER / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(picture)
+    (image.quantize(colors) if colors else image).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    findings()
+    photo_and_mask()
+    objects()
