@@ -1,7 +1,8 @@
-"""What examples of docstrings and pages find in their folder: photos, sets of usual layouts."""
+"""What examples of docstrings and pages find: photos, sets of usual layouts, a small encoder."""
 
 import json
 
+import keras
 import numpy as np
 from PIL import Image
 
@@ -21,6 +22,14 @@ def furnish(folder):
     write_cityscapes(scenes, folder / "cityscapes", "val")
     write_annotations(folder / "annotations/instances_val2017.json")
     return scenes
+
+
+def strides_2_to_32():
+    """An encoder of five convolutions."""
+    image = x = keras.Input((None, None, 3))
+    for _ in range(5):
+        x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(image, x)
 
 
 def save(path, image):

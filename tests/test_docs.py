@@ -15,9 +15,10 @@ import re
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
-from places import furnish, save, write_annotations
+from places import furnish, save, strides_2_to_32, write_annotations
 
 import kseg
 from kseg.data.writers.layouts import write_cityscapes, write_voc
@@ -35,16 +36,14 @@ NOT_RUN = {
     "docs/training.md": (1, "several devices"),
     "docs/your-data.md": (1, "downloads a set"),
 }
-# Arguments that a builder gets where a page gives none: the same network, in a second.
+# Arguments with which the pages' models are built small; `build_unet` where it has no encoder.
 SMALL = {
     "build_unet": {"width": 2, "depth": 1},
     "build_deeplabv3": {"width": 8},
     "build_mask_rcnn": {
-        "fpn_width": 8,
-        "box_width": 8,
-        "mask_width": 8,
-        "train_proposals": 20,
-        "predict_proposals": 20,
+        **{"encoder": None, "weights": None},  # `strides_2_to_32()` in place of the page's
+        **{"fpn_width": 8, "box_width": 8, "mask_width": 8},
+        **{"train_proposals": 20, "predict_proposals": 20},
     },
 }
 CROP = "(32, 48)"
@@ -72,18 +71,23 @@ PAGES = {
 
 
 def smaller(code):
-    """The code of a block with crops of `CROP` pixels and a tenth of the epochs."""
+    """The code of a block with crops of `CROP` pixels and one epoch, or two where it goes on."""
     code = re.sub(r"\(\d{3}, \d{3}\)", CROP, code)
-    return re.sub(r"epochs=(\d+)", lambda found: f"epochs={max(1, int(found[1]) // 10)}", code)
+    code = re.sub(r"epochs=(\d+)", lambda found: f"epochs={2 if found[1] == '20' else 1}", code)
+    return code.replace("shards=64", "shards=2")
 
 
 def small(name, builder):
-    """A builder that builds `SMALL` networks; one on an encoder is as it is."""
+    """A builder that builds `SMALL` networks."""
 
     @functools.wraps(builder)
     def build(*args, **options):
-        given = SMALL[name] if name != "build_unet" or "encoder" not in options else {}
-        return builder(*args, **{**given, **options})
+        if name == "build_unet" and "encoder" in options:
+            return builder(*args, **options)
+        given = {**options, **SMALL[name]}
+        if name == "build_mask_rcnn":
+            given["encoder"] = strides_2_to_32()
+        return builder(*args, **given)
 
     return build
 
@@ -183,6 +187,21 @@ def test_page(page, furnished, tmp_path, monkeypatch, capsys):
         if why is None:
             padded = "\n" * line + smaller(code)  # so that a traceback has the page's own lines
             exec(compile(padded, str(ROOT / page), "exec"), names)
+
+
+def test_parameters_in_the_readme(monkeypatch):
+    """Each row `build_...(...)` of the table of networks says how many parameters that has."""
+    # Only shapes are wanted: numbers are neither made nor copied (of FCN-8s, 134 million).
+    monkeypatch.setattr(keras.Model, "get_weights", lambda model: [])
+    monkeypatch.setattr(keras.Model, "set_weights", lambda model, weights: None)
+    row = re.compile(r"^\| `(build_\w+\(.*?\))` \|.*?\| ([\d.]+) M \|", re.MULTILINE)
+    rows = row.findall((ROOT / "README.md").read_text())
+    assert len(rows) > 8
+    for call, millions in rows:
+        with keras.device("meta"):
+            model = eval(f"kseg.{call}", {"kseg": kseg})
+        digits = len(millions.partition(".")[2])
+        assert f"{model.count_params() / 1e6:.{digits}f}" == millions, call
 
 
 def test_what_does_not_run_is_listed():

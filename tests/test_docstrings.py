@@ -17,7 +17,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from places import furnish
+from places import furnish, strides_2_to_32
 
 import kseg
 from kseg.models.saving import save_model
@@ -53,14 +53,6 @@ class Printed(doctest.OutputChecker):
     def check_output(self, want, got, flags):
         got = re.sub(r"(?:TensorShape|torch\.Size)\(\[(.*?)\]\)", r"(\1)", got)
         return super().check_output(want, got, flags)
-
-
-def strides_2_to_32():
-    """An encoder of five convolutions."""
-    image = x = keras.Input((None, None, 3))
-    for _ in range(5):
-        x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
-    return keras.Model(image, x)
 
 
 @pytest.fixture(scope="module")
