@@ -23,12 +23,12 @@ from kseg.reports.check import write_check
 FOLDER = Path(__file__).absolute().parent / "pictures"
 SIZE = (192, 256)
 SHOWN = 5  # number of the validation scene
-EPOCHS = 8
+EPOCHS = 6
 
 
 def trained(model, instances, learning_rate, **options):
-    """The model after `EPOCHS` passes over 300 scenes, and the scenes to show."""
-    train = kseg.data.shapes("train", size=SIZE, count=300, instances=instances)
+    """The model after `EPOCHS` passes over 240 scenes, and the scenes to show."""
+    train = kseg.data.shapes("train", size=SIZE, count=240, instances=instances)
     val = kseg.data.shapes("val", size=SIZE, count=20, instances=instances)
     settings = kseg.Settings(
         size=(128, 128), batch_size=4, epochs=EPOCHS, learning_rate=learning_rate, **options
