@@ -133,6 +133,8 @@ class Report:
 
     @property
     def warnings(self) -> list[Finding]:
+        """The findings that would train or score wrongly, or stop the training."""
+        """The other findings, which deserve a look."""
         return [finding for finding in self.findings if finding.severity == WARNING]
 
     @property
