@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=tensorflow python docs/make_readme_pictures.py
 
-Takes some minutes, needs kseg's extra `pretrained`, and touches nothing up. The page is photographed
-by `chromium`, where that is on PATH.
+Takes some minutes, needs kseg's extra `pretrained`, and touches nothing up. `chromium` photographs
+the page, where it is on PATH.
 """
 
 import contextlib
@@ -21,17 +21,21 @@ from kseg import pictures
 from kseg.reports.check import write_check
 
 FOLDER = Path(__file__).absolute().parent / "pictures"
-SIZE = (192, 256)
-SHOWN = 5  # number of the validation scene
-EPOCHS = 6
+SIZE = (144, 192)
+SHOWN = 3  # number of the validation scene
 
 
-def trained(model, instances, learning_rate, **options):
-    """The model after `EPOCHS` passes over 240 scenes, and the scenes to show."""
+def trained(model, instances, epochs, learning_rate):
+    """The model after some passes over 240 scenes, and the scenes to show."""
     train = kseg.data.shapes("train", size=SIZE, count=240, instances=instances)
     val = kseg.data.shapes("val", size=SIZE, count=20, instances=instances)
     settings = kseg.Settings(
-        size=(128, 128), batch_size=4, epochs=EPOCHS, learning_rate=learning_rate, **options
+        size=(96, 128),
+        scale=(0.7, 1.3),
+        batch_size=6,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        validate_epochs=epochs,
     )
     with tempfile.TemporaryDirectory() as folder:
         kseg.fit(model, train, val, run=f"{folder}/run", settings=settings)
@@ -40,10 +44,11 @@ def trained(model, instances, learning_rate, **options):
 
 def photo_and_mask():
     model = kseg.build_unet(6, encoder="efficientnet_lite0", weights="imagenet", logits_stride=2)
-    model, val = trained(model, False, 2e-3, scale=(0.7, 1.4), validate_epochs=EPOCHS)
+    model, val = trained(model, False, 14, 3e-3)
     photo = val[SHOWN]["image"]
     mask = kseg.predict(model, photo)
-    save("photo", photo)
+    save("photo", larger(photo))
+    photo, mask = larger(photo), larger(mask)
     save("mask", pictures.overlay(photo, mask, val.colors, opacity=0.6))
 
 
@@ -61,11 +66,12 @@ def objects():
         mask_samples=32,
         resize=None,
     )
-    model, val = trained(model, True, 1e-3, scale=(0.8, 1.25), validate_epochs=EPOCHS)
+    model, val = trained(model, True, 10, 1e-3)
     photo = val[SHOWN]["image"]
     found = kseg.predict(model, photo, min_score=0.6)
+    photo, masks = larger(photo), [larger(mask) for mask in found.masks]
     captions = pictures.captions(val.class_names, found.classes, found.scores)
-    save("found", pictures.objects(photo, found.masks, found.boxes, captions=captions))
+    save("found", pictures.objects(photo, masks, 2 * found.boxes, captions=captions))
 
 
 def findings():
@@ -102,6 +108,11 @@ def faulty_folder():
     cut.write_bytes(cut.read_bytes()[:2000])
     shutil.copy(data / "images" / "scene01.png", data / "images" / "scene11.png")
     return kseg.data.folder("DATA/images", "DATA/masks", scenes.class_names, probe=False)
+
+
+def larger(picture):
+    """Each pixel as 2x2, for screens of today."""
+    return np.repeat(np.repeat(picture, 2, axis=0), 2, axis=1)
 
 
 def save(name, picture, colors=None):
