@@ -18,43 +18,32 @@ from PIL import Image
 
 import kseg
 from kseg import pictures
+from kseg.cli.main import main as command
 from kseg.reports.check import write_check
 
 FOLDER = Path(__file__).absolute().parent / "pictures"
-SIZE = (144, 192)
-SHOWN = 3  # number of the validation scene
-
-
-def trained(model, instances, epochs, learning_rate):
-    """The model after some passes over 240 scenes, and the scenes to show."""
-    train = kseg.data.shapes("train", size=SIZE, count=240, instances=instances)
-    val = kseg.data.shapes("val", size=SIZE, count=20, instances=instances)
-    settings = kseg.Settings(
-        size=(96, 128),
-        scale=(0.7, 1.3),
-        batch_size=6,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        validate_epochs=epochs,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        kseg.fit(model, train, val, run=f"{folder}/run", settings=settings)
-    return model, val
+SHOWN = 1  # number of the validation scene
+SIDE = 384  # of the scenes, as in the demo
+SEEN = 128  # of what Mask R-CNN sees of them
 
 
 def photo_and_mask():
-    model = kseg.build_unet(6, encoder="efficientnet_lite0", weights="imagenet", logits_stride=2)
-    model, val = trained(model, False, 14, 3e-3)
-    photo = val[SHOWN]["image"]
-    mask = kseg.predict(model, photo)
-    save("photo", larger(photo))
-    photo, mask = larger(photo), larger(mask)
-    save("mask", pictures.overlay(photo, mask, val.colors, opacity=0.6))
+    """What the demo ends with."""
+    with tempfile.TemporaryDirectory() as folder:
+        command(["demo", "--run", f"{folder}/demo"])
+        (name,) = Path(folder, "demo/photos").glob(f"*{SHOWN}.png")
+        save("photo", np.asarray(Image.open(name)))
+        overlay = Path(folder, "demo/predictions/overlays", name.name)
+        save("mask", np.asarray(Image.open(overlay).convert("RGB")))
 
 
 def objects():
+    train, val = (
+        kseg.data.shapes(split, size=(SIDE, SIDE), count=count, instances=True)
+        for split, count in (("train", 240), ("val", 20))
+    )
     model = kseg.build_mask_rcnn(
-        5,
+        train.num_classes,
         encoder="efficientnet_lite0",
         weights="imagenet",
         fpn_width=64,
@@ -64,14 +53,22 @@ def objects():
         train_proposals=500,
         region_samples=128,
         mask_samples=32,
-        resize=None,
+        resize=(SEEN, SEEN),
     )
-    model, val = trained(model, True, 10, 1e-3)
+    settings = kseg.Settings(
+        size=(SEEN, SEEN),
+        scale=(0.8 * SEEN / SIDE, 1.2 * SEEN / SIDE),
+        batch_size=6,
+        epochs=10,
+        learning_rate=1e-3,
+        validate_epochs=10,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        kseg.fit(model, train, val, run=f"{folder}/run", settings=settings)
     photo = val[SHOWN]["image"]
     found = kseg.predict(model, photo, min_score=0.6)
-    photo, masks = larger(photo), [larger(mask) for mask in found.masks]
     captions = pictures.captions(val.class_names, found.classes, found.scores)
-    save("found", pictures.objects(photo, masks, 2 * found.boxes, captions=captions))
+    save("found", pictures.objects(photo, found.masks, found.boxes, captions=captions))
 
 
 def findings():
@@ -95,11 +92,11 @@ def findings():
 def faulty_folder():
     """Twelve scenes in DATA/, of which four are not as they should be."""
     data = Path("DATA").absolute()
-    scenes = kseg.data.shapes("train", size=SIZE, count=12)
+    scenes = kseg.data.shapes("train", size=(192, 256), count=12)
     for number in range(12):
         mask = Image.fromarray(scenes[number]["label"].astype(np.uint8))
         if number == 3:  # resized with interpolation
-            mask = mask.resize((64, 48)).resize(SIZE[::-1], Image.Resampling.BILINEAR)
+            mask = mask.resize((64, 48)).resize((256, 192), Image.Resampling.BILINEAR)
         if number == 5:
             mask = mask.resize((128, 96), Image.Resampling.NEAREST)
         save(data / "images" / f"scene{number:02}", scenes[number]["image"])
@@ -108,11 +105,6 @@ def faulty_folder():
     cut.write_bytes(cut.read_bytes()[:2000])
     shutil.copy(data / "images" / "scene01.png", data / "images" / "scene11.png")
     return kseg.data.folder("DATA/images", "DATA/masks", scenes.class_names, probe=False)
-
-
-def larger(picture):
-    """Each pixel as 2x2, for screens of today."""
-    return np.repeat(np.repeat(picture, 2, axis=0), 2, axis=1)
 
 
 def save(name, picture, colors=None):
