@@ -22,7 +22,7 @@ from kseg.cli.main import main as command
 from kseg.reports.check import write_check
 
 FOLDER = Path(__file__).absolute().parent / "pictures"
-SHOWN = 1  # number of the validation scene
+SHOWN = 6  # number of the validation scene
 SIDE = 384  # of the scenes, as in the demo
 SEEN = 128  # of what Mask R-CNN sees of them
 
@@ -32,9 +32,9 @@ def photo_and_mask():
     with tempfile.TemporaryDirectory() as folder:
         command(["demo", "--run", f"{folder}/demo"])
         (name,) = Path(folder, "demo/photos").glob(f"*{SHOWN}.png")
-        save("photo", np.asarray(Image.open(name)))
+        save("photo", np.asarray(Image.open(name)), 256)
         overlay = Path(folder, "demo/predictions/overlays", name.name)
-        save("mask", np.asarray(Image.open(overlay).convert("RGB")))
+        save("mask", np.asarray(Image.open(overlay).convert("RGB")), 256)
 
 
 def objects():
@@ -68,7 +68,7 @@ def objects():
     photo = val[SHOWN]["image"]
     found = kseg.predict(model, photo, min_score=0.6)
     captions = pictures.captions(val.class_names, found.classes, found.scores)
-    save("found", pictures.objects(photo, found.masks, found.boxes, captions=captions))
+    save("found", pictures.objects(photo, found.masks, found.boxes, captions=captions), 256)
 
 
 def findings():
