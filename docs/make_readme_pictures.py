@@ -66,7 +66,7 @@ def objects():
     with tempfile.TemporaryDirectory() as folder:
         kseg.fit(model, train, val, run=f"{folder}/run", settings=settings)
     photo = val[SHOWN]["image"]
-    found = kseg.predict(model, photo, min_score=0.6)
+    found = kseg.predict(model, photo, min_score=0.7)
     captions = pictures.captions(val.class_names, found.classes, found.scores)
     save("found", pictures.objects(photo, found.masks, found.boxes, captions=captions), 256)
 
