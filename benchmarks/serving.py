@@ -1,6 +1,6 @@
 """An exported U-Net beside its own network: size of answers, latency, throughput.
 
-    pip install 'kseg[serving]'
+    pip install ".[serving]"  # in the checkout
     python benchmarks/serving.py [PHOTO] [--model RUN] [--rounds 20]
 
 1. Bytes of an answer to a photo of 1024x2048 with 19 classes: the mask's PNG (over gRPC, and with

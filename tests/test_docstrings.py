@@ -1,8 +1,8 @@
 """The `>>>` examples of every docstring of kseg run and print what they say.
 
 An example finds numpy as `np`, `keras`, `ops`, `kseg`, the names of its own module, and `model`,
-`mask_rcnn`, `source`, `image`, small ones, in an empty folder that holds what `place` puts there:
-`street.jpg`, `CamVid` and the like. So examples stay short.
+`mask_rcnn`, `source`, `image`, small ones, in a folder that holds what `place` puts there, and
+nothing else: `street.jpg`, `CamVid` and the like. So examples stay short.
 
 On one backend: their numbers are compared elsewhere. What exports runs on TensorFlow, which writes
 them, all else on PyTorch, which has nothing to compile.
@@ -17,10 +17,9 @@ import re
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from places import furnish, strides_2_to_32
 
 import kseg
-from kseg.data.writers.layouts import write_cityscapes, write_voc
 from kseg.models.saving import save_model
 
 # Keras', of a plain fit(ds)
@@ -56,14 +55,6 @@ class Printed(doctest.OutputChecker):
         return super().check_output(want, got, flags)
 
 
-def strides_2_to_32():
-    """An encoder of five convolutions."""
-    image = x = keras.Input((None, None, 3))
-    for _ in range(5):
-        x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
-    return keras.Model(image, x)
-
-
 @pytest.fixture(scope="module")
 def names():
     """What examples may use without making it."""
@@ -97,15 +88,7 @@ def names():
 def place(names, tmp_path_factory):
     """A folder with photos, a run and data sets of the usual layouts."""
     folder = tmp_path_factory.mktemp("place")
-    scenes = kseg.data.shapes("val", size=(48, 64), count=2)
-    photos = [scenes[index]["image"] for index in range(2)]
-    for name in ("street.jpg", "CamVid/val/0.png", "val2017/0.jpg", "photos/0.jpg"):
-        save(folder / name, photos[0])
-    save(folder / "CamVid/valannot/0.png", np.zeros((48, 64), "uint8"))
-    save(folder / "masks/0.png", np.zeros((48, 64), "uint8"))
-    write_voc(scenes, folder / "VOCdevkit/VOC2012", "val")
-    write_cityscapes(scenes, folder / "cityscapes", "val")
-    write_annotations(folder / "annotations/instances_val2017.json")
+    scenes = furnish(folder)
     run = kseg.Run(folder / "runs/mine", scenes.class_names, scenes.colors, 255, {})
     run.write()
     untrained = kseg.build_unet(scenes.num_classes, width=2, depth=1, compile=False)
@@ -114,32 +97,6 @@ def place(names, tmp_path_factory):
         folder / "resnet50.safetensors", {"conv1.weight": np.zeros((64, 3, 7, 7), "float32")}
     )
     return folder
-
-
-def save(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
-
-
-def write_annotations(path):
-    """The first twelve of COCO's categories, whose ids leave out 12, and one object."""
-    first = "person bicycle car motorcycle airplane bus train truck boat".split()
-    words = [*first, "traffic light", "fire hydrant", "stop sign"]
-    content = {
-        "categories": [
-            {"id": number, "name": name} for number, name in zip([*range(1, 12), 13], words)
-        ],
-        "images": [{"id": 1, "file_name": "0.jpg", "height": 48, "width": 64}],
-        "annotations": [
-            {
-                **{"id": 1, "image_id": 1, "category_id": 3, "iscrowd": 0, "area": 400},
-                "bbox": [10, 10, 20, 20],
-                "segmentation": [[10, 10, 30, 10, 30, 30, 10, 30]],
-            }
-        ],
-    }
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(content))
 
 
 def backend_of(name):

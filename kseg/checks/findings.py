@@ -129,10 +129,12 @@ class Report:
 
     @property
     def errors(self) -> list[Finding]:
+        """The findings that would train or score wrongly, or stop the training."""
         return [finding for finding in self.findings if finding.severity == ERROR]
 
     @property
     def warnings(self) -> list[Finding]:
+        """The other findings, which deserve a look."""
         return [finding for finding in self.findings if finding.severity == WARNING]
 
     @property

@@ -66,6 +66,16 @@ def captions(
 ) -> list[str]:
     """The name of each object's class, and its score if there is one.
 
+    Args:
+        class_names: Name of each class.
+        classes: Class id of each object, `(N,)`.
+        scores: Score of each object, `(N,)`; None for none.
+
+    Returns:
+        A list of N lines.
+
+    Example:
+
     >>> captions(("cat", "dog"), [1, 0], [0.987, 0.5])
     ['dog 0.99', 'cat 0.50']
     """

@@ -42,10 +42,10 @@ def test_the_command_goes_by_where_kseg_came_from(tmp_path, monkeypatch):
 
 
 def test_nothing_installs_from_an_index_that_does_not_have_kseg():
-    files = [ROOT / "README.md"]
-    for folder in ("kseg", "docs", "examples", "tests"):
-        files += [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]
-    found = [
-        str(file) for file in files if re.search("pip install [\"']?kse" + "g", file.read_text())
-    ]
+    files = [ROOT / name for name in ("README.md", "CHANGELOG.md", "setup.cfg", "tox.ini")]
+    for folder in ("kseg", "docs", "examples", "benchmarks", "tests"):
+        for pattern in ("*.py", "*.md", "*.html", "*.ipynb", "*.txt"):
+            files += (ROOT / folder).rglob(pattern)
+    wrong = re.compile(r"pip3? install (-\S+ )*[\"']?kse" + "g")
+    found = [str(file) for file in files if wrong.search(file.read_text())]
     assert found == []

@@ -1,0 +1,58 @@
+"""What examples of docstrings and pages find: photos, sets of usual layouts, a small encoder."""
+
+import json
+
+import keras
+import numpy as np
+from PIL import Image
+
+import kseg
+from kseg.data.writers.layouts import write_cityscapes, write_voc
+
+
+def furnish(folder):
+    """Writes photos, CamVid, VOC, Cityscapes, COCO, one or two samples each -> the scenes."""
+    scenes = kseg.data.shapes("val", size=(48, 64), count=2)
+    photos = [scenes[index]["image"] for index in range(2)]
+    for name in ("street.jpg", "CamVid/val/0.png", "val2017/0.jpg", "photos/0.jpg"):
+        save(folder / name, photos[0])
+    save(folder / "CamVid/valannot/0.png", np.zeros((48, 64), "uint8"))
+    save(folder / "masks/0.png", np.zeros((48, 64), "uint8"))
+    write_voc(scenes, folder / "VOCdevkit/VOC2012", "val")
+    write_cityscapes(scenes, folder / "cityscapes", "val")
+    write_annotations(folder / "annotations/instances_val2017.json")
+    return scenes
+
+
+def strides_2_to_32():
+    """An encoder of five convolutions."""
+    image = x = keras.Input((None, None, 3))
+    for _ in range(5):
+        x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
+    return keras.Model(image, x)
+
+
+def save(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+def write_annotations(path):
+    """The first twelve of COCO's categories, whose ids leave out 12, and one object."""
+    first = "person bicycle car motorcycle airplane bus train truck boat".split()
+    words = [*first, "traffic light", "fire hydrant", "stop sign"]
+    content = {
+        "categories": [
+            {"id": number, "name": name} for number, name in zip([*range(1, 12), 13], words)
+        ],
+        "images": [{"id": 1, "file_name": "0.jpg", "height": 48, "width": 64}],
+        "annotations": [
+            {
+                **{"id": 1, "image_id": 1, "category_id": 3, "iscrowd": 0, "area": 400},
+                "bbox": [10, 10, 20, 20],
+                "segmentation": [[10, 10, 30, 10, 30, 30, 10, 30]],
+            }
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
