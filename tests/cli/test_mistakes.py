@@ -110,7 +110,7 @@ MISTAKES = [
     ("fit coco:coco --run new", "annotations.json"),
     ("fit records:set --run new", "set/train' does not exist"),
     ("fit mnist:x --run new", "expected one of"),
-    ("fit shapes:big --run new", "expected one of"),
+    ("fit shapes:big --run new", "expected shapes, or shapes:N"),
     ("fit folder:no_classes --run new", "--classes background,cell"),
     ("fit folder:no_masks --run new", "masks' does not exist"),
     ("fit folder:inside_out --run new", "images' does not exist"),
