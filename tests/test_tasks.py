@@ -137,7 +137,7 @@ MODULES = {
         TRAINED = ("loss",)
         VALIDATED = ("closeness",)
 
-        def check(model, val):
+        def check(model, val, settings):
             pass
 
         def compile_model(model, settings, steps, source, pixels):
@@ -267,9 +267,7 @@ def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
     train, val = grey_photos("train"), grey_photos("val", count=3)
     model = Brightness(name="brightness")
     model.build((None, None, None, 3))
-    settings = kseg.Settings(
-        size=(16, 16), scale=(1, 1), jitter=0, batch_size=4, epochs=40, learning_rate=0.1, warmup=0
-    )
+    settings = kseg.Settings(size=(16, 16), batch_size=4, epochs=40, learning_rate=0.1, warmup=0)
     kseg.fit(model, train, val, run=tmp_path / "run", settings=settings, augment=[unchanged])
     run = kseg.Run.open(tmp_path / "run")
     assert run.best()["val_closeness"] > 0.5  # less than 1 off, of 255

@@ -7,6 +7,8 @@ A check returns the value as the rest of the code wants it.
 
 import math
 import numbers
+import os
+from pathlib import Path
 
 
 def refused(name, value, expected, remedy="", error=ValueError):
@@ -25,7 +27,18 @@ def refused(name, value, expected, remedy="", error=ValueError):
     Traceback (most recent call last):
     ValueError: width=0: expected an integer >= 1.
     """
-    return error(f"{name}={value!r}: expected {expected}.{remedy and ' '}{remedy}")
+    return error(f"{name}={shown(value)}: expected {expected}.{remedy and ' '}{remedy}")
+
+
+def shown(value):
+    """A value as a message has it; of an array or a tensor its kind and shape.
+
+    >>> shown("a"), shown(np.zeros((2, 3)))
+    ("'a'", '<ndarray of shape (2, 3), float64>')
+    """
+    if getattr(value, "shape", ()) == () or not hasattr(value, "dtype"):
+        return repr(value)
+    return f"<{type(value).__name__} of shape {tuple(value.shape)}, {value.dtype}>"
 
 
 def integer(name, value, *, low=1, high=None, remedy=""):
@@ -172,6 +185,24 @@ def name_list(name, value):
     if not all(isinstance(each, str) for each in value):
         raise refused(name, value, "a list of names, each a string")
     return value
+
+
+def path(name, value, expected):
+    """A path as a `pathlib.Path`, with the home that `~` means.
+
+    Raises:
+        TypeError: it is something else.
+
+    Example:
+
+    >>> path("run", 3, "a folder")
+    Traceback (most recent call last):
+    TypeError: run=3: expected a folder, as a string or a pathlib.Path.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        expected = f"{expected}, as a string or a pathlib.Path"
+        raise refused(name, value, expected, error=TypeError)
+    return Path(value).expanduser()
 
 
 def limits(*, above=None, at_least=None, at_most=None, below=None):

@@ -16,7 +16,7 @@ from kseg.checks.findings import Report, group
 from kseg.checks.one_sample import SampleReader
 from kseg.checks.statistics import statistics
 from kseg.checks.whole_set import orphans, photos_left_out, problems_of_set
-from kseg.data.source import Source, spread
+from kseg.data.source import Source, check_is_source, spread
 
 
 def check(
@@ -40,6 +40,7 @@ def check(
         `Report` with the findings, errors first, and statistics by source.
 
     Raises:
+        TypeError: one of them is no `Source`.
         ValueError: an argument is out of its range.
 
     Example:
@@ -49,6 +50,8 @@ def check(
     """
     if not sources:
         raise refused("sources", sources, "a Source, or the splits of one set")
+    for source in sources:
+        check_is_source("sources", source)
     if limit is not None:
         integer("limit", limit)
     sources = _named_apart(sources)

@@ -59,6 +59,11 @@ KINDS = {
     "empty_instance": (WARNING, "It will be left out: correct or remove the annotation."),
     "box_outside": (WARNING, "Correct the box, or check that it belongs to this photo."),
     "blank_photo": (WARNING, "Replace or remove the sample."),
+    "dark_photo": (
+        WARNING,
+        "Of 16 bits the upper 8 are read, so it is nearly black: if its numbers are of 12 bits, "
+        "write it anew with all of them multiplied by 16 (of 10 bits, by 64), for predictions too.",
+    ),
     "duplicate_photo": (WARNING, "Keep one of them."),
     "near_duplicate": (WARNING, "If they are copies, keep one, or keep all in one split."),
     "shared_photo": (

@@ -18,6 +18,9 @@ from kseg.data.sample import constants, decoded, read
 THUMBNAIL = 32
 
 
+DARK = 15  # of 255: as bright as a photo of 12 bits in a file of 16 can be
+
+
 BLANK = 3  # grey levels: a photo of less contrast shows nothing
 
 
@@ -108,7 +111,7 @@ class SampleReader:
         photo = self.name("image", index)
         facts.size = image.shape[:2]
         if content:
-            facts.problems += photo_problems(photo, content, facts.size)
+            facts.problems += photo_problems(photo, content, image)
         thumbnail = thumbnail_of(image)
         if int(thumbnail.max()) - int(thumbnail.min()) < BLANK and np.ptp(image) < BLANK:
             facts.problems.append(("blank_photo", photo, f"{photo!r} is of a single colour."))
@@ -185,16 +188,29 @@ class SampleReader:
         np.add.at(facts.counts, classes[inside], area[inside])
 
 
-def photo_problems(file, content, size):
-    """Faults of a photo that can be read all the same: an unusual format, a rotation by EXIF."""
+def photo_problems(file, content, image):
+    """Faults of a photo that can be read all the same.
+
+    An unusual format, a rotation by EXIF, 16 bits of which the upper ones are not used.
+
+    Args:
+        file: Its name.
+        content: Its bytes.
+        image: What is read of it, uint8 `(H, W, channels)`.
+    """
     problems, kind = [], format_of(content[:32])
     if kind not in USUAL:
         problems.append(("unusual_format", file, f"{file!r} is a {kind or 'strange'} file."))
     turned = orientation_of(io.BytesIO(content)) if b"Exif" in content or b"eXIf" in content else 1
+    square = image.shape[0] == image.shape[1]
     # on its side and not square: the mask fits the stored raster, so it was drawn on that
-    if turned in (2, 3, 4) or (turned in (5, 6, 7, 8) and size[0] == size[1]):
+    if turned in (2, 3, 4) or (turned in (5, 6, 7, 8) and square):
         message = f"{file!r} is turned or flipped by its EXIF tag ({turned})."
         problems.append(("exif_orientation", file, message))
+    if kind == "PNG" and content[24] == 16 and image.max() <= DARK:
+        bits = 8 + int(image.max()).bit_length()
+        message = f"{file!r} has 16 bits, of which it uses {bits} at most: its brightest value is "
+        problems.append(("dark_photo", file, f"{message}{image.max()} of 255."))
     return problems
 
 

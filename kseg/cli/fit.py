@@ -1,6 +1,7 @@
 """`kseg fit`: trains a network, scores it and draws what it does."""
 
 import dataclasses
+import inspect
 import sys
 import time
 from pathlib import Path
@@ -23,9 +24,10 @@ from kseg.cli.tables import evaluated, print_scores
 from kseg.runs.run import KEPT, SHOWN, Run
 
 HELP = "Train a network."
-# What `--model` takes: `kseg.build_...`
 NETWORK = ("model", "encoder", "weights", "width", "depth", "logits_stride")
-MODELS = ("unet", "fcn8s", "fcn16s", "fcn32s", "fcn", "deeplabv3", "deeplabv3plus")
+# What `--model` takes: `kseg.build_...`
+NAMES = ("unet", "fcn8s", "fcn16s", "fcn32s", "fcn", "deeplabv3", "deeplabv3plus")
+MODELS = {**dict.fromkeys(NAMES, "semantic"), "mask_rcnn": "instance"}  # and what they learn
 
 
 NUMBERS = (
@@ -72,6 +74,7 @@ def run(options):
         spec, settings = resumed(screen, options)
     elif options.data:
         spec, settings = data_spec(options, screen), settings_of(options)
+        spec = spec.for_task(MODELS[options.model or "unet"])
         # what the folder would lose is looked at by `kseg.fit`; of this file it does not know
         inputs = [options.weights] if options.weights else []
         outputs = [("run", Path(options.run) / name) for name in (*KEPT, *SHOWN)]
@@ -124,15 +127,18 @@ def built(options, num_classes):
     model = asked.pop("model", "unet")
     if options.freeze:
         asked["freeze"] = True
-    if model != "unet":
-        for name in ("depth", "logits_stride"):
-            if name in asked:
-                expected = f"None, for it goes with model='unet' and this is {model}"
-                raise refused(name, asked[name], expected, "Leave it out.")
-    elif options.encoder is None:
+    if model == "unet" and options.encoder is None:
         asked = {"width": 32, **asked}  # half the paper's: a quarter of its time
     from kseg import models
 
+    taken = {
+        each: inspect.signature(getattr(models, f"build_{each}")).parameters for each in MODELS
+    }
+    for name, value in asked.items():
+        if name not in taken[model]:
+            owner = next(each for each in MODELS if name in taken[each])
+            expected = f"None, for it goes with model={owner!r} and this is {model}"
+            raise refused(name, value, expected, "Leave it out.")
     return getattr(models, f"build_{model}")(num_classes, **asked)
 
 

@@ -1,8 +1,8 @@
 """The one door of images: whatever holds a photo -> uint8 `(H, W, channels)` of 0..255, or says no.
 
-`kseg.predict`, `kseg.evaluate`, the samples of a `Source`, what `kseg.load` gives and the first
-call of a model ask here, so that a photo means the same wherever it goes in. What numbers
-mean stands in `kseg.data.values`.
+`kseg.predict`, `kseg.evaluate`, the samples of a `Source`, what `kseg.load` gives, the batches of
+`fit` and the first call of a model ask here, so that a photo means the same wherever it goes in.
+What numbers mean stands in `kseg.data.values`.
 """
 
 from pathlib import Path
@@ -113,7 +113,44 @@ def _shape_remedy(shape, channels):
         return "Channels come last: np.moveaxis(image, 0, -1)."
     if len(shape) == 3 and shape[-1] == 4 and channels in (1, 3):
         return "If the fourth is alpha, leave it out: image[..., :3]."
+    if shape[-1:] == (3,):
+        return (
+            f"Build the model with input_shape=(None, None, 3), or give images of {channels}; "
+            "kseg's readers give RGB, so of a data set write a kseg.data.Source whose decode does."
+        )
     return ""
+
+
+def with_channels_of(images, channels):
+    """`with_channels` inside `tf.data`: a batch of any type, or one image, at its last axis.
+
+    Args:
+        images: Tensor `(..., H, W, c)`, of 0..255.
+        channels: Of the model.
+
+    Raises:
+        ValueError: of `c` channels no others can be made.
+    """
+    tf = tensorflow()
+    own = images.shape[-1] if images.shape.rank else None
+    if own in (None, channels):  # not known, or right
+        return images
+    if own == 1:
+        return tf.repeat(images, channels, axis=-1)
+    if own == 3 and channels == 1:
+        if images.dtype.is_floating:
+            images = tf.round(images)
+        return tf.cast(luminance(tf.cast(images, tf.int32))[..., None], images.dtype)
+    expected = f"(..., height, width, {channels}) for this model"
+    shape = tuple(images.shape)
+    raise refused("image.shape", shape, expected, _shape_remedy(shape[-3:], channels))
+
+
+def luminance(image):
+    """int32 RGB `(..., 3)` -> grey int32 `(...)`, in TensorFlow: ITU-R BT.601, as Pillow rounds."""
+    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+    weighed = 19595 * red + 38470 * green + 7471 * blue + 32768
+    return tensorflow().bitwise.right_shift(weighed, 16)
 
 
 def image_tensor(image):

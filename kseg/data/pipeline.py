@@ -13,7 +13,7 @@ from kseg.base.tensorflow import converted, mapped, tensorflow
 from kseg.base.types import Dataset, PathLike, Size, Transform
 from kseg.data.cache import cached
 from kseg.data.sample import constants, decoded, read, size_of
-from kseg.data.source import Source
+from kseg.data.source import Source, check_is_source
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, letterbox_factor, random_scale_crop
 from kseg.data.transforms.flip import random_flip
@@ -69,6 +69,7 @@ def batches(
         one, so that shapes never change; an evaluation set drops nothing.
 
     Raises:
+        TypeError: `source` is none.
         ValueError: an argument is out of its range.
 
     Example:
@@ -77,7 +78,8 @@ def batches(
     >>> model = kseg.build_unet(num_classes=6, width=4, depth=2)
     >>> history = model.fit(ds, steps_per_epoch=2, verbose=0)
     """
-    _check_arguments(size, batch_size, augment, max_instances)
+    check_is_source("source", source)
+    _check_arguments(source, size, batch_size, augment, max_instances)
     if cache is not None:
         source = cached(source, cache)
     training = bool(augment)
@@ -256,9 +258,12 @@ def _prefetched(ds):
     return ds.prefetch(2).with_options(options)
 
 
-def _check_arguments(size, batch_size, augment, max_instances):
+def _check_arguments(source, size, batch_size, augment, max_instances):
     arguments.integer("batch_size", batch_size)
     arguments.integer("max_instances", max_instances)
+    if source.task != "instance" and max_instances != MAX_INSTANCES:
+        expected = f"{MAX_INSTANCES}, the default, for a source without objects"
+        raise refused("max_instances", max_instances, expected, "Leave it out.")
     if size is not None:
         arguments.size("size", size)
     if augment is True and size is None:

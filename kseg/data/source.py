@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -151,6 +152,23 @@ class Source:
             image_ids=self.image_ids and tuple(self.image_ids[i] for i in indices),
             problems=self.problems and (lambda i: self.problems(int(indices[i]))),
         )
+
+
+def check_is_source(name, value, expected="a Source, as kseg.data.folder gives one"):
+    """Raises `TypeError` unless an argument is a `Source`.
+
+    Args:
+        name, value: The argument.
+        expected: What it may be.
+    """
+    if isinstance(value, Source):
+        return
+    remedy = ""
+    if isinstance(value, (str, os.PathLike)):
+        remedy = "On the command line it is a name; here open it, as kseg.data.camvid(path)."
+    elif hasattr(value, "element_spec"):
+        remedy = "With a tf.data.Dataset of (images, labels) call model.fit(dataset)."
+    raise refused(name, value, expected, remedy, error=TypeError)
 
 
 def spread(length, count):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kseg.data.images import grey, with_channels
 from kseg.models.contract import contract, part
 from kseg.ops.resize import bilinear
 
 TASKS = "kseg.deployment"  # the room whose modules know what is compared
-LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,9 +210,9 @@ def photos_of(model, source, count, shape=(None, None)):
         image, label = sample["image"], sample["label"] if labelled else None
         size = tuple(given or own for given, own in zip(shape, image.shape))
         image = np.round(bilinear(image, *size)).astype(np.uint8)
-        if channels != 3:
-            grey = np.round(image @ LUMA)
-            image = np.repeat(grey[:, :, None].astype(np.uint8), channels, axis=2)
+        if image.shape[-1] == 3 != channels:  # other channels than colours: something to look at
+            image = grey(image)
+        image = with_channels(image, channels)
         pairs.append((image, label if label is None else _nearest(label, size)))
     return pairs, f"{len(pairs)} photos of {source.name}", source.void
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kseg.base import arguments
 from kseg.base.arguments import integer, name_list, refused, share
 from kseg.base.colors import class_colors
 from kseg.base.outputs import check_folder, check_outputs
@@ -92,8 +93,9 @@ def export(
     >>> kseg.export(model, "street.tflite", options, tolerance=1, verbose=False).path
     PosixPath('street.tflite')
     """
-    _check_types(path, source, colors)
-    options, path = format_options(format, path), Path(path)
+    path = arguments.path("path", path, "a folder for SavedModels, or the file to write")
+    _check_types(source, colors)
+    options = format_options(format, path)
     check_path(path, options, overwrite)
     integer("samples", samples)
     share("max_drop", max_drop)
@@ -124,11 +126,8 @@ def export(
     return exported
 
 
-def _check_types(path, source, colors):
+def _check_types(source, colors):
     """Raises `TypeError` for an argument that is something else altogether."""
-    if not isinstance(path, (str, Path)):
-        expected = "a folder for SavedModels, or the file to write"
-        raise refused("path", path, expected, error=TypeError)
     if source is not None and not isinstance(source, Source):
         remedy = 'As kseg.data.folder("photos", "masks", class_names) gives, or kseg.data.shapes().'
         raise refused("source", source, "a Source of kseg.data, or None", remedy, error=TypeError)

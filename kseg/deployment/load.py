@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kseg.base import arguments
 from kseg.base.arguments import refused
 from kseg.base.types import PathLike
 from kseg.deployment.saved_model.predictor import SavedModelPredictor, saved_model_folder
@@ -23,6 +24,7 @@ def load(path: PathLike) -> Predictor:
         `Predictor`.
 
     Raises:
+        TypeError: `path` is no path.
         FileNotFoundError: there is no such thing.
         ValueError: it is damaged, or a SavedModel of something else.
 
@@ -34,7 +36,7 @@ def load(path: PathLike) -> Predictor:
     >>> loaded.predict(np.zeros((40, 60, 3), "uint8")).shape, loaded.class_names
     ((40, 60), ('0', '1', '2', '3'))
     """
-    path = Path(path).expanduser()
+    path = arguments.path("path", path, "a run folder, a .keras file or an exported SavedModel")
     folder = saved_model_folder(path)
     return load_keras(path) if folder is None else SavedModelPredictor(folder)
 

@@ -10,7 +10,7 @@ from kseg.data.bad_files import naming_bad_files
 from kseg.data.errors import data_error
 from kseg.data.images import image_array
 from kseg.data.sample import samples
-from kseg.data.source import VOID, Source
+from kseg.data.source import VOID, Source, check_is_source
 from kseg.models.contract import contract, names_and_colors
 
 EXPECTED = (
@@ -30,10 +30,7 @@ def scored(model, source):
         return source
     tf = tensorflow()
     if not isinstance(source, tf.data.Dataset):
-        remedy = ""
-        if isinstance(source, str):
-            remedy = "On the command line it is a name; here open it, as kseg.data.camvid(path)."
-        raise refused("source", source, EXPECTED, remedy, error=TypeError)
+        check_is_source("source", source, EXPECTED)
     if source.cardinality() == tf.data.INFINITE_CARDINALITY:
         remedy = "Say how many batches: source.take(10)."
         raise refused("source", source, "a data set that ends", remedy)

@@ -75,7 +75,7 @@ def evaluate(
 
     Raises:
         ImportError: the model is one of instances and pycocotools is not installed.
-        TypeError: `source` is something else.
+        TypeError: `model` or `source` is something else.
         ValueError: the source's task or classes are not the model's, an option is not the model's,
             a file cannot be read, an image is not of 0..255, or the network's outputs are not
             finite.
@@ -92,6 +92,7 @@ def evaluate(
     """
     from kseg.prediction.network import check_weights
 
+    contract(model)  # says so if it is none
     given = {
         "boundary": boundary,
         "surface": surface,

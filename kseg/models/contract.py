@@ -16,6 +16,7 @@ refuses those of another task.
 import dataclasses
 import importlib
 import importlib.util
+import os
 import pkgutil
 
 from kseg.base.arguments import refused
@@ -46,6 +47,9 @@ class Contract:
 def contract(model):
     """The `Contract` of a model.
 
+    Raises:
+        TypeError: it is none.
+
     Example:
 
     >>> contract(kseg.build_unet(num_classes=21, width=4))
@@ -54,8 +58,25 @@ def contract(model):
     task = getattr(model, "task", SEMANTIC)
     if task != SEMANTIC:
         return Contract(task, model.num_classes, model.channels, model.score, model.num_classes)
+    if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
+        raise _no_model(model)
     outputs, channels = model.outputs[0].shape[-1], model.inputs[0].shape[-1]
     return Contract(SEMANTIC, max(2, outputs), channels, "mean_iou", outputs)
+
+
+def _no_model(value):
+    """The error for what is given in place of a model."""
+    remedy = ""
+    if isinstance(value, (str, os.PathLike)):
+        remedy = "Open the run folder or the .keras file: kseg.load(path).model."
+    elif hasattr(value, "predict_on_batch"):
+        remedy = "A subclass does not say what goes in: wrap its layers in keras.Model(image, x)."
+    elif hasattr(getattr(value, "model", None), "predict_on_batch"):
+        remedy = "Give its .model."
+    elif hasattr(value, "predict"):
+        remedy = "It predicts by itself: call its .predict(images)."
+    expected = "a Keras model from images to logits, as kseg.build_unet gives one"
+    return refused("model", value, expected, remedy, error=TypeError)
 
 
 def fixed_size(model):

@@ -2,11 +2,13 @@
 
 Compiled code cannot raise: in it images of 0..1 are black and a label that is no class is NaN, or
 with losses of Keras nothing at all. So arrays are looked at before they go in, and batches of a
-`tf.data.Dataset` or a generator as they are made, beside the training; what is right costs next to
-nothing. Whatever else there is, is looked at by the model's first eager call, images alone.
+`tf.data.Dataset`, a generator, a `keras.utils.PyDataset` or a PyTorch `DataLoader` as they are
+made, beside the training; what is right costs next to nothing. Images of a `tf.data.Dataset` are
+given the model's channels, as `kseg.data.images` does. A first eager call looks at images too.
 """
 
 import contextlib
+import copy
 import sys
 import types
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import mapped, tensorflow
+from kseg.data.images import with_channels_of
 from kseg.data.source import VOID
 from kseg.data.values import check_range
 from kseg.losses.base import SegmentationLoss, WeightedSum
@@ -59,16 +62,27 @@ class LooksAtInputs:
         with looked_at(self, x, None) as x:
             return super().predict(x, *args, **kwargs)
 
-    def check_labels(self, y):
-        """Raises `ValueError` if labels `(B, H, W)` or `(B, H, W, C)` hold what is no class."""
+    def check_labels(self, y, images=()):
+        """Raises `ValueError` if labels `(B, H, W)` or `(B, H, W, C)` hold what is no class.
+
+        Args:
+            y: The labels.
+            images: Shape of their images; `()` where it is not known.
+        """
         void = void_of(getattr(self, "loss", None))
         if void is None or not hasattr(y, "shape"):
             return
+        if len(images) == 4 and tuple(y.shape[:3]) != tuple(images[:3]):
+            expected = f"{tuple(map(int, images[:3]))}, as of x, or with an axis of classes"
+            raise refused("y.shape", tuple(y.shape), expected)
         channels = contract(self).outputs
         for labels in chunks(y):
             if may_be_wrong(labels, channels, void):
                 pixels = labels.shape[:3]
                 read_labels(labels, (*pixels, channels), void[0] if len(void) == 1 else void)
+
+    def check_structure(self, y):
+        """Raises `ValueError` if labels of a graph, not yet numbers, have not their structure."""
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -79,15 +93,19 @@ class SemanticModel(LooksAtInputs, keras.Model):
 @contextlib.contextmanager
 def looked_at(model, x, y):
     """Gives `x` for the model; what is wrong with it or with `y` is raised, at once or in time."""
-    found = []  # the error at which a data set was stopped
+    found = []  # the errors at which a data set was stopped
     if is_dataset(x):
         x = _looked_dataset(model, x, found)
     elif isinstance(x, types.GeneratorType):
-        x = _looked_generator(model, x)
+        x = (look_at(model, batch, found) for batch in x)
+    elif isinstance(x, keras.utils.PyDataset):
+        x = _looked_batches(model, x, found)
+    elif is_loader(x):
+        x = _looked_loader(model, x, found)
     elif hasattr(images_of(x), "shape"):
         check_images(np.asarray(numbers(images_of(x)[:CHUNK])))
         if y is not None:
-            model.check_labels(y)
+            model.check_labels(y, tuple(images_of(x).shape))
             check_not_black_and_white(model, y)
     try:
         with weights_kept(model):
@@ -102,6 +120,12 @@ def is_dataset(x):
     """Whether it is a `tf.data.Dataset`; TensorFlow is not imported to know."""
     tf = sys.modules.get("tensorflow")
     return tf is not None and isinstance(x, tf.data.Dataset)
+
+
+def is_loader(x):
+    """Whether it is a PyTorch `DataLoader`; PyTorch is not imported to know."""
+    loaders = sys.modules.get("torch.utils.data")
+    return loaders is not None and isinstance(x, loaders.DataLoader)
 
 
 def images_of(x):
@@ -167,14 +191,81 @@ def numbers(values):
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
 
 
-def _looked_generator(model, batches):
-    for batch in batches:
-        x, y = batch[:2] if isinstance(batch, tuple) and len(batch) > 1 else (batch, None)
-        if hasattr(images_of(x), "shape"):
-            check_images(numbers(images_of(x)))
+def look_at(model, batch, found):
+    """A batch of plain numbers as it is; what is wrong with it is raised, and left in `found`."""
+    several = isinstance(batch, (tuple, list)) and len(batch) > 0
+    x, y = (*batch, None)[:2] if several else (batch, None)
+    images = images_of(x)
+    known = hasattr(images, "shape")
+    try:
+        if known:
+            check_images(numbers(images))
         if y is not None:
-            model.check_labels(y)
-        yield batch
+            model.check_labels(y, tuple(images.shape) if known else ())
+    except ValueError as error:
+        found.append(error)
+        raise
+    return batch
+
+
+class LookedBatches(keras.utils.PyDataset):
+    """A `PyDataset` whose batches a model has looked at.
+
+    Args:
+        batches: The data set.
+        look: Function of a batch, that gives it back.
+    """
+
+    def __init__(self, batches, look):
+        super().__init__(batches.workers, False, batches.max_queue_size)
+        self.batches, self.look = batches, look
+
+    def __getitem__(self, index):
+        return self.look(self.batches[index])
+
+    @property
+    def num_batches(self):
+        return self.batches.num_batches
+
+    def on_epoch_begin(self):
+        self.batches.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.batches.on_epoch_end()
+
+
+def _looked_batches(model, batches, found):
+    if batches.use_multiprocessing:  # the model would go to each process: the first must do
+        look_at(model, batches[0], found)
+        return batches
+    return LookedBatches(batches, lambda batch: look_at(model, batch, found))
+
+
+def _looked_loader(model, loader, found):
+    """The loader, as Keras knows it, by a copy of it that looks at what it gives."""
+
+    class LookedLoader(type(loader)):
+        def __iter__(self):
+            return (look_at(model, batch, found) for batch in super().__iter__())
+
+    looked = copy.copy(loader)
+    looked.__class__ = LookedLoader
+    return looked
+
+
+def for_model(dataset, model):
+    """A data set of batches with images of the model's channels: grey repeated, colour made grey.
+
+    Raises:
+        ValueError: of these channels the model's cannot be made.
+    """
+    channels = contract(model).channels
+
+    def fitting(x, *rest):
+        images = with_channels_of(images_of(x), channels)
+        return ({**x, "image": images} if isinstance(x, dict) else images, *rest)
+
+    return mapped(dataset, fitting)
 
 
 def _looked_dataset(model, dataset, found):
@@ -182,26 +273,36 @@ def _looked_dataset(model, dataset, found):
     tf = tensorflow()
 
     def look(check, values):
-        def looking(values):
+        """Tensors in any structure, which `check` sees as arrays before they go on."""
+
+        def looking(*arrays):
             try:
-                check(values)
+                check(*tf.nest.pack_sequence_as(values, arrays))
             except ValueError as error:
                 found.append(error)
                 raise
             return True
 
-        right = tf.numpy_function(looking, [values], tf.bool)
+        right = tf.numpy_function(looking, tf.nest.flatten(values), tf.bool)
         with tf.control_dependencies([right]):
-            return tf.ensure_shape(tf.identity(values), values.shape)
+            return tf.nest.map_structure(
+                lambda each: tf.ensure_shape(tf.identity(each), each.shape), values
+            )
 
     def looked(*element):
         x, *rest = element
         images = images_of(x)
-        if tf.is_tensor(images) and images.dtype != tf.uint8:
-            images = look(check_images, images)
+        known = isinstance(images, tf.Tensor)
+        if known and images.dtype != tf.uint8:
+            (images,) = look(check_images, (images,))
+        if rest:
+            model.check_structure(rest[0])
+        if rest and all(isinstance(each, tf.Tensor) for each in tf.nest.flatten(rest[0])):
+            shape = tf.shape(images) if known else ()
+            rest[0], _ = look(model.check_labels, (rest[0], shape))
+        if known:
+            images = with_channels_of(images, contract(model).channels)
             x = {**x, "image": images} if isinstance(x, dict) else images
-        if rest and tf.is_tensor(rest[0]):
-            rest[0] = look(model.check_labels, rest[0])
         return (x, *rest) if rest else x
 
     return mapped(dataset, looked)

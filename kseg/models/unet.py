@@ -36,6 +36,8 @@ from kseg.models.layers import Enlarge, Normalize, PadToStride
 # channels of the expanding path on an encoder, by stride
 DECODER_WIDTHS = {16: 256, 8: 128, 4: 64, 2: 32, 1: 16}
 
+WIDTH, DEPTH = 64, 4  # the paper's
+
 
 def build_unet(
     num_classes: int,
@@ -44,8 +46,8 @@ def build_unet(
     encoder: str | Model | None = None,
     weights: PathLike | None = None,
     freeze: bool | int = False,
-    width: int = 64,
-    depth: int = 4,
+    width: int = WIDTH,
+    depth: int = DEPTH,
     logits_stride: int = 1,
     batch_norm: bool = True,
     compile: bool = True,
@@ -87,6 +89,8 @@ def build_unet(
     choice("logits_stride", logits_stride, (1, 2, 4))
     if encoder is None:
         _check_paper_arguments(width, depth, weights, freeze)
+    else:
+        _check_unused(width, depth)
     image = keras.Input(shape, name="image")
 
     if encoder is None:
@@ -153,6 +157,13 @@ def expanding_path(features, widths, last_stride, *, up, batch_norm):
             x = keras.layers.Concatenate(name=f"{block}_skip")([features[stride], x])
         x = convolutions(x, widths[stride], batch_norm=batch_norm, name=block)
     return x
+
+
+def _check_unused(width, depth):
+    for name, given, default in (("width", width, WIDTH), ("depth", depth, DEPTH)):
+        if given != default:
+            remedy = "The encoder says how wide and deep the network is: leave it out."
+            raise refused(name, given, f"{default}, the default, with an encoder", remedy)
 
 
 def _check_paper_arguments(width, depth, weights, freeze):

@@ -53,6 +53,7 @@ def predict(
         list of images or a folder, a list of them. Threads may share a model.
 
     Raises:
+        TypeError: the model is none, or an image is something else.
         FileNotFoundError, ValueError: an image is missing, unreadable, of a wrong shape or not of
             0..255, as floats of 0..1 are; an option is out of its range or not the model's; or the
             network's outputs are not finite.
@@ -67,6 +68,7 @@ def predict(
     >>> objects.boxes.shape[1:], objects.masks.shape[1:]
     ((4,), (48, 64))
     """
+    channels = contract(model).channels
     given = {
         "resize": resize,
         "tile": tile,
@@ -76,6 +78,6 @@ def predict(
         "detections": detections,
     }
     chosen = options("kseg.prediction", model, given)
-    photos, several = image_arrays(images, contract(model).channels)
+    photos, several = image_arrays(images, channels)
     results = list(part("kseg.prediction", model).predict(model, photos, **chosen))
     return results if several else results[0]

@@ -23,7 +23,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from kseg.base.arguments import name_list
+from kseg.base import arguments
+from kseg.base.arguments import choice, name_list
 from kseg.base.atomic import replacing, write_json
 from kseg.base.types import Model, PathLike
 from kseg.models.saving import load_model
@@ -65,10 +66,11 @@ class Run:
         """Reads `run.json` of a run folder.
 
         Raises:
+            TypeError: `path` is no path.
             FileNotFoundError: there is no such folder, or it holds no run.
             ValueError: `run.json` is damaged, or written by a later kseg.
         """
-        path = Path(path).expanduser()
+        path = arguments.path("path", path, "a run folder")
         file = path / "run.json"
         if not file.is_file():
             raise FileNotFoundError(
@@ -137,8 +139,10 @@ class Run:
             which: `"best"`, `"last"`, or None for the better of those that exist.
 
         Raises:
+            ValueError: `which` is something else, or the file is damaged.
             FileNotFoundError: the run was stopped before its first checkpoint.
         """
+        choice("which", which, (None, "best", "last"))
         names = [which] if which else ["best", "last"]
         for name in names:
             file = self.path / f"{name}.keras"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kseg.base import arguments
 from kseg.base.arguments import choice, integer, refused
 from kseg.base.atomic import Unwritten
 from kseg.base.outputs import check_outputs
@@ -21,20 +21,31 @@ from kseg.base.types import Model, PathLike, Transform
 from kseg.checks.check import check
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
+from kseg.data.images import with_channels
 from kseg.data.pipeline import batches, steps_per_epoch
-from kseg.data.source import Source
-from kseg.models.contract import check_source, contract, part
+from kseg.data.source import Source, check_is_source
+from kseg.models.contract import check_source, contract, fixed_size, part
 from kseg.models.defaults import build_optimizer, is_own
+from kseg.models.inputs import for_model
 from kseg.runs.run import KEPT, SHOWN, Run
 from kseg.training.augmentation import augmentation
 from kseg.training.callbacks import RunRecorder, stopping_gently
 from kseg.training.progress import progress
 from kseg.training.schedule import schedule
-from kseg.training.settings import Settings, check_unused, from_dict, resumed, to_dict
+from kseg.training.settings import (
+    OF_AUGMENT,
+    OF_COMPILE,
+    Settings,
+    check_unused,
+    from_dict,
+    resumed,
+    to_dict,
+)
 
 if TYPE_CHECKING:
     import keras
 
+SAID = ("left_out", "dark_photo")  # warnings about photos that are not learned from, or not seen
 FALLBACK_SIZE = (256, 256)  # where no photo could be read
 CHECKED_SAMPLES = 1000  # read before the first step; what lies beyond is named when it is met
 
@@ -52,7 +63,7 @@ def fit(
     augment: Sequence[Transform] | None = None,
     cache: PathLike | None = None,
     check_data: bool = True,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     overwrite: bool = False,
 ) -> Model:
     """Trains a model and keeps everything in a run folder.
@@ -87,6 +98,8 @@ def fit(
         The trained `keras.Model`, as at the end; the best one is `best.keras` in the run folder.
 
     Raises:
+        TypeError: the model, a source, the folder, the settings, the transforms or the callbacks
+            are something else.
         ValueError: classes do not match, a sample is bad, the loss is no longer finite, a setting
             cannot be followed, or the folder holds a run already.
         OSError: a checkpoint cannot be written, as on a full disk; the last one is whole.
@@ -104,6 +117,8 @@ def fit(
     >>> kseg.Run.open("runs/shapes").history()[-1]["step"]
     2.0
     """
+    run = arguments.path("run", run, "a folder for the run")
+    _check_types(train, val, settings, augment, callbacks)
     sources = [train] if val is None else [train, val]
     if resume:
         model, opened, settings = _resumed(model, run, settings, train, compile, data)
@@ -114,13 +129,16 @@ def fit(
         own = _compiled_here(model, compile, settings)
     for source in sources:
         check_source(model, source)
+        _check_channels(model, source)
     learning = part("kseg.training", model)
-    learning.check(model, val)
+    learning.check(model, val, settings)
+    if augment is not None:
+        check_unused(settings, OF_AUGMENT, "beside augment=")
     report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
     if check_data:
         report.raise_on_errors()
     for finding in report.findings:
-        if finding.kind == "left_out":  # the one warning about what is not learned from
+        if finding.kind in SAID:
             print(finding, flush=True)
     settings = _sized(settings, model, report)
 
@@ -130,7 +148,7 @@ def fit(
         opened = _replanned(opened, model, settings, per_epoch, own)
     else:
         names, colors = train.class_names, train.colors
-        opened = Run(Path(run), names, colors, train.void, to_dict(settings), data)
+        opened = Run(run, names, colors, train.void, to_dict(settings), data)
         if own:
             learning.compile_model(model, settings, steps, train, report.sources[0].pixels)
         opened.clear()
@@ -204,27 +222,55 @@ def _compiled_here(model, compile, settings):
         if not model.compiled:
             expected = "None or True: this model is not compiled"
             raise refused("compile", compile, expected, "Call model.compile(...) first.")
-        check_unused(settings)
+        where = "for a model that keeps its own compilation"
+        check_unused(settings, OF_COMPILE, where, ", or give compile=True")
     return compile
+
+
+def _check_channels(model, source):
+    """Raises `ValueError` if photos of a source cannot have the model's channels."""
+    try:
+        image = source[0]["image"]
+    except Exception:  # whatever a reader's decode raises: the check of all samples names it
+        return
+    with_channels(image, contract(model).channels)
 
 
 def _sized(settings, model, report):
     """The settings with the size of the crops, if they leave that open."""
     if settings.size is not None:
         return settings
-    shape = getattr(model, "input_shape", None)
-    fixed = isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:3]
-    size = shape[1:3] if fixed else report.sources[0].suggested_size or FALLBACK_SIZE
+    own = fixed_size(model)
+    fixed = None not in own
+    size = own if fixed else report.sources[0].suggested_size or FALLBACK_SIZE
     why = "the model's own size" if fixed else "as kseg check suggests by the photos' sizes"
     print(f"crops of {size[0]}x{size[1]} pixels (height x width), {why}", flush=True)
     return dataclasses.replace(settings, size=size)
+
+
+def _check_types(train, val, settings, augment, callbacks):
+    """Raises `TypeError` for an argument that is something else altogether."""
+    check_is_source("train", train)
+    if val is not None:
+        check_is_source("val", val)
+    if not isinstance(settings, Settings | None):
+        remedy = "Write kseg.Settings(**settings)." if isinstance(settings, dict) else ""
+        raise refused("settings", settings, "kseg.Settings or None", remedy, error=TypeError)
+    for name, each, what in (
+        ("augment", augment, "a list of transforms, as of kseg.data.transforms, or None"),
+        ("callbacks", callbacks, "a list of Keras callbacks"),
+    ):
+        if not isinstance(each, list | tuple | None) or name == "callbacks" and each is None:
+            remedy = f"For one write {name}=[...]." if callable(each) or name == "callbacks" else ""
+            raise refused(name, each, what, remedy, error=TypeError)
 
 
 def _check_new(model, run, overwrite, sources):
     """Raises unless a new run can start in the folder without harm to what is there."""
     if model is None:
         raise ValueError("model=None: pass a model, or resume=True to go on with a run.")
-    begun = (Path(run) / "run.json").exists()
+    contract(model)  # says so if it is none
+    begun = (run / "run.json").exists()
     if begun and Run.open(run).is_trained() and not overwrite:
         raise refused(
             "run",
@@ -232,7 +278,7 @@ def _check_new(model, run, overwrite, sources):
             "a folder that holds no run",
             "Choose another folder, resume it (resume=True), or begin it anew (overwrite=True).",
         )
-    outputs = [("run", Path(run) / name) for name in (*KEPT, *SHOWN)]
+    outputs = [("run", run / name) for name in (*KEPT, *SHOWN)]
     check_outputs(
         outputs, [file for source in sources for file in source.files()], overwrite or begun
     )
@@ -253,7 +299,7 @@ def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):
 
     def learn(step, epoch, epochs, steps):
         """From `epoch` up to `epochs`, `steps` steps each, on the samples from `step` on."""
-        stream = batches(
+        photos = batches(
             source,
             size=tuple(settings.size),
             batch_size=settings.batch_size,
@@ -262,7 +308,7 @@ def _learn(model, source, augment, settings, per_epoch, recorder, callbacks):
             start_step=step,
         )
         model.fit(
-            stream,
+            for_model(photos, model),
             initial_epoch=epoch,
             epochs=epochs,
             steps_per_epoch=steps,

@@ -3,6 +3,7 @@
 from kseg.base.optional import pycocotools_mask
 from kseg.models.defaults import compile_own
 from kseg.training.schedule import optimizer
+from kseg.training.settings import OF_LABELS, check_unused
 
 OPTIONS = {}
 TRAINED = ("loss", "objectness", "rpn_box", "classifier", "box", "mask")
@@ -10,8 +11,9 @@ VALIDATED = ("mask_ap", "box_ap", "pq")
 CLIPNORM = 10.0  # as `kseg.build_mask_rcnn` compiles
 
 
-def check(model, val):
-    """Raises if such a model cannot be trained or validated here."""
+def check(model, val, settings):
+    """Raises if such a model cannot be trained or validated here, or not by these settings."""
+    check_unused(settings, OF_LABELS, "for a model of objects")
     if val is not None:
         pycocotools_mask()  # not only after the first epoch
 

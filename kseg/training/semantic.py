@@ -12,8 +12,8 @@ TRAINED = ("loss", "mean_iou")  # columns of the history, of the batches learned
 VALIDATED = ("mean_iou", "pixel_accuracy")  # of `kseg.evaluate`; the first is the one to watch
 
 
-def check(model, val):
-    """Raises if such a model cannot be trained or validated here."""
+def check(model, val, settings):
+    """Raises if such a model cannot be trained or validated here, or not by these settings."""
 
 
 def compile_model(model, settings, steps, source, pixels):

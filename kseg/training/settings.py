@@ -70,6 +70,8 @@ def _check_scale(scale):
 OF_A_START = ("epochs", "checkpoint_steps", "validate_epochs")
 # What says how kseg compiles a model, and is nothing to one that keeps its own compilation.
 OF_COMPILE = ("learning_rate", "warmup", "weight_decay", "balance", "dice")
+OF_LABELS = ("balance", "dice")  # is nothing to a model of objects, which has losses of its own
+OF_AUGMENT = ("scale", "jitter")  # is nothing beside transforms of a user's own
 
 
 def resumed(settings, saved):
@@ -94,13 +96,20 @@ def resumed(settings, saved):
     return settings
 
 
-def check_unused(settings):
-    """Raises `ValueError` if settings ask for a compilation and the model keeps its own."""
-    for name in OF_COMPILE:
+def check_unused(settings, names, where, remedy=""):
+    """Raises `ValueError` if a setting is given that would mean nothing.
+
+    Args:
+        settings: `Settings`.
+        names: Of those that mean nothing.
+        where: For what, in words.
+        remedy: What to do but to leave it out.
+    """
+    for name in names:
         given, default = getattr(settings, name), getattr(Settings, name)
         if given != default:
-            expected = f"{default!r}, the default, for a model that keeps its own compilation"
-            raise refused(name, given, expected, "Leave it out, or give compile=True.")
+            expected = f"{default!r}, the default, {where}"
+            raise refused(name, given, expected, f"Leave it out{remedy}.")
 
 
 def to_dict(settings):

@@ -1,4 +1,4 @@
-"""Pictures that training does not read, and masks that number objects."""
+"""Photos that training does not read or hardly sees, and masks that number objects."""
 
 import numpy as np
 import pytest
@@ -31,6 +31,26 @@ def test_a_folder_of_other_endings_alone(tmp_path):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=".bmp, but 2 others: a.tif, b.tif"):
         kseg.data.folder(tmp_path, tmp_path / "masks", ["a"])
+
+
+def test_photos_of_12_bits_in_files_of_16_are_told(pair_folders, tmp_path, capsys):
+    """Their numbers end at 4095, so that of the upper 8 bits next to nothing is left."""
+    root = pair_folders(count=3, size=(32, 32))
+    names = [root / "images" / f"p{i}.png" for i in range(3)]
+    photo = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+    for name, factor in zip(names, (4, 16, 64)):  # of 12 bits, of 14, of all
+        Image.fromarray(photo * np.uint16(factor)).save(name)
+    (finding,) = (e for e in kseg.check(source_of(root)).findings if e.kind == "dark_photo")
+    assert finding.files == (str(names[0]),) and finding.severity == "warning"
+    assert "p0.png' has 16 bits, of which it uses 12 at most: its brightest value is 15 of 255" in (
+        str(finding)
+    )
+    settings = kseg.Settings(epochs=1, size=(16, 16))
+    kseg.fit(kseg.build_unet(2, width=2, depth=1), source_of(root), run=tmp_path, settings=settings)
+    assert "multiplied by 16" in capsys.readouterr().out
+    Image.fromarray(photo * np.uint16(4) * np.uint16(16)).save(names[0])  # the remedy
+    assert not [e for e in kseg.check(source_of(root)).findings if e.kind == "dark_photo"]
+    assert source_of(root)[0]["image"].max() == 255
 
 
 def numbered(count, pieces=1):

@@ -36,6 +36,26 @@ def kseg(*arguments, code=0):
     assert main([str(argument) for argument in arguments]) == code
 
 
+def test_fit_learns_objects(tmp_path, monkeypatch):
+    """A data set is opened as objects, and the run says so, which is how it goes on."""
+    from kseg.data.spec import DataSpec
+    from kseg.training import fit
+
+    given = []
+
+    def stand_in(model, train, val, *, data, **options):
+        given.append((model, train, val, data))
+        raise ValueError("this is enough")
+
+    monkeypatch.setattr(fit, "fit", stand_in)
+    options = ("--model", "mask_rcnn", "--encoder", "torchvision:resnet18", "--freeze")
+    kseg("fit", "shapes", "--run", tmp_path / "run", *options, code=2)
+    ((model, train, val, data),) = given
+    assert model.task == train.task == val.task == "instance" and model.num_classes == 5
+    assert not model.trunk.get_layer("encoder").trainable
+    assert DataSpec.from_json(data).instances
+
+
 def test_evaluate(found, run, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     write_coco(source_of(found), tmp_path / "set/images", tmp_path / "set/annotations.json")

@@ -172,3 +172,19 @@ def test_a_folder_gives_every_photo_that_can_be_read(write_image, rng):
     arrays, several = image_arrays(path.parent, 3)
     assert several
     np.testing.assert_array_equal(list(arrays), photos)
+
+
+def test_grey_is_the_same_everywhere(rng):
+    """Of Pillow, of a batch inside `tf.data`, and of a colour jitter: to the last bit."""
+    import tensorflow as tf
+
+    from kseg.data.images import with_channels, with_channels_of
+
+    image = rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
+    np.testing.assert_array_equal(with_channels(image, 1), expected)
+    for given in (image, image[None], image.astype("float32")):
+        grey = with_channels_of(tf.constant(given), 1)
+        assert grey.dtype == given.dtype
+        np.testing.assert_array_equal(grey.numpy().reshape(expected.shape), expected)
+    np.testing.assert_array_equal(with_channels_of(tf.constant(expected), 4)[..., 3:], expected)

@@ -69,7 +69,7 @@ class TestLambda:
 
     def test_the_remedy_of_a_file_works(self, tmp_path, photo):
         scale = keras.layers.Lambda(lambda x: x / 255.0)
-        model = kseg.build_unet(2, encoder=self.encoder(scale), width=2, depth=1, compile=False)
+        model = kseg.build_unet(2, encoder=self.encoder(scale), compile=False)
         expected = kseg.predict(model, photo)
         model.save(tmp_path / "mine.keras")
         with pytest.raises(
@@ -89,7 +89,7 @@ class TestLambda:
 
     def test_functions_of_keras_ops_need_no_remedy(self, tmp_path, photo):
         encoder = self.encoder(lambda x: keras.ops.flip(x, -1) / 255.0)
-        model = kseg.build_unet(2, encoder=encoder, width=2, depth=1, compile=False)
+        model = kseg.build_unet(2, encoder=encoder, compile=False)
         model.save(tmp_path / "mine.keras")
         loaded = kseg.load(tmp_path / "mine.keras")
         expected = kseg.predict(model, photo)
@@ -98,12 +98,12 @@ class TestLambda:
     @pytest.mark.backends("torch", reason="a process of its own; JAX takes the same way")
     def test_a_model_in_memory_is_exported(self, tmp_path):
         scale = keras.layers.Lambda(lambda x: x / 255.0)
-        model = kseg.build_unet(2, encoder=self.encoder(scale), width=2, depth=1, compile=False)
+        model = kseg.build_unet(2, encoder=self.encoder(scale), compile=False)
         options = kseg.SavedModelOptions(signatures=("serving_default",))
         exported = kseg.export(model, tmp_path, options, samples=1, verbose=False)
         assert exported.comparison.differing <= 1e-4
         own = keras.layers.Lambda(division)
-        model = kseg.build_unet(2, encoder=self.encoder(own), width=2, depth=1, compile=False)
+        model = kseg.build_unet(2, encoder=self.encoder(own), compile=False)
         with pytest.raises(ValueError, match="rebuilt.*division.*KERAS_BACKEND=tens"):
             kseg.export(model, tmp_path, options, samples=1, verbose=False)
 

@@ -35,10 +35,32 @@ def generator(*arrays):
     return (tuple(each[i : i + 2] for each in arrays) for i in (0, 2))
 
 
+class Batches(keras.utils.PyDataset):
+    """Two batches; it writes down which were asked for."""
+
+    def __init__(self, x, y, **options):
+        super().__init__(**options)
+        self.x, self.y, self.asked = x, y, []
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        return self.x[2 * index : 2 * index + 2], self.y[2 * index : 2 * index + 2]
+
+
+def loader(x, y, **options):
+    data = pytest.importorskip("torch.utils.data")
+    return data.DataLoader(list(zip(x, y)), batch_size=2, **options)
+
+
 KINDS = {
     "arrays": lambda x, y: {"x": x, "y": y},
     "dataset": lambda x, y: {"x": dataset(x, y), "shuffle": False},
     "generator": lambda x, y: {"x": generator(x, y), "steps_per_epoch": 2, "shuffle": False},
+    "py_dataset": lambda x, y: {"x": Batches(x, y)},
+    "loader": lambda x, y: {"x": loader(x, y), "shuffle": False},
 }
 
 
@@ -56,6 +78,63 @@ def test_what_is_wrong_is_said_and_the_model_stays_usable(model, x, y, kind):
     beyond[3, 2, 1] = 255  # void
     history = model.fit(**given(x.astype("float32"), beyond), verbose=0).history
     assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("kind", ["generator", "py_dataset", "once"])
+def test_no_batch_is_lost(model, x, y, kind):
+    """What is given once and never again is learned from, by the same numbers as of arrays."""
+    expected = model.evaluate(x, y, batch_size=2, verbose=0)
+    given = once(x, y) if kind == "once" else KINDS[kind](x, y)["x"]
+    steps = None if kind == "py_dataset" else 2
+    assert model.evaluate(given, steps=steps, verbose=0) == pytest.approx(expected, rel=1e-5)
+    if kind == "py_dataset":
+        assert {*given.asked} == {0, 1}
+
+
+def once(x, y):
+    """A PyTorch loader of samples that come once."""
+    if keras.backend.backend() == "tensorflow":
+        pytest.skip("Keras itself takes two batches of such a loader, for their shapes")
+    data, samples = pytest.importorskip("torch.utils.data"), iter([*zip(x, y)])
+
+    class Once(data.IterableDataset):
+        def __iter__(self):
+            return samples
+
+    return data.DataLoader(Once(), batch_size=2)
+
+
+def test_a_data_set_of_several_processes_is_looked_at_before(model, x, y):
+    given = Batches(x / 255, y, workers=2, use_multiprocessing=True)
+    with pytest.raises(ValueError, match=BY_255):
+        model.fit(given, verbose=0)
+
+
+def test_a_data_set_has_the_models_channels(x, y):
+    """Colour is made grey as Pillow makes it, and grey repeated."""
+    from PIL import Image
+
+    grey = np.stack([np.asarray(Image.fromarray(each).convert("L")) for each in x])[..., None]
+    for channels, given, taken in ((1, x, grey), (3, grey, grey.repeat(3, -1))):
+        model = kseg.build_unet(3, input_shape=(None, None, channels), width=2, depth=1)
+        expected = model.evaluate(dataset(taken, y), verbose=0)
+        assert model.evaluate(dataset(given, y), verbose=0) == pytest.approx(expected, rel=1e-6)
+        floats = dataset(given.astype("float32"), y)
+        assert model.evaluate(floats, verbose=0) == pytest.approx(expected, rel=1e-6)
+        history = model.fit(dataset(given, y), verbose=0, shuffle=False).history
+        assert np.isfinite(history["loss"]).all()
+
+
+def test_of_colours_alone_no_fourth_channel_is_made(x, y):
+    model = kseg.build_unet(3, input_shape=(None, None, 4), width=2, depth=1)
+    with pytest.raises(ValueError, match=r"image.shape=.*input_shape=\(None, None, 3\), or give"):
+        model.fit(dataset(x, y), verbose=0, shuffle=False)
+
+
+def test_labels_of_another_size(model, x, y):
+    for kind in ("arrays", "dataset"):
+        with pytest.raises(ValueError, match=r"y.shape=\(., 8, 7\): expected \(., 8, 8\), as of x"):
+            model.fit(**KINDS[kind](x, y[:, :, 1:]), verbose=0)
 
 
 def test_one_hot_labels_are_right(model, x, y):

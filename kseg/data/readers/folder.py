@@ -24,6 +24,9 @@ from kseg.data.source import VOID, Source, spread
 PROBED = 16  # masks looked into before the set is accepted
 
 
+VAL_FRACTION = 0.2  # of the photos, where a part is drawn for "val"
+
+
 STORED = ("classes", "instances")
 
 
@@ -41,7 +44,7 @@ def folder(
     instances: bool = False,
     split: str | None = None,
     list_file: PathLike | None = None,
-    val_fraction: float = 0.2,
+    val_fraction: float = VAL_FRACTION,
     name: str = "folder",
     probe: bool = True,
 ) -> Source:
@@ -96,6 +99,9 @@ def folder(
     images, masks, one_each = _pairs(images, masks, mask_suffix, split, list_file, val_fraction)
     if one_each or instances:
         stored = "instances"
+    if stored == "instances" or palette:
+        what = "colours (palette=)" if palette and stored == "classes" else "numbers of objects"
+        _check_unused(what, values=values, void_values=None if palette else void_values)
     values = _check_values(class_names, values, palette)
     void_values = _check_void(void_values, values, palette)
     if stored == "instances":
@@ -133,6 +139,11 @@ def _pairs(images, masks, mask_suffix, split, list_file, val_fraction):
             masks = [_one_each(masks / (stem(image) + mask_suffix), image) for image in images]
         else:
             masks = pair_by_name(images, list_files(masks, MASKS, "masks"), mask_suffix)
+    is_drawn = split is not None and not by_folder and list_file is None
+    if val_fraction != VAL_FRACTION and not is_drawn:
+        expected = f"{VAL_FRACTION}, the default, where no random part is drawn"
+        remedy = "Leave it out; a part is drawn by split= where there are no sub-folders."
+        raise refused("val_fraction", val_fraction, expected, remedy)
     if list_file is not None:
         chosen = listed(list_file, images)
     elif split is None or by_folder:
@@ -236,6 +247,13 @@ def _objects(images, masks, one_each, instances):
         return {"image": photo, "label": tf.cast(label, tf.uint8)}
 
     return columns, decode
+
+
+def _check_unused(what, **given):
+    """Raises `ValueError` if values of classes are given for masks that hold something else."""
+    for argument, value in given.items():
+        if value is not None:
+            raise refused(argument, value, f"None: these masks hold {what}", "Leave it out.")
 
 
 def _check_objects(class_names, instances, palette):

@@ -180,10 +180,12 @@ def divided(name, split, val_fraction):
 def _builder(name, data_dir):
     import tensorflow_datasets
 
-    if isinstance(name, tensorflow_datasets.core.DatasetBuilder):
-        return name
-    if os.path.isfile(os.path.join(name, "dataset_info.json")):
-        return tensorflow_datasets.builder_from_directory(name)
+    is_builder = isinstance(name, tensorflow_datasets.core.DatasetBuilder)
+    if is_builder or os.path.isfile(os.path.join(name, "dataset_info.json")):
+        if data_dir is not None:
+            expected = "None for a builder or a prepared folder, which say where they are"
+            raise refused("data_dir", data_dir, expected, "Leave it out.")
+        return name if is_builder else tensorflow_datasets.builder_from_directory(name)
     try:
         return tensorflow_datasets.builder(name, data_dir=data_dir)
     except tensorflow_datasets.core.registered.DatasetNotFoundError as error:

@@ -5,8 +5,10 @@ Object Classes Challenge: A Retrospective", IJCV 2015; and, with it, the Semanti
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
@@ -46,6 +48,9 @@ CLASSES = (
 COLORS = voc_colors(len(CLASSES))
 
 
+YEAR = "2012"  # of the set that all use
+
+
 SAME_ARCHIVE = "Take both from the same archive."
 
 
@@ -53,7 +58,7 @@ def voc(
     root: PathLike,
     split: str = "train",
     *,
-    year: str = "2012",
+    year: str = YEAR,
     sbd: PathLike | None = None,
     instances: bool = False,
 ) -> Source:
@@ -124,6 +129,10 @@ def voc(
 
 def _root(root, year):
     root = Path(root).expanduser()
+    other = re.fullmatch(r"VOC(\d{4})", root.name)
+    if year != YEAR and other and other[1] != year:
+        remedy = "Leave year= out, or give the VOCdevkit that holds several."
+        raise refused("year", year, f"{other[1]!r}, of root={str(root)!r}", remedy)
     for folder in (root, root / f"VOC{year}", root / "VOCdevkit" / f"VOC{year}"):
         if (folder / "ImageSets" / "Segmentation").is_dir():
             return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kseg.base.arguments import number
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Transform
+from kseg.data.images import luminance
 
 BITS = 12
 
@@ -31,9 +32,8 @@ def color_jitter(
     number("saturation", saturation, at_least=0)
     shift_right = tf.bitwise.right_shift
 
-    def grey_of(image):  # ITU-R BT.601
-        red, green, blue = image[..., 0], image[..., 1], image[..., 2]
-        return shift_right(19595 * red + 38470 * green + 7471 * blue + 32768, 16)
+    def grey_of(image):
+        return luminance(image) if image.shape[-1] >= 3 else image[..., 0]
 
     def jittered(image, factors):
         gain, share, shift = tf.unstack(factors[:3])

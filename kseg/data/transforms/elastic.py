@@ -84,7 +84,7 @@ def random_elastic(
 
         top, left = tf.floor(y), tf.floor(x)
         down, right = (y - top)[..., None], (x - left)[..., None]
-        pixels = tf.cast(tf.reshape(image, [-1, 3]), tf.float32)
+        pixels = tf.cast(tf.reshape(image, [-1, image.shape[-1]]), tf.float32)
         corners = [
             tf.gather(pixels, place(top + dy, left + dx)) for dy in (0.0, 1.0) for dx in (0.0, 1.0)
         ]

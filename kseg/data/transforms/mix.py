@@ -215,7 +215,7 @@ def _framed(sample, corner, size):
     after = tf.constant(size) - corner - size_of(sample)
     around = tf.stack([corner, after], axis=1)  # (2, 2)
     image = tf.pad(sample["image"], tf.concat([around, [[0, 0]]], 0))
-    result = {**sample, "image": tf.ensure_shape(image, (*size, 3))}
+    result = {**sample, "image": tf.ensure_shape(image, (*size, image.shape[-1]))}
     if "label" in sample:
         result["label"] = tf.ensure_shape(tf.pad(sample["label"], around), size)
     if "masks" in sample:

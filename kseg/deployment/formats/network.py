@@ -76,9 +76,9 @@ def export_network(job, path, options, write, runtime):
     own = fixed_shape(job.model, options.shape)  # photos to compare on are of the size it takes
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     with (
+        atomic.into(path),
         atomic.folder(path.parent),
         tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder,
-        atomic.into(path),
     ):
         written = Path(folder) / path.name
         asked = dataclasses.asdict(options)

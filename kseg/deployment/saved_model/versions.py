@@ -62,11 +62,10 @@ def new(folder, version=None):
             "number, or none for the next."
         )
     final = []
-    with atomic.folder(folder):
+    with atomic.into(folder), atomic.folder(folder):
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
         try:
-            with atomic.into(folder):
-                yield temporary, final
+            yield temporary, final
             temporary.chmod(0o755)  # mkdtemp's are for their owner alone; a server is another user
             final.append(_move(temporary, folder, version))
         finally:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from kseg.base.arguments import integer, number
-from kseg.models.inputs import LooksAtInputs
+from kseg.models.inputs import LooksAtInputs, looked_at
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
     BOX_WEIGHTS,
@@ -22,6 +22,7 @@ from kseg.models.mask_rcnn.detections import (
     sum_where,
 )
 from kseg.models.mask_rcnn.heads import MASK_REGION, build_box_head, build_mask_head
+from kseg.models.mask_rcnn.labels import check_keys, check_objects
 from kseg.models.mask_rcnn.learning import match_anchors, match_regions, proposal_losses_at
 from kseg.models.mask_rcnn.proposals import anchors_of, propose
 from kseg.models.mask_rcnn.trunk import build_trunk
@@ -155,6 +156,14 @@ class MaskRCNN(LooksAtInputs, keras.Model):
 
     # Training
 
+    def check_labels(self, y, images=()):
+        """Raises `ValueError` if labels are no objects that this model can learn."""
+        check_objects(y, self.num_classes, images)
+
+    def check_structure(self, y):
+        """Raises `ValueError` if labels of a graph, not yet numbers, are not those of objects."""
+        check_keys(y)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The sum of the five losses, which are also counted by name.
 
@@ -278,7 +287,8 @@ class MaskRCNN(LooksAtInputs, keras.Model):
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Detections, as the class describes them; arguments as of `keras.Model.predict`."""
-        detections = self.detector.predict(x, batch_size, verbose, steps, callbacks)
+        with looked_at(self, x, None) as x:
+            detections = self.detector.predict(x, batch_size, verbose, steps, callbacks)
         return {name: values for name, values in detections.items() if name != "finite"}
 
     def predict_on_batch(self, x):

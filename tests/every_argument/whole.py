@@ -1,0 +1,408 @@
+"""Rows of what works on models and sets as a whole: `kseg.fit` to `kseg.export`, and pictures."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+from every_argument.inputs import SIZE, Beside, Entry, Made, finder, ids, scenes, unet
+from every_argument.networks import weights_of
+from every_argument.sets import COLORS, NOTES, OTHERS, SCENES, below, out
+from instance_model import source_of
+
+import kseg
+from kseg.data import transforms
+from kseg.deployment.compare import Comparison, Exported, Row
+
+NAMES = ("cat", "dog", "bird")
+UNET = Made(lambda place: unet())
+FOUND = Made(lambda place: finder())
+TRUTH = Made(lambda place: source_of(finder().found))
+PHOTO = np.arange(32 * 32 * 3, dtype="uint8").reshape(*SIZE, 3)
+LARGE = np.tile(PHOTO, (10, 10, 1))
+
+
+def doubled(place):
+    """Scenes of which one comes twice."""
+    source = scenes()
+    return source.subset([0, 1, 1])
+
+
+def clashing(place):
+    """Scenes of one name, which is an error of the set but hinders no training."""
+    return dataclasses.replace(scenes(), ids=("same",) * 4)
+
+
+def scored():
+    beside = {"model": FOUND, "source": TRUTH}
+    return {
+        "check": Entry(
+            {"sources": (SCENES,)},
+            {
+                "sources": (OTHERS,),
+                "limit": 2,
+                "duplicates": Beside({"sources": (Made(doubled),)}, False),
+                "progress": NOTES,
+            },
+            lambda report, place: report.to_dict(),
+        ),
+        "class_weights_from": Entry(
+            {"source": SCENES}, {"source": OTHERS, "balance": 1.0, "limit": 3}
+        ),
+        "evaluate": Entry(
+            {"model": UNET, "source": SCENES},
+            {
+                "model": Made(lambda place: filled(unet())),
+                "source": OTHERS,
+                "batch_size": Beside({"progress": NOTES}, 1),
+                "progress": NOTES,
+                "boundary": True,
+                "surface": True,
+                "calibration": True,
+                "detections": Beside(beside, out("found.json")),
+            },
+        ),
+        "predict": Entry(
+            {"model": UNET, "images": PHOTO},
+            {
+                "model": Made(lambda place: filled(unet())),
+                "images": PHOTO[::-1],
+                "resize": (16, 16),
+                "tile": Beside({"images": LARGE}, 128),
+                "min_score": Beside({"model": FOUND, "images": black()}, 0.99),
+                "threshold": Beside({"model": FOUND, "images": black()}, 0.8),
+                "masks": Beside({"model": FOUND, "images": black()}, "probability"),
+                "detections": Beside({"model": FOUND, "images": black(), "min_score": 0.0}, 2),
+            },
+        ),
+        "load": Entry(
+            {"path": below("run")},
+            {"path": below("run2")},
+            lambda loaded, place: [str(loaded.path), loaded.class_names, loaded.predict(PHOTO)],
+        ),
+        "Run": Entry(
+            {
+                "path": Made(lambda place: place.out / "run"),
+                "class_names": ("a", "b"),
+                "colors": ((0, 0, 0), (9, 9, 9)),
+                "void": 255,
+                "settings": {"epochs": 1},
+            },
+            {
+                "path": Made(lambda place: place.out / "other"),
+                "class_names": ("a", "c"),
+                "colors": ((0, 0, 0), (9, 9, 8)),
+                "void": 9,
+                "settings": {"epochs": 2},
+                "data": {"spec": "shapes"},
+            },
+            lambda run, place: run.write(),
+        ),
+    }
+
+
+def black():
+    """The first of the photos of which a finder knows what it is to find."""
+    return np.zeros((*SIZE, 3), "uint8")
+
+
+def filled(model):
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.normal(size=each.shape) for each in model.get_weights()])
+    return model
+
+
+# Training, on four scenes for two steps
+
+
+def small_run(**given):
+    return kseg.Settings(**{"size": SIZE, "batch_size": 2, "epochs": 1, **given})
+
+
+def fitted(model, place):
+    return [weights_of(model), json.dumps(model.get_compile_config(), default=repr)]
+
+
+def fit_with(settings, place):
+    """A short training by the settings, validated if it is of several epochs."""
+    val = scenes("val", 2) if settings.epochs > 1 else None
+    model = kseg.fit(unet(), scenes(), val, run=place.out / "run", settings=settings)
+    return fitted(model, place)
+
+
+def own(place):
+    """A model that its user has compiled."""
+    model = unet(compile=False)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True, ignore_class=255))
+    return model
+
+
+class Counting(keras.callbacks.Callback):
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.place.notes.append(batch)
+
+
+CROP = Made(lambda place: [transforms.random_crop(SIZE)])
+
+
+def mirrored():
+    return transforms.random_flip(probability=1.0)
+
+
+def begun(place):
+    """A run folder in which a training has begun."""
+    kseg.Run(place.out / "run", ("a", "b"), ((0, 0, 0), (9, 9, 9)), 255, {}).write()
+    return place.out / "run"
+
+
+def trained(place):
+    """One that holds a model."""
+    (begun(place) / "best.keras").write_bytes(b"")
+    return place.out / "run"
+
+
+def training():
+    settings = Made(lambda place: small_run())
+    run = Made(lambda place: place.out / "run")
+    return {
+        "fit": Entry(
+            {"model": UNET, "train": SCENES, "run": run, "settings": settings, "augment": CROP},
+            {
+                "model": Made(lambda place: unet(width=3)),
+                "train": OTHERS,
+                "val": Made(lambda place: scenes("val", 2)),
+                "run": Made(lambda place: place.out / "other"),
+                "settings": Made(lambda place: small_run(epochs=2)),
+                "resume": Beside({"run": Made(begun)}, True),
+                "compile": Beside({"model": Made(own)}, True),
+                "data": {"spec": "shapes"},
+                "augment": Made(lambda place: [transforms.random_crop(SIZE), mirrored()]),
+                "cache": "memory",
+                "check_data": Beside({"train": Made(clashing)}, False, refused=True),
+                "callbacks": Made(lambda place: [Counting(place)]),
+                "overwrite": Beside({"run": Made(trained)}, True, refused=True),
+            },
+            fitted,
+        ),
+        "Settings": Entry(
+            {"size": SIZE, "batch_size": 2, "epochs": 1},
+            {
+                "size": (16, 32),
+                "scale": (1.0, 1.0),
+                "jitter": 0.0,
+                "batch_size": 4,
+                "epochs": 2,
+                "learning_rate": 0.1,
+                "warmup": 0.9,
+                "weight_decay": 0.1,
+                "balance": 0.0,
+                "dice": 0.5,
+                "seed": 1,
+                "checkpoint_steps": 1,
+                "validate_epochs": Beside({"epochs": 2}, 2),
+            },
+            fit_with,
+        ),
+    }
+
+
+# Exports, up to what their writer is asked for
+
+
+def compared(job, path, options):
+    """In place of an export: what of the job is not the model's."""
+    named = {f.name: getattr(job, f.name) for f in dataclasses.fields(job)}
+    source, model = named.pop("source"), named.pop("model")
+    text = repr([named, source and source.ids, model.name, options])
+    row = Row("model", 1.0, 1.0, float("nan"))
+    return Exported(Path(path), options.format, Comparison(row, row, 0.0, text, "pixels"))
+
+
+def asked_by(path, **more):
+    """What the writer of a format is asked for."""
+
+    def then(options, place):
+        return kseg.export(place.two, place.out / path, options, samples=1, verbose=False, **more)
+
+    return then
+
+
+def exports():
+    network = {"shape": (32, 64), "precision": "float16"}
+    two = Made(lambda place: place.two)
+    there = Made(lambda place: written(place.out / "there.onnx"))
+    return {
+        "export": Entry(
+            {"model": two, "path": out("models"), "verbose": False},
+            {
+                "model": below("run"),
+                "path": out("others"),
+                "format": "openvino",
+                "source": Made(lambda place: two_classes()),
+                "samples": 3,
+                "tolerance": 0.5,
+                "max_drop": 0.5,
+                "class_names": ("c", "d"),
+                "colors": COLORS[1:],
+                "verbose": True,
+                "overwrite": Beside({"path": there}, True, refused=True),
+            },
+            function=stood_in,
+        ),
+        "SavedModelOptions": Entry(
+            {},
+            {
+                "name": "street",
+                "version": 3,
+                "signatures": ("serving_default",),
+                "resize": (16, 32),
+                "max_pixels": 1000,
+                "overlay": "png",
+                "tile": 256,
+                "overlap": 64,
+                "min_score": 0.3,
+                "threshold": 0.3,
+            },
+            asked_by("models"),
+        ),
+        "OnnxOptions": Entry({}, network, asked_by("m.onnx")),
+        "OpenVINOOptions": Entry({}, network, asked_by("m")),
+        "LiteRTOptions": Entry(
+            {"shape": SIZE}, {**network, "shape": (16, 16)}, asked_by("m.tflite")
+        ),
+    }
+
+
+def stood_in(*given, **options):
+    """`kseg.export` with a stand-in for what writes and compares."""
+    import pytest
+
+    with pytest.MonkeyPatch.context() as patch:
+        module = type("Module", (), {"export": staticmethod(compared)})
+        patch.setattr("kseg.deployment.export.format_module", lambda name: module)
+        return kseg.export(*given, **options)
+
+
+def two_classes():
+    source = scenes()
+    decode = source.decode
+    return dataclasses.replace(
+        source,
+        decode=lambda row: {**decode(row), "label": decode(row)["label"] // 4},
+        class_names=("a", "b"),
+        colors=source.colors[:2],
+    )
+
+
+def written(path):
+    path.write_bytes(b"mine")
+    return str(path)
+
+
+# Pictures and weights
+
+
+HISTORY = [{"epoch": 1, "loss": 2.0, "mean_iou": 0.2}, {"epoch": 2, "loss": 1.0, "mean_iou": 0.5}]
+
+
+def pictures():
+    masks = np.zeros((2, 40, 60))
+    masks[0, :9, :20], masks[1, 20:, 30:] = 1, 1
+    boxes = np.array([[0, 0, 20, 9], [30, 20, 60, 40]])
+    image = np.full((40, 60, 3), 90, "uint8")
+    seen = {"image": image, "masks": masks, "boxes": boxes}
+    labels = {"labels": ids()[0], "colors": COLORS}
+    void = {"void": 1}
+    return {
+        "pictures.captions": Entry(
+            {"class_names": NAMES, "classes": [1, 0]},
+            {"class_names": NAMES[::-1], "classes": [0, 1], "scores": [0.9, 0.5]},
+        ),
+        "pictures.colorize": Entry(labels, {"labels": ids(1)[0], "colors": COLORS[::-1], **void}),
+        "pictures.errors": Entry(
+            {"labels": ids()[0], "predicted": ids(1)[0]},
+            {"labels": ids(2)[0], "predicted": ids(3)[0], **void},
+        ),
+        "pictures.overlay": Entry(
+            {"image": image[:8, :9], **labels},
+            {
+                "image": image[:8, :9] // 2,
+                "labels": ids(1)[0],
+                "colors": COLORS[::-1],
+                "opacity": 0.2,
+                **void,
+            },
+        ),
+        "pictures.objects": Entry(
+            seen,
+            {
+                "image": image // 2,
+                "masks": masks[::-1],
+                "boxes": boxes[::-1],
+                "crowd": [True, False],
+                "captions": Beside({"boxes": [[0, 0, 60, 40]] * 2}, ["a", "b"]),
+                "opacity": 0.2,
+            },
+        ),
+        "pictures.save": Entry(
+            {"picture": image, "path": out("a.png")},
+            {"picture": image // 2, "path": out("b.png")},
+        ),
+        "pictures.curve": Entry(
+            {"history": HISTORY, "path": out("a.png")},
+            {
+                "history": HISTORY[:1],
+                "path": out("b.png"),
+                "size": (400, 300),
+                "score": "mask_ap",
+            },
+        ),
+        "reports.write_sheet": Entry(
+            {"model": UNET, "source": SCENES, "path": out("a.png")},
+            {
+                "model": Made(lambda place: filled(unet())),
+                "source": OTHERS,
+                "path": out("b.png"),
+                "count": 2,
+                "width": 100,
+            },
+        ),
+    }
+
+
+def weights():
+    fcn = Made(lambda place: place.fcn())
+    tensors = {"a": np.ones(3, "float32")}
+    return {
+        "weights.fetch": Entry(
+            {"model": "resnet50"},
+            {"model": "resnet18", "weights": "IMAGENET1K_V1", "cache_dir": "elsewhere"},
+        ),
+        "weights.read": Entry({"path": below("a.pth")}, {"path": below("b.pth")}),
+        "weights.write": Entry(
+            {"path": out("a.pth"), "tensors": tensors},
+            {"path": out("b.pth"), "tensors": {"a": np.zeros(3, "float32")}},
+        ),
+        "weights.torchvision.load": Entry(
+            {"model": fcn, "weights": below("fcn.pth")},
+            {
+                "model": UNET,
+                "weights": below("fcn2.pth"),
+                "head": False,
+                "classes": [1, 2],
+                "norm_epsilon": 0.1,
+            },
+            lambda left_out, place: [left_out, weights_of(place.loaded)],
+        ),
+        "weights.torchvision.state_dict": Entry(
+            {"model": fcn}, {"model": UNET, "head": False, "norm_epsilon": 0.1}
+        ),
+    }
+
+
+ENTRIES = {**scored(), **training(), **exports(), **pictures(), **weights()}
