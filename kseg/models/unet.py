@@ -36,8 +36,6 @@ from kseg.models.layers import Enlarge, Normalize, PadToStride
 # channels of the expanding path on an encoder, by stride
 DECODER_WIDTHS = {16: 256, 8: 128, 4: 64, 2: 32, 1: 16}
 
-WIDTH, DEPTH = 64, 4  # the paper's
-
 
 def build_unet(
     num_classes: int,
@@ -46,8 +44,8 @@ def build_unet(
     encoder: str | Model | None = None,
     weights: PathLike | None = None,
     freeze: bool | int = False,
-    width: int = WIDTH,
-    depth: int = DEPTH,
+    width: int = 64,
+    depth: int = 4,
     logits_stride: int = 1,
     batch_norm: bool = True,
     compile: bool = True,
@@ -90,7 +88,7 @@ def build_unet(
     if encoder is None:
         _check_paper_arguments(width, depth, weights, freeze)
     else:
-        _check_unused(width, depth)
+        _check_unused(width=width, depth=depth)
     image = keras.Input(shape, name="image")
 
     if encoder is None:
@@ -159,8 +157,9 @@ def expanding_path(features, widths, last_stride, *, up, batch_norm):
     return x
 
 
-def _check_unused(width, depth):
-    for name, given, default in (("width", width, WIDTH), ("depth", depth, DEPTH)):
+def _check_unused(**own):
+    for name, given in own.items():
+        default = build_unet.__kwdefaults__[name]
         if given != default:
             remedy = "The encoder says how wide and deep the network is: leave it out."
             raise refused(name, given, f"{default}, the default, with an encoder", remedy)

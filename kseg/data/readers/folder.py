@@ -24,9 +24,6 @@ from kseg.data.source import VOID, Source, spread
 PROBED = 16  # masks looked into before the set is accepted
 
 
-VAL_FRACTION = 0.2  # of the photos, where a part is drawn for "val"
-
-
 STORED = ("classes", "instances")
 
 
@@ -44,7 +41,7 @@ def folder(
     instances: bool = False,
     split: str | None = None,
     list_file: PathLike | None = None,
-    val_fraction: float = VAL_FRACTION,
+    val_fraction: float = 0.2,
     name: str = "folder",
     probe: bool = True,
 ) -> Source:
@@ -140,8 +137,9 @@ def _pairs(images, masks, mask_suffix, split, list_file, val_fraction):
         else:
             masks = pair_by_name(images, list_files(masks, MASKS, "masks"), mask_suffix)
     is_drawn = split is not None and not by_folder and list_file is None
-    if val_fraction != VAL_FRACTION and not is_drawn:
-        expected = f"{VAL_FRACTION}, the default, where no random part is drawn"
+    default = folder.__kwdefaults__["val_fraction"]
+    if val_fraction != default and not is_drawn:
+        expected = f"{default}, the default, where no random part is drawn"
         remedy = "Leave it out; a part is drawn by split= where there are no sub-folders."
         raise refused("val_fraction", val_fraction, expected, remedy)
     if list_file is not None:

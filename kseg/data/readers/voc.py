@@ -48,9 +48,6 @@ CLASSES = (
 COLORS = voc_colors(len(CLASSES))
 
 
-YEAR = "2012"  # of the set that all use
-
-
 SAME_ARCHIVE = "Take both from the same archive."
 
 
@@ -58,7 +55,7 @@ def voc(
     root: PathLike,
     split: str = "train",
     *,
-    year: str = YEAR,
+    year: str = "2012",
     sbd: PathLike | None = None,
     instances: bool = False,
 ) -> Source:
@@ -130,7 +127,7 @@ def voc(
 def _root(root, year):
     root = Path(root).expanduser()
     other = re.fullmatch(r"VOC(\d{4})", root.name)
-    if year != YEAR and other and other[1] != year:
+    if year != voc.__kwdefaults__["year"] and other and other[1] != year:
         remedy = "Leave year= out, or give the VOCdevkit that holds several."
         raise refused("year", year, f"{other[1]!r}, of root={str(root)!r}", remedy)
     for folder in (root, root / f"VOC{year}", root / "VOCdevkit" / f"VOC{year}"):
