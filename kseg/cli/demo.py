@@ -54,13 +54,13 @@ def run(options):
 
     screen = console()
     generated = options.data == "shapes"
+    network, settings = SMALL if generated else LARGER
+    epochs = {} if options.epochs is None else {"epochs": options.epochs}
+    settings = Settings(**{**settings, **epochs})
     spec = DataSpec(SCENES if generated else options.data).resolved()
     train, val = spec.open("train"), spec.open("val")
     keras.utils.set_random_seed(0)
-    network, settings = SMALL if generated else LARGER
     model = build_unet(train.num_classes, **network)
-    epochs = {} if options.epochs is None else {"epochs": options.epochs}
-    settings = Settings(**{**settings, **epochs})
     options.run = fresh(options.run)
     options.resume = options.overwrite = False
     screen.print(

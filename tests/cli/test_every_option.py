@@ -189,6 +189,7 @@ def effect(made, place, monkeypatch, capsys):
         print(said(source), {name: value for name, value in options.items() if value})
         return {"mean_iou": 1.0}
 
+    monkeypatch.setattr("kseg.cli.demo.SCENES", "shapes:16")  # drawn at once
     monkeypatch.setattr("kseg.cli.evaluate.evaluated", scored)
     monkeypatch.setattr("kseg.cli.evaluate.print_scores", lambda *given: None)
 
