@@ -266,7 +266,8 @@ def test_labels_of_a_data_set_are_refused(model, name):
         data = tf.data.Dataset.from_tensors((TWO[0], labels))
         model.fit(data, verbose=0, shuffle=False)
     for before, after in zip(weights, model.get_weights()):
-        np.testing.assert_array_equal(after, before)
+        # the decay of weights asks for no batch: TensorFlow may be done with it before the error
+        np.testing.assert_allclose(after, before, rtol=1e-6)
 
 
 def test_photos_of_0_to_1_are_not_predicted(model):
