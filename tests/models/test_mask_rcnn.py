@@ -133,7 +133,7 @@ class TestMaskRCNN(ModelContract):
     task, builder = "instance", "build_mask_rcnn"
     build = staticmethod(build)
     images = staticmethod(lambda: TWO[0])
-    pace = {"learning_rate": 1e-3, "steps": 20, "falls_to": 0.8}
+    pace = {"learning_rate": 1e-3, "steps": 30, "falls_to": 0.8}
 
     @pytest.fixture
     def model(self, compiled):
