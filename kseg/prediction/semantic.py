@@ -19,7 +19,7 @@ from kseg.prediction.batching import filled
 from kseg.prediction.network import check_weights, forward, not_finite, once
 
 OPTIONS = {"resize": None, "tile": None}
-MEMORY = 1 << 30  # bytes of feature maps
+MEMORY = 3 << 28  # bytes of feature maps; libraries take up to as much again beside them
 OVERLAP = 256  # pixels that tiles share, where they are large; U-Net sees 92 round each
 LEAST_TILE = 512
 FEW = 1 << 19  # pixels, for which no network needs more
