@@ -36,8 +36,8 @@ def predict(
         tile: Of a semantic model: a photo larger than so many pixels a side, 128 at least, goes
             through the network in overlapping tiles of that size. Beyond what the network sees
             around a pixel they give what the whole photo gives; one that looks at the whole photo,
-            as DeepLabV3+ does, decides otherwise here and there. Default None: as large as fit into
-            one gigabyte, where the photo does not. As large as the photo: never.
+            as DeepLabV3+ does, decides otherwise here and there. Default None: as large as fit with
+            their feature maps into 768 MiB, where the photo does not. As large as the photo: never.
         min_score: Of an instance model, as what follows: objects of a lower score are left out; 0
             keeps all that the model gives. Default None: 0.5.
         threshold: Probability from which on a pixel belongs to an object. Default None: 0.5.
