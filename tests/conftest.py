@@ -41,18 +41,31 @@ def pytest_runtest_teardown(item, nextitem):
         settle()
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--every-backend", action="store_true", help="tests marked once(NAME) on other backends too"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Enforces `backends("tensorflow", ..., reason="...")`; nearest first, and all must agree."""
+    """Enforces the markers that say on which backends a test runs."""
     import keras
 
-    here = keras.backend.backend()
+    here, allowed = keras.backend.backend(), set(BACKENDS)
     for marker in item.iter_markers("backends"):
         if unknown := set(marker.args) - set(BACKENDS) or marker.kwargs.keys() - {"reason"}:
             pytest.fail(f"backends: {unknown} are none of {BACKENDS} and no reason", pytrace=False)
+        allowed &= {*marker.args}
         if here not in marker.args:
             reason = marker.kwargs.get("reason", "of another backend")
             pytest.skip(f"{reason} ({', '.join(marker.args)})")
+    once = item.get_closest_marker("once")
+    if once and not item.config.getoption("--every-backend"):
+        if len(once.args) != 1 or once.args[0] not in BACKENDS or once.kwargs:
+            pytest.fail(f"once: {once.args} is not one of {BACKENDS}", pytrace=False)
+        if here not in once.args and allowed & {*once.args}:
+            pytest.skip(f"once is enough ({once.args[0]}); --every-backend runs it here too")
 
 
 @pytest.fixture(autouse=True)

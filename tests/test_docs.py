@@ -49,7 +49,7 @@ SMALL = {
 CROP = "(32, 48)"
 
 pytestmark = [
-    pytest.mark.backends("torch", reason="once is enough"),
+    pytest.mark.once("torch"),
     # Keras', of a plain fit(ds)
     pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning"),
 ]

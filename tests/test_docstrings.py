@@ -102,7 +102,7 @@ def place(names, tmp_path_factory):
 def backend_of(name):
     """The marker of the backend that runs an example."""
     writes = name.startswith("kseg.deployment") or name.endswith("any_size")
-    return pytest.mark.backends("tensorflow" if writes else "torch", reason="once is enough")
+    return pytest.mark.once("tensorflow" if writes else "torch")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=backend_of(name)) for name in EXAMPLES])

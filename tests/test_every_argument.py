@@ -23,7 +23,7 @@ import kseg
 from kseg.data import transforms
 from kseg.data.writers import layouts
 
-pytestmark = pytest.mark.backends("torch", reason="what is given and what comes, soonest here")
+pytestmark = pytest.mark.once("torch")
 
 ENTRIES = {**networks.ENTRIES, **sets.ENTRIES, **whole.ENTRIES}
 MODULES = {

@@ -17,7 +17,7 @@ import pytest
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
 TRAINING = [path for path in EXAMPLES if path.stem != "serve_unet"]
 EVERYWHERE = ("unet_camvid",)
-once = pytest.mark.backends("torch", reason="the same calls on each, soonest here")
+once = pytest.mark.once("torch")
 
 
 @pytest.mark.filterwarnings("default")  # as where a user runs it
@@ -41,7 +41,7 @@ def test_smoke(example, tmp_path, monkeypatch, capsys):
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.ipynb"))
 
 
-@pytest.mark.backends("tensorflow", reason="the same calls on each, and exports are soonest here")
+@pytest.mark.once("tensorflow")
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook(notebook, tmp_path, monkeypatch, capsys):
@@ -79,6 +79,7 @@ def run(example, *arguments):
     )
 
 
+@pytest.mark.once("tensorflow")
 def test_smoke_of_the_client(tmp_path):
     (client,) = set(EXAMPLES) - set(TRAINING)
     result = run(client, "--smoke", "--out", tmp_path)

@@ -56,6 +56,7 @@ def test_import_loads_neither_keras_nor_tensorflow():
     assert loaded == "[]"
 
 
+@pytest.mark.once("torch")
 @pytest.mark.backends("jax", "torch", reason="TensorFlow is the backend")
 def test_models_losses_and_metrics_need_no_tensorflow(tmp_path):
     code = f"""

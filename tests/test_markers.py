@@ -1,4 +1,4 @@
-"""The marker `backends`: which backends run a test."""
+"""The markers `backends` and `once`: which backends run a test."""
 
 import keras
 import pytest
@@ -14,3 +14,14 @@ def test_a_backend_that_is_not_named_does_not_run():
 @pytest.mark.backends(keras.backend.backend())
 def test_a_backend_that_is_named_runs(request):
     assert request.node.get_closest_marker("backends").args == (keras.backend.backend(),)
+
+
+@pytest.mark.once(OTHERS[0])
+def test_once_is_not_here(request):
+    assert request.config.getoption("--every-backend"), "ran twice without being asked to"
+
+
+@pytest.mark.once(OTHERS[0])
+@pytest.mark.backends(keras.backend.backend())
+def test_once_yields_to_where_alone_a_test_can_run(request):
+    assert request.node.get_closest_marker("once").args == (OTHERS[0],)

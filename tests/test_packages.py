@@ -31,7 +31,7 @@ for command in (
     assert main(command) == 0, command
 """
 
-pytestmark = pytest.mark.backends("torch", reason="once is enough, soonest here")
+pytestmark = pytest.mark.once("torch")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from kseg.pictures.image import data_uri
 from kseg.prediction.predictor import KerasPredictor, Predictor
 from kseg.prediction.results import Instances
 
-pytestmark = pytest.mark.backends("torch", reason="text, soonest here")
+pytestmark = pytest.mark.once("torch")
 HOSTILE = "<script>alert('a')</script>"
 ESCAPED = "&lt;script&gt;alert(&#39;a&#39;)&lt;/script&gt;"
 

@@ -8,6 +8,8 @@ import pytest
 
 import kseg
 
+pytestmark = pytest.mark.once("torch")
+
 THINGS = {
     "int": 3,
     "None": None,

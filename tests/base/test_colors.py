@@ -12,6 +12,8 @@ from kseg.base.colors import (
     voc_colors,
 )
 
+pytestmark = pytest.mark.once("torch")
+
 
 def test_the_palette_of_pascal_voc():
     # each three bits of an id, lowest first, are a bit of red, green, blue, highest first

@@ -7,6 +7,8 @@ from PIL import Image
 import kseg
 from kseg.checks.mask_values import numbers_objects
 
+pytestmark = pytest.mark.once("torch")
+
 
 def source_of(root, classes=("ground", "object"), **options):
     return kseg.data.folder(root / "images", root / "masks", classes, probe=False, **options)

@@ -13,6 +13,8 @@ from kseg import models
 from kseg.cli.fit import MODELS
 from kseg.cli.main import main
 
+pytestmark = pytest.mark.once("torch")
+
 
 def opened(path):
     """An image read whole, its file closed."""

@@ -11,6 +11,8 @@ from kseg.cli.main import main
 from kseg.data.writers.layouts import write_coco
 from kseg.runs.run import Run
 
+pytestmark = pytest.mark.once("torch")
+
 pytest.importorskip("pycocotools", reason="needs the extra coco")
 
 SIZES = [(60, 80), (90, 70), (60, 80)]

@@ -13,7 +13,7 @@ from kseg.cli.main import main
 from kseg.models.contract import names_and_colors
 from kseg.models.saving import save_model
 
-pytestmark = pytest.mark.backends("torch", reason="files and words, soonest here")
+pytestmark = pytest.mark.once("torch")
 
 
 def hashes(root):

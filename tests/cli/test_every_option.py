@@ -130,7 +130,7 @@ OPTIONS = {
     "info": ([], {"run": ["run"]}),
 }
 
-pytestmark = pytest.mark.backends("torch", reason="files and words, soonest here")
+pytestmark = pytest.mark.once("torch")
 
 
 @pytest.fixture(scope="module")

@@ -249,7 +249,7 @@ def code_of(command):
         return stopped.code
 
 
-@pytest.mark.backends("torch", reason="the same words on each, soonest here")
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(("command", "words"), MISTAKES, ids=[row[0] for row in MISTAKES])
 def test_a_mistake_is_one_line_and_harms_nothing(unharmed, capsys, command, words):
     assert code_of(command) == 2
@@ -260,7 +260,7 @@ def test_a_mistake_is_one_line_and_harms_nothing(unharmed, capsys, command, word
     assert "Traceback" not in said[0] and "Error:" not in said[0]
 
 
-@pytest.mark.backends("torch", reason="the same words on each, soonest here")
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(("command", "code", "words"), FAULTS, ids=[row[0] for row in FAULTS])
 def test_faults_of_the_data_are_findings(unharmed, capsys, command, code, words):
     assert code_of(command) == code

@@ -8,6 +8,7 @@ import pytest
 import kseg
 from kseg.base.colors import voc_colors
 from kseg.checks.check import check_samples
+from kseg.data.readers.camvid import CLASSES
 from kseg.data.spec import DataSpec
 from kseg.data.writers import layouts
 from kseg.models.contract import check_source
@@ -28,6 +29,11 @@ def test_camvid_layout(write_image, tmp_path):
     expected = np.where(mask == 11, 255, mask)
     np.testing.assert_array_equal(source[0]["label"], expected)
     assert source[0]["label"].dtype == np.uint8
+
+
+def test_camvid_colors_are_the_published_ones():
+    known = "808080 800000 c0c080 804080 3c28de 808000 c08080 404080 400080 404000 0080c0"
+    assert [bytes(color).hex() for color in CLASSES.values()] == known.split()
 
 
 def test_real_camvid(camvid_root):

@@ -103,6 +103,7 @@ def test_a_saved_model_does_what_predict_does(tmp_path, photos):
     np.testing.assert_allclose(outputs["mean_confidence"][0], scores[0].mean(), rtol=1e-4)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.backends("tensorflow", "torch", reason="JAX compiles for a minute; the same graph")
 def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
     model = small_mask_rcnn()
@@ -178,6 +179,7 @@ def test_signatures_on_request(tmp_path, photos):
     assert list(about["signatures"]) == list(names) and about["name"] == "street"
 
 
+@pytest.mark.once("tensorflow")
 @pytest.mark.parametrize(
     "case",
     [pytest.param("binary", marks=same_graph), pytest.param("grey", marks=same_graph), "mixed"],
@@ -327,6 +329,7 @@ def test_every_option_has_its_text_and_its_flag():
             assert f"{field.name}: {field.metadata['about']} Default {field.default!r}." in text
 
 
+@pytest.mark.once("tensorflow")
 def test_photos_of_other_classes_are_refused(tmp_path):
     source = kseg.data.shapes("val", count=2)  # of six classes
     with pytest.raises(ValueError, match="6"):
@@ -354,6 +357,7 @@ def test_what_can_be_exported(tmp_path):
         kseg.export(tmp_path / "a.keras", tmp_path)
 
 
+@pytest.mark.once("torch")
 def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
     from kseg.cli.main import main
 
@@ -401,6 +405,7 @@ def test_what_cannot_be_loaded(tmp_path):
         kseg.load(tmp_path)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     ("options", "name", "needs"),
     [

@@ -76,6 +76,7 @@ def test_objects_are_found_as_by_a_model_of_any_size(fixed, photos):
     np.testing.assert_array_equal(found.classes, expected.classes)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.backends("tensorflow", "torch", reason="JAX compiles it for a minute")
 def test_objects_are_scored(fixed):
     source = kseg.data.shapes("val", size=(40, 48), count=3, instances=True)

@@ -11,7 +11,7 @@ import kseg
 from kseg.base.atomic import Unwritten
 from kseg.cli.main import main
 
-pytestmark = pytest.mark.backends("torch", reason="what is raised, soonest here")
+pytestmark = pytest.mark.once("torch")
 FULL = os.strerror(errno.ENOSPC)
 FORMATS = {
     "saved_model": ("models", "saved_model", "models/unet"),

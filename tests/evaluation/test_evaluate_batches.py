@@ -38,6 +38,7 @@ def one_hot(labels, classes):
     return tf.one_hot(labels, classes)  # void is zero everywhere
 
 
+@pytest.mark.once("torch")
 def test_objects_are_scored_as_their_source():
     pytest.importorskip("pycocotools", reason="needs the extra coco")
     source = kseg.data.shapes("val", instances=True).subset(range(3))

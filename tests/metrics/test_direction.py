@@ -9,6 +9,8 @@ from keras import ops
 
 import kseg
 
+pytestmark = pytest.mark.once("torch")
+
 KINDS = [
     kind
     for _, kind in inspect.getmembers(kseg.metrics, inspect.isclass)

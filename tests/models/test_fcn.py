@@ -46,11 +46,13 @@ class TestFCN8s(contract.LabellingContract):
         return filled(model, bias=1.0)  # no stream is dead
 
 
+@pytest.mark.once("torch")
 class TestFCN16s(TestFCN8s):
     builder = "build_fcn16s"
     build = staticmethod(functools.partial(small, stride=16))
 
 
+@pytest.mark.once("torch")
 class TestFCN32s(TestFCN8s):
     builder = "build_fcn32s"
     build = staticmethod(functools.partial(small, stride=32))

@@ -110,6 +110,7 @@ def test_a_data_set_of_several_processes_is_looked_at_before(model, x, y):
         model.fit(given, verbose=0)
 
 
+@pytest.mark.once("torch")
 def test_a_data_set_has_the_models_channels(x, y):
     """Colour is made grey as Pillow makes it, and grey repeated."""
     from PIL import Image

@@ -89,6 +89,7 @@ def model(compiled):
     return compiled[0]
 
 
+@pytest.mark.once("torch")
 def test_fit_evaluate_and_predict_work_as_they_stand(model):
     history = model.fit(*TWO, batch_size=2, epochs=6, verbose=0).history
     assert set(history) == {"loss", *LOSSES}
@@ -427,6 +428,7 @@ def test_a_size_is_compiled_once(model, monkeypatch):
     assert not traced
 
 
+@pytest.mark.slow
 @pytest.mark.backends("tensorflow", reason="JAX always compiles")
 def test_xla_gives_the_same(model):
     """With jit_compile=True TensorFlow compiles training and prediction whole."""

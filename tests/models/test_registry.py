@@ -59,6 +59,7 @@ print(type(rcnn).__module__, rcnn.task)
 """
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("order", [("kseg", "keras"), ("keras", "kseg")])
 def test_keras_opens_files_after_a_bare_import(tmp_path, order, rng):
     model = kseg.build_unet(3, width=2, depth=1)

@@ -21,6 +21,7 @@ def dilations(model):
     return dilations
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("output_stride", [8, 16, 32])
 def test_a_stride_rounds_sizes_up(output_stride):
     model = rebuilt(tiny(), output_stride)
@@ -60,6 +61,7 @@ def test_strides_and_dilations_are_those_of_torchvision():
     )
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     # published parameter counts (torchvision's model pages) less the classifier:
     # 11,689,512 - 513,000; 25,557,032 - 2,049,000; 60,192,808 - 2,049,000

@@ -102,6 +102,7 @@ def test_one_compilation_a_size():
         assert len(traces) <= 2
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("encoder", ["resnet50", "vgg16", "efficientnetv2b0"])
 def test_encoders_by_name(encoder):
     model = kseg.build_unet(3, encoder=encoder, compile=False)
@@ -109,7 +110,7 @@ def test_encoders_by_name(encoder):
     assert model.outputs[0].dtype == "float32"
 
 
-@pytest.mark.backends("torch", reason="compiled in test_encoders; here it takes seconds")
+@pytest.mark.once("torch")
 def test_mobilenet_passes_the_contract(tmp_path):
     model = contract.settle(kseg.build_unet(3, encoder="mobilenetv2"))
     contract.check_size(model, (65, 70), 3)

@@ -187,6 +187,7 @@ def test_overflow_in_a_network_of_finite_weights(photos):
         kseg.predict(model, photos[0])
 
 
+@pytest.mark.once("torch")
 def test_nan_is_no_object(photos):
     model = tiny_mask_rcnn()
     kseg.predict(model, photos[0])
@@ -207,6 +208,7 @@ def test_a_model_of_one_size_takes_photos_of_any(photos):
         kseg.predict(model, photos[0], resize=(16, 48))
 
 
+@pytest.mark.once("torch")
 def test_more_objects_than_the_model_was_built_for(photos):
     model = tiny_mask_rcnn(detections=3)
     few, more = (kseg.predict(model, photos[0], min_score=0, detections=n) for n in (None, 8))

@@ -19,7 +19,7 @@ from kseg.pictures.chart import LINES, histogram
 from kseg.pictures.image import RIGHT, WRONG
 from kseg.pictures.instance import predicted
 from kseg.reports import instance, semantic, write_sheet
-from kseg.reports.check import write_check
+from kseg.reports.check import _separately, write_check
 from kseg.reports.page import write_page
 
 COLORS = ((0, 0, 0), (200, 100, 50))
@@ -116,6 +116,17 @@ assert matplotlib.rcParams["axes.facecolor"] == "red"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     pictures.curve([{"epoch": 1, "loss": 1.0}], tmp_path / "default.png")
     assert (tmp_path / "own.png").read_bytes() == (tmp_path / "default.png").read_bytes()
+
+
+@pytest.mark.parametrize(("highest", "white"), [(1, False), (2, True)])
+def test_a_mask_of_another_size_is_shown_by_itself(write_image, tmp_path, highest, white):
+    """In colours where all values are classes, else as grey as its values."""
+    write_image("i/a.png", np.full((4, 4, 3), 9, "uint8"))
+    write_image("m/a.png", np.array([[0, highest]], "uint8"))
+    source = kseg.data.folder(tmp_path / "i", tmp_path / "m", ["a", "b"])
+    _, mask = _separately(source, 0)
+    expected = [[0, 0, 0], [255] * 3] if white else source.colors
+    np.testing.assert_array_equal(mask, [expected])
 
 
 def test_page_escapes_and_wants_all_that_it_shows(tmp_path):

@@ -36,11 +36,14 @@ np.save(sys.argv[1] + "/loss.npy", model.train_on_batch(images, labels)[0])
     [
         pytest.param(
             other,
-            marks=pytest.mark.backends(
-                *(set(BACKENDS) - {other}), reason="the other two are what is tested here"
-            ),
+            marks=[
+                pytest.mark.backends(
+                    *(set(BACKENDS) - {other}), reason="the other two are what is tested here"
+                ),
+                pytest.mark.once(after),  # once round all three
+            ],
         )
-        for other in BACKENDS
+        for other, after in zip(BACKENDS, BACKENDS[1:] + BACKENDS[:1])
     ],
 )
 def test_weights_logits_and_training_move_between_backends(other, tmp_path):

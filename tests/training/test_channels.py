@@ -8,6 +8,8 @@ import pytest
 
 import kseg
 
+pytestmark = pytest.mark.once("torch")
+
 SETTINGS = {"epochs": 1, "batch_size": 3}
 
 

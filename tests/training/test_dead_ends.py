@@ -11,6 +11,8 @@ import kseg
 from kseg.base.atomic import Unwritten
 from kseg.training import callbacks
 
+pytestmark = pytest.mark.once("torch")
+
 SETTINGS = {"size": (16, 16), "batch_size": 4, "epochs": 2, "checkpoint_steps": 2}
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 import kseg
 from kseg.training import progress as said
 
-pytestmark = pytest.mark.backends("torch", reason="words, soonest here")
+pytestmark = pytest.mark.once("torch")
 SETTINGS = {"size": (32, 32), "batch_size": 4, "epochs": 3, "checkpoint_steps": 1}
 
 

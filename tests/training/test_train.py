@@ -89,7 +89,14 @@ def whole(sources, tmp_path_factory):
     return kseg.fit(small_model(), *sources, run=run, settings=kseg.Settings(**SETTINGS))
 
 
-@pytest.mark.parametrize("stop_after", [4, 5, 7])  # at the end of an epoch, and within one
+@pytest.mark.parametrize(
+    "stop_after",  # at the end of an epoch, and within one
+    [
+        pytest.param(4, marks=pytest.mark.once("torch")),
+        5,
+        pytest.param(7, marks=pytest.mark.once("torch")),
+    ],
+)
 def test_a_stopped_run_ends_as_if_it_had_not_been(sources, whole, tmp_path, stop_after):
     train, val = sources
     settings = kseg.Settings(**SETTINGS)
@@ -122,6 +129,7 @@ kseg.fit(kseg.build_unet(6, width=4, depth=1), train, run=sys.argv[1], settings=
 """
 
 
+@pytest.mark.once("torch")
 def test_kill_9_loses_only_the_steps_since_the_checkpoint(tmp_path):
     run = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(run)])
@@ -166,6 +174,7 @@ def test_a_run_is_not_overwritten(sources, tmp_path):
         kseg.fit(small_model(), train, run=tmp_path)
 
 
+@pytest.mark.once("torch")
 def test_wrong_number_of_classes(sources, tmp_path):
     with pytest.raises(ValueError, match="4 classes but 'shapes/train' has 6"):
         kseg.fit(kseg.build_unet(4, width=2, depth=1), sources[0], run=tmp_path / "run")
@@ -222,6 +231,7 @@ class TestOfObjects:
             seed=0,
         )
 
+    @pytest.mark.once("torch")
     def test_a_run_is_kept_and_goes_on(self, objects, tmp_path):
         settings = kseg.Settings(**self.SETTINGS)
         with pytest.raises(KeyboardInterrupt):
@@ -252,6 +262,7 @@ class TestOfObjects:
         assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.once("torch")
 class TestResumedOtherwise:
     """What is given beside `resume` is followed or refused."""
 
@@ -360,10 +371,12 @@ class TestCompiledByItsUser:
         assert float(resumed.optimizer.learning_rate) == 0.25
         assert len(kseg.Run.open(tmp_path / "run").history()) == 2
 
+    @pytest.mark.once("torch")
     def test_is_replaced_on_request(self, sources, tmp_path, capsys):
         model = self.fit(self.compiled(), sources, tmp_path / "run", compile=True)
         assert type(model.optimizer).__name__ == "AdamW" and "own" not in capsys.readouterr().out
 
+    @pytest.mark.once("torch")
     def test_the_builders_is_kept_on_request(self, sources, tmp_path):
         model = small_model()
         optimizer = model.optimizer
@@ -395,6 +408,7 @@ class TestCompiledByItsUser:
         assert not is_own(load_model(tmp_path / "m.keras"))
 
 
+@pytest.mark.once("torch")
 def test_the_size_of_crops_is_the_checks(sources, tmp_path, capsys):
     train = kseg.data.shapes("train", size=(70, 100), count=4)
     model = kseg.build_unet(6, width=2, depth=1)

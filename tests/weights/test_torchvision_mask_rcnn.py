@@ -85,6 +85,7 @@ def test_state_dict_inverts_load(model, tensors):
     assert set(HEADS) < {layer.name for part in parts for layer in part.layers}
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("key", EARLIER)
 def test_earlier_names(key, tensors):
     assert earlier(key) == EARLIER[key]

@@ -11,6 +11,8 @@ from kseg.models.encoders.resnet import resnet
 from kseg.models.layers import Normalize
 from kseg.weights import torchvision
 
+pytestmark = pytest.mark.once("torch")
+
 
 def small(build, num_classes=3, depth=18, encoder_width=2, **arguments):
     """On a ResNet of few channels."""

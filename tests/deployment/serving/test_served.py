@@ -144,6 +144,7 @@ def check_answer(model, content, row):
     assert 1 / 5 <= row["mean_confidence"] <= 1
 
 
+@pytest.mark.once("tensorflow")
 def test_masks_of_photos_of_several_sizes(exported, ask):
     files = photo_files()
     for content, row in zip(files, ask("image_bytes", files), strict=True):
