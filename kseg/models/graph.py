@@ -37,24 +37,30 @@ def run(model, inputs):
     """
     if type(model).call is not Functional.call:
         return model(inputs, training=False)
-    by_depth = model._nodes_by_depth
-    nodes = [x for depth in sorted(by_depth, reverse=True) for x in by_depth[depth]]
-    nodes = [node for node in nodes if not node.is_input]
-    held = {id(tensor) for tensor in keras.tree.flatten(model.outputs)}
-    last = {id(x): i for i, node in enumerate(nodes) for x in node.input_tensors}
     values = dict(zip(map(id, model.inputs), model._standardize_inputs(inputs)))
     del inputs
-    for i, node in enumerate(nodes):
+    for node, done in _calls(model):
         args, kwargs = node.arguments.fill_in(values)
         results = keras.tree.flatten(_operate(node.operation, args, kwargs))
         del args, kwargs
         values.update(zip(map(id, node.outputs), results))
         del results
-        for x in node.input_tensors:
-            if last[id(x)] == i and id(x) not in held:
-                values.pop(id(x), None)
+        for x in done:
+            values.pop(x, None)
     outputs = keras.tree.map_structure(lambda x: values[id(x)], model._outputs_struct)
     return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
+
+
+def _calls(model):
+    """Each call inside a functional model, in order, and the ids of what it is the last to read."""
+    by_depth = model._nodes_by_depth
+    nodes = [x for depth in sorted(by_depth, reverse=True) for x in by_depth[depth]]
+    nodes = [node for node in nodes if not node.is_input]
+    kept = {id(tensor) for tensor in keras.tree.flatten(model.outputs)}
+    last = {id(x): node for node in nodes for x in node.input_tensors}
+    return [
+        (node, {id(x) for x in node.input_tensors if last[id(x)] is node} - kept) for node in nodes
+    ]
 
 
 def _operate(operation, args, kwargs):
@@ -131,11 +137,8 @@ def _most_bytes(model, image):
     if type(model).call is not Functional.call:
         outputs = model.compute_output_spec(image)
         return _bytes(image) + sum(map(_bytes, keras.tree.flatten(outputs))), outputs
-    nodes = nodes_of(model)
-    held = {id(tensor) for tensor in model.outputs}
-    last = {id(x): i for i, node in enumerate(nodes) for x in node.input_tensors}
     specs, most = {id(model.inputs[0]): image}, 0
-    for i, node in enumerate(nodes):
+    for node, done in _calls(model):
         args, kwargs = node.arguments.fill_in(specs)
         before = sum(map(_bytes, specs.values()))
         inner = 0
@@ -145,9 +148,8 @@ def _most_bytes(model, image):
             results = node.operation.compute_output_spec(*args, **kwargs)
         specs.update(zip(map(id, node.outputs), keras.tree.flatten(results)))
         most = max(most, before + inner, sum(map(_bytes, specs.values())))
-        for x in node.input_tensors:
-            if last[id(x)] == i and id(x) not in held:
-                specs.pop(id(x), None)
+        for x in done:
+            specs.pop(x, None)
     return most, keras.tree.map_structure(lambda x: specs[id(x)], model.outputs)
 
 
