@@ -1,4 +1,4 @@
-"""Where the arithmetic runs, for the few functions that have one form for XLA's CPU compiler."""
+"""Where the arithmetic runs, for the few functions that have a form for one backend."""
 
 import keras
 
@@ -8,3 +8,8 @@ def is_jax_on_cpu():
     return keras.config.backend() == "jax" and keras.distribution.list_devices()[0].startswith(
         "cpu"
     )
+
+
+def is_torch():
+    """Whether the backend is PyTorch, whose kernels take channels-last images as views."""
+    return keras.config.backend() == "torch"

@@ -5,7 +5,7 @@ Axes: B batch, H and W rows and columns of the photo, C channels.
 
 import keras
 
-from kseg.models.convolutions import DepthwiseConv2D, PointwiseConv2D
+from kseg.models.convolutions import Conv2D, DepthwiseConv2D, PointwiseConv2D
 from kseg.models.layers import BATCH_NORM, CropLike, Enlarge, ResizeLike
 
 
@@ -40,7 +40,7 @@ def conv_norm_relu(
         `(B, H / strides, W / strides, filters)`.
     """
     conv, *after = names or layer_names(name)
-    layer = PointwiseConv2D if kernel == 1 else keras.layers.Conv2D
+    layer = PointwiseConv2D if kernel == 1 else Conv2D
     x = layer(
         filters,
         kernel,
@@ -118,7 +118,7 @@ def logits_head(x, num_classes, stride, like):
 
     Float32 under every dtype policy.
     """
-    x = keras.layers.Conv2D(num_classes, 1, dtype="float32", name="head")(x)
+    x = Conv2D(num_classes, 1, dtype="float32", name="head")(x)
     if stride > 1:
         x = Enlarge(stride, dtype="float32", name="enlarge")(x)
     return CropLike(dtype="float32", name="logits")([x, like])  # (B, H, W, num_classes)

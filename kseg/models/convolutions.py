@@ -15,12 +15,46 @@ one core (2026-11-24, JAX 0.10.2, PyTorch 2.13, TensorFlow 2.21):
 import keras
 from keras import ops
 
-from kseg.base.platform import is_jax_on_cpu
+from kseg.base.platform import is_jax_on_cpu, is_torch
+from kseg.ops.channels_last import convolved, max_pooled
 from kseg.ops.depthwise import depthwise_conv
 
 
 @keras.saving.register_keras_serializable(package="kseg")
-class PointwiseConv2D(keras.layers.Conv2D):
+class Conv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D`, without Keras' copies of each feature map on PyTorch.
+
+    Example:
+
+    >>> Conv2D(8, 3, strides=2, padding="same")(keras.ops.zeros((1, 5, 6, 4))).shape
+    (1, 3, 3, 8)
+    """
+
+    def convolution_op(self, inputs, kernel):
+        if not _as_views(self):
+            return super().convolution_op(inputs, kernel)
+        kernel = ops.convert_to_tensor(kernel)
+        return convolved(inputs, kernel, self.strides, self.padding, self.dilation_rate)
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class MaxPooling2D(keras.layers.MaxPooling2D):
+    """`keras.layers.MaxPooling2D`, without Keras' copy of the feature map on PyTorch.
+
+    Example:
+
+    >>> MaxPooling2D(2)(keras.ops.zeros((1, 6, 8, 4))).shape
+    (1, 3, 4, 4)
+    """
+
+    def call(self, inputs):
+        if not _as_views(self):
+            return super().call(inputs)
+        return max_pooled(inputs, self.pool_size, self.strides, self.padding)
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class PointwiseConv2D(Conv2D):
     """`keras.layers.Conv2D`, which is a matrix product where the kernel is 1x1 and takes no steps.
 
     Example:
@@ -36,7 +70,7 @@ class PointwiseConv2D(keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="kseg")
-class PatchConv2D(keras.layers.Conv2D):
+class PatchConv2D(Conv2D):
     """`keras.layers.Conv2D`, quick within a condition or a loop as well.
 
     XLA does not optimise the gradient of a convolution there on CPU. So on JAX, on CPU, a
@@ -106,11 +140,20 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """
 
     def call(self, inputs):
+        if self.depth_multiplier == 1 and _as_views(self):
+            kernel = ops.transpose(ops.convert_to_tensor(self.kernel), (0, 1, 3, 2))
+            y = convolved(inputs, kernel, self.strides, self.padding, self.dilation_rate)
+            return _finish(self, y)
         square = len({*self.strides}) == len({*self.dilation_rate}) == len({*self.kernel_size}) == 1
         if not square or self.depth_multiplier != 1:
             return super().call(inputs)
         stride, dilation = self.strides[0], self.dilation_rate[0]
         return _finish(self, depthwise_conv(inputs, self.kernel, stride, self.padding, dilation))
+
+
+def _as_views(layer):
+    """Whether a layer's feature maps may go to PyTorch's kernels as they are."""
+    return is_torch() and layer.data_format == "channels_last"
 
 
 def _finish(layer, x):

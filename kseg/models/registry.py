@@ -30,7 +30,14 @@ REGISTERED = {
         "FrequencyWeightedIoU",
         "PixelAccuracy",
     ),
-    "kseg.models.convolutions": ("PointwiseConv2D", "PatchConv2D", "UpConv2D", "DepthwiseConv2D"),
+    "kseg.models.convolutions": (
+        "Conv2D",
+        "MaxPooling2D",
+        "PointwiseConv2D",
+        "PatchConv2D",
+        "UpConv2D",
+        "DepthwiseConv2D",
+    ),
     "kseg.models.inputs": ("SemanticModel",),
     "kseg.models.layers": (
         "PadToStride",

@@ -27,7 +27,7 @@ from kseg.base.arguments import choice, integer, refused
 from kseg.base.types import ImageShape, Model, PathLike
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import convolutions, logits_head
-from kseg.models.convolutions import UpConv2D
+from kseg.models.convolutions import Conv2D, MaxPooling2D, UpConv2D
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 from kseg.models.inputs import SemanticModel
@@ -95,7 +95,7 @@ def build_unet(
         x = PadToStride(logits_stride * 2**depth, dtype="float32", name="pad")(image)
         x = Normalize(1 / 127.5, -1.0, name="preprocessing")(x)
         if logits_stride > 1:  # each patch of stride x stride pixels becomes one vector
-            x = keras.layers.Conv2D(width, logits_stride, strides=logits_stride, name="stem")(x)
+            x = Conv2D(width, logits_stride, strides=logits_stride, name="stem")(x)
         features = contracting_path(x, logits_stride, width, depth, batch_norm=batch_norm)
         up = "convolution"
         widths = {logits_stride * 2**level: width * 2**level for level in range(depth)}
@@ -121,7 +121,7 @@ def contracting_path(x, stride, width, depth, *, batch_norm):
     features = {}
     for level in range(depth + 1):
         if level:
-            x = keras.layers.MaxPooling2D(2, name=f"down{level}_pool")(x)
+            x = MaxPooling2D(2, name=f"down{level}_pool")(x)
         x = convolutions(x, width * 2**level, batch_norm=batch_norm, name=f"down{level}")
         features[stride * 2**level] = x  # (B, H / stride, W / stride, width * 2^level)
     return features

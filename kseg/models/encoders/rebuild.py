@@ -12,11 +12,16 @@ import keras
 import numpy as np
 
 from kseg.base.arguments import refused
-from kseg.models.convolutions import DepthwiseConv2D
+from kseg.models.convolutions import Conv2D, DepthwiseConv2D, MaxPooling2D
 from kseg.models.graph import PROBE, maker_of, nodes_of, shapes_of
 
 LARGEST_STRIDE = 32  # what works beyond is no feature map
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+QUICK = {
+    keras.layers.Conv2D: Conv2D,
+    keras.layers.DepthwiseConv2D: DepthwiseConv2D,
+    keras.layers.MaxPooling2D: MaxPooling2D,
+}
 POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 
@@ -44,7 +49,7 @@ def adapted(model, channels):
 def rebuilt(model, output_stride=32):
     """`model` with its strides beyond `output_stride` turned into dilation.
 
-    Depthwise convolutions become kseg's, which give the same and are quick on every backend.
+    Convolutions and max pooling become kseg's, which give the same and are quick on every backend.
 
     Args:
         model: A functional Keras model of one image input.
@@ -57,14 +62,13 @@ def rebuilt(model, output_stride=32):
         ValueError: a layer beyond the output stride cannot be dilated; it is named.
     """
     configs, margins = _plan(model, output_stride)
-    if not configs and not any(type(x) is keras.layers.DepthwiseConv2D for x in model.layers):
+    if not configs and not any(type(layer) in QUICK for layer in model.layers):
         return model
 
     def layer_for(layer):
         if not isinstance(layer, keras.layers.Layer):
             return layer  # an operation without state
-        kind = type(layer)
-        kind = DepthwiseConv2D if kind is keras.layers.DepthwiseConv2D else kind
+        kind = QUICK.get(type(layer), type(layer))
         return kind.from_config(configs.get(layer.name) or layer.get_config())
 
     def call(layer, *args, **arguments):

@@ -23,6 +23,7 @@ import keras
 
 from kseg.base.arguments import choice, integer
 from kseg.models.blocks import conv_norm_relu
+from kseg.models.convolutions import MaxPooling2D
 
 # depth -> (blocks in layer1 to layer4, 3x3 blocks or bottlenecks): table 1
 BLOCKS = {
@@ -77,7 +78,7 @@ def resnet(x, depth, *, width=64):
     # Zeros serve as well as the -inf of torchvision's padding: after ReLU nothing is below them,
     # and every window holds at least one real value.
     x = keras.layers.ZeroPadding2D(1, name="maxpool_pad")(x)
-    x = keras.layers.MaxPooling2D(3, strides=2, padding="valid", name="maxpool")(x)
+    x = MaxPooling2D(3, strides=2, padding="valid", name="maxpool")(x)
 
     for stage, count in enumerate(counts, start=1):
         for block in range(count):

@@ -31,6 +31,7 @@ import keras
 from kseg.base.arguments import choice, integer, number, refused
 from kseg.base.types import ImageShape, Model, PathLike
 from kseg.models.arguments import check_arguments, check_strides
+from kseg.models.convolutions import Conv2D
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 from kseg.models.fcn.surgery import carry_vgg16_classifier, vgg16_classifier
@@ -319,9 +320,7 @@ def coarse_to_fine(features, last_stride, num_classes, *, like, padding, learned
 
 
 def _score(x, num_classes, name):
-    return keras.layers.Conv2D(
-        num_classes, 1, kernel_initializer="zeros", dtype="float32", name=name
-    )(x)
+    return Conv2D(num_classes, 1, kernel_initializer="zeros", dtype="float32", name=name)(x)
 
 
 def _check_options(paper, width, fc_width, padding, upsampling, at_once, dropout, weights):

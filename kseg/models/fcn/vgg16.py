@@ -17,6 +17,7 @@ name (`surgery.py`).
 import keras
 from keras import ops
 
+from kseg.models.convolutions import Conv2D, MaxPooling2D
 from kseg.models.layers import Normalize
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # of each stage; 2x2 max pooling follows each stage
@@ -59,7 +60,7 @@ def vgg16(image, *, width, fc_width, dropout, freeze, padding):
         for i in range(1, count + 1):
             # the border of "paper" already holds what conv1_1 would pad
             inside = padding == "paper" and (stage, i) == (1, 1)
-            x = keras.layers.Conv2D(
+            x = Conv2D(
                 width * multiple,
                 3,
                 padding="valid" if inside else "same",
@@ -69,7 +70,7 @@ def vgg16(image, *, width, fc_width, dropout, freeze, padding):
                 name=f"conv{stage}_{i}",
             )(x)
         # "same" pooling keeps the odd last row and column, as Caffe's, which rounds sizes up
-        x = keras.layers.MaxPooling2D(2, padding="same", name=f"pool{stage}")(x)
+        x = MaxPooling2D(2, padding="same", name=f"pool{stage}")(x)
         pools[2**stage] = x
     x = fully_connected(x, fc_width, dropout, "valid" if padding == "paper" else "same")
     return {8: pools[8], 16: pools[16], 32: x}
@@ -78,7 +79,7 @@ def vgg16(image, *, width, fc_width, dropout, freeze, padding):
 def fully_connected(x, fc_width, dropout, padding):
     """fc6 and fc7 as convolutions of 7x7 and 1x1, each with ReLU and dropout."""
     for name, size in (("fc6", FC_KERNEL), ("fc7", 1)):
-        x = keras.layers.Conv2D(
+        x = Conv2D(
             fc_width,
             size,
             padding=padding,

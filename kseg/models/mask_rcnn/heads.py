@@ -10,7 +10,7 @@ their class c + 1. Scores and deltas are float32 under every dtype policy.
 
 import keras
 
-from kseg.models.convolutions import PatchConv2D, PointwiseConv2D, UpConv2D
+from kseg.models.convolutions import Conv2D, PatchConv2D, PointwiseConv2D, UpConv2D
 
 REGION, MASK_REGION = 7, 14  # rows and columns of a region's features
 MASK_CONVS = 4
@@ -29,7 +29,7 @@ class RegionProposalHead:
 
     def __init__(self, width, count):
         small = keras.initializers.RandomNormal(stddev=0.01)
-        self.conv = keras.layers.Conv2D(
+        self.conv = Conv2D(
             width,
             3,
             padding="same",

@@ -13,7 +13,7 @@ No batch norm and no activation, as torchvision builds it.
 
 import keras
 
-from kseg.models.convolutions import PointwiseConv2D
+from kseg.models.convolutions import Conv2D, MaxPooling2D, PointwiseConv2D
 from kseg.models.layers import Enlarge
 
 STRIDES = (4, 8, 16, 32)
@@ -43,14 +43,14 @@ def feature_pyramid(features, width):
         else:
             inner = Enlarge(2, "nearest", name=f"fpn_enlarge_{level}")(inner)
             inner = keras.layers.Add(name=f"fpn_add_{level}")([laterals[level], inner])
-        levels[level] = keras.layers.Conv2D(
+        levels[level] = Conv2D(
             width,
             3,
             padding="same",
             kernel_initializer=_initializer(),
             name=f"fpn_layer_blocks_{level}",
         )(inner)
-    pooled = keras.layers.MaxPooling2D(1, strides=2, name="fpn_pool")(levels[len(STRIDES) - 1])
+    pooled = MaxPooling2D(1, strides=2, name="fpn_pool")(levels[len(STRIDES) - 1])
     return [levels[level] for level in range(len(STRIDES))] + [pooled]
 
 
