@@ -16,6 +16,7 @@ ERROR, WARNING = "error", "warning"
 KINDS = {
     "refused": (ERROR, ""),
     "unreadable": (ERROR, "Replace the file, or remove it with its partner."),
+    "unsuitable": (ERROR, ""),  # the message says what to do
     "empty_file": (ERROR, "Copy or download the file again, or remove it with its partner."),
     "wrong_format": (ERROR, "Convert it to JPEG or PNG; the ending of the name decides nothing."),
     "unusual_format": (WARNING, "Convert it to JPEG or PNG, which every version reads."),

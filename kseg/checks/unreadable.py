@@ -3,9 +3,10 @@
 import os
 
 from kseg.checks.mask_values import wrong_colors, wrong_values
-from kseg.data.bad_files import fault_of, file_of, files_of, size_mismatch, undecodable
+from kseg.data.bad_files import fault_of, file_of, files_of, look_at, size_mismatch, undecodable
 from kseg.data.errors import DataError, data_error
-from kseg.data.files import load_mask, load_photo
+from kseg.data.files import ARRAYS
+from kseg.data.load import load_mask, start_of
 
 ORIENTATION = 274  # EXIF tag: 1 upright, 2..4 flipped or upside down, 5..8 on its side
 
@@ -20,6 +21,9 @@ SIGNATURES = (  # first bytes of a file -> format
     (b"GIF8", "GIF"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"\x93NUMPY", "NumPy"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"%PDF", "PDF"),
     (b"PK\x03\x04", "ZIP"),
@@ -27,7 +31,7 @@ SIGNATURES = (  # first bytes of a file -> format
 )
 
 
-USUAL = ("JPEG", "PNG", "BMP", "GIF")
+USUAL = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WebP", "JPEG 2000", "NumPy", "NumPy's npz")
 
 
 def format_of(start):
@@ -85,14 +89,24 @@ def _broken(file):
     if not os.path.getsize(file):
         return "empty_file", file, f"{file!r} is empty, 0 bytes."
     kind = _format(file)
-    if kind not in (*USUAL, "WebP"):
+    if kind not in USUAL and not _opens(file):
         what = f"a {kind} file" if kind else "no image"
         return "wrong_format", file, f"{file!r} is {what}, whatever its name says."
     try:
-        load_photo(file)
+        look_at(file)
     except DataError as error:
-        return "unreadable", file, error.message
+        kind = "unsuitable" if error.kind == "unsuitable" else "unreadable"
+        return kind, file, error.message
     return None
+
+
+def _opens(file):
+    """Whether a file of a format without a name here is a photo all the same, as PGM and TGA."""
+    try:
+        look_at(file)
+    except DataError:
+        return False
+    return True
 
 
 def _of_the_pair(source, photo, mask, fault):
@@ -101,7 +115,7 @@ def _of_the_pair(source, photo, mask, fault):
     problems = []
     values = load_mask(mask)
     if photo:
-        size = load_photo(photo).shape[:2]
+        size = look_at(photo).shape[:2]
         if size != values.shape[:2]:
             text = size_mismatch(repr(mask), size, values.shape)
             turned = orientation_of(photo) in ON_ITS_SIDE and size == values.shape[1::-1]
@@ -124,5 +138,5 @@ def _of_the_pair(source, photo, mask, fault):
 
 
 def _format(file):
-    with open(file, "rb") as opened:
-        return format_of(opened.read(32))
+    kind = format_of(start_of(file))
+    return "NumPy's npz" if kind == "ZIP" and file.lower().endswith(ARRAYS) else kind

@@ -140,7 +140,7 @@ def photos_left_out(sources):
             for name in left_out(folder, PHOTOS):
                 if name.lower().endswith(PICTURES):
                     path = os.path.join(folder, name)
-                    message = f"{path!r} is left out: photos to learn from end in "
+                    message = f"{path!r} is left out: photos end in "
                     found.append((source.name, path, message + ", ".join(PHOTOS) + "."))
     return found
 

@@ -1,32 +1,30 @@
-"""Files of photos and masks: listed, paired by name, and read with Pillow.
-
-`load_photo` gives the same bytes as `kseg.data.decode.decode_photo` for every JPEG and PNG, be it
-grey, palette, 16-bit, RGBA or CMYK: grey is repeated, alpha dropped, 16 bits cut to the upper 8.
-EXIF orientation is not applied, by either: masks are drawn on the stored raster.
-"""
+"""Files of photos and masks: listed, and paired by name. `kseg.data.load` reads them."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 
-from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
-from kseg.data.errors import DataError, MissingData, missing_folder
-from kseg.data.values import NotAPhoto, as_bytes
+from kseg.data.errors import MissingData, missing_folder
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")  # what training reads, by TensorFlow
+# Endings of files with the numbers of a photo or a mask, as NumPy writes them
+ARRAYS = (".npy", ".npz")
 
 
-# What Pillow reads, for predictions
-READABLE = (*PHOTOS, ".gif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga", ".tif", ".tiff", ".webp")
+# Endings of photos that are read, for training and predictions alike
+PHOTOS = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".tga"),
+    *(".tif", ".tiff", ".webp", *ARRAYS),
+)
 
 
 # Endings of what people take for photos, by which `kseg check` tells what was left out
-PICTURES = (*READABLE, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
+PICTURES = (*PHOTOS, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
 
 
-MASKS = (".png",)  # a mask saved as JPEG has lost its ids
+# A mask saved as JPEG has lost its ids
+MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", *ARRAYS)
 
 
 PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
@@ -34,6 +32,8 @@ PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as P
 
 def list_files(folder, suffixes, argument, kind="missing"):
     """The files of a folder with one of these suffixes, by name; clear errors when there are none.
+
+    Hidden files are left out.
 
     Args:
         folder, argument: The folder, and the name of the argument that gave it, for the error.
@@ -53,7 +53,7 @@ def list_files(folder, suffixes, argument, kind="missing"):
         files = sorted(
             entry.path
             for entry in entries
-            if entry.name.lower().endswith(suffixes) and entry.is_file()
+            if entry.name.lower().endswith(suffixes) and not is_hidden(entry) and entry.is_file()
         )
     if not files:
         others = left_out(folder, suffixes)
@@ -76,7 +76,12 @@ def left_out(folder, suffixes):
     """
     with os.scandir(folder) as entries:
         others = (e for e in entries if not e.name.lower().endswith(suffixes))
-        return sorted(e.name for e in others if not e.name.startswith(".") and e.is_file())
+        return sorted(e.name for e in others if not is_hidden(e) and e.is_file())
+
+
+def is_hidden(entry):
+    """Whether a file is one that people do not see, as macOS' `._a.jpg` in archives."""
+    return entry.name.startswith(".")
 
 
 def shortened(names, most=3):
@@ -129,102 +134,3 @@ def missing(paths):
 def column(paths):
     """A list of strings as a column of a `Source`."""
     return np.array([str(path) for path in paths], dtype=object)
-
-
-def load_photo(path, channels=3):
-    """Reads a photo with Pillow: path -> uint8 `(H, W, channels)`.
-
-    With three channels the same bytes as `kseg.data.decode.decode_photo`.
-
-    Raises:
-        DataError: the file is missing, is no readable image, or has other channels.
-    """
-    return _read(path, lambda image: photo_array(image, channels))
-
-
-def photo_array(image, channels=3):
-    """A Pillow image of any mode -> uint8 `(H, W, channels)`.
-
-    One channel is its luminance, three are RGB without alpha, four are RGBA and want an alpha.
-
-    Raises:
-        NotAPhoto: the image has no alpha, or its numbers are not those of a photo.
-    """
-    deep = image.mode == "F" or image.mode.startswith("I")
-    if deep and channels != 4:  # Pillow would clip it instead of scaling
-        return np.repeat(_deep_grey(image)[:, :, None], channels, axis=2)
-    if channels in (1, 3):
-        array = np.array(image.convert("L" if channels == 1 else "RGB"))
-        return array.reshape(image.height, image.width, channels)
-    if channels == 4 and (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info):
-        return np.array(image.convert("RGBA"))
-    raise refused(
-        "image.mode",
-        image.mode,
-        f"{channels} channels for this model",
-        "Give an array (height, width, channels), or its file in NumPy's .npy.",
-        error=NotAPhoto,
-    )
-
-
-def _deep_grey(image):
-    """A grey Pillow image of 16 or 32 bits -> uint8 `(H, W)`."""
-    array = np.asarray(image)
-    if image.mode == "F":
-        return as_bytes(array)
-    if image.mode != "I":  # it says that it has 16 bits, however dark it is
-        return (array >> 8).astype(np.uint8)
-    whole = array.min() >= 0 and array.max() < 65536
-    return as_bytes(array.astype(np.uint16) if whole else array)
-
-
-def load_array(path):
-    """The array in a file of NumPy's `.npy`, of a `pathlib.Path`.
-
-    Raises:
-        DataError: the file is missing, or holds no array.
-    """
-    if not path.is_file():
-        raise MissingData("missing", path, f"{str(path)!r} does not exist: expected an image file.")
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        message = f"{str(path)!r} cannot be read as an array ({error})."
-        raise DataError("unreadable", path, message, "Replace or remove the file.") from error
-
-
-def load_mask(path):
-    """Reads a mask with Pillow: ids `(H, W)` of a grey or palette PNG, else colours `(H, W, 3)`."""
-    mask = _read(path, _mask_array)
-    with open(path, "rb") as file:
-        header = file.read(26)
-    if header[:4] == b"\x89PNG" and header[25] == 0:  # grey of 2 or 4 bits Pillow spreads to 0..255
-        mask //= {2: 85, 4: 17}.get(header[24], 1)
-    return mask
-
-
-def _mask_array(image):
-    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
-        image = image.convert("RGB")
-    return np.array(image).astype(np.int32)
-
-
-def _read(path, array):
-    """`array(image)` of the Pillow image in a file."""
-    from PIL import Image
-
-    if not Path(path).is_file():
-        message = f"{str(path)!r} does not exist: expected an image file."
-        raise MissingData("missing", path, message)
-    try:
-        with Image.open(path) as image:
-            return array(image)
-    except NotAPhoto as error:
-        raise DataError("unsuitable", path, f"{str(path)!r}: {error}") from None
-    except Exception as error:  # of damaged bytes, Pillow raises whatever it runs into
-        raise DataError(
-            "unreadable",
-            path,
-            f"{str(path)!r} cannot be read as an image ({error}).",
-            "Replace or remove the file.",
-        ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.data.images import grey, with_channels
+from kseg.data.channels import grey, with_channels
 from kseg.models.contract import contract, part
 from kseg.ops.resize import bilinear
 

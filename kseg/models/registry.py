@@ -35,6 +35,7 @@ REGISTERED = {
     "kseg.models.layers": (
         "PadToStride",
         "Normalize",
+        "ValueRange",
         "ZeroBeyond",
         "CropLike",
         "Enlarge",

@@ -178,7 +178,7 @@ def test_grey_is_the_same_everywhere(rng):
     """Of Pillow, of a batch inside `tf.data`, and of a colour jitter: to the last bit."""
     import tensorflow as tf
 
-    from kseg.data.images import with_channels, with_channels_of
+    from kseg.data.channels import with_channels, with_channels_of
 
     image = rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)
     expected = np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
