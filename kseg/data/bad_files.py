@@ -6,7 +6,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.converted import OF_GRAPHS
 from kseg.data.decode import decode_photo
 from kseg.data.errors import DataError, data_error
-from kseg.data.load import load_mask, read_numbers, reading, start_of
+from kseg.data.files import load_mask, read_numbers, reading, start_of
 from kseg.data.sample import samples
 
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."

@@ -1,6 +1,6 @@
 """Files that TensorFlow's graph cannot decode, brought once into a form that it can.
 
-Python reads them (`kseg.data.load`), and what comes out is kept in the folder of the cache, under a
+Python reads them (`kseg.data.files`), and what comes out is kept in the folder of the cache, by a
 name that changes with the file: PNG of what is a photo of 0..255, NumPy's `.npy` of more bands or
 other numbers. The same functions look at a file that is cut off, so that its name is in the error.
 """
@@ -15,8 +15,7 @@ import numpy as np
 
 from kseg.base.tensorflow import tensorflow
 from kseg.data.errors import DataError, require
-from kseg.data.files import ARRAYS
-from kseg.data.load import load_mask, load_photo, read_numbers, reading, start_of
+from kseg.data.files import ARRAYS, load_mask, load_photo, read_numbers, reading, start_of
 
 VERSION = 1  # of what is kept; what reads otherwise raises it
 OF_GRAPHS = (b"\xff\xd8\xff", b"\x89PNG")  # beginnings of what TensorFlow decodes as it is
@@ -43,7 +42,7 @@ def by_python(function, path, like):
     tf = tensorflow()
 
     def called(path):
-        name = os.fsdecode(path)
+        name = os.fsdecode(np.asarray(path).item())
         try:
             return function(name), b"", b"", b""
         except DataError as error:

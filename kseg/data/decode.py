@@ -74,7 +74,7 @@ def decode_photo(path):
 def decode_image(content):
     """Decodes a JPEG or PNG: its bytes -> uint8 `(H, W, 3)`.
 
-    The same bytes come out as of `kseg.data.load.load_photo`, which uses Pillow. (TensorFlow would
+    The same bytes come out as of `kseg.data.files.load_photo`, which uses Pillow. (TensorFlow would
     take BMP, GIF and WebP too, but palettes of BMP for greys: `read_photo` makes PNGs of them.)
     """
     tf = tensorflow()

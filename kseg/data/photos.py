@@ -12,7 +12,7 @@ import numpy as np
 from kseg.base.tensorflow import tensorflow
 from kseg.data.converted import by_python, photo_numbers
 from kseg.data.decode import read_photo
-from kseg.data.load import is_stacked, read_numbers
+from kseg.data.files import is_stacked, read_numbers
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,8 +38,8 @@ class Source:
             Only these rows are shuffled, so a set of a million files costs a list of names.
         decode: Function of TensorFlow operations from one row of `columns` to a sample, that runs
             inside `tf.data`. Its `"image"` may be the file's bytes, a string scalar, so that a
-            random crop decodes its own window alone; `"boxes"` and `"crowd"` may be left out. Images
-            that are no bytes have their number of bands in their static shape.
+            random crop decodes its own window alone; `"boxes"` and `"crowd"` may be left out. An
+            image that is no bytes has its number of bands in its static shape.
         class_names: Name of each class; class ids are positions in this list.
         colors: RGB of each class, 0..255, for pictures.
         ids: A name for each sample, unique within the source; predictions are filed under it.
@@ -111,7 +111,7 @@ class Source:
 
     @functools.cached_property
     def stored(self) -> Any:
-        """`tf.TensorSpec` of an image as `decode` gives it: a string if it is the bytes of a file."""
+        """`tf.TensorSpec` of an image as `decode` gives it: a string where it is a file's bytes."""
         from kseg.base.tensorflow import converted, tensorflow
 
         tf = tensorflow()

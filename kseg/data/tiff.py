@@ -12,7 +12,8 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.data.values import NotAPhoto
 
-FEW_BANDS = 32  # a first axis that is no longer, before two of pixels, is one of bands
+MOST_BANDS = 32  # that come before the pixels
+FEW_BANDS = 16  # of a last axis that is no longer it is believed that it is one of bands
 WHITE_IS_ZERO = 0  # of PhotometricInterpretation, TIFF 6.0, page 37
 SEPARATED = 5  # CMYK
 ALPHA = (1, 2)  # of ExtraSamples, page 31; 0 is a band of which nothing is said
@@ -135,8 +136,8 @@ def bands_axis(axes, shape):
 
     Example:
 
-    >>> bands_axis("YXS", (40, 48, 5)), bands_axis("QYX", (5, 40, 48)), bands_axis("QYX", (40, 48, 5))
-    (2, 0, 2)
+    >>> [bands_axis(*of) for of in [("YXS", (40, 48, 5)), ("SYX", (5, 9, 48)), ("QYX", (5, 9, 48))]]
+    [2, 0, 0]
     """
     for letter in "SC":
         if letter in axes:
@@ -151,4 +152,5 @@ def band_axis(shape):
     (2, 0, 2)
     """
     first, middle, last = shape
-    return 0 if first <= FEW_BANDS < last and first < middle else 2
+    is_first = first <= MOST_BANDS and first < min(middle, last) and last > FEW_BANDS
+    return 0 if is_first else 2

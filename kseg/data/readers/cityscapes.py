@@ -13,8 +13,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
 from kseg.data.decode import decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import column
-from kseg.data.load import load_mask
+from kseg.data.files import column, load_mask
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source, spread
 

@@ -15,8 +15,17 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Color, PathLike, Range
 from kseg.data.decode import decode_colors, decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder
-from kseg.data.files import MASKS, PHOTOS, column, is_hidden, list_files, pair_by_name, stem
-from kseg.data.load import is_one_bit, load_mask
+from kseg.data.files import (
+    MASKS,
+    PHOTOS,
+    column,
+    is_hidden,
+    is_one_bit,
+    list_files,
+    load_mask,
+    pair_by_name,
+    stem,
+)
 from kseg.data.photos import photo_reader
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import image_size, masks_of
