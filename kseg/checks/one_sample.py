@@ -263,7 +263,7 @@ def dark_problems(file, image, value_range):
 
 
 def needs_range(source):
-    """Whether images of a source are of a type that may be of any range: floats, signed integers."""
+    """Whether images of a source are of a type that may be of any range, as floats are."""
     return source.channels is not None and source.stored.dtype.name not in ("uint8", "string")
 
 

@@ -75,7 +75,7 @@ def why_unreadable(source, index, error):
     fault = fault_of(source, index, error)
     if fault.kind == "unreadable":
         return [(fault.kind, fault.subject, fault.message)]
-    kind = "size_mismatch" if fault.kind == "size_mismatch" else "unreadable"
+    kind = fault.kind if fault.kind in ("size_mismatch", "unsuitable") else "unreadable"
     return [(kind, fault.subject, str(fault))]
 
 
