@@ -49,7 +49,13 @@ def test_a_model_of_a_range_gives_what_one_of_bytes_gives(rng, name):
 
 @pytest.mark.backends("tensorflow", reason="the layer is tested on all, by networks")
 def test_mask_rcnn_takes_a_range_and_keeps_it_in_its_file(tmp_path):
-    options = {"encoder": small_encoder(), "fpn_width": 8, "box_width": 8, "mask_width": 8}
+    options = {
+        "encoder": small_encoder(),
+        "resize": None,
+        "fpn_width": 8,
+        "box_width": 8,
+        "mask_width": 8,
+    }
     model = kseg.build_mask_rcnn(
         1, input_shape=(None, None, 5), value_range=(0, 4095), predict_proposals=8, **options
     )
