@@ -97,7 +97,7 @@ def _check_own_range(array, value_range, name):
     (low, high), wanted = value_range, f"numbers of {words(value_range)}"
     if array.dtype.kind == "b" or array.dtype == np.uint8 and high > 255:
         expected = f"{wanted}, which have more than 8 bits"
-        remedy = "Give the file or array that was not reduced to 8 bits, or a model of 0..255."
+        remedy = "Give what was not reduced to 8 bits, or leave value_range= and bits= out of all."
         raise refused(f"{name}.dtype", str(array.dtype), expected, remedy, NotAPhoto)
     check_finite(array, name, wanted)
     least, most = array.min().item(), array.max().item()
