@@ -18,7 +18,7 @@ from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
 from kseg.data.errors import DataError, MissingData, missing_folder
-from kseg.data.tiff import band_axis, check_one_page, is_tiff, layout_of, read_tiff
+from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
 from kseg.data.values import NotAPhoto, as_bytes, numbers
 
 # Endings of files with the numbers of a photo or a mask, as NumPy writes them
@@ -203,7 +203,12 @@ def _tiff_numbers(path, alpha):
     layout = layout_of(path)
     if layout.is_plain and layout.dtype in ("uint8", "bool"):
         return _by_pillow(path, lambda image: pillow_numbers(image, alpha))
-    array = read_tiff(path)
+    try:
+        array = read_tiff(path)
+    except CompressedTiff:
+        if not (layout.is_plain and layout.bands == 1):
+            raise
+        return _by_pillow(path, pillow_numbers)  # it knows some compressions more
     drop = layout.has_alpha and not alpha and array.shape[-1] in (2, 4)
     return array[..., :-1] if drop else array
 

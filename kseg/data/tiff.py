@@ -21,7 +21,11 @@ ONE_PAGE = (
     "Save each as a file of its own; bands of one photo as one page of several samples, as "
     "tifffile.imwrite(path, array, planarconfig='separate', photometric='minisblack') does."
 )
-MORE_CODECS = "it takes imagecodecs, which comes with kseg's extra tiff: pip install imagecodecs"
+MORE_CODECS = "run pip install imagecodecs, which kseg's extra tiff names too"
+
+
+class CompressedTiff(ValueError):
+    """A TIFF is compressed in a way that takes another package."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +98,7 @@ def read_tiff(path):
 
     Raises:
         NotAPhoto: it holds several pages, which are not the bands of one photo.
-        ValueError: it is compressed in a way for which a package is missing.
+        CompressedTiff: it is compressed in a way for which a package is missing.
     """
     import tifffile
 
@@ -103,9 +107,9 @@ def read_tiff(path):
         try:
             array = series.asarray()
         except ValueError as error:
-            raise ValueError(
-                f"{error}: {MORE_CODECS}" if "codec" in str(error) else error
-            ) from error
+            if "codec" not in str(error):
+                raise
+            raise CompressedTiff(f"{error}: {MORE_CODECS}") from error
         if array.ndim == 3:
             array = np.moveaxis(array, bands_axis(series.axes, array.shape), -1)
         else:
