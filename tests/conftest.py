@@ -78,6 +78,12 @@ def fresh_keras():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def photos_kept_elsewhere(tmp_path_factory):
+    """What is made of photos that TensorFlow cannot read is not left in the user's own cache."""
+    os.environ["KSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -16,6 +16,8 @@ ERROR, WARNING = "error", "warning"
 KINDS = {
     "refused": (ERROR, ""),
     "unreadable": (ERROR, "Replace the file, or remove it with its partner."),
+    "unsuitable": (ERROR, ""),  # the message says what to do
+    "no_value_range": (ERROR, ""),
     "empty_file": (ERROR, "Copy or download the file again, or remove it with its partner."),
     "wrong_format": (ERROR, "Convert it to JPEG or PNG; the ending of the name decides nothing."),
     "unusual_format": (WARNING, "Convert it to JPEG or PNG, which every version reads."),
@@ -61,8 +63,9 @@ KINDS = {
     "blank_photo": (WARNING, "Replace or remove the sample."),
     "dark_photo": (
         WARNING,
-        "Of 16 bits the upper 8 are read, so it is nearly black: if its numbers are of 12 bits, "
-        "write it anew with all of them multiplied by 16 (of 10 bits, by 64), for predictions too.",
+        "Of 16 bits the upper 8 are read, so it is nearly black: say how many bits its numbers "
+        "have, with bits=12 for 0..4095, which keeps them as they are. Or write it anew with all "
+        "of them multiplied by 16 (of 10 bits, by 64), for predictions too.",
     ),
     "duplicate_photo": (WARNING, "Keep one of them."),
     "near_duplicate": (WARNING, "If they are copies, keep one, or keep all in one split."),

@@ -13,7 +13,9 @@ from kseg.base.tensorflow import tensorflow
 from kseg.checks.mask_values import ghosts, wrong_values
 from kseg.checks.unreadable import USUAL, format_of, orientation_of, why_unreadable
 from kseg.data.bad_files import file_of
+from kseg.data.errors import data_error
 from kseg.data.sample import constants, decoded, read
+from kseg.data.values import levels
 
 THUMBNAIL = 32
 
@@ -39,6 +41,8 @@ class Facts:
         content, pixels: Checksums of the photo's bytes (None: no file) and pixels.
         thumbnail: uint8 `(32, 32)`, grey.
         instances: Instances of each class, of an instance source.
+        numbers: Least and largest number of the photo; of one that was refused for them, as they
+            are stored.
     """
 
     index: int
@@ -53,6 +57,7 @@ class Facts:
     pixels: bytes | None = None
     thumbnail: np.ndarray | None = None
     instances: np.ndarray | None = None
+    numbers: tuple[float, float] | None = None
 
 
 class SampleReader:
@@ -67,7 +72,7 @@ class SampleReader:
     def __init__(self, source, thorough):
         tf = tensorflow()
         self.source, self.thorough = source, thorough
-        columns = constants(source)
+        self.columns = columns = constants(source)
 
         def sample(index):
             with tf.device("CPU"):
@@ -89,12 +94,24 @@ class SampleReader:
             sample, content = self.read(self.index(index))
             sample = {key: value.numpy() for key, value in sample.items()}
         except Exception as error:  # whatever a reader's decode raises
-            facts.problems += why_unreadable(self.source, index, error)
+            facts.numbers = self.refused_numbers(index, error)
+            if facts.numbers is None:
+                facts.problems += why_unreadable(self.source, index, error)
             facts.problems += self.known_problems(index)
             return facts
         self.measure(facts, sample, content.numpy())
         facts.problems += self.known_problems(index)
         return facts
+
+    def refused_numbers(self, index, error):
+        """The least and largest number of a photo that says no range and needs one; else None."""
+        unsaid = self.source.value_range is None and data_error(error).kind == "unsuitable"
+        if not unsaid or not needs_range(self.source):
+            return None
+        row = {name: rows[index] for name, rows in self.columns.items()}
+        image = np.asarray(self.source.decode(row)["image"])
+        low, high = float(image.min()), float(image.max())
+        return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
     def known_problems(self, index):
         """What the reader itself knows."""
@@ -110,8 +127,12 @@ class SampleReader:
         index, image = facts.index, sample["image"]
         photo = self.name("image", index)
         facts.size = image.shape[:2]
+        facts.numbers = (image.min().item(), image.max().item())
+        image = levels(image, self.source.value_range)
         if content:
             facts.problems += photo_problems(photo, content, image)
+        if is_deep(self.source, content):
+            facts.problems += dark_problems(photo, image, self.source.value_range)
         thumbnail = thumbnail_of(image)
         if int(thumbnail.max()) - int(thumbnail.min()) < BLANK and np.ptp(image) < BLANK:
             facts.problems.append(("blank_photo", photo, f"{photo!r} is of a single colour."))
@@ -207,11 +228,43 @@ def photo_problems(file, content, image):
     if turned in (2, 3, 4) or (turned in (5, 6, 7, 8) and square):
         message = f"{file!r} is turned or flipped by its EXIF tag ({turned})."
         problems.append(("exif_orientation", file, message))
-    if kind == "PNG" and content[24] == 16 and image.max() <= DARK:
-        bits = 8 + int(image.max()).bit_length()
-        message = f"{file!r} has 16 bits, of which it uses {bits} at most: its brightest value is "
-        problems.append(("dark_photo", file, f"{message}{image.max()} of 255."))
     return problems
+
+
+def is_deep(source, content):
+    """Whether the photos of a source are stored with 16 bits.
+
+    Args:
+        source: A `Source`.
+        content: The bytes of one, if they are of files.
+    """
+    if content:
+        return format_of(content[:32]) == "PNG" and content[24] == 16
+    return source.stored.dtype == "uint16"
+
+
+def dark_problems(file, image, value_range):
+    """A photo of 16 bits that uses few of them.
+
+    Args:
+        file: Its name.
+        image: Its grey levels of 0..255.
+        value_range: What the source says of it.
+    """
+    brightest = int(image.max())
+    if brightest > DARK:
+        return []
+    if value_range is not None:
+        message = f"{file!r} is dark for value_range={value_range}: its brightest level is "
+    else:
+        bits = 8 + brightest.bit_length()
+        message = f"{file!r} has 16 bits, of which it uses {bits} at most: its brightest value is "
+    return [("dark_photo", file, f"{message}{brightest} of 255.")]
+
+
+def needs_range(source):
+    """Whether images of a source are of a type that may be of any range, as floats are."""
+    return source.channels is not None and source.stored.dtype.name not in ("uint8", "string")
 
 
 def thumbnail_of(image):
@@ -219,7 +272,8 @@ def thumbnail_of(image):
     from PIL import Image
 
     if image.shape[-1] != 3:  # bands, of which none is more than another
-        image = image.mean(axis=-1).astype(np.uint8)
+        image = image.mean(axis=-1)
+    image = image.astype(np.uint8, copy=False)
     grey = Image.fromarray(image).convert("L")
     if min(grey.size) > 16 * THUMBNAIL:  # whole factors first: much faster, and nearly the same
         grey = grey.reduce(min(grey.size) // (8 * THUMBNAIL))

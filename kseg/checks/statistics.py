@@ -44,7 +44,11 @@ def size_line(source):
             f"{max(heights)}x{max(widths)}"
         )
     suggested = "x".join(map(str, source.suggested_size))
-    return f"{spread} (height x width); suggested training size {suggested}"
+    line = f"{spread} (height x width); suggested training size {suggested}"
+    if source.bands in (3, None) and source.dtype == "uint8":
+        return line
+    low, high = (f"{each:g}" for each in source.numbers)
+    return f"{line}; {source.bands} bands of {source.dtype}, numbers from {low} to {high}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Statistics:
         instances: int64 `(num_classes,)` of an instance source, else None.
         void_pixels: Pixels without a label.
         sizes: `(height, width)` -> number of photos.
+        bands, dtype: Of the photos.
+        numbers: The least and the largest number in them; None if none was read.
     """
 
     name: str
@@ -73,6 +79,9 @@ class Statistics:
     instances: np.ndarray | None
     void_pixels: int
     sizes: Counter
+    bands: int | None = None
+    dtype: str = "uint8"
+    numbers: tuple[float, float] | None = None
 
     @property
     def class_weight(self) -> list[float] | None:
@@ -110,6 +119,9 @@ class Statistics:
             ],
             "void_pixels": int(self.void_pixels),
             "sizes": sizes,
+            "bands": self.bands,
+            "dtype": self.dtype,
+            "numbers": self.numbers,
             "suggested_size": self.suggested_size,
         }
 
@@ -137,6 +149,14 @@ def class_weights(pixels: ArrayLike, balance: float) -> list[float] | None:
     return (raw / (raw * frequency).sum()).tolist()
 
 
+def _extent(numbers):
+    """Least and largest of several pairs of them; None of none."""
+    if not numbers:
+        return None
+    lows, highs = zip(*numbers)
+    return min(lows), max(highs)
+
+
 def statistics(source, seen):
     """Statistics of a source by the facts of its samples that could be read."""
     read = [facts for facts in seen if facts.counts is not None]
@@ -158,4 +178,7 @@ def statistics(source, seen):
         instances=instances,
         void_pixels=int(counts[:, -1].sum()),
         sizes=collections.Counter(facts.size for facts in read),
+        bands=source.channels,
+        dtype=source.dtype,
+        numbers=_extent([facts.numbers for facts in read if facts.numbers]),
     )

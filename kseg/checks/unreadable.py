@@ -3,9 +3,9 @@
 import os
 
 from kseg.checks.mask_values import wrong_colors, wrong_values
-from kseg.data.bad_files import fault_of, file_of, files_of, size_mismatch, undecodable
+from kseg.data.bad_files import fault_of, file_of, files_of, look_at, size_mismatch, undecodable
 from kseg.data.errors import DataError, data_error
-from kseg.data.files import load_mask, load_photo
+from kseg.data.files import ARRAYS, load_mask, start_of
 
 ORIENTATION = 274  # EXIF tag: 1 upright, 2..4 flipped or upside down, 5..8 on its side
 
@@ -20,6 +20,9 @@ SIGNATURES = (  # first bytes of a file -> format
     (b"GIF8", "GIF"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"\x93NUMPY", "NumPy"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"%PDF", "PDF"),
     (b"PK\x03\x04", "ZIP"),
@@ -27,7 +30,7 @@ SIGNATURES = (  # first bytes of a file -> format
 )
 
 
-USUAL = ("JPEG", "PNG", "BMP", "GIF")
+USUAL = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WebP", "JPEG 2000", "NumPy", "NumPy's npz")
 
 
 def format_of(start):
@@ -72,7 +75,7 @@ def why_unreadable(source, index, error):
     fault = fault_of(source, index, error)
     if fault.kind == "unreadable":
         return [(fault.kind, fault.subject, fault.message)]
-    kind = "size_mismatch" if fault.kind == "size_mismatch" else "unreadable"
+    kind = fault.kind if fault.kind in ("size_mismatch", "unsuitable") else "unreadable"
     return [(kind, fault.subject, str(fault))]
 
 
@@ -85,14 +88,24 @@ def _broken(file):
     if not os.path.getsize(file):
         return "empty_file", file, f"{file!r} is empty, 0 bytes."
     kind = _format(file)
-    if kind not in (*USUAL, "WebP"):
+    if kind not in USUAL and not _opens(file):
         what = f"a {kind} file" if kind else "no image"
         return "wrong_format", file, f"{file!r} is {what}, whatever its name says."
     try:
-        load_photo(file)
+        look_at(file)
     except DataError as error:
-        return "unreadable", file, error.message
+        kind = "unsuitable" if error.kind == "unsuitable" else "unreadable"
+        return kind, file, error.message
     return None
+
+
+def _opens(file):
+    """Whether a file of a format without a name here is a photo all the same, as PGM and TGA."""
+    try:
+        look_at(file)
+    except DataError:
+        return False
+    return True
 
 
 def _of_the_pair(source, photo, mask, fault):
@@ -101,7 +114,7 @@ def _of_the_pair(source, photo, mask, fault):
     problems = []
     values = load_mask(mask)
     if photo:
-        size = load_photo(photo).shape[:2]
+        size = look_at(photo).shape[:2]
         if size != values.shape[:2]:
             text = size_mismatch(repr(mask), size, values.shape)
             turned = orientation_of(photo) in ON_ITS_SIDE and size == values.shape[1::-1]
@@ -124,5 +137,5 @@ def _of_the_pair(source, photo, mask, fault):
 
 
 def _format(file):
-    with open(file, "rb") as opened:
-        return format_of(opened.read(32))
+    kind = format_of(start_of(file))
+    return "NumPy's npz" if kind == "ZIP" and file.lower().endswith(ARRAYS) else kind

@@ -8,6 +8,7 @@ import numpy as np
 from kseg.checks.mask_values import interpolated
 from kseg.data.bad_files import file_of
 from kseg.data.files import PHOTOS, PICTURES, left_out
+from kseg.data.values import proposed_range
 
 LINE_SHARE = 0.25  # of a class's pixels that lie between two others, in a class of thin lines
 
@@ -23,6 +24,7 @@ def problems_of_set(source, seen, stats):
         seen: `Facts` of each of its samples that were looked at.
         stats: Its `Statistics`.
     """
+    yield from unsaid_ranges(source, seen)
     yield from repeated_ids(source)
     yield from absent_classes(source, stats)
     if source.task == "semantic":
@@ -38,6 +40,23 @@ def repeated_ids(source):
             file = file_of(source, "image", index) or name
             message = f"{file!r}: {counts[name]} samples are called {name!r}."
             yield "duplicate_id", index, file, message
+
+
+def unsaid_ranges(source, seen):
+    """Numbers of another range than 0..255, of which nothing is said: what to say of them."""
+    if source.value_range is not None:
+        return
+    found = [facts for facts in seen if facts.counts is None and facts.numbers]
+    if found:
+        low, high = min(f.numbers[0] for f in found), max(f.numbers[1] for f in found)
+        whole = source.stored.dtype.is_integer
+        low, high = (int(low), int(high)) if whole else (round(low, 4), round(high, 4))
+        kind, say = source.stored.dtype.name, proposed_range(low, high, whole)
+        message = f"{source.name}: the photos hold numbers from {low} to {high} ({kind}), and "
+        message += f"nothing says which are black and white. Say {say}, of the model too."
+        for facts in found:
+            file = file_of(source, "image", facts.index) or source.ids[facts.index]
+            yield "no_value_range", facts.index, file, message
 
 
 def absent_classes(source, stats):
@@ -140,7 +159,7 @@ def photos_left_out(sources):
             for name in left_out(folder, PHOTOS):
                 if name.lower().endswith(PICTURES):
                     path = os.path.join(folder, name)
-                    message = f"{path!r} is left out: photos to learn from end in "
+                    message = f"{path!r} is left out: photos end in "
                     found.append((source.name, path, message + ", ".join(PHOTOS) + "."))
     return found
 

@@ -87,7 +87,7 @@ def run(options):
         import keras
 
         keras.utils.set_random_seed(settings.seed)
-        model = built(options, train.num_classes)
+        model = built(options, train)
     screen.print(f"training on {len(train)} images, validating on {len(val)}", highlight=False)
     train_and_report(screen, model, train, val, options, settings, spec)
 
@@ -121,8 +121,11 @@ def resumed(screen, options):
     return spec, from_dict({**saved.settings, **given(options, SETTINGS)})
 
 
-def built(options, num_classes):
-    """The network that the options of `fit` ask for; what is not given is the builder's default."""
+def built(options, source):
+    """The network that the options of `fit` ask for; what is not given is the builder's default.
+
+    Its classes, channels and range of numbers are those of the source.
+    """
     asked = given(options, NETWORK)
     model = asked.pop("model", "unet")
     if options.freeze:
@@ -139,7 +142,10 @@ def built(options, num_classes):
             owner = next(each for each in MODELS if name in taken[each])
             expected = f"None, for it goes with model={owner!r} and this is {model}"
             raise refused(name, value, expected, "Leave it out.")
-    return getattr(models, f"build_{model}")(num_classes, **asked)
+    asked["input_shape"] = (None, None, source.channels or 3)
+    if source.value_range is not None:
+        asked["value_range"] = source.value_range
+    return getattr(models, f"build_{model}")(source.num_classes, **asked)
 
 
 def train_and_report(screen, model, train, val, options, settings, spec):

@@ -9,6 +9,7 @@ DATA = (
     "camvid:PATH, voc:PATH, cityscapes:PATH, coco:PATH, tfds:NAME, folder:PATH, records:PATH "
     "or shapes"
 )
+BANDS = "bands that pictures show, counted from 0, e.g. 3,2,1 (0,1,2)"
 
 
 def add_data_options(parser):
@@ -38,6 +39,16 @@ def add_data_options(parser):
         "--mask-suffix", help="what a mask's name adds to its photo's, e.g. _mask for a_mask.png"
     )
     parser.add_argument(
+        "--bits", type=int, help="bits that the photos' numbers use (8), e.g. 12: 0..4095"
+    )
+    parser.add_argument(
+        "--value-range",
+        type=number_pair,
+        metavar="LOW,HIGH",
+        help="or what black and white are among them, e.g. 0,1",
+    )
+    parser.add_argument("--bands", type=integers, metavar="R,G,B", help=BANDS)
+    parser.add_argument(
         "--splits",
         type=names,
         metavar="TRAIN,VAL",
@@ -64,6 +75,9 @@ DATA_OPTIONS = (
     "palette",
     "void_values",
     "mask_suffix",
+    "bits",
+    "value_range",
+    "bands",
     "splits",
     "val_fraction",
 )

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from kseg.cli.options import add_overwrite, console
+from kseg.cli.options import BANDS, add_overwrite, console, integers
 from kseg.prediction.files import BadPhotos, predict_files
 
 HELP = "Write id masks, or objects, and colour overlays of photos."
@@ -26,6 +26,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
+    parser.add_argument("--bands", type=integers, metavar="R,G,B", help=BANDS)
     add_overwrite(parser)
 
 
@@ -41,6 +42,7 @@ def run(options):
             photos,
             options.output,
             min_score=options.min_score,
+            bands=options.bands,
             overwrite=options.overwrite,
         )
     except BadPhotos as error:
@@ -55,14 +57,14 @@ def run(options):
 
 def photos_of(screen, path):
     """The photos of a folder, with a line on files that are none; or the one photo that it is."""
-    from kseg.data.files import READABLE, left_out, list_files, shortened
+    from kseg.data.files import PHOTOS, left_out, list_files, shortened
 
     if not path.is_dir():
         if not path.is_file():
             raise FileNotFoundError(f"{str(path)!r} does not exist: expected an image file.")
         return [path]
-    photos = list_files(path, READABLE, "photos")
-    others = left_out(path, READABLE)
+    photos = list_files(path, PHOTOS, "photos")
+    others = left_out(path, PHOTOS)
     if others:
         screen.print(
             f"{path}: {len(others)} files left out, which are no photos that can be read: "

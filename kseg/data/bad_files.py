@@ -3,9 +3,10 @@
 import contextlib
 
 from kseg.base.tensorflow import tensorflow
+from kseg.data.converted import OF_GRAPHS
 from kseg.data.decode import decode_photo
 from kseg.data.errors import DataError, data_error
-from kseg.data.files import load_photo
+from kseg.data.files import load_mask, read_numbers, reading, start_of
 from kseg.data.sample import samples
 
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."
@@ -54,7 +55,7 @@ def explanation(source, index):
     for name in ("image", "label", "instances"):
         for path in files_of(source, name, index):
             try:
-                sizes[name] = load_photo(path).shape[:2]
+                sizes[name] = look_at(path, name).shape[:2]
             except DataError as error:
                 return error
     differ = "label" in sizes and sizes["label"] != sizes.get("image", sizes["label"])
@@ -94,10 +95,28 @@ def fault_of(source, index, error):
     return DataError(fault.kind, file, f"{file!r}: {fault.message}", fault.remedy)
 
 
+def look_at(path, column="image"):
+    """What Python reads of a file, whatever its bands and numbers: an array.
+
+    Args:
+        path: The file.
+        column: `"image"` for a photo, else a mask.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if column != "image":
+        return load_mask(path)
+    with reading(path):
+        return read_numbers(path)
+
+
 def undecodable(source, index):
     """The `DataError` about a sample's first file that TensorFlow cannot decode, or None."""
     for name in ("image", "label", "instances"):
         for path in files_of(source, name, index):
+            if not start_of(path).startswith(OF_GRAPHS):
+                continue  # Python reads it, and has said what is wrong
             try:
                 decode_photo(path)
             except tensorflow().errors.OpError as error:

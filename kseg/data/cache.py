@@ -9,9 +9,17 @@ import numpy as np
 from kseg.base.arguments import choice
 from kseg.base.tensorflow import tensorflow
 from kseg.data.bad_files import naming_bad_files
+from kseg.data.converted import cache_folder
 from kseg.data.readers.records import records
 from kseg.data.source import Source
-from kseg.data.tfrecords import FORMAT, TASKS, as_example, encoded_samples, example_parser
+from kseg.data.tfrecords import (
+    FORMAT,
+    TASKS,
+    as_example,
+    encoded_samples,
+    example_parser,
+    layout_of,
+)
 from kseg.data.writers.records import write_records
 
 
@@ -29,7 +37,7 @@ def cached(source, where):
     if where == "memory":
         return _in_memory(source)
     if where == "disk":
-        where = os.environ.get("KSEG_CACHE") or Path.home() / ".cache" / "kseg"
+        where = cache_folder()
     path = Path(where).expanduser() / fingerprint(source)
     if not path.exists():
         try:
@@ -44,6 +52,8 @@ def fingerprint(source):
     """A name for the contents of a source: changes with its files, their sizes and their times."""
     digest = hashlib.sha256(repr((FORMAT, source.name, source.task, source.class_names)).encode())
     digest.update(repr((source.void, source.category_ids)).encode())
+    if source.value_range is not None or source.bands is not None:
+        digest.update(repr((source.value_range, source.bands)).encode())
     for name, rows in sorted(source.columns.items()):
         digest.update(name.encode())
         if rows.dtype.kind not in "OUS":
@@ -66,7 +76,7 @@ def _in_memory(source):
         rows = [
             as_example(tf, sample).SerializeToString() for sample in encoded_samples(source, True)
         ]
-    parse = example_parser(source.task, True, source.void, source.num_classes)
+    parse = example_parser(True, **layout_of(source))
     return Source(
         name=source.name,
         columns={"record": np.array(rows, dtype=object)},
@@ -78,4 +88,6 @@ def _in_memory(source):
         task=source.task,
         category_ids=source.category_ids,
         image_ids=source.image_ids,
+        value_range=source.value_range,
+        bands=source.bands,
     )

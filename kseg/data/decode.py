@@ -10,6 +10,7 @@ import struct
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
+from kseg.data.converted import by_python, mask_ids, photo_bytes
 from kseg.data.errors import require
 
 GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # colour types of the PNG specification, section 11.2.1
@@ -21,8 +22,14 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_START = 33  # bytes of a signature and a header
 
 
-# Of a JPEG, PNG, BMP, GIF and WebP file, as `tf.io.decode_image` tells them apart
-BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF")
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # its last chunk, which is empty, with its checksum
+
+
+JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"  # markers SOI and EOI, ITU-T T.81, table B.1
+
+
+# Of a BMP, GIF, TIFF, .npy and .npz: masks that Python reads
+MASK_STARTS = (b"BM", b"GIF8", b"II", b"MM", b"\x93NUMPY", b"PK\x03\x04")
 
 
 REDUCTIONS = (1, 2, 4, 8)  # what libjpeg can divide both sides by while it decodes
@@ -31,22 +38,32 @@ REDUCTIONS = (1, 2, 4, 8)  # what libjpeg can divide both sides by while it deco
 def read_photo(path):
     """A photo's bytes, not yet decoded: path, a string tensor -> string tensor.
 
-    What is no photo at all is found here, where its name is known: TensorFlow's decoder does not
-    know it, and a plain `model.fit` says what the decoder says.
+    Of a file that TensorFlow decodes as Pillow does, these are its own. Any other is brought into
+    such a form by Python (`kseg.data.converted`); so is found here, where its name is known, what
+    is no photo at all, or is cut off: a plain `model.fit` says what the decoder says.
     """
     tf = tensorflow()
     content = tf.io.read_file(path)
-    known = tf.reduce_any([tf.strings.substr(content, 0, len(b)) == b for b in BEGINNINGS])
     empty = tf.strings.length(content) == 0
     replace = "Replace or remove the file."
-    none = "cannot be read: no JPEG, PNG, BMP, GIF or WebP file."
-    checks = [
-        require(~empty, "unreadable", path, lambda: "the file is empty.", replace),
-        require(known, "unreadable", path, lambda: none, replace),
-    ]
-    with tf.control_dependencies(checks):  # no decoder sees the bytes, and fails over them, before
-        content = tf.identity(content)
-    return content
+    there = require(~empty, "unreadable", path, lambda: "the file is empty.", replace)
+    with tf.control_dependencies([there]):
+        return tf.cond(
+            _is_whole(content), lambda: content, lambda: by_python(photo_bytes, path, b"")
+        )
+
+
+def _is_whole(content):
+    """Whether these bytes begin and end as those of a JPEG or PNG do."""
+    tf = tensorflow()
+    length = tf.strings.length(content)
+
+    def ends(with_bytes):  # nothing beyond the beginning is asked for
+        first = tf.maximum(length - len(with_bytes), 0)
+        return tf.strings.substr(content, first, len(with_bytes)) == with_bytes
+
+    jpeg = (tf.strings.substr(content, 0, len(JPEG_START)) == JPEG_START) & ends(JPEG_END)
+    return jpeg | is_png(content) & ends(PNG_END)
 
 
 def decode_photo(path):
@@ -55,9 +72,10 @@ def decode_photo(path):
 
 
 def decode_image(content):
-    """Decodes a JPEG, PNG, BMP or GIF: its bytes -> uint8 `(H, W, 3)`.
+    """Decodes a JPEG or PNG: its bytes -> uint8 `(H, W, 3)`.
 
-    The same bytes come out as of `kseg.data.files.load_photo`, which uses Pillow.
+    The same bytes come out as of `kseg.data.files.load_photo`, which uses Pillow. (TensorFlow would
+    take BMP, GIF and WebP too, but palettes of BMP for greys: `read_photo` makes PNGs of them.)
     """
     tf = tensorflow()
     image = tf.cond(
@@ -67,6 +85,21 @@ def decode_image(content):
         lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
     )
     return tf.ensure_shape(image, (None, None, 3))
+
+
+def decode_deep(content):
+    """Decodes a PNG of 16 bits: its bytes -> uint16 `(H, W, 3)`, as they are stored."""
+    tf = tensorflow()
+    bits = tf.strings.substr(content, 24, 1)
+    known = tf.cond(is_png(content), lambda: bits == b"\x10", lambda: False)
+    require(
+        known,
+        "unsuitable",
+        "",
+        lambda: "a photo of 8 bits, in a set that says another value_range.",
+        "Give photos of 16 bits, or leave value_range= and bits= out.",
+    )
+    return tf.io.decode_png(content, channels=3, dtype=tf.uint16)
 
 
 def decode_window(content, first, last, photo, reduction=None):
@@ -133,8 +166,20 @@ def photo_size(content):
 
 
 def decode_mask(path, wide=False):
-    """Reads a mask of ids: path, a string tensor -> uint8 `(H, W)`, or int32 if `wide`."""
-    return mask_of_bytes(tensorflow().io.read_file(path), path, wide)
+    """Reads a mask of ids: path, a string tensor -> uint8 `(H, W)`, or int32 if `wide`.
+
+    Of a PNG inside the graph; BMP, GIF, TIFF and NumPy's arrays are read by Python.
+    """
+    tf = tensorflow()
+    content = tf.io.read_file(path)
+    nothing = np.zeros((0, 0), np.int32 if wide else np.uint8)
+    other = tf.reduce_any([tf.strings.substr(content, 0, len(b)) == b for b in MASK_STARTS])
+    mask = tf.cond(
+        other,
+        lambda: by_python(lambda name: mask_ids(name, wide), path, nothing),
+        lambda: mask_of_bytes(content, path, wide),
+    )
+    return tf.ensure_shape(mask, (None, None))
 
 
 def mask_of_bytes(content, name, wide=False, repeated=False):
@@ -237,9 +282,7 @@ def _header(color_type):
 def decode_colors(path):
     """Reads a colour-coded mask: path -> packed int32 `(H, W)`, 0xRRGGBB."""
     tf = tensorflow()
-    content = tf.io.read_file(path)
-    mask = tf.cast(tf.io.decode_image(content, channels=3, expand_animations=False), tf.int32)
-    mask = tf.ensure_shape(mask, (None, None, 3))
+    mask = tf.cast(decode_photo(path), tf.int32)
     return mask[:, :, 0] * 65536 + mask[:, :, 1] * 256 + mask[:, :, 2]
 
 

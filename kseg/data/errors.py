@@ -85,7 +85,7 @@ def require(condition, kind, subject, message, remedy=""):
 
     Args:
         condition: bool scalar.
-        kind, remedy: As of `DataError`.
+        kind, remedy: As of `DataError`; strings or string scalars.
         subject: The file at fault, a string or string scalar; `""` if the caller does not know it.
         message: Function that gives a string scalar, what is wrong without the subject; called
             only when it is needed.
@@ -104,9 +104,8 @@ def require(condition, kind, subject, message, remedy=""):
 
 def packed(kind, subject, message, remedy):
     """The fields as the one text that `PACKED` finds in an error of TensorFlow."""
-    start, end = f"kseg[{kind}]\n", "\nkseg;"
     lines = tensorflow().strings.join([subject, message, remedy], separator="\n")
-    return tensorflow().strings.join([start, lines, end])
+    return tensorflow().strings.join(["kseg[", kind, "]\n", lines, "\nkseg;"])
 
 
 def data_error(error):

@@ -1,10 +1,13 @@
-"""Files of photos and masks: listed, paired by name, and read with Pillow.
+"""Files of photos and masks: listed, paired by name, and read in Python.
 
-`load_photo` gives the same bytes as `kseg.data.decode.decode_photo` for every JPEG and PNG, be it
-grey, palette, 16-bit, RGBA or CMYK: grey is repeated, alpha dropped, 16 bits cut to the upper 8.
-EXIF orientation is not applied, by either: masks are drawn on the stored raster.
+What a file holds is decided here, for all. `load_photo` gives the same bytes as
+`kseg.data.decode.decode_photo`, whatever the file: grey is repeated, a palette becomes its colours,
+alpha is dropped, 16 bits are cut to the upper 8. Of TIFF and NumPy's files more than three bands
+stay what they are; and with a `value_range` the numbers do. EXIF orientation is not applied, by
+either: masks are drawn on the stored raster.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,28 +15,44 @@ import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
+from kseg.base.tensorflow import tensorflow
+from kseg.data.channels import with_channels
 from kseg.data.errors import DataError, MissingData, missing_folder
-from kseg.data.values import NotAPhoto, as_bytes
+from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
+from kseg.data.values import NotAPhoto, as_bytes, numbers
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp")  # what training reads, by TensorFlow
+# Endings of files with the numbers of a photo or a mask, as NumPy writes them
+ARRAYS = (".npy", ".npz")
 
 
-# What Pillow reads, for predictions
-READABLE = (*PHOTOS, ".gif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga", ".tif", ".tiff", ".webp")
+# Endings of photos that are read, for training and predictions alike
+PHOTOS = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".tga"),
+    *(".tif", ".tiff", ".webp", *ARRAYS),
+)
 
 
 # Endings of what people take for photos, by which `kseg check` tells what was left out
-PICTURES = (*READABLE, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
+PICTURES = (*PHOTOS, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
 
 
-MASKS = (".png",)  # a mask saved as JPEG has lost its ids
+# A mask saved as JPEG has lost its ids
+MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", *ARRAYS)
 
 
 PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
 
 
+PNG_DEPTH = 24  # byte of a PNG's header, section 11.2.1 of its specification; then the colour type
+ALPHA = ("LA", "PA", "RGBA", "La", "RGBa")  # Pillow's modes
+ONE_PAGE = "Save each page as a file of its own."
+SEVERAL = ("GIF", "WEBP")  # of which a second page is another photo; of a JPEG it is a preview
+
+
 def list_files(folder, suffixes, argument, kind="missing"):
     """The files of a folder with one of these suffixes, by name; clear errors when there are none.
+
+    Hidden files are left out.
 
     Args:
         folder, argument: The folder, and the name of the argument that gave it, for the error.
@@ -53,7 +72,7 @@ def list_files(folder, suffixes, argument, kind="missing"):
         files = sorted(
             entry.path
             for entry in entries
-            if entry.name.lower().endswith(suffixes) and entry.is_file()
+            if entry.name.lower().endswith(suffixes) and not is_hidden(entry) and entry.is_file()
         )
     if not files:
         others = left_out(folder, suffixes)
@@ -76,7 +95,12 @@ def left_out(folder, suffixes):
     """
     with os.scandir(folder) as entries:
         others = (e for e in entries if not e.name.lower().endswith(suffixes))
-        return sorted(e.name for e in others if not e.name.startswith(".") and e.is_file())
+        return sorted(e.name for e in others if not is_hidden(e) and e.is_file())
+
+
+def is_hidden(entry):
+    """Whether a file is one that people do not see, as macOS' `._a.jpg` in archives."""
+    return entry.name.startswith(".")
 
 
 def shortened(names, most=3):
@@ -131,15 +155,98 @@ def column(paths):
     return np.array([str(path) for path in paths], dtype=object)
 
 
-def load_photo(path, channels=3):
-    """Reads a photo with Pillow: path -> uint8 `(H, W, channels)`.
+def load_photo(path, channels=3, value_range=None):
+    """Reads a photo: path -> `(H, W, channels)`.
 
-    With three channels the same bytes as `kseg.data.decode.decode_photo`.
+    With three channels and no range, the same bytes as `kseg.data.decode.decode_photo`.
+
+    Args:
+        path: A photo, or an array in NumPy's `.npy` or `.npz`.
+        channels: Of the model; None for those of the file, without alpha.
+        value_range: `(low, high)` of its numbers, which then stay what they are; None for 0..255.
+
+    Returns:
+        uint8; with a range uint8, uint16 or float32.
 
     Raises:
-        DataError: the file is missing, is no readable image, or has other channels.
+        DataError: the file is missing, is no readable image, holds several pages, or has other
+            channels or numbers.
     """
-    return _read(path, lambda image: photo_array(image, channels))
+    with reading(path):
+        if value_range is None and not is_stacked(path):
+            return _by_pillow(path, lambda image: photo_array(image, channels or 3))
+        array = numbers(read_numbers(path, channels == 4), value_range)
+        return array if channels is None else with_channels(array, channels)
+
+
+def read_numbers(path, alpha=False):
+    """The numbers of a photo as they are stored, `(H, W, bands)`; a palette's are its colours.
+
+    Args:
+        path: The file.
+        alpha: Whether a fourth channel that is alpha is one of the bands. Default False.
+    """
+    path = Path(path)
+    if path.suffix.lower() in ARRAYS:
+        return load_array(path)
+    start = start_of(path)
+    if is_tiff(start):
+        return _tiff_numbers(path, alpha)
+    if start[:4] == b"\x89PNG" and start[PNG_DEPTH : PNG_DEPTH + 1] == b"\x10":
+        return _deep_png(path, alpha)
+
+    return _by_pillow(path, lambda image: pillow_numbers(image, alpha))
+
+
+def _tiff_numbers(path, alpha):
+    """Of a TIFF; what Pillow alone can undo (palettes, CMYK, its compressions), by Pillow."""
+    layout = layout_of(path)
+    if layout.is_plain and layout.dtype in ("uint8", "bool"):
+        return _by_pillow(path, lambda image: pillow_numbers(image, alpha))
+    try:
+        array = read_tiff(path)
+    except CompressedTiff:
+        if not (layout.is_plain and layout.bands == 1):
+            raise
+        return _by_pillow(path, pillow_numbers)  # it knows some compressions more
+    drop = layout.has_alpha and not alpha and array.shape[-1] in (2, 4)
+    return array[..., :-1] if drop else array
+
+
+def pillow_numbers(image, alpha=False):
+    """The numbers of a Pillow image, `(H, W, bands)`; see `read_numbers`."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return np.asarray(image)[:, :, None]
+    grey = image.mode in ("1", "L", "LA", "La")
+    mode = "L" if grey else "RGBA" if alpha and has_alpha(image) else "RGB"
+    array = np.array(image.convert(mode))
+    return array[:, :, None] if grey else array
+
+
+def _deep_png(path, alpha):
+    """A PNG of 16 bits, by TensorFlow: of colours Pillow knows but the upper 8."""
+    tf = tensorflow()
+    with tf.device("CPU"):
+        array = tf.io.decode_png(path.read_bytes(), dtype=tf.uint16).numpy()
+    return array if array.shape[-1] in (1, 3) or alpha else array[..., :-1]
+
+
+def is_stacked(path):
+    """Whether a photo is in a file that Pillow does not read, or not all of it: many bands."""
+    if Path(path).suffix.lower() in ARRAYS:
+        return True
+    if not is_tiff(start_of(path)):
+        return False
+    return not layout_of(path).is_plain
+
+
+def start_of(path, count=32):
+    """The first bytes of a file; none of one that is not there."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(count)
+    except OSError:
+        return b""
 
 
 def photo_array(image, channels=3):
@@ -156,15 +263,20 @@ def photo_array(image, channels=3):
     if channels in (1, 3):
         array = np.array(image.convert("L" if channels == 1 else "RGB"))
         return array.reshape(image.height, image.width, channels)
-    if channels == 4 and (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info):
+    if channels == 4 and has_alpha(image):
         return np.array(image.convert("RGBA"))
     raise refused(
         "image.mode",
         image.mode,
         f"{channels} channels for this model",
-        "Give an array (height, width, channels), or its file in NumPy's .npy.",
+        "Give an array (height, width, channels), or its file in NumPy's .npy, or a TIFF.",
         error=NotAPhoto,
     )
+
+
+def has_alpha(image):
+    """Whether a Pillow image says which of its pixels are seen."""
+    return image.mode in ALPHA or "transparency" in image.info
 
 
 def _deep_grey(image):
@@ -179,49 +291,95 @@ def _deep_grey(image):
 
 
 def load_array(path):
-    """The array in a file of NumPy's `.npy`, of a `pathlib.Path`.
+    """The array in a file of NumPy's, `(H, W, bands)`; of an `.npz` the only one.
 
     Raises:
-        DataError: the file is missing, or holds no array.
+        NotAPhoto: it is of another shape, an `.npz` holds several, or bands come first.
     """
-    if not path.is_file():
-        raise MissingData("missing", path, f"{str(path)!r} does not exist: expected an image file.")
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        message = f"{str(path)!r} cannot be read as an array ({error})."
-        raise DataError("unreadable", path, message, "Replace or remove the file.") from error
+    array = np.load(path, allow_pickle=False)
+    if hasattr(array, "files"):
+        with array as several:
+            if len(several.files) != 1:
+                held = ", ".join(several.files)
+                expected = f"one array in the file, which holds {held or 'none'}"
+                raise refused("arrays", len(several.files), expected, error=NotAPhoto)
+            array = several[several.files[0]]
+    array = array[:, :, None] if array.ndim == 2 else array
+    if array.ndim != 3 or 0 in array.shape or array.dtype.kind not in "buif":
+        expected = "numbers of a shape (height, width) or (height, width, bands)"
+        raise refused("array", array, expected, error=NotAPhoto)
+    if band_axis(array.shape) == 0 and array.shape[-1] > 3:
+        expected = "(height, width, bands)"
+        remedy = "Bands come last: np.moveaxis(array, 0, -1)."
+        raise refused("array.shape", array.shape, expected, remedy, NotAPhoto)
+    return array
 
 
 def load_mask(path):
-    """Reads a mask with Pillow: ids `(H, W)` of a grey or palette PNG, else colours `(H, W, 3)`."""
-    mask = _read(path, _mask_array)
-    with open(path, "rb") as file:
-        header = file.read(26)
-    if header[:4] == b"\x89PNG" and header[25] == 0:  # grey of 2 or 4 bits Pillow spreads to 0..255
-        mask //= {2: 85, 4: 17}.get(header[24], 1)
+    """Reads a mask: ids `(H, W)`, int32, where it is grey or has a palette, else `(H, W, 3)`.
+
+    Of PNG, BMP, GIF, TIFF, `.npy` or `.npz`. Grey with alpha is grey.
+
+    Raises:
+        DataError: the file is missing, is no readable image, or holds several pages.
+    """
+    with reading(path):
+        if is_stacked(path):
+            array = read_numbers(path)
+            if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
+                raise refused("mask", array, "integers (height, width), one id a pixel")
+            return np.squeeze(array.astype(np.int32), -1) if array.shape[-1] == 1 else array
+        mask = _by_pillow(path, _mask_array)
+    header = start_of(path)
+    if header[:4] == b"\x89PNG" and header[PNG_DEPTH + 1] == 0:
+        mask //= {2: 85, 4: 17}.get(header[PNG_DEPTH], 1)  # which Pillow spreads to 0..255
     return mask
 
 
+def is_one_bit(path):
+    """Whether the mask in a file has one bit a pixel."""
+    return not is_stacked(path) and _by_pillow(path, lambda image: image.mode == "1")
+
+
 def _mask_array(image):
+    if image.mode == "LA":
+        image = image.getchannel("L")
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         image = image.convert("RGB")
     return np.array(image).astype(np.int32)
 
 
-def _read(path, array):
-    """`array(image)` of the Pillow image in a file."""
+def _by_pillow(path, array):
+    """`array(image)` of the Pillow image in a file of one page."""
     from PIL import Image
+
+    if is_tiff(start_of(path)):
+        check_one_page(path)
+    with Image.open(path) as image:
+        pages = getattr(image, "n_frames", 1) if image.format in SEVERAL else 1
+        if pages > 1:
+            raise refused("pages", pages, "one page in a file", ONE_PAGE, NotAPhoto)
+        return array(image)
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Whatever goes wrong within becomes a `DataError` that names the file."""
+    from PIL import UnidentifiedImageError
 
     if not Path(path).is_file():
         message = f"{str(path)!r} does not exist: expected an image file."
         raise MissingData("missing", path, message)
     try:
-        with Image.open(path) as image:
-            return array(image)
+        yield
+    except DataError:
+        raise
     except NotAPhoto as error:
         raise DataError("unsuitable", path, f"{str(path)!r}: {error}") from None
-    except Exception as error:  # of damaged bytes, Pillow raises whatever it runs into
+    except UnidentifiedImageError as error:
+        message = f"{str(path)!r} cannot be read: no JPEG, PNG, BMP, GIF, TIFF or WebP file."
+        raise DataError("unreadable", path, message, "Replace or remove the file.") from error
+    except Exception as error:  # of damaged bytes, Pillow and tifffile raise whatever they run into
         raise DataError(
             "unreadable",
             path,

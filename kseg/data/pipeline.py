@@ -56,15 +56,16 @@ def batches(
             and crowd regions only where there is room.
         cache: None; or `"memory"`, `"disk"` or a folder, to read and decode each file once and
             keep the raw pixels there: for slow formats and slow storage, if there is room
-            (3 bytes a pixel and the labels). `"disk"` is `~/.cache/kseg`, or `$KSEG_CACHE`.
+            (the bytes of every band and the labels). `"disk"` is `~/.cache/kseg`, or `$KSEG_CACHE`.
 
     Returns:
-        `tf.data.Dataset` of uint8 images `(B, H, W, 3)` and int32 labels `(B, H, W)`; for an
-        instance source, of two dicts: `"image"`, uint8 `(B, H, W, 3)`, and `"size"`, int32
+        `tf.data.Dataset` of images `(B, H, W, C)`, uint8 or as the source's `dtype` and
+        `value_range` say, and int32 labels `(B, H, W)`; for an
+        instance source, of two dicts: `"image"`, `(B, H, W, C)`, and `"size"`, int32
         `(B, 2)`, height and width of each image without its padding; and `"boxes"`, float32
         `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is no instance; `"masks"`, uint8
         `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. Of a source of
-        another task, uint8 images and what its samples hold beside them: a dict, or the one thing
+        another task, images and what its samples hold beside them: a dict, or the one thing
         that there is. A training set drops an incomplete last batch if it holds at least one whole
         one, so that shapes never change; an evaluation set drops nothing.
 
@@ -117,8 +118,11 @@ def sample_maker(source, transforms):
 
     def make(index, key, steps):
         """The sample at `index` after the first `steps` transforms."""
-        sample = read(source, {name: rows[index] for name, rows in columns.items()}, whole=False)
+        row = {name: rows[index] for name, rows in columns.items()}
+        sample = read(source, row, whole=False)
         photo = size_of(sample)
+        if transforms:
+            sample = in_levels(sample, source.value_range)
         seeds = tf.random.stateless_uniform((max(1, steps), 2), key, None, None, tf.int32)
         for position, transform in enumerate(transforms[:steps]):
             more = [seeds[position]]
@@ -144,7 +148,31 @@ def sample_maker(source, transforms):
 
         return partner
 
-    return lambda index, key: make(index, key, len(transforms))
+    def finished(index, key):
+        sample, photo = make(index, key, len(transforms))
+        return in_own_numbers(sample, source) if transforms else sample, photo
+
+    return finished
+
+
+def in_levels(sample, value_range):
+    """A sample whose image has grey levels of 0..255: float32 where its numbers are of a range."""
+    if value_range is None:
+        return sample
+    low, high = value_range
+    levels = (tensorflow().cast(sample["image"], "float32") - low) * (255 / (high - low))
+    return {**sample, "image": levels}
+
+
+def in_own_numbers(sample, source):
+    """The inverse of `in_levels`: the numbers and the type that the source has."""
+    if source.value_range is None:
+        return sample
+    tf, (low, high) = tensorflow(), source.value_range
+    own, kind = sample["image"] * ((high - low) / 255) + low, tf.as_dtype(source.dtype)
+    if kind.is_integer:
+        own = tf.clip_by_value(tf.round(own), low, high)
+    return {**sample, "image": tf.cast(own, kind)}
 
 
 def letterboxed_size(photo, size):
@@ -242,6 +270,12 @@ def _padding(spec, source):
     )
     if source.task == "semantic":
         labels = np.array(source.void, labels.dtype)
+    if source.value_range is not None:  # black is not 0 in every range
+        black = np.asarray(source.value_range[0])
+        if isinstance(inputs, dict):
+            inputs["image"] = black.astype(inputs["image"].dtype)
+        else:
+            inputs = black.astype(inputs.dtype)
     return inputs, labels
 
 

@@ -54,7 +54,7 @@ def read(source, row, whole=True):
     """
     tf = tensorflow()
     sample = dict(converted(source.decode)(row))
-    sample["image"] = image_tensor(tf.convert_to_tensor(sample["image"]))
+    sample["image"] = image_tensor(tf.convert_to_tensor(sample["image"]), source.value_range)
     if source.task == "instance":
         sample.setdefault("crowd", tf.zeros_like(sample["classes"], tf.bool))
         if "boxes" not in sample:

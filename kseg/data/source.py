@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from kseg.base.arguments import name_list, refused
+from kseg.base.arguments import integer, name_list, refused
 from kseg.base.shown import card, counted, line
+from kseg.base.types import Range
+from kseg.data.values import check_value_range, words
 
 VOID = 255
 SHOWN = 4  # samples in a notebook
@@ -20,7 +24,8 @@ WIDEST = 200  # pixels of their pictures
 class Source:
     """A labelled set of images: which samples there are, how to read one, what the ids mean.
 
-    A sample is a dict of `"image"`, uint8 `(H, W, 3)`, and what its `task` has beside it; of
+    A sample is a dict of `"image"`, uint8 `(H, W, 3)`, or of more bands and numbers of another
+    range where the source says so, and what its `task` has beside it; of
 
     - semantic: `"label"`, integer class ids `(H, W)`, `void` where there is none;
     - instance: `"masks"`, uint8 0 or 1 `(N, H, W)`; `"classes"`, int32 `(N,)`; `"boxes"`, float32
@@ -33,7 +38,8 @@ class Source:
             Only these rows are shuffled, so a set of a million files costs a list of names.
         decode: Function of TensorFlow operations from one row of `columns` to a sample, that runs
             inside `tf.data`. Its `"image"` may be the file's bytes, a string scalar, so that a
-            random crop decodes its own window alone; `"boxes"` and `"crowd"` may be left out.
+            random crop decodes its own window alone; `"boxes"` and `"crowd"` may be left out. An
+            image that is no bytes has its number of bands in its static shape.
         class_names: Name of each class; class ids are positions in this list.
         colors: RGB of each class, 0..255, for pictures.
         ids: A name for each sample, unique within the source; predictions are filed under it.
@@ -46,6 +52,12 @@ class Source:
         problems: What the reader itself knows to be wrong with a sample: a function from its
             position to a list of `(kind, message)`, for `kseg.check`; a kind of
             `kseg.checks.findings` or another identifier.
+        value_range: `(low, high)`, what black and white are among the numbers of the images, which
+            then stay uint16 or float32, through every transform; build the model with the same.
+            Default None: 0..255, as uint8; see `kseg.data.values`.
+        bits: For whole numbers the same in one: 12 means `value_range=(0, 4095)`.
+        bands: The three bands, counted from 0, that pictures show as red, green and blue; or one,
+            shown as grey. Default None: the first three.
 
     Example:
 
@@ -65,8 +77,13 @@ class Source:
     category_ids: tuple[int, ...] | None = None
     image_ids: tuple[int | str, ...] | None = None
     problems: Callable[[int], list] | None = None
+    value_range: Range | None = None
+    bits: int | None = None
+    bands: tuple[int, ...] | None = None
 
     def __post_init__(self):
+        object.__setattr__(self, "value_range", check_value_range(self.value_range, self.bits))
+        object.__setattr__(self, "bands", check_bands(self.bands))
         for field in ("class_names", "ids"):
             object.__setattr__(self, field, name_list(field, getattr(self, field)))
         lengths = {name: len(rows) for name, rows in self.columns.items()} | {"ids": len(self.ids)}
@@ -92,6 +109,45 @@ class Source:
     def num_classes(self) -> int:
         return len(self.class_names)
 
+    @functools.cached_property
+    def stored(self) -> Any:
+        """`tf.TensorSpec` of an image as `decode` gives it: a string where it is a file's bytes."""
+        from kseg.base.tensorflow import converted, tensorflow
+
+        tf = tensorflow()
+        rows = {
+            name: tf.TensorSpec(rows.shape[1:], tf.as_dtype(rows.dtype))
+            if rows.dtype.kind not in "OUS"
+            else tf.TensorSpec((), tf.string)
+            for name, rows in self.columns.items()
+        }
+        decode = tf.function(
+            lambda row: tf.convert_to_tensor(converted(self.decode)(row)["image"]), autograph=False
+        )
+        image = decode.get_concrete_function(rows).outputs[0]
+        return tf.TensorSpec(image.shape, image.dtype)
+
+    @property
+    def channels(self) -> int | None:
+        """Bands of an image; None where `decode` does not say, or fails."""
+        try:
+            stored = self.stored
+        except Exception:  # whatever a reader's decode raises: the check of all samples names it
+            return None
+        if stored.dtype == "string":
+            return 3
+        return stored.shape[-1] if stored.shape.rank == 3 else None
+
+    @property
+    def dtype(self) -> str:
+        """Of the images: `"uint8"`, or with a `value_range` `"uint8"`, `"uint16"`, `"float32"`."""
+        if self.value_range is None:
+            return "uint8"
+        if self.stored.dtype == "string":
+            return "uint16"
+        name = self.stored.dtype.name
+        return name if name in ("uint8", "uint16") else "float32"
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -110,7 +166,8 @@ class Source:
 
     def _size(self):
         classes = counted(self.num_classes, "class")
-        return f"{counted(len(self), f'{self.task} sample')} of {classes}"
+        line = f"{counted(len(self), f'{self.task} sample')} of {classes}"
+        return line if self.value_range is None else f"{line}, numbers {words(self.value_range)}"
 
     def _repr_html_(self) -> str:
         return card(
@@ -125,7 +182,7 @@ class Source:
     def _picture(self, index):
         """Address and caption of a sample with its labels on it, or of none that can be read."""
         from kseg.pictures import instance, semantic
-        from kseg.pictures.image import data_uri
+        from kseg.pictures.image import data_uri, picture_of
 
         try:
             sample = self[index]
@@ -133,7 +190,7 @@ class Source:
             return "", f"{self.ids[index]} cannot be read: see kseg.check"
         drawing = {"label": semantic.truth, "masks": instance.truth}
         known = [draw for key, draw in drawing.items() if key in sample]
-        picture = known[0](self, sample) if known else sample["image"]
+        picture = known[0](self, sample) if known else picture_of(self, sample)
         return data_uri(picture, WIDEST), self.ids[index]
 
     def files(self) -> list[str]:
@@ -152,6 +209,23 @@ class Source:
             image_ids=self.image_ids and tuple(self.image_ids[i] for i in indices),
             problems=self.problems and (lambda i: self.problems(int(indices[i]))),
         )
+
+
+def check_bands(bands):
+    """The bands that pictures show: one or three positions, or None.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    if bands is None:
+        return None
+    try:
+        chosen = tuple(integer("bands", band, low=0) for band in bands)
+    except (TypeError, ValueError):
+        chosen = ()
+    if len(chosen) not in (1, 3):
+        raise refused("bands", bands, "three positions from 0 on, of red, green and blue, or one")
+    return chosen
 
 
 def check_is_source(name, value, expected="a Source, as kseg.data.folder gives one"):

@@ -39,6 +39,9 @@ OPTIONS = {kind.partition(":")[0]: ("splits",) for kind in KINDS} | {
         "palette",
         "void_values",
         "mask_suffix",
+        "bits",
+        "value_range",
+        "bands",
         "val_fraction",
     ),
     "shapes": (),
@@ -69,6 +72,8 @@ class DataSpec:
         void_values: Values (or colours) of pixels without a label for `folder` and `tfds`; None for
             255, or for what is known of the set.
         mask_suffix: What a mask's name adds to its photo's, for `folder`; None for nothing.
+        bits, value_range, bands: Of the photos of `folder`, as of `Source`; None for 0..255, and
+            the first three.
         splits: What the set calls the splits "train" and "val"; None for just that.
         val_fraction: Share held out for validation where the set has no split of its own; None for
             0.2.
@@ -81,6 +86,9 @@ class DataSpec:
     palette: tuple[tuple[int, int, int], ...] | None = None
     void_values: tuple | None = None
     mask_suffix: str | None = None
+    bits: int | None = None
+    value_range: tuple[float, float] | None = None
+    bands: tuple[int, ...] | None = None
     splits: tuple[str, str] | None = None
     val_fraction: float | None = None
     instances: bool = False
@@ -239,6 +247,9 @@ class DataSpec:
             palette=self.palette,
             void_values=self.void_values,
             mask_suffix=self.mask_suffix or "",
+            bits=self.bits,
+            value_range=self.value_range,
+            bands=self.bands,
             instances=self.instances,
             split=split,
             list_file=listed if listed.is_file() else None,

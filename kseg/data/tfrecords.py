@@ -16,8 +16,10 @@ def encoded_samples(source, decoded):
 
     Pixels are raw arrays if `decoded`. Otherwise the photo is its file's bytes, or a PNG where
     there was no file; the label is a PNG, and so are the masks, one below the other `(N * H, W)`.
+    Photos that no PNG of bytes holds are raw arrays always.
     """
     tf = tensorflow()
+    raw_image = decoded or not is_colour(source)
     columns = constants(source)
 
     def png(maps):
@@ -30,7 +32,7 @@ def encoded_samples(source, decoded):
 
     def encode(index):
         row = {name: rows[index] for name, rows in columns.items()}
-        sample = read(source, row, whole=decoded)
+        sample = read(source, row, whole=raw_image)
         size = size_of(sample)
         stored = {key: sample[key] for key in ("classes", "crowd") if key in sample}
         stored |= {"size": size, "image": sample["image"]}
@@ -38,7 +40,7 @@ def encoded_samples(source, decoded):
             if key in sample:
                 stored[key] = sample[key] if decoded else tf.reshape(sample[key], (-1, size[1]))
         if not decoded:
-            if stored["image"].dtype != tf.string:
+            if not raw_image and stored["image"].dtype != tf.string:
                 stored["image"] = tf.io.encode_png(stored["image"])
             for key in MAPS:
                 if key in stored:
@@ -47,6 +49,23 @@ def encoded_samples(source, decoded):
 
     ds = mapped(tf.data.Dataset.range(len(source)), encode)
     yield from ds.prefetch(2).as_numpy_iterator()
+
+
+def is_colour(source):
+    """Whether the photos of a source have three channels of 0..255."""
+    return source.value_range is None and source.channels in (3, None)
+
+
+def layout_of(source):
+    """What `record_decoder` and `example_parser` are told of a source, a dict."""
+    return {
+        "task": source.task,
+        "void": source.void,
+        "num_classes": source.num_classes,
+        "channels": source.channels or 3,
+        "dtype": source.dtype,
+        "colour": is_colour(source),
+    }
 
 
 def as_example(tf, sample):
@@ -62,9 +81,9 @@ def as_example(tf, sample):
     return tf.train.Example(features=tf.train.Features(feature=features))
 
 
-def record_decoder(task, decoded, void, num_classes):
+def record_decoder(decoded, **layout):
     """The `decode` of a `Source` of records: of columns `"file"` and `"offset"`."""
-    parse = example_parser(task, decoded, void, num_classes)
+    parse = example_parser(decoded, **layout)
 
     def decode(row):
         return parse(read_record(row["file"], row["offset"]))
@@ -115,9 +134,17 @@ def record_offsets(file):
     return offsets
 
 
-def example_parser(task, decoded, void, num_classes):
-    """Function from a serialized example to a sample."""
+def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8", colour=True):
+    """Function from a serialized example to a sample.
+
+    Args:
+        decoded: Whether all pixels are raw arrays.
+        task, void, num_classes: Of the source.
+        channels, dtype: Of its images.
+        colour: Whether these are three channels of 0..255, which are raw if `decoded` alone.
+    """
     tf = tensorflow()
+    kind = tf.as_dtype(dtype)
     wide = max(num_classes - 1, void) > 255
     text = tf.io.FixedLenFeature((), tf.string)
     numbers = tf.io.FixedLenSequenceFeature((), tf.int64, allow_missing=True)
@@ -138,8 +165,9 @@ def example_parser(task, decoded, void, num_classes):
         stored = tf.io.parse_single_example(serialized, wanted)
         height, width = tf.unstack(tf.cast(stored["size"], tf.int32))
         image = stored["image"]
-        if decoded:
-            image = tf.reshape(tf.io.decode_raw(image, tf.uint8), (height, width, 3))
+        if decoded or not colour:
+            image = tf.io.decode_raw(image, kind)
+            image = tf.reshape(image, (height, width, channels))
         if task == "semantic":
             label = pixels(stored["label"], (height, width), tf.int32 if wide else tf.uint8)
             return {"image": image, "label": label}

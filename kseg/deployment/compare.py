@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kseg.data.images import grey, with_channels
+from kseg.data.channels import grey, with_channels
+from kseg.deployment.saved_model.signatures import served_type
 from kseg.models.contract import contract, part
 from kseg.ops.resize import bilinear
 
@@ -92,6 +93,11 @@ class Job:
     tolerance: float | None
     max_drop: float
     missing: str = ""
+
+    @property
+    def bands(self):
+        """Those that pictures of the source show."""
+        return getattr(self.source, "bands", None)
 
     def photos(self, count):
         """Photos of the source, evenly spread, each of its own size: list of uint8 `(H, W, C)`."""
@@ -190,8 +196,9 @@ def photos_of(model, source, count, shape=(None, None)):
         shape: `(height, width)` to which they are resized; None is a photo's own.
 
     Returns:
-        List of pairs of uint8 `(H, W, C)` and class ids `(H, W)`, or None where there are none;
-        what they are, in words; and the label id that is not scored.
+        List of pairs of `(H, W, C)`, uint8 or numbers of the model's own range, and class ids
+        `(H, W)`, or None where there are none; what they are, in words; and the label id that is
+        not scored.
 
     Raises:
         ValueError: the source is labelled with other classes than the model's.
@@ -201,7 +208,7 @@ def photos_of(model, source, count, shape=(None, None)):
     from kseg.data.bad_files import sample_at
     from kseg.data.source import spread
 
-    channels = contract(model).channels
+    own = contract(model)
     labelled = part(TASKS, model).is_labelled(model, source)
     source = source or shapes("val")
     pairs = []
@@ -209,12 +216,30 @@ def photos_of(model, source, count, shape=(None, None)):
         sample = sample_at(source, index)
         image, label = sample["image"], sample["label"] if labelled else None
         size = tuple(given or own for given, own in zip(shape, image.shape))
-        image = np.round(bilinear(image, *size)).astype(np.uint8)
-        if image.shape[-1] == 3 != channels:  # other channels than colours: something to look at
+        image = resized_numbers(image, size)
+        if image.shape[-1] == 3 != own.channels:  # other channels than colours: something to see
             image = grey(image)
-        image = with_channels(image, channels)
+        if own.value_range is not None and getattr(source, "value_range", None) is None:
+            image = _of_range(image, own.value_range)
+        image = with_channels(image, own.channels)
         pairs.append((image, label if label is None else _nearest(label, size)))
     return pairs, f"{len(pairs)} photos of {source.name}", source.void
+
+
+def resized_numbers(image, size):
+    """A photo at another size, of the type that it was."""
+    if tuple(size) == image.shape[:2]:
+        return image
+    resized = bilinear(image, *size)
+    return (np.round(resized) if image.dtype.kind == "u" else resized).astype(image.dtype)
+
+
+def _of_range(image, value_range):
+    """A generated photo of 0..255 with numbers of a range."""
+    low, high = value_range
+    numbers = image.astype(np.float64) / 255 * (high - low) + low
+    kind = served_type(value_range)
+    return (np.round(numbers) if kind == "uint16" else numbers).astype(kind)
 
 
 def print_table(comparison, path, console=None):

@@ -100,11 +100,14 @@ def samples_for(model, source):
         DataError: a file of a `Source` cannot be read.
         ValueError: an image is none that the model takes.
     """
-    channels = contract(model).channels
+    own = contract(model)
     batched = isinstance(source, Batches)
     with _naming(source) if batched else naming_bad_files(source):
         for sample in source.samples() if batched else samples(source):
-            yield {**sample, "image": image_array(sample["image"], channels)}
+            yield {
+                **sample,
+                "image": image_array(sample["image"], own.channels, value_range=own.value_range),
+            }
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ import pkgutil
 
 from kseg.base.arguments import refused
 from kseg.base.colors import class_colors
+from kseg.data.values import BYTE_RANGE
 
 SEMANTIC = "semantic"  # what a model is that does not say
 
@@ -33,6 +34,7 @@ class Contract:
         task: Name of the modules that serve it: `"semantic"`, `"instance"`, ...
         num_classes: How many classes it tells apart; 2 of a binary model.
         channels: Of the images that it takes.
+        value_range: `(low, high)` of their numbers; None for 0..255.
         score: Key of the number of `kseg.evaluate` by which the best model of a training is kept.
         outputs: Classes as its builder counts them: 1 of a binary model, else `num_classes`.
     """
@@ -42,6 +44,7 @@ class Contract:
     channels: int
     score: str
     outputs: int
+    value_range: tuple[float, float] | None = None
 
 
 def contract(model):
@@ -53,15 +56,30 @@ def contract(model):
     Example:
 
     >>> contract(kseg.build_unet(num_classes=21, width=4))
-    Contract(task='semantic', num_classes=21, channels=3, score='mean_iou', outputs=21)
+    Contract(task='semantic', num_classes=21, channels=3, score='mean_iou', outputs=21, ...)
     """
     task = getattr(model, "task", SEMANTIC)
     if task != SEMANTIC:
-        return Contract(task, model.num_classes, model.channels, model.score, model.num_classes)
+        own = model.num_classes, model.channels, model.score, model.num_classes
+        return Contract(task, *own, getattr(model, "value_range", None))
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
         raise _no_model(model)
     outputs, channels = model.outputs[0].shape[-1], model.inputs[0].shape[-1]
-    return Contract(SEMANTIC, max(2, outputs), channels, "mean_iou", outputs)
+    own = SEMANTIC, max(2, outputs), channels, "mean_iou", outputs
+    return Contract(*own, value_range_of(model))
+
+
+def value_range_of(model):
+    """The `value_range` that a layer of a functional model says; None for 0..255.
+
+    A model within another, as of `kseg.models.any_size`, says it too.
+    """
+    for layer in getattr(model, "layers", ()):
+        found = getattr(layer, "value_range", None) if layer.name == "value_range" else None
+        found = found or (value_range_of(layer) if hasattr(layer, "layers") else None)
+        if found is not None:
+            return tuple(found)
+    return None
 
 
 def _no_model(value):
@@ -163,6 +181,27 @@ def check_source(model, source):
             f"{source.num_classes} ({names}). Build the model with "
             f"num_classes={source.num_classes}, or use the data it was trained on."
         )
+    check_numbers(own, source)
+
+
+def check_numbers(own, source):
+    """Raises `ValueError` if a source's images have other numbers, or bands, than a model takes.
+
+    Args:
+        own: The model's `Contract`.
+        source: A `Source`, or what stands for one and says nothing of its images.
+    """
+    given = getattr(source, "value_range", own.value_range)
+    if given != own.value_range:
+        shown, taken = (each or BYTE_RANGE for each in (given, own.value_range))
+        expected = f"{taken}, which the model takes"
+        remedy = f"Build the model with value_range={shown}, or say value_range={taken} of the data"
+        raise refused(f"value_range of {source.name!r}", shown, expected, f"{remedy}, if it is so.")
+    channels = getattr(source, "channels", None)
+    if channels not in (None, 1, own.channels) and (channels, own.channels) != (3, 1):
+        expected = f"{own.channels}, which the model takes"
+        remedy = f"Build the model with input_shape=(None, None, {channels})."
+        raise refused(f"bands of {source.name!r}", channels, expected, remedy)
 
 
 def names_and_colors(model):

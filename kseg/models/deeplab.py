@@ -36,7 +36,8 @@ from collections.abc import Sequence
 import keras
 
 from kseg.base.arguments import choice, integer, refused
-from kseg.base.types import ImageShape, Model, PathLike
+from kseg.base.types import ImageShape, Model, PathLike, Range
+from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments, check_deepest, check_strides
 from kseg.models.blocks import (
     conv_norm_relu,
@@ -47,7 +48,7 @@ from kseg.models.blocks import (
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import deepest_feature, encode
 from kseg.models.inputs import SemanticModel
-from kseg.models.layers import Enlarge, PadToStride, ResizeLike
+from kseg.models.layers import Enlarge, PadToStride, ResizeLike, in_levels
 
 RATES_V3 = (12, 24, 36)  # torchvision's at every output stride; the paper's at 8
 RATES_V3PLUS = {16: (6, 12, 18), 8: (12, 24, 36)}  # by output stride: doubled as the stride halves
@@ -59,6 +60,7 @@ def build_deeplabv3(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model = "torchvision:resnet50",
     weights: PathLike | None = None,
     freeze: bool | int = False,
@@ -73,6 +75,8 @@ def build_deeplabv3(
     Args:
         num_classes: Number of classes, >= 1. 1 builds a binary model with one sigmoid channel.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
+        value_range: What black and white are in the images; another than 0..255 as the data's
+            `Source` says it: `(0, 4095)` for 12 bits, `(0.0, 1.0)` for some floats.
         encoder: A name (`"torchvision:resnet50"`, `"resnet50"`, ...) or a Keras model.
         weights: Of a named encoder: None for a random start, `"imagenet"`, or a weights file.
             Weights of the whole model: `kseg.weights.torchvision.load(model, path)`.
@@ -99,10 +103,12 @@ def build_deeplabv3(
     (1, 97, 131, 21)
     """
     shape = check_arguments(num_classes, input_shape)
+    value_range = check_value_range(value_range)
     rates = _check_rates(rates)
     integer("width", width)
     image = keras.Input(shape, name="image")
-    x, padded = deepest_feature(image, encoder, weights, freeze, output_stride)
+    levels = in_levels(image, value_range)
+    x, padded = deepest_feature(levels, encoder, weights, freeze, output_stride)
     x = atrous_pyramid(x, width, rates)
     x = conv_norm_relu(x, width, 3, name="decoder")
     logits = resized_logits(x, num_classes, padded, image)
@@ -116,6 +122,7 @@ def build_deeplabv3plus(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model = "torchvision:resnet50",
     weights: PathLike | None = None,
     freeze: bool | int = False,
@@ -131,6 +138,8 @@ def build_deeplabv3plus(
     Args:
         num_classes: Number of classes, >= 1. 1 builds a binary model with one sigmoid channel.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
+        value_range: What black and white are in the images; another than 0..255 as the data's
+            `Source` says it: `(0, 4095)` for 12 bits, `(0.0, 1.0)` for some floats.
         encoder: A name (`"torchvision:resnet50"`, `"mobilenetv2"`, ...) or a Keras model. It needs
             features at stride 4.
         weights: Of a named encoder: None for a random start, `"imagenet"`, or a weights file.
@@ -159,11 +168,13 @@ def build_deeplabv3plus(
     (1, 97, 131, 21)
     """
     shape = check_arguments(num_classes, input_shape)
+    value_range = check_value_range(value_range)
     choice("output_stride", output_stride, tuple(RATES_V3PLUS))
     rates = RATES_V3PLUS[output_stride] if rates is None else _check_rates(rates)
     integer("width", width)
     image = keras.Input(shape, name="image")
-    x = PadToStride(32, dtype="float32", name="pad")(image)
+    levels = in_levels(image, value_range)
+    x = PadToStride(32, dtype="float32", name="pad")(levels)
     features = encode(x, encoder, weights=weights, freeze=freeze, output_stride=output_stride)
     check_deepest(encoder, features, output_stride)
     check_strides(encoder, features, [4], "Use build_deeplabv3, which takes the deepest alone.")

@@ -17,7 +17,7 @@ import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import mapped, tensorflow
-from kseg.data.images import with_channels_of
+from kseg.data.channels import with_channels_of
 from kseg.data.source import VOID
 from kseg.data.values import check_range
 from kseg.losses.base import SegmentationLoss, WeightedSum
@@ -38,7 +38,7 @@ class LooksAtInputs:
         if not self._looked:
             images = concrete(images_of(inputs))
             if images is not None:
-                check_images(images)
+                check_images(images, contract(self).value_range)
                 self._looked = True
         return super().__call__(inputs, *args, **kwargs)
 
@@ -103,7 +103,8 @@ def looked_at(model, x, y):
     elif is_loader(x):
         x = _looked_loader(model, x, found)
     elif hasattr(images_of(x), "shape"):
-        check_images(np.asarray(numbers(images_of(x)[:CHUNK])))
+        some = np.asarray(numbers(images_of(x)[:CHUNK]))
+        check_images(some, contract(model).value_range)
         if y is not None:
             model.check_labels(y, tuple(images_of(x).shape))
             check_not_black_and_white(model, y)
@@ -133,14 +134,14 @@ def images_of(x):
     return x.get("image") if isinstance(x, dict) else x
 
 
-def check_images(images):
-    """Raises `ValueError` unless these are images of 0..255."""
-    if images.dtype == np.uint8 or not images.size:
+def check_images(images, value_range=None):
+    """Raises `ValueError` unless these are images of 0..255, or of the range that a model takes."""
+    if images.dtype == np.uint8 and value_range is None or not images.size:
         return
     if images.dtype.kind == "b":
         raise refused("x.dtype", "bool", "numbers of 0..255 (uint8)", "Multiply by 255.")
     if images.dtype.kind in "iuf":
-        check_range(images, "x")
+        check_range(images, "x", value_range)
 
 
 def check_not_black_and_white(model, y):
@@ -199,7 +200,7 @@ def look_at(model, batch, found):
     known = hasattr(images, "shape")
     try:
         if known:
-            check_images(numbers(images))
+            check_images(numbers(images), contract(model).value_range)
         if y is not None:
             model.check_labels(y, tuple(images.shape) if known else ())
     except ValueError as error:
@@ -259,10 +260,10 @@ def for_model(dataset, model):
     Raises:
         ValueError: of these channels the model's cannot be made.
     """
-    channels = contract(model).channels
+    own = contract(model)
 
     def fitting(x, *rest):
-        images = with_channels_of(images_of(x), channels)
+        images = with_channels_of(images_of(x), own.channels, own.value_range)
         return ({**x, "image": images} if isinstance(x, dict) else images, *rest)
 
     return mapped(dataset, fitting)
@@ -293,15 +294,16 @@ def _looked_dataset(model, dataset, found):
         x, *rest = element
         images = images_of(x)
         known = isinstance(images, tf.Tensor)
-        if known and images.dtype != tf.uint8:
-            (images,) = look(check_images, (images,))
+        own = contract(model)
+        if known and (images.dtype != tf.uint8 or own.value_range is not None):
+            (images,) = look(lambda x: check_images(x, own.value_range), (images,))
         if rest:
             model.check_structure(rest[0])
         if rest and all(isinstance(each, tf.Tensor) for each in tf.nest.flatten(rest[0])):
             shape = tf.shape(images) if known else ()
             rest[0], _ = look(model.check_labels, (rest[0], shape))
         if known:
-            images = with_channels_of(images, contract(model).channels)
+            images = with_channels_of(images, own.channels, own.value_range)
             x = {**x, "image": images} if isinstance(x, dict) else images
         return (x, *rest) if rest else x
 

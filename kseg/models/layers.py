@@ -89,6 +89,49 @@ class Normalize(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="kseg")
+class ValueRange(keras.layers.Layer):
+    """Numbers of a range of their own, `low` to `high`, as grey levels 0..255, in float32.
+
+    It says of a model what numbers it takes: `kseg.models.contract` asks for `value_range`.
+
+    Args:
+        low, high: What becomes 0, and what becomes 255.
+
+    Shapes: `(B, H, W, C)` -> `(B, H, W, C)`.
+
+    Example:
+
+    >>> ValueRange(0, 4095)(np.array([[[[0, 4095]]]], "float32")).tolist()
+    [[[[0.0, 255.0]]]]
+    """
+
+    def __init__(self, low, high, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.value_range = (low, high)
+
+    def call(self, image):
+        low, high = self.value_range
+        return (ops.cast(image, "float32") - low) * (255 / (high - low))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        low, high = self.value_range
+        return {**super().get_config(), "low": low, "high": high}
+
+
+def in_levels(image, value_range):
+    """The image of a network as grey levels 0..255.
+
+    Args:
+        image: Keras tensor `(B, H, W, C)`.
+        value_range: What `check_value_range` gave; None for an image that has them already.
+    """
+    return image if value_range is None else ValueRange(*value_range, name="value_range")(image)
+
+
+@keras.saving.register_keras_serializable(package="kseg")
 class ZeroBeyond(keras.layers.Layer):
     """Sets to 0 what lies beyond the valid part of each image of a batch.
 

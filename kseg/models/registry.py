@@ -42,6 +42,7 @@ REGISTERED = {
     "kseg.models.layers": (
         "PadToStride",
         "Normalize",
+        "ValueRange",
         "ZeroBeyond",
         "CropLike",
         "Enlarge",

@@ -24,14 +24,15 @@ from __future__ import annotations
 import keras
 
 from kseg.base.arguments import choice, integer, refused
-from kseg.base.types import ImageShape, Model, PathLike
+from kseg.base.types import ImageShape, Model, PathLike, Range
+from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import convolutions, logits_head
 from kseg.models.convolutions import Conv2D, MaxPooling2D, UpConv2D
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 from kseg.models.inputs import SemanticModel
-from kseg.models.layers import Enlarge, Normalize, PadToStride
+from kseg.models.layers import Enlarge, Normalize, PadToStride, in_levels
 
 # channels of the expanding path on an encoder, by stride
 DECODER_WIDTHS = {16: 256, 8: 128, 4: 64, 2: 32, 1: 16}
@@ -41,6 +42,7 @@ def build_unet(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model | None = None,
     weights: PathLike | None = None,
     freeze: bool | int = False,
@@ -56,6 +58,8 @@ def build_unet(
     Args:
         num_classes: Number of classes, >= 1. 1 builds a binary model with one sigmoid channel.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
+        value_range: What black and white are in the images; another than 0..255 as the data's
+            `Source` says it: `(0, 4095)` for 12 bits, `(0.0, 1.0)` for some floats.
         encoder: None for the paper's contracting path; a name, for example
             `"efficientnet_lite0"`, `"resnet50"` or `"keras_hub:PRESET"`
             (`kseg.models.encoder_names()` lists them), or a Keras model to use in its place.
@@ -84,15 +88,17 @@ def build_unet(
     (1, 97, 131, 21)
     """
     shape = check_arguments(num_classes, input_shape)
+    value_range = check_value_range(value_range)
     choice("logits_stride", logits_stride, (1, 2, 4))
     if encoder is None:
         _check_paper_arguments(width, depth, weights, freeze)
     else:
         _check_unused(width=width, depth=depth)
     image = keras.Input(shape, name="image")
+    levels = in_levels(image, value_range)
 
     if encoder is None:
-        x = PadToStride(logits_stride * 2**depth, dtype="float32", name="pad")(image)
+        x = PadToStride(logits_stride * 2**depth, dtype="float32", name="pad")(levels)
         x = Normalize(1 / 127.5, -1.0, name="preprocessing")(x)
         if logits_stride > 1:  # each patch of stride x stride pixels becomes one vector
             x = Conv2D(width, logits_stride, strides=logits_stride, name="stem")(x)
@@ -100,7 +106,7 @@ def build_unet(
         up = "convolution"
         widths = {logits_stride * 2**level: width * 2**level for level in range(depth)}
     else:
-        x = PadToStride(32, dtype="float32", name="pad")(image)
+        x = PadToStride(32, dtype="float32", name="pad")(levels)
         features = encode(x, encoder, weights=weights, freeze=freeze)
         widths = DECODER_WIDTHS
         up = "nearest"

@@ -14,6 +14,7 @@ from kseg.base.atomic import replacing
 from kseg.base.colors import NOT_SCORED
 from kseg.base.types import Color, PathLike
 
+CUT = 2  # percent of the pixels of a photo whose numbers are of a range of their own
 WRONG, RIGHT = (220, 50, 47), (225, 240, 225)
 
 
@@ -26,11 +27,15 @@ def colorize(labels: ArrayLike, colors: Sequence[Color], void: int = 255) -> np.
     return table[np.where(known, labels, len(colors))]
 
 
-def as_rgb(image):
-    """A photo of any channels to look at: grey repeated, or the first three of several.
+def as_rgb(image, bands=None, value_range=None):
+    """A photo of any channels to look at: grey repeated, or three of several.
 
     Args:
-        image: uint8 `(H, W, channels)`.
+        image: `(H, W, channels)`.
+        bands: Positions of red, green and blue, or one of grey; None for the first three. Those
+            that a photo has not are the first three too.
+        value_range: Of the photo's numbers; None for 0..255. Of another range its darkest and
+            brightest 2 % become black and white: sensors seldom use all of it.
 
     Returns:
         uint8 `(H, W, 3)`.
@@ -39,8 +44,28 @@ def as_rgb(image):
 
     >>> as_rgb(np.array([[[1, 2]], [[3, 4]]], "uint8")).tolist(), as_rgb(image).shape
     ([[[1, 1, 1]], [[3, 3, 3]]], (48, 64, 3))
+    >>> as_rgb(np.array([[[1, 2, 3, 4, 5]]], "uint8"), bands=(4, 2, 0)).tolist()
+    [[[5, 3, 1]]]
     """
-    return image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
+    if bands is None or max(bands) >= image.shape[-1]:
+        bands = (0, 1, 2) if image.shape[-1] >= 3 else (0,)
+    chosen = image[..., list(bands)]
+    if value_range is not None:
+        chosen = stretched(chosen)
+    return np.repeat(chosen, 3, axis=-1) if len(bands) == 1 else chosen
+
+
+def stretched(image):
+    """Numbers `(H, W, c)` of any range as uint8, the 2 % at both ends black and white."""
+    image = image.astype(np.float32)
+    black, white = np.percentile(image, (CUT, 100 - CUT))
+    levels = (image - black) * (255 / max(white - black, 1e-12))
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def picture_of(source, sample):
+    """The photo of a sample to look at, by the bands that its source shows: uint8 `(H, W, 3)`."""
+    return as_rgb(sample["image"], source.bands, source.value_range)
 
 
 def with_palette(labels, colors):

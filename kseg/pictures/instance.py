@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 from kseg.base.colors import INK, PAPER, object_colors
-from kseg.pictures.image import overlay
+from kseg.pictures.image import overlay, picture_of
 
 OPTIONS = {}
 PANELS = ("photo", "truth", "prediction")
@@ -103,7 +103,8 @@ def truth(source, sample):
     """The photo of a sample with its objects and their classes: uint8 `(H, W, 3)`."""
     names = captions(source.class_names, sample["classes"])
     masks, boxes, crowd = (sample[key] for key in ("masks", "boxes", "crowd"))
-    return objects(sample["image"], masks, boxes, crowd=crowd, captions=names)
+    picture = picture_of(source, sample)
+    return objects(picture, masks, boxes, crowd=crowd, captions=names)
 
 
 def predicted(image, instances, class_names, colors, void):
@@ -121,7 +122,7 @@ def predicted(image, instances, class_names, colors, void):
 
 def panels(source, sample, instances):
     """What `PANELS` says, of a sample and the objects predicted for it."""
-    image = sample["image"]
+    image = picture_of(source, sample)
     names, colors, void = source.class_names, source.colors, source.void
     return [image, truth(source, sample), predicted(image, instances, names, colors, void)]
 

@@ -1,7 +1,7 @@
 """Labels on their photo: a colour for each class."""
 
 from kseg.pictures.grid import legend as legend_of
-from kseg.pictures.image import errors, overlay
+from kseg.pictures.image import errors, overlay, picture_of
 
 OPTIONS = {}
 PANELS = ("photo", "truth", "prediction", "error (red)")
@@ -10,7 +10,7 @@ OPACITY = 0.6  # in a panel, which is small
 
 def truth(source, sample):
     """The photo of a sample with its labels: uint8 `(H, W, 3)`."""
-    return overlay(sample["image"], sample["label"], source.colors, void=source.void)
+    return overlay(picture_of(source, sample), sample["label"], source.colors, void=source.void)
 
 
 def predicted(image, labels, class_names, colors, void):
@@ -28,7 +28,7 @@ def predicted(image, labels, class_names, colors, void):
 
 def panels(source, sample, labels):
     """What `PANELS` says, of a sample and the labels predicted for it."""
-    image, options = sample["image"], {"opacity": OPACITY, "void": source.void}
+    image, options = picture_of(source, sample), {"opacity": OPACITY, "void": source.void}
     return [
         image,
         overlay(image, sample["label"], source.colors, **options),

@@ -6,6 +6,7 @@ from pathlib import Path
 from kseg.base.outputs import check_outputs, folded, identity
 from kseg.data.errors import DataError
 from kseg.data.images import image_array
+from kseg.data.source import check_bands
 from kseg.models.contract import part
 
 OVERLAYS = "overlays"  # the folder beside that of the results
@@ -27,7 +28,7 @@ class BadPhotos(ValueError):
         return f"{len(self.errors)} photos cannot be read: {' '.join(map(str, self.errors))}"
 
 
-def predict_files(predictor, photos, output, *, min_score=None, overwrite=False):
+def predict_files(predictor, photos, output, *, min_score=None, bands=None, overwrite=False):
     """Writes what `kseg.predict` says of each photo, and an overlay of each.
 
     They go to `output/masks/NAME.png`, of objects to `output/objects/NAME.json`, and to
@@ -39,6 +40,8 @@ def predict_files(predictor, photos, output, *, min_score=None, overwrite=False)
         photos: Paths. One that comes twice is predicted once.
         output: The folder for the results.
         min_score: Of an instance model, as of `kseg.predict`.
+        bands: Those of the photos that overlays show, as of `Source`. Default None: as in training,
+            or the first three.
         overwrite: Whether to replace earlier results. Defaults to False.
 
     Returns:
@@ -53,6 +56,7 @@ def predict_files(predictor, photos, output, *, min_score=None, overwrite=False)
     """
     from kseg.pictures.image import as_rgb, save
 
+    bands = check_bands(bands)
     writing, drawing = part("kseg.prediction", predictor), part("kseg.pictures", predictor)
     names, colors = predictor.class_names, predictor.colors
     photos = list({identity(photo): photo for photo in photos}.values())
@@ -65,13 +69,14 @@ def predict_files(predictor, photos, output, *, min_score=None, overwrite=False)
     written, bad = [], []
     for photo, (result, overlay) in zip(photos, paths):
         try:
-            image = image_array(photo, predictor.channels)
+            image = image_array(photo, predictor.channels, value_range=predictor.value_range)
         except DataError as error:
             bad.append(error)
             continue
         prediction = predictor.predict(image, min_score=min_score)
         writing.write(prediction, result, names, colors)
-        shown = drawing.predicted(as_rgb(image), prediction, names, colors, predictor.void)
+        picture = as_rgb(image, bands or predictor.bands, predictor.value_range)
+        shown = drawing.predicted(picture, prediction, names, colors, predictor.void)
         save(shown, overlay)
         written.append(result)
     if bad and len(photos) == 1:

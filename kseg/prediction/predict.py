@@ -28,7 +28,8 @@ def predict(
         images: A path of a photo, or of an array in NumPy's `.npy`; a Pillow image; or an array
             `(H, W)`, `(H, W, 1)` or `(H, W, C)`. Or a list of those, of any sizes; or a folder, for
             the photos in it, in the order of their names. Arrays are of 0..255, of any type; uint16
-            is read as a PNG of 16 bits is, by its upper 8; see `kseg.data.values`.
+            is read as a PNG of 16 bits is, by its upper 8; see `kseg.data.values`. A model of
+            another `value_range` takes numbers of that range as they are.
         resize: Of a semantic model: `(shortest, longest)` side in pixels that a photo gets for the
             network, its aspect kept; its logits are enlarged or shrunk back. Default None: photos
             go in as they are; into a model that is built for images of one size, at that. An
@@ -69,7 +70,7 @@ def predict(
     >>> objects.boxes.shape[1:], objects.masks.shape[1:]
     ((4,), (48, 64))
     """
-    channels = contract(model).channels
+    own = contract(model)
     given = {
         "resize": resize,
         "tile": tile,
@@ -79,6 +80,6 @@ def predict(
         "detections": detections,
     }
     chosen = options("kseg.prediction", model, given)
-    photos, several = image_arrays(images, channels)
+    photos, several = image_arrays(images, own.channels, own.value_range)
     results = list(part("kseg.prediction", model).predict(model, photos, **chosen))
     return results if several else results[0]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kseg.base.arguments import tuples
 from kseg.base.shown import card, counted, line
-from kseg.base.types import Color, Model, PathLike, Photo
+from kseg.base.types import Color, Model, PathLike, Photo, Range
 from kseg.models.contract import contract, names_and_colors
 from kseg.prediction.predict import predict
 
@@ -22,6 +23,8 @@ class Predictor:
         colors: RGB of each class.
         channels: Of the photos that it takes.
         void: Label id that no class has. Default 255.
+        value_range: `(low, high)` of the photos' numbers. Default None: 0..255.
+        bands: Those that pictures show. Default None: the first three.
 
     Example:
 
@@ -38,8 +41,11 @@ class Predictor:
         colors: Sequence[Color],
         channels: int,
         void: int = 255,
+        value_range: Range | None = None,
+        bands: Sequence[int] | None = None,
     ) -> None:
         self.path, self.task, self.channels, self.void = Path(path), task, channels, void
+        self.value_range, self.bands = value_range, bands
         self.class_names = tuple(class_names)
         self.colors = tuple(tuple(color) for color in colors)
 
@@ -94,10 +100,12 @@ class KerasPredictor(Predictor):
     def __init__(self, path: PathLike, model: Model, run: Any = None) -> None:
         about = contract(model)
         if run is None:
-            super().__init__(path, about.task, *names_and_colors(model), about.channels)
+            named, void = names_and_colors(model), 255
         else:
-            named = run.class_names, run.colors
-            super().__init__(path, about.task, *named, about.channels, run.void)
+            named, void = (run.class_names, run.colors), run.void
+        bands = tuples((run.data or {}).get("bands")) if run is not None else None
+        more = about.channels, void, about.value_range, bands
+        super().__init__(path, about.task, *named, *more)
         self.model, self.run = model, run
 
     def predict(self, images: Photo | Sequence[Photo], *, min_score: float | None = None) -> Any:

@@ -3,12 +3,11 @@
 import numpy as np
 
 from kseg.checks.statistics import class_rows, size_line
-from kseg.data.bad_files import file_of
-from kseg.data.files import load_mask, load_photo
+from kseg.data.bad_files import file_of, look_at
 from kseg.data.source import spread
 from kseg.models import contract
 from kseg.pictures.chart import histogram
-from kseg.pictures.image import colorize, data_uri
+from kseg.pictures.image import as_rgb, colorize, data_uri
 from kseg.reports.page import WIDTH, write_page
 
 EXAMPLES = 6  # samples shown of a finding, and of a source
@@ -62,9 +61,9 @@ def _separately(source, index):
     """The photo, and the mask with its values as colours, those of them that Pillow can read."""
     pictures = []
     photo, mask = (file_of(source, column, index) for column in ("image", "label"))
-    for file, load in ((photo, load_photo), (mask, load_mask)):
+    for file, column in ((photo, "image"), (mask, "label")):
         try:
-            pictures += [load(file)] if file else []
+            pictures += [_looked_at(file, column, source.bands)] if file else []
         except (ValueError, OSError):
             continue
     for position, picture in enumerate(pictures):
@@ -74,6 +73,14 @@ def _separately(source, index):
             grey = picture * 255 // max(1, picture.max())
             pictures[position] = np.repeat(grey[:, :, None], 3, axis=2)
     return [picture.astype(np.uint8) for picture in pictures]
+
+
+def _looked_at(file, column, bands):
+    """A photo as something to look at; a mask as its values."""
+    values = look_at(file, column)
+    if column != "image":
+        return values
+    return as_rgb(values, bands, None if values.dtype == np.uint8 else "its own")
 
 
 def _described(stats, source):

@@ -1,6 +1,7 @@
 """What a page shows of a source of objects: each in its colour, and how many of each class."""
 
 from kseg.base.colors import object_colors
+from kseg.pictures.image import picture_of
 from kseg.pictures.instance import objects
 from kseg.reports.entry import Entry, class_name
 
@@ -9,7 +10,8 @@ OPTIONS = {}
 
 def overlaid(source, sample):
     """The photo of a sample with its objects laid over it: uint8 `(H, W, 3)`."""
-    return objects(sample["image"], sample["masks"], sample["boxes"], crowd=sample["crowd"])
+    picture = picture_of(source, sample)
+    return objects(picture, sample["masks"], sample["boxes"], crowd=sample["crowd"])
 
 
 def caption(source, sample):

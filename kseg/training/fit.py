@@ -21,7 +21,6 @@ from kseg.base.types import Model, PathLike, Transform
 from kseg.checks.check import check
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
-from kseg.data.images import with_channels
 from kseg.data.pipeline import batches, steps_per_epoch
 from kseg.data.source import Source, check_is_source
 from kseg.models.contract import check_source, contract, fixed_size, part
@@ -129,7 +128,6 @@ def fit(
         own = _compiled_here(model, compile, settings)
     for source in sources:
         check_source(model, source)
-        _check_channels(model, source)
     learning = part("kseg.training", model)
     learning.check(model, val, settings)
     if augment is not None:
@@ -225,15 +223,6 @@ def _compiled_here(model, compile, settings):
         where = "for a model that keeps its own compilation"
         check_unused(settings, OF_COMPILE, where, ", or give compile=True")
     return compile
-
-
-def _check_channels(model, source):
-    """Raises `ValueError` if photos of a source cannot have the model's channels."""
-    try:
-        image = source[0]["image"]
-    except Exception:  # whatever a reader's decode raises: the check of all samples names it
-        return
-    with_channels(image, contract(model).channels)
 
 
 def _sized(settings, model, report):

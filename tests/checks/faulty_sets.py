@@ -107,12 +107,12 @@ def replaced(what, content):
     return harm
 
 
-def converted(kind):
+def two_pages(kind):
     def harm(layout):
         path = layout.path("photo", layout.bad)
         with Image.open(path) as image:
             image = image.convert("RGB")
-        image.save(path, kind)
+        image.save(path, kind, save_all=True, append_images=[image.rotate(180)])
         return path
 
     return harm
@@ -288,8 +288,9 @@ FAULTS = {  # name -> kind expected, harm, layouts if not all
     "empty mask": ("empty_file", replaced("mask", b"")),
     "text for a photo": ("wrong_format", replaced("photo", TEXT)),
     "text for a mask": ("wrong_format", replaced("mask", TEXT)),
-    "TIFF photo": ("wrong_format", converted("TIFF")),
-    "WebP photo": ("unusual_format", converted("WEBP")),
+    "TIFF of two pages": ("unsuitable", two_pages("TIFF")),
+    "WebP that moves": ("unsuitable", two_pages("WEBP")),
+    "PDF for a photo": ("wrong_format", replaced("photo", b"%PDF-1.7")),
     "smaller mask": ("size_mismatch", smaller_mask),
     "photo on its side": ("exif_rotation", exif(6, mask_turned=True)),
     "photo upside down": ("exif_orientation", exif(3, mask_turned=False)),

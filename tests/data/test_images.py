@@ -115,7 +115,7 @@ def test_npy_files_hold_any_channels(rng, tmp_path):
     np.save(tmp_path / "bands.npy", bands.astype("float32"))
     np.testing.assert_array_equal(image_array(str(tmp_path / "bands.npy"), 5), bands)
     np.save(tmp_path / "dark.npy", bands / 255)
-    with pytest.raises(ValueError, match=r"dark.npy.max\(\)=.*Multiply by 255"):
+    with pytest.raises(ValueError, match=r"dark.npy'.*max\(\)=.*Multiply by 255"):
         image_array(tmp_path / "dark.npy", 5)
     (tmp_path / "text.npy").write_text("no array")
     with pytest.raises(DataError, match="text.npy"):
@@ -178,7 +178,7 @@ def test_grey_is_the_same_everywhere(rng):
     """Of Pillow, of a batch inside `tf.data`, and of a colour jitter: to the last bit."""
     import tensorflow as tf
 
-    from kseg.data.images import with_channels, with_channels_of
+    from kseg.data.channels import with_channels, with_channels_of
 
     image = rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)
     expected = np.asarray(Image.fromarray(image).convert("L"))[:, :, None]

@@ -10,7 +10,7 @@ from kseg.data.errors import DataError
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "the file is empty"), (b"<html>", "no JPEG, PNG, BMP, GIF or WebP file")],
+    [(b"", "the file is empty"), (b"<html>", "no JPEG, PNG, BMP, GIF, TIFF or WebP file")],
 )
 @pytest.mark.parametrize("augment", [False, True])
 def test_batches_name_the_file(pair_folders, content, words, augment):

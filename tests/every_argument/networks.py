@@ -22,7 +22,13 @@ import kseg
 GREY = (None, None, 1)
 SMALL = Made(lambda place: encoder())
 WIDER = Made(lambda place: encoder(3))
-BUILT = {"num_classes": 4, "input_shape": GREY, "compile": False, "name": "other"}
+BUILT = {
+    "num_classes": 4,
+    "input_shape": GREY,
+    "value_range": (0, 4095),
+    "compile": False,
+    "name": "other",
+}
 # `weights` are of an encoder by its name, and a model is refused them
 ENCODED = {"encoder": WIDER, "weights": "none.h5", "freeze": True}
 ON_GREY = {"encoder": Made(lambda place: grey_encoder())}

@@ -8,18 +8,29 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from kseg.base.arguments import choice, name_list, refused
 from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
-from kseg.base.types import Color, PathLike
-from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
+from kseg.base.types import Color, PathLike, Range
+from kseg.data.decode import decode_colors, decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder
-from kseg.data.files import MASKS, PHOTOS, column, list_files, load_mask, pair_by_name, stem
+from kseg.data.files import (
+    MASKS,
+    PHOTOS,
+    column,
+    is_hidden,
+    is_one_bit,
+    list_files,
+    load_mask,
+    pair_by_name,
+    stem,
+)
+from kseg.data.photos import photo_reader
 from kseg.data.readers.splits import listed, part, subfolder
-from kseg.data.sample import masks_of
+from kseg.data.sample import image_size, masks_of
 from kseg.data.source import VOID, Source, spread
+from kseg.data.values import check_value_range
 
 PROBED = 16  # masks looked into before the set is accepted
 
@@ -42,12 +53,15 @@ def folder(
     split: str | None = None,
     list_file: PathLike | None = None,
     val_fraction: float = 0.2,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
     name: str = "folder",
     probe: bool = True,
 ) -> Source:
     """Reads a folder of photos and a folder of masks, paired by file name.
 
-    A mask is a PNG of class ids: grey of up to 16 bits, or palette (its *indices* count, its
+    A mask is a picture of class ids: grey of up to 16 bits, or palette (its *indices* count, its
     colours do not). With `palette` it is colour-coded instead. With `stored="instances"` it holds
     the number of the object that each pixel belongs to, 0 for none; or in place of a mask there is
     a folder of the photo's name, with one black and white mask for each object. The layout
@@ -55,8 +69,9 @@ def folder(
     give ROOT for both `images` and `masks`.
 
     Args:
-        images: Folder of photos (.jpg, .jpeg, .png, .bmp).
-        masks: Folder of masks (.png), or of folders of them.
+        images: Folder of photos: JPEG, PNG, BMP, GIF, TIFF, WebP, `.npy`, `.npz` and the like. Of
+            TIFF and NumPy's files every band is read; all photos have as many as the first.
+        masks: Folder of masks (PNG, BMP, GIF, TIFF, `.npy`, `.npz`), or of folders of them.
         class_names: Name of each class. Where masks hold objects: of the ground and of the object;
             with `instances=True` of the object alone.
         values: The value that stands for each class in the masks, for example `(0, 255)` for black
@@ -75,6 +90,8 @@ def folder(
         list_file: Text file that names the photos of the split, one a line, in place of a random
             part.
         val_fraction: Share of `"val"`, above 0 and below 1, if the split is a random part.
+        value_range, bits: Of the photos' numbers, and
+        bands: those that pictures show: as of `Source`.
         name: Name of the source in messages.
         probe: Whether to look into a few masks and refuse what would train without an error;
             False leaves that to `kseg.check`, which looks into all.
@@ -101,14 +118,16 @@ def folder(
         _check_unused(what, values=values, void_values=None if palette else void_values)
     values = _check_values(class_names, values, palette)
     void_values = _check_void(void_values, values, palette)
+    value_range = check_value_range(value_range, bits)
+    photo = photo_reader(images[0], value_range)
     if stored == "instances":
         _check_objects(class_names, instances, palette)
-        columns, decode = _objects(images, masks, one_each, instances)
+        columns, decode = _objects(images, masks, one_each, instances, photo)
     else:
         if probe:
             _probe(masks, class_names, values, palette)
         columns = {"image": column(images), "label": column(masks)}
-        decode = _labels(values, palette, void_values)
+        decode = _labels(values, palette, void_values, photo)
     if colors is None:
         colors = palette or class_colors(class_names)
     return Source(
@@ -119,6 +138,8 @@ def folder(
         colors=tuple(map(tuple, colors)),
         ids=tuple(map(stem, images)),
         task="instance" if instances else "semantic",
+        value_range=value_range,
+        bands=bands,
     )
 
 
@@ -185,10 +206,12 @@ def _one_each(folder, image):
             "Add it, empty if there is no object, or remove the image.",
         )
     with os.scandir(folder) as entries:
-        return "\n".join(sorted(e.path for e in entries if e.name.lower().endswith(MASKS)))
+        return "\n".join(
+            sorted(e.path for e in entries if e.name.lower().endswith(MASKS) and not is_hidden(e))
+        )
 
 
-def _labels(values, palette, void_values):
+def _labels(values, palette, void_values, photo):
     """The decode function of masks of class ids or colours."""
     if palette:
         values = [_packed(color) for color in palette]
@@ -201,14 +224,14 @@ def _labels(values, palette, void_values):
         path = row["label"]
         mask = decode_colors(path) if palette else decode_mask(path, wide)
         return {
-            "image": read_photo(row["image"]),
+            "image": photo(row["image"]),
             "label": relabel(mask, values, voids, VOID, path),
         }
 
     return decode
 
 
-def _objects(images, masks, one_each, instances):
+def _objects(images, masks, one_each, instances, photo):
     """Columns and decode function of masks of objects."""
     tf = tensorflow()
     columns = {"image": column(images), "instances": column(masks)}
@@ -219,30 +242,30 @@ def _objects(images, masks, one_each, instances):
     def decode_files(row):
         paths = tf.strings.split(row["instances"], "\n")
         paths = tf.boolean_mask(paths, paths != "")
-        photo = read_photo(row["image"])
+        image = photo(row["image"])
 
         def none():
-            return tf.zeros(tf.concat([[0], photo_size(photo)], 0), tf.uint8)
+            return tf.zeros(tf.concat([[0], image_size(image)], 0), tf.uint8)
 
         object_masks = tf.cond(
             tf.size(paths) > 0,
             lambda: tf.map_fn(object_mask, paths, fn_output_signature=tf.uint8),
             none,
         )
-        return photo, tf.ensure_shape(object_masks, (None, None, None))
+        return image, tf.ensure_shape(object_masks, (None, None, None))
 
     def decode_numbers(row):
         numbers = decode_mask(row["instances"], wide=True)
         keys = tf.sort(tf.unique(tf.reshape(numbers, [-1])).y)
-        return read_photo(row["image"]), masks_of(numbers, tf.boolean_mask(keys, keys > 0))
+        return photo(row["image"]), masks_of(numbers, tf.boolean_mask(keys, keys > 0))
 
     def decode(row):
-        photo, object_masks = (decode_files if one_each else decode_numbers)(row)
+        image, object_masks = (decode_files if one_each else decode_numbers)(row)
         if instances:
             classes = tf.zeros(tf.shape(object_masks)[:1], tf.int32)
-            return {"image": photo, "masks": object_masks, "classes": classes}
+            return {"image": image, "masks": object_masks, "classes": classes}
         label = tf.reduce_any(object_masks > 0, axis=0)
-        return {"image": photo, "label": tf.cast(label, tf.uint8)}
+        return {"image": image, "label": tf.cast(label, tf.uint8)}
 
     return columns, decode
 
@@ -318,9 +341,7 @@ def _probe(masks, class_names, values, palette):
                 "Give palette=[(r, g, b), ...], the colour of each class.",
             )
         if palette is None:
-            with Image.open(masks[index]) as image:
-                one_bit = image.mode == "1"
-            seen |= set(np.unique(mask).tolist()) if not one_bit else {0}
+            seen |= set(np.unique(mask).tolist()) if not is_one_bit(masks[index]) else {0}
     if seen == {0, VOID} and VOID not in values and len(class_names) > 1:
         folder = os.path.dirname(masks[0])
         raise DataError(

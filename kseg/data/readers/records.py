@@ -59,11 +59,18 @@ def records(path: PathLike, *, shard: tuple[int, int] | None = None) -> Source:
             for key in ("name", "task", "class_names", "colors", "void", "category_ids")
         }
         given["image_ids"] = tuples(description.get("image_ids"))
+        given |= {key: tuples(description.get(key)) for key in ("value_range", "bands")}
         decoded = description["decoded"]
         _check(given, decoded, files, place, offsets)
         source = Source(
             columns={"file": files[place], "offset": offsets},
-            decode=record_decoder(given["task"], decoded, given["void"], len(given["class_names"])),
+            decode=record_decoder(
+                decoded,
+                task=given["task"],
+                void=given["void"],
+                num_classes=len(given["class_names"]),
+                **description.get("images", {}),
+            ),
             ids=tuple(ids.tolist()),
             **given,
         )

@@ -9,6 +9,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Range, Transform
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import scale_range, uniform
+from kseg.data.transforms.levels import as_image
 
 
 def random_affine(
@@ -80,8 +81,7 @@ def random_affine(
             return tf.ensure_shape(tf.cast(result, maps.dtype), maps.shape)
 
         turned = resampled(tf.cast(image, tf.float32)[None], "BILINEAR", 0.0)[0]
-        turned = tf.ensure_shape(tf.cast(tf.round(turned), tf.uint8), image.shape)
-        return moved(sample, turned, move, void)
+        return moved(sample, as_image(turned, image), move, void)
 
     return transform
 

@@ -189,7 +189,8 @@ def windowed(sample, corner, window, size, void, shrink=math.inf):
 
 
 def _resized(tf, image, size, shrink):
-    """uint8 (h, w, 3) -> uint8 of `size`. Bilinear is its own antialias up to a factor of two."""
+    """(h, w, C) -> the same type of `size`. Bilinear is its own antialias up to a factor of two."""
+    kind = image.dtype
     image = tf.cast(image, tf.float32)  # resizing floats is quicker than resizing bytes
     if shrink > 2.01:
         large = tf.reduce_any(tf.shape(image)[:2] > 2 * tf.constant(size))
@@ -200,7 +201,8 @@ def _resized(tf, image, size, shrink):
         )
     else:
         image = tf.image.resize(image, size)
-    return tf.cast(image + 0.5, tf.uint8)  # means of bytes: they cannot leave 0..255
+    # means of the image's own numbers: they cannot leave their range
+    return tf.cast(image + 0.5, kind) if kind.is_integer else image
 
 
 def _nearest(tf, maps, fill, corner, window, size, inside):

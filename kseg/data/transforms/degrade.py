@@ -10,6 +10,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Range, Transform
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import uniform
+from kseg.data.transforms.levels import as_image, white_of
 
 
 def random_blur(sigma: float | Range = 2.0) -> Transform:
@@ -42,8 +43,7 @@ def random_blur(sigma: float | Range = 2.0) -> Transform:
         planes = tf.matmul(weights(height), planes)
         planes = tf.matmul(planes, weights(width), transpose_b=True)
         blurred = tf.transpose(planes, (1, 2, 0))
-        blurred = tf.ensure_shape(tf.cast(tf.round(blurred), tf.uint8), image.shape)
-        return {**sample, "image": blurred}
+        return {**sample, "image": as_image(blurred, image, within=True)}
 
     return transform
 
@@ -64,9 +64,9 @@ def random_noise(stddev: float | Range = 10.0) -> Transform:
         image = sample["image"]
         amount, noise = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         amount = uniform(tf.random.stateless_uniform((), amount), stddev)
+        amount *= white_of(image) / 255
         noise = amount * tf.random.stateless_normal(tf.shape(image), noise)
-        noisy = tf.clip_by_value(tf.round(tf.cast(image, tf.float32) + noise), 0, 255)
-        return {**sample, "image": tf.ensure_shape(tf.cast(noisy, tf.uint8), image.shape)}
+        return {**sample, "image": as_image(tf.cast(image, tf.float32) + noise, image, within=True)}
 
     return transform
 
@@ -101,13 +101,13 @@ def random_cutout(
         image = sample["image"]
         size = tf.shape(image)[:2]
         photo = tf.cast(size, tf.float32)
-        random = tf.random.stateless_uniform((7,), seed)
+        random = tf.random.stateless_uniform((4 + image.shape[-1],), seed)
         hidden = uniform(random[0], area) * photo[0] * photo[1]
         shape = tf.exp(uniform(random[1], [math.log(a) for a in aspect]))
         extent = tf.minimum(tf.round(tf.sqrt(tf.stack([hidden * shape, hidden / shape]))), photo)
         first = tf.cast(tf.round(random[2:4] * (photo - extent)), tf.int32)
         last = first + tf.cast(extent, tf.int32)
-        color = tf.cast(random[4:] * 255.99, tf.uint8)
+        color = tf.cast(random[4:] * (white_of(image) + 0.99 * image.dtype.is_integer), image.dtype)
         y, x = tf.range(size[0]), tf.range(size[1])
         rows, columns = (y >= first[0]) & (y < last[0]), (x >= first[1]) & (x < last[1])
         inside = rows[:, None] & columns

@@ -14,6 +14,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Range, Transform
 from kseg.data.sample import moved
 from kseg.data.transforms.chance import uniform
+from kseg.data.transforms.levels import as_image
 
 STEP = 2  # grid points to one standard deviation of the blur: what it leaves is no finer
 
@@ -90,8 +91,8 @@ def random_elastic(
         ]
         upper = corners[0] + right * (corners[1] - corners[0])
         lower = corners[2] + right * (corners[3] - corners[2])
-        bent = tf.cast(tf.round(upper + down * (lower - upper)), tf.uint8)
+        bent = as_image(tf.reshape(upper + down * (lower - upper), tf.shape(image)), image)
         bent = tf.where(inside[..., None], bent, tf.zeros_like(bent))
-        return moved(sample, tf.ensure_shape(bent, image.shape), move, void)
+        return moved(sample, bent, move, void)
 
     return transform

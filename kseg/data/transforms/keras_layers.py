@@ -8,6 +8,7 @@ from kseg.base.arguments import refused, tuples
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Transform
 from kseg.data.sample import moved
+from kseg.data.transforms.levels import as_image
 
 GEOMETRIC = (
     "RandomFlip",
@@ -38,6 +39,9 @@ COLOUR = (
 
 
 NEED_SIZE = ("RandomErasing", "RandomPerspective")  # when the graph is built
+
+
+NEED_COLOUR = ("RandomColorDegeneration", "RandomGrayscale", "RandomHue", "RandomSaturation")
 
 
 REFUSED = {
@@ -85,7 +89,7 @@ def from_keras(layer: Any, void: int = 255) -> Transform:
     fill_value = getattr(layer, "fill_value", 0.0)
 
     def transformed(image, maps, seed):
-        """image, float32 (1, H, W, 3), and maps, float32 (1, H, W, K), by one transformation."""
+        """image, float32 (1, H, W, C), and maps, float32 (1, H, W, K), by one transformation."""
         layer.backend.set_backend("tensorflow")  # as the layer does itself inside tf.data
         try:
             transformation = layer.get_random_transformation(image, seed=_seeds(seed))
@@ -99,7 +103,10 @@ def from_keras(layer: Any, void: int = 255) -> Transform:
     compiled = tf.function(transformed, autograph=False)
 
     def transform(sample, seed):
-        image = tf.ensure_shape(sample["image"], (None, None, 3))
+        image = sample["image"]
+        if name in NEED_COLOUR and image.shape[-1] != 3:
+            expected = f"another than {name}, which knows red, green and blue alone"
+            raise refused("layer", layer, expected, f"The images have {image.shape[-1]} bands.")
         if name in NEED_SIZE and not image.shape.is_fully_defined():
             raise ValueError(
                 f"keras.layers.{name} must know the photo's size when the pipeline is built. Put a "
@@ -114,8 +121,7 @@ def from_keras(layer: Any, void: int = 255) -> Transform:
             maps = tf.cast(maps, tf.float32) - (fill - fill_value)
             maps = tf.transpose(maps, (1, 2, 0))[None]
         result, maps = compiled(tf.cast(image, tf.float32)[None], maps, seed)
-        result = tf.clip_by_value(tf.round(result[0]), 0, 255)
-        result = tf.ensure_shape(tf.cast(result, tf.uint8), image.shape)
+        result = as_image(result[0], image, within=True)
         if maps is None:
             return {**sample, "image": result}
         maps = tf.transpose(tf.round(maps[0] + (fill - fill_value)), (2, 0, 1))

@@ -16,7 +16,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.source import Source
-from kseg.data.tfrecords import FORMAT, TASKS, as_example, encoded_samples
+from kseg.data.tfrecords import FORMAT, TASKS, as_example, encoded_samples, layout_of
 
 
 def write_records(
@@ -89,6 +89,7 @@ def write_records(
             if writer is not None:
                 writer.close()
         np.savez(unfinished / "index.npz", shard=place, offset=offsets, ids=np.array(source.ids))
+        layout = layout_of(source)
         description = {
             "format": FORMAT,
             "name": source.name,
@@ -99,6 +100,9 @@ def write_records(
             "category_ids": source.category_ids,
             "image_ids": source.image_ids,
             "decoded": decoded,
+            "value_range": source.value_range,
+            "bands": source.bands,
+            "images": {key: layout[key] for key in ("channels", "dtype", "colour")},
             "files": files,
         }
         (unfinished / "source.json").write_text(json.dumps(description, indent=1))

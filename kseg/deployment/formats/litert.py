@@ -185,8 +185,9 @@ class Runtime:
         self.run = self.interpreter.get_signature_runner()
         _, *sides, self.channels = self.run.get_input_details()[INPUT]["shape"].tolist()
         self.shape = tuple(sides)
+        self.kind = np.dtype(self.run.get_input_details()[INPUT]["dtype"]).name
 
     def __call__(self, images):
         """uint8 `(B, H, W, C)` -> float32 logits `(B, H, W, K)`, one image after the other."""
-        images = checked_images(images, self.shape, self.channels)
+        images = checked_images(images, self.shape, self.channels, self.kind)
         return np.concatenate([self.run(**{INPUT: image[None]})[OUTPUT] for image in images])

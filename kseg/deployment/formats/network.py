@@ -9,12 +9,11 @@ import numpy as np
 
 from kseg.base import atomic
 from kseg.base.arguments import refused, size
-from kseg.deployment.compare import Exported
+from kseg.deployment.compare import Exported, resized_numbers
 from kseg.deployment.formats import formats_in
 from kseg.deployment.options import Size, option
 from kseg.deployment.process import on_tensorflow
 from kseg.models.contract import part
-from kseg.ops.resize import bilinear
 from kseg.prediction.predict import predict
 
 CALIBRATION = 100  # photos of which the ranges for int8 are taken
@@ -107,7 +106,7 @@ def _other_photos(job, network, exact):
     (photo,) = job.photos(1)
     sides = zip(network.shape, photo.shape[:2], (3, 2))
     height, width = (fixed or max(1, own - less) for fixed, own, less in sides)
-    resized = np.round(bilinear(photo, height, width)).astype(np.uint8)
+    resized = resized_numbers(photo, (height, width))
     pieces = np.stack([resized, resized[::-1]])
     actual = convert_to_numpy(winners(_finite(network(pieces))))
     expected = [predict(exact, each) for each in pieces]

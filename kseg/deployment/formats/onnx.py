@@ -122,9 +122,10 @@ class Runtime:
         onnxruntime = import_package("onnxruntime", "onnx", "format='onnx'")
         self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         _, *sides, self.channels = self.session.get_inputs()[0].shape
+        self.kind = "uint8" if "uint8" in self.session.get_inputs()[0].type else "float32"
         self.shape = tuple(side if isinstance(side, int) else None for side in sides)
 
     def __call__(self, images):
-        """uint8 `(B, H, W, C)` -> float32 logits `(B, H, W, K)`."""
-        images = checked_images(images, self.shape, self.channels)
+        """uint8 (or, of another range, float32) `(B, H, W, C)` -> float32 logits `(B, H, W, K)`."""
+        images = checked_images(images, self.shape, self.channels, self.kind)
         return self.session.run([OUTPUT], {INPUT: images})[0]

@@ -122,9 +122,11 @@ class Runtime:
         self.model = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         _, *sides, channels = self.model.input(INPUT).partial_shape
         self.channels = channels.get_length()
+        is_bytes = self.model.input(INPUT).element_type == openvino.Type.u8
+        self.kind = "uint8" if is_bytes else "float32"
         self.shape = tuple(None if side.is_dynamic else side.get_length() for side in sides)
 
     def __call__(self, images):
-        """uint8 `(B, H, W, C)` -> float32 logits `(B, H, W, K)`."""
-        images = checked_images(images, self.shape, self.channels)
+        """uint8 (or, of another range, float32) `(B, H, W, C)` -> float32 logits `(B, H, W, K)`."""
+        images = checked_images(images, self.shape, self.channels, self.kind)
         return self.model({INPUT: images})[OUTPUT]

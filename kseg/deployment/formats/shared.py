@@ -52,12 +52,17 @@ def fixed_shape(model, shape):
 
 
 def uint8_model(model, shape):
-    """The model from uint8 `images` of this `(H, W)` to `{"logits": ...}`, in float32."""
+    """The model from `images` of this `(H, W)` to `{"logits": ...}`, in float32.
+
+    These are uint8; float32 where the model takes another range of numbers.
+    """
     import keras
 
     from kseg.models.graph import in_float32
 
-    images = keras.Input((*shape, contract(model).channels), dtype="uint8", name=INPUT)
+    own = contract(model)
+    kind = "uint8" if own.value_range is None else "float32"
+    images = keras.Input((*shape, own.channels), dtype=kind, name=INPUT)
     return keras.Model(images, {OUTPUT: in_float32(model)(images)}, name=model.name)
 
 
@@ -120,12 +125,21 @@ def _layers_with(model, operations):
     return sorted(lacking)
 
 
-def checked_images(images, shape, channels):
-    """The images, if a runtime takes them: uint8 `(B, H, W, C)` of the artefact's shape."""
+def checked_images(images, shape, channels, kind="uint8"):
+    """The images, if a runtime takes them: `(B, H, W, C)` of the artefact's shape and type.
+
+    Args:
+        images: Array.
+        shape: `(H, W)`, None where any will do.
+        channels: How many.
+        kind: `"uint8"`, or `"float32"`, to which other numbers are brought.
+    """
     images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != channels:
+    if kind == "float32":
+        images = images.astype(np.float32, copy=False)
+    if images.dtype != np.dtype(kind) or images.ndim != 4 or images.shape[-1] != channels:
         raise ValueError(
-            f"images of shape {images.shape} and type {images.dtype}: expected uint8 "
+            f"images of shape {images.shape} and type {images.dtype}: expected {kind} "
             f"(batch, height, width, {channels})."
         )
     if not images.size or any(

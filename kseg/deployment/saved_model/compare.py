@@ -14,7 +14,7 @@ import numpy as np
 from kseg.data.decode import PNG_SIGNATURE
 from kseg.data.files import photo_array
 from kseg.deployment.saved_model.photos import MAX_SIDE, OK
-from kseg.deployment.saved_model.predictor import TASKS
+from kseg.deployment.saved_model.predictor import TASKS, as_served
 from kseg.models.contract import part
 
 JPEG_QUALITY = 90  # of overlays, and of the photo that is sent as JPEG
@@ -34,8 +34,8 @@ class Asked:
     options: object
 
     def images(self, name, images):
-        """The outputs for uint8 images `(B, H, W, C)` of one size: dict of arrays `(B, ...)`."""
-        return _arrays(self.signatures[name](images=images))
+        """The outputs for images `(B, H, W, C)` of one size: dict of arrays `(B, ...)`."""
+        return _arrays(self.signatures[name](images=as_served(images, self.signatures[name])))
 
     def files(self, name, files):
         """The outputs for encoded photos, and whether each file that is none was told apart.

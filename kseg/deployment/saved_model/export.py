@@ -17,7 +17,7 @@ from kseg.deployment.saved_model import write as saved_model
 from kseg.deployment.saved_model.compare import compare_signatures
 from kseg.deployment.saved_model.photos import MAX_PIXELS
 from kseg.deployment.saved_model.predictor import TASKS, SavedModelPredictor
-from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions
+from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions, served_type
 from kseg.models import contract
 from kseg.ops.resize import check_resize
 from kseg.prediction.batching import BUCKET
@@ -34,8 +34,9 @@ class SavedModelOptions:
 
     Its signatures, each with the batch first in every input and output:
 
-    - `serving_default`: uint8 images `(B, H, W, C)` -> `class_ids` and `scores`, or of objects
-      `boxes`, `classes`, `scores` and `masks`;
+    - `serving_default`: images `(B, H, W, C)`, uint8, or uint16 or float32 of a model that was
+      built with a `value_range` of whole numbers, or of others -> `class_ids` and `scores`, or of
+      objects `boxes`, `classes`, `scores` and `masks`;
     - `image_bytes`: JPEG or PNG files, mixed sizes -> of each photo `mask_bytes`, a PNG of ids at
       its own size, `pixel_counts`, `mean_confidence`; or of objects boxes, classes, scores and
       `rle`, COCO's runs. A file that cannot be decoded gets a `status`, and fails no other;
@@ -63,7 +64,7 @@ class SavedModelOptions:
     signatures: Names | None = option(
         None,
         "Names of those to export; by default serving_default, image_bytes and overlay, of which "
-        "the last two need a model of three channels.",
+        "the last two need a model of three channels of 0..255.",
     )
     resize: Sides | None = option(
         None,
@@ -134,7 +135,7 @@ def export(job, path, options):
         about = _about(job, name)
         asked = {"options": dataclasses.asdict(graph), "own": own}
         on_tensorflow(saved_model.write, model, path=folder, about=about, **asked)
-        requests = _warm_up_requests(graph.signatures, about["channels"])
+        requests = _warm_up_requests(graph.signatures, contract.contract(model))
         warmup.write(folder / "assets.extra", name, requests)
         written = SavedModelPredictor(folder)
         comparison = job.compare(
@@ -174,14 +175,15 @@ def signature_names(model, asked):
     """
     task = contract.part(TASKS, model)
     possible = (*task.DEFAULT, *task.OPTIONAL)
-    if contract.contract(model).channels != 3:
+    own = contract.contract(model)
+    if own.channels != 3 or own.value_range is not None:
         possible = tuple(name for name in possible if name not in ON_PHOTOS)
     asked = tuple(name for name in task.DEFAULT if name in possible) if asked is None else asked
     for name in asked:
         if name not in possible:
             raise ValueError(
                 f"signatures={asked!r}: this model can have {', '.join(possible)}; those that take "
-                "encoded photos need three channels."
+                "encoded photos need three channels of 0..255."
             )
     if "serving_default" not in asked:
         raise ValueError(
@@ -200,6 +202,8 @@ def _about(job, name):
         "name": name,
         "task": own.task,
         "channels": own.channels,
+        "value_range": own.value_range,
+        "bands": job.bands,
         "class_names": job.class_names,
         "colors": job.colors,
         "kseg": __version__,
@@ -208,11 +212,12 @@ def _about(job, name):
     }
 
 
-def _warm_up_requests(signatures, channels):
+def _warm_up_requests(signatures, own):
     """A small photo for every signature, for TensorFlow Serving to replay."""
     from PIL import Image
 
-    images = np.zeros((1, WARM_SIDE, WARM_SIDE, channels), np.uint8)
+    kind = served_type(own.value_range)
+    images = np.zeros((1, WARM_SIDE, WARM_SIDE, own.channels), kind)
     photo = BytesIO()
     Image.fromarray(np.zeros((WARM_SIDE, WARM_SIDE, 3), np.uint8)).save(photo, "JPEG")
     files = np.array([photo.getvalue()], object)

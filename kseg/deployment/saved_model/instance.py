@@ -52,7 +52,7 @@ def signatures(model, options, *, min_score=0.5, threshold=0.5):
     return {
         "serving_default": Signature(
             own.serving_default,
-            images_input(own.channels),
+            images_input(own.channels, contract(model).value_range),
             "decoded images of one size -> objects",
             {**ABOUT_OBJECTS, "masks": "probabilities in the box, (B, D, m, m)"},
         ),

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
+from kseg.base.arguments import refused, tuples
 from kseg.data.images import image_arrays
 from kseg.deployment.saved_model import versions
 from kseg.models.contract import options, part
@@ -20,7 +23,8 @@ class SavedModelPredictor(Predictor):
 
         about = read_about(path)
         names = about["class_names"], about["colors"]
-        super().__init__(path, about["task"], *names, about["channels"])
+        more = {name: tuples(about.get(name)) for name in ("value_range", "bands")}
+        super().__init__(path, about["task"], *names, about["channels"], **more)
         self.told = {  # of what the export was told, what belongs to the task
             name: about["options"].get(name) for name in part(TASKS, self.task).OPTIONS
         }
@@ -30,7 +34,7 @@ class SavedModelPredictor(Predictor):
     def predict(self, images, *, min_score=None):
         given = {} if min_score is None else {"min_score": min_score}
         chosen = options(TASKS, self.task, {**self.told, **given})
-        photos, several = image_arrays(images, self.channels)
+        photos, several = image_arrays(images, self.channels, self.value_range)
         results = [self._answer(photo, chosen) for photo in photos]
         return results if several else results[0]
 
@@ -40,9 +44,24 @@ class SavedModelPredictor(Predictor):
                 f"{str(self.path)!r} has no signature 'serving_default', which predict calls: "
                 f"it has {sorted(self.signatures)}."
             )
-        outputs = self.signatures["serving_default"](images=image[None])
+        served = self.signatures["serving_default"]
+        outputs = served(images=as_served(image[None], served))
         outputs = {name: values.numpy()[0] for name, values in outputs.items()}
         return part(TASKS, self.task).answer(outputs, image.shape[:2], **chosen)
+
+
+def as_served(images, signature):
+    """Images as a signature takes them, whose type is that of its input.
+
+    Raises:
+        ValueError: it takes integers, and these are none.
+    """
+    kind = signature.structured_input_signature[1]["images"].dtype.as_numpy_dtype
+    if images.dtype.kind == "f" and np.dtype(kind).kind == "u" and (images % 1).any():
+        expected = f"whole numbers, for this export takes {np.dtype(kind).name}"
+        remedy = "Build the model with a value_range of floats, as (0.0, 10000.0), and export it."
+        raise refused("image.dtype", str(images.dtype), expected, remedy)
+    return images.astype(kind, copy=False)
 
 
 def saved_model_folder(path):

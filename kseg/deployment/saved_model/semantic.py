@@ -45,7 +45,7 @@ def signatures(model, options, *, resize=None):
             `kseg.predict`; None for none.
     """
     own = LabelSignatures(model, options, resize)
-    images, encoded = images_input(own.channels), bytes_input()
+    images, encoded = images_input(own.channels, contract(model).value_range), bytes_input()
     return {
         "serving_default": Signature(
             own.serving_default,

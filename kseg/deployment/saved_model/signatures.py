@@ -52,10 +52,28 @@ class GraphOptions:
     bucket: int
 
 
-def images_input(channels):
+def served_type(value_range):
+    """The type of images in which an export takes numbers of a range.
+
+    Args:
+        value_range: `(low, high)` of a model; None for 0..255. Whole numbers say integers.
+
+    Example:
+
+    >>> served_type(None), served_type((0, 4095)), served_type((0.0, 1.0)), served_type((0, 1))
+    ('uint8', 'uint16', 'float32', 'float32')
+    """
+    if value_range is None:
+        return "uint8"
+    whole = all(isinstance(each, int) for each in value_range)
+    low, high = value_range
+    return "uint16" if whole and low >= 0 and 255 < high < 1 << 16 else "float32"
+
+
+def images_input(channels, value_range=None):
     """The input of signatures that take decoded images."""
-    tf = tensorflow()
-    return tf.TensorSpec((None, None, None, channels), tf.uint8, name="images")
+    kind = served_type(value_range)
+    return tensorflow().TensorSpec((None, None, None, channels), kind, name="images")
 
 
 def bytes_input():

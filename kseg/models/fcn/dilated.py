@@ -19,12 +19,14 @@ from __future__ import annotations
 import keras
 
 from kseg.base.arguments import integer
-from kseg.base.types import ImageShape, Model, PathLike
+from kseg.base.types import ImageShape, Model, PathLike, Range
+from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import conv_norm_relu, resized_logits
 from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import deepest_feature
 from kseg.models.inputs import SemanticModel
+from kseg.models.layers import in_levels
 
 DROPOUT = 0.1
 
@@ -33,6 +35,7 @@ def build_fcn(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model = "torchvision:resnet50",
     weights: PathLike | None = None,
     freeze: bool | int = False,
@@ -46,6 +49,8 @@ def build_fcn(
     Args:
         num_classes: Number of classes, >= 1. 1 builds a binary model with one sigmoid channel.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
+        value_range: What black and white are in the images; another than 0..255 as the data's
+            `Source` says it: `(0, 4095)` for 12 bits, `(0.0, 1.0)` for some floats.
         encoder: A name (`"torchvision:resnet50"`, `"resnet50"`, ...) or a Keras model.
         weights: Of a named encoder: None for a random start, `"imagenet"`, or a weights file.
             Weights of the whole model: `kseg.weights.torchvision.load(model, path)`.
@@ -71,10 +76,12 @@ def build_fcn(
     (1, 97, 131, 21)
     """
     shape = check_arguments(num_classes, input_shape)
+    value_range = check_value_range(value_range)
     if width is not None:
         integer("width", width)
     image = keras.Input(shape, name="image")
-    x, padded = deepest_feature(image, encoder, weights, freeze, output_stride)
+    levels = in_levels(image, value_range)
+    x, padded = deepest_feature(levels, encoder, weights, freeze, output_stride)
     x = conv_norm_relu(x, width or max(1, x.shape[-1] // 4), 3, name="fcn")
     x = keras.layers.Dropout(DROPOUT, name="dropout")(x)
     logits = resized_logits(x, num_classes, padded, image)

@@ -29,7 +29,8 @@ from typing import Literal, NamedTuple
 import keras
 
 from kseg.base.arguments import choice, integer, number, refused
-from kseg.base.types import ImageShape, Model, PathLike
+from kseg.base.types import ImageShape, Model, PathLike, Range
+from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments, check_strides
 from kseg.models.convolutions import Conv2D
 from kseg.models.defaults import compile_semantic
@@ -37,7 +38,7 @@ from kseg.models.encoders import encode
 from kseg.models.fcn.surgery import carry_vgg16_classifier, vgg16_classifier
 from kseg.models.fcn.vgg16 import FC_WIDTH, fully_connected, vgg16
 from kseg.models.inputs import SemanticModel
-from kseg.models.layers import CropAt, DepthwiseConv2DTranspose, Normalize, PadToStride
+from kseg.models.layers import CropAt, DepthwiseConv2DTranspose, Normalize, PadToStride, in_levels
 
 
 class Skip(NamedTuple):
@@ -61,6 +62,7 @@ def build_fcn8s(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model = "vgg16",
     weights: PathLike | Model | None = None,
     freeze: bool | int = False,
@@ -78,6 +80,8 @@ def build_fcn8s(
     Args:
         num_classes: Number of classes, >= 1. 1 builds a binary model with one sigmoid channel.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
+        value_range: What black and white are in the images; another than 0..255 as the data's
+            `Source` says it: `(0, 4095)` for 12 bits, `(0.0, 1.0)` for some floats.
         encoder: `"vgg16"` for the paper's network; another name (as for `build_unet`) or a Keras
             model for the same decoder on that encoder's features at strides 32, 16 and 8.
         weights: None for a random start; `"imagenet"`; or a weights file. For "vgg16", of
@@ -120,6 +124,7 @@ def build_fcn8s(
         8,
         num_classes,
         input_shape=input_shape,
+        value_range=value_range,
         encoder=encoder,
         weights=weights,
         freeze=freeze,
@@ -138,6 +143,7 @@ def build_fcn16s(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model = "vgg16",
     weights: PathLike | Model | None = None,
     freeze: bool | int = False,
@@ -165,6 +171,7 @@ def build_fcn16s(
         16,
         num_classes,
         input_shape=input_shape,
+        value_range=value_range,
         encoder=encoder,
         weights=weights,
         freeze=freeze,
@@ -183,6 +190,7 @@ def build_fcn32s(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model = "vgg16",
     weights: PathLike | Model | None = None,
     freeze: bool | int = False,
@@ -208,6 +216,7 @@ def build_fcn32s(
         32,
         num_classes,
         input_shape=input_shape,
+        value_range=value_range,
         encoder=encoder,
         weights=weights,
         freeze=freeze,
@@ -227,6 +236,7 @@ def _build(
     num_classes,
     *,
     input_shape,
+    value_range,
     encoder,
     weights,
     freeze,
@@ -241,6 +251,7 @@ def _build(
 ):
     """The three networks: features, then scores down to `last_stride`, then the enlargement."""
     shape = check_arguments(num_classes, input_shape)
+    value_range = check_value_range(value_range)
     paper = isinstance(encoder, str) and encoder == "vgg16"
     _check_options(paper, width, fc_width, padding, upsampling, at_once, dropout, weights)
     classifier = None
@@ -252,7 +263,7 @@ def _build(
             )
     image = keras.Input(shape, name="image")
 
-    x = image
+    x = in_levels(image, value_range)
     if padding == "same":
         x = PadToStride(32, dtype="float32", name="pad")(x)
     if paper:

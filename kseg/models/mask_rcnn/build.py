@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kseg.base.arguments import integer, number, refused
-from kseg.base.types import ImageShape, Model, PathLike, Size
+from kseg.base.types import ImageShape, Model, PathLike, Range, Size
+from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments
 from kseg.models.defaults import compile_instance
 from kseg.models.mask_rcnn.model import MaskRCNN, RCNNSettings
@@ -33,6 +34,7 @@ def build_mask_rcnn(
     num_classes: int,
     *,
     input_shape: ImageShape = (None, None, 3),
+    value_range: Range = BYTE_RANGE,
     encoder: str | Model = "torchvision:resnet50",
     weights: PathLike | None = None,
     freeze: bool | int | None = None,
@@ -59,6 +61,8 @@ def build_mask_rcnn(
     Args:
         num_classes: Number of classes, >= 1, without the background.
         input_shape: `(height, width, channels)` in pixels; None for any height or width.
+        value_range: What black and white are in the images; another than 0..255 as the data's
+            `Source` says it: `(0, 4095)` for 12 bits, `(0.0, 1.0)` for some floats.
         encoder: A name, or a Keras model, with features at the strides 4, 8, 16 and 32.
         weights: Of a named encoder: None for a random start, `"imagenet"`, or a weights file.
             Weights of the whole model: `kseg.weights.torchvision.load(model, path)`.
@@ -120,6 +124,7 @@ def build_mask_rcnn(
     arguments = {
         "num_classes": num_classes,
         "input_shape": shape,
+        "value_range": check_value_range(value_range),
         "encoder": encoder,
         "freeze": freeze,
         "fpn_width": fpn_width,

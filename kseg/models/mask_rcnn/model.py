@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kseg.base.arguments import integer, number
+from kseg.base.arguments import integer, number, tuples
 from kseg.models.inputs import LooksAtInputs, looked_at
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
@@ -121,6 +121,7 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         parts = (
             build_trunk(
                 arguments["input_shape"],
+                arguments.get("value_range"),  # not in files of before
                 arguments["encoder"],
                 weights,
                 arguments["freeze"],
@@ -141,6 +142,11 @@ class MaskRCNN(LooksAtInputs, keras.Model):
     @property
     def channels(self):
         return self.arguments["input_shape"][2]
+
+    @property
+    def value_range(self):
+        """`(low, high)` of the numbers of images; None for 0..255."""
+        return tuples(self.arguments.get("value_range"))
 
     @property
     def resize(self):

@@ -1,0 +1,179 @@
+"""Files that TensorFlow's graph cannot decode, brought once into a form that it can.
+
+Python reads them (`kseg.data.files`), and what comes out is kept in the folder of the cache, by a
+name that changes with the file: PNG of what is a photo of 0..255, NumPy's `.npy` of more bands or
+other numbers. The same functions look at a file that is cut off, so that its name is in the error.
+"""
+
+import hashlib
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from kseg.base.tensorflow import tensorflow
+from kseg.data.errors import DataError, require
+from kseg.data.files import ARRAYS, load_mask, load_photo, read_numbers, reading, start_of
+
+VERSION = 1  # of what is kept; what reads otherwise raises it
+OF_GRAPHS = (b"\xff\xd8\xff", b"\x89PNG")  # beginnings of what TensorFlow decodes as it is
+
+_whole = set()  # files that end otherwise than their kind does, and can be decoded all the same
+
+
+def cache_folder():
+    """The folder of what is kept: `$KSEG_CACHE`, or `~/.cache/kseg`."""
+    return Path(os.environ.get("KSEG_CACHE") or Path.home() / ".cache" / "kseg")
+
+
+def by_python(function, path, like):
+    """`function(path)` inside `tf.data`; a `DataError` stops the step with its fields.
+
+    Args:
+        function: Function of a path to bytes or to an array.
+        path: String scalar.
+        like: What it gives where there is nothing: it tells the type.
+
+    Returns:
+        String scalar, or a tensor.
+    """
+    tf = tensorflow()
+
+    def called(path):
+        name = os.fsdecode(np.asarray(path).item())
+        try:
+            return function(name), b"", b"", b""
+        except DataError as error:
+            message = error.message.removeprefix(repr(name)).lstrip(": ")
+            return like, error.kind.encode(), message.encode(), error.remedy.encode()
+
+    kind = tf.string if isinstance(like, bytes) else tf.as_dtype(like.dtype)
+    result, *fault = tf.numpy_function(called, [path], [kind, *[tf.string] * 3], stateful=False)
+    kind, message, remedy = fault
+    fine = require(kind == b"", kind, path, lambda: message, remedy)
+    with tf.control_dependencies([fine]):
+        return tf.identity(result)
+
+
+def photo_bytes(path):
+    """A photo as a file that TensorFlow decodes to what `load_photo` gives: bytes.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if start_of(path)[:4].startswith(OF_GRAPHS):
+        return _decodable(path)
+    return kept(path, ".png", lambda: load_photo(path), _png).read_bytes()
+
+
+def _decodable(path):
+    """The bytes of a JPEG or PNG that seems to be cut off, if it can be decoded all the same."""
+    content, tf = Path(path).read_bytes(), tensorflow()
+    key = (path, len(content), os.stat(path).st_mtime_ns)
+    if key not in _whole:
+        try:
+            with tf.device("CPU"):
+                tf.io.decode_image(content, channels=3)
+        except tf.errors.OpError as error:
+            words = "cannot be read: it is cut off or damaged"
+            message = f"{path!r} {words} ({str(error).splitlines()[0][:80]})."
+            raise DataError("unreadable", path, message, "Replace or remove the file.") from error
+        _whole.add(key)
+    return content
+
+
+def photo_numbers(path, channels, dtype):
+    """The stored numbers of a photo of several bands: an array `(H, W, channels)` of this type.
+
+    Raises:
+        DataError: it cannot be read, or is of other bands, or of another type.
+    """
+    own = str(path).lower().endswith(ARRAYS[0])  # of NumPy: nothing is gained by a copy
+    with reading(path):
+        array = (
+            read_numbers(path)
+            if own
+            else np.load(kept(path, ".npy", lambda: read_numbers(path), _npy))
+        )
+    if array.shape[-1] != channels:
+        message = f"{path!r} has {array.shape[-1]} bands, and the first photo has {channels}."
+        raise DataError("unsuitable", path, message, "Give photos of one kind.")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not np.can_cast(array.dtype, dtype, "safe"):
+        message = f"{path!r} holds numbers of {array.dtype}, and the first photo {dtype}."
+        raise DataError("unsuitable", path, message, "Give photos of one kind.")
+    return np.ascontiguousarray(array, dtype)
+
+
+def mask_ids(path, wide):
+    """The ids of a mask that is no PNG: int32 or uint8 `(H, W)`.
+
+    Raises:
+        DataError: it cannot be read, is of colours, or has ids above 255 that are not wanted.
+    """
+    mask = load_mask(path)
+    if mask.ndim == 3:
+        message = f"{path!r}: this is a colour mask, but ids were expected."
+        remedy = "Give the colour of each class (palette=)."
+        raise DataError("color_mask", path, message, remedy)
+    if mask.size and not (0 <= mask.min() and (wide or mask.max() < 256)):
+        value = mask.min() if mask.min() < 0 else mask.max()
+        expected = "expected at least 0" if value < 0 else "expected at most 255"
+        message = f"{path!r}: the mask holds the value {value}, which is no class: {expected}."
+        raise DataError(
+            "unknown_id", path, message, "Correct the mask, or name its values in the class list."
+        )
+    return mask.astype(np.int32 if wide else np.uint8)
+
+
+def kept(path, ending, make, encode):
+    """The file in which what was made of another is kept.
+
+    Args:
+        path: The other.
+        ending: Of the name.
+        make: Function that reads it.
+        encode: Function of what was made to bytes.
+
+    Returns:
+        A path; or what reads alike, where nothing can be written.
+    """
+    status = os.stat(path)
+    said = repr((VERSION, os.path.abspath(path), status.st_size, status.st_mtime_ns))
+    name = hashlib.blake2b(said.encode(), digest_size=16).hexdigest() + ending
+    file = cache_folder().expanduser() / "photos" / name
+    if file.is_file():
+        return file
+    content = encode(make())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:  # threads may make the same
+            Path(folder, name).write_bytes(content)
+            os.replace(Path(folder, name), file)
+    except OSError:  # a full disk, or no place to write: it is made each time
+        return Unkept(content)
+    return file
+
+
+class Unkept(io.BytesIO):
+    """What could not be kept, to be read as a file is."""
+
+    def read_bytes(self):
+        return self.getvalue()
+
+
+def _png(array):
+    """uint8 `(H, W, 3)` -> the bytes of a PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def _npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
