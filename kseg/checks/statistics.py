@@ -44,7 +44,10 @@ def size_line(source):
             f"{max(heights)}x{max(widths)}"
         )
     suggested = "x".join(map(str, source.suggested_size))
-    return f"{spread} (height x width); suggested training size {suggested}"
+    text = f"{spread} (height x width); suggested training size {suggested}"
+    if source.most_instances is not None:
+        text += f"; {source.most_instances} objects a photo at most"
+    return text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Statistics:
         read: Samples read without an error.
         pixels: int64 `(num_classes,)`, labelled pixels of each class.
         images: int64 `(num_classes,)`, samples that show each class.
-        instances: int64 `(num_classes,)` of an instance source, else None.
+        instances: int64 `(num_classes,)` of an instance source, else None; without crowd regions.
+        most_instances: Objects of the photo that has most of them; None likewise.
         void_pixels: Pixels without a label.
         sizes: `(height, width)` -> number of photos.
     """
@@ -73,6 +77,7 @@ class Statistics:
     instances: np.ndarray | None
     void_pixels: int
     sizes: Counter
+    most_instances: int | None = None
 
     @property
     def class_weight(self) -> list[float] | None:
@@ -109,6 +114,7 @@ class Statistics:
                 for i, name in enumerate(self.class_names)
             ],
             "void_pixels": int(self.void_pixels),
+            "most_instances": self.most_instances,
             "sizes": sizes,
             "suggested_size": self.suggested_size,
         }
@@ -143,8 +149,9 @@ def statistics(source, seen):
     counts = np.zeros((0, source.num_classes + 1), np.int64)
     if read:
         counts = np.stack([facts.counts for facts in read])
-    instances = None
+    instances = most = None
     if source.task == "instance":
+        most = int(max((f.instances.sum() for f in read), default=0))
         instances = sum((f.instances for f in read), np.zeros(source.num_classes, np.int64))
     return Statistics(
         name=source.name,
@@ -158,4 +165,5 @@ def statistics(source, seen):
         instances=instances,
         void_pixels=int(counts[:, -1].sum()),
         sizes=collections.Counter(facts.size for facts in read),
+        most_instances=most,
     )

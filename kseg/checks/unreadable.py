@@ -72,8 +72,11 @@ def why_unreadable(source, index, error):
     fault = fault_of(source, index, error)
     if fault.kind == "unreadable":
         return [(fault.kind, fault.subject, fault.message)]
-    kind = "size_mismatch" if fault.kind == "size_mismatch" else "unreadable"
-    return [(kind, fault.subject, str(fault))]
+    if fault.kind != "size_mismatch":
+        return [("unreadable", fault.subject, str(fault))]
+    if photo and orientation_of(photo) in ON_ITS_SIDE:
+        return [("exif_rotation", photo, f"{fault.message} EXIF turns this photo.")]
+    return [("size_mismatch", fault.subject, str(fault))]
 
 
 def _broken(file):

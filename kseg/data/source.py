@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -46,6 +47,10 @@ class Source:
         problems: What the reader itself knows to be wrong with a sample: a function from its
             position to a list of `(kind, message)`, for `kseg.check`; a kind of
             `kseg.checks.findings` or another identifier.
+        notes: Likewise of the set as a whole: `(kind, message)` each.
+
+    Raises:
+        ValueError: the fields do not go together, or two classes have one name.
 
     Example:
 
@@ -65,6 +70,7 @@ class Source:
     category_ids: tuple[int, ...] | None = None
     image_ids: tuple[int | str, ...] | None = None
     problems: Callable[[int], list] | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
         for field in ("class_names", "ids"):
@@ -82,6 +88,10 @@ class Source:
             if values is not None and len(values) != len(self.class_names):
                 expected = f"{len(self.class_names)}, one for each of class_names, {here}"
                 raise refused(f"len({field})", len(values), expected)
+        for name, times in Counter(self.class_names).items():
+            if times > 1:
+                expected = f"a name of its own for each class {here}, and {name!r} comes twice"
+                raise refused("class_names", self.class_names, expected, "Rename one of them.")
         if not (isinstance(self.task, str) and self.task.isidentifier()):
             raise refused("task", self.task, f"an identifier {here}")
         if self.task == "semantic" and self.void in range(len(self.class_names)):
