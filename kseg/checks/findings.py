@@ -40,8 +40,7 @@ KINDS = {
     ),
     "nothing_to_learn": (
         ERROR,
-        "A model would learn to answer that everywhere: look whether the labels are there, and "
-        "whether they are read as they are meant.",
+        "Look whether the labels are there, and whether they are read as they are meant.",
     ),
     "nothing_to_score": (WARNING, "Scores on it say nothing: move labelled photos there."),
     "all_crowd": (

@@ -66,14 +66,17 @@ def nothing_there(source, read, stats, learnt):
         else:
             yield kind, None, source.name, f"{source.name}: there is no object in {photos}."
     elif source.task == "semantic" and np.count_nonzero(stats.pixels) < 2:
-        (seen,) = np.flatnonzero(stats.pixels).tolist() or [None]
-        others = [name for index, name in enumerate(source.class_names) if index != seen]
-        message = "every pixel" if seen is None else "every labelled pixel"
-        of = "void" if seen is None else repr(source.class_names[seen])
-        message = f"{source.name}: {message} of {photos} is {of}"
-        if others:
-            message += f", and no pixel is of {shortened(list(map(repr, others)))}"
-        yield kind, None, source.name, f"{message}."
+        yield kind, None, source.name, f"{source.name}: {_one_class(source, stats)} {photos}."
+
+
+def _one_class(source, stats):
+    """What a set of one class, or none, holds; in words before "in so many photos"."""
+    seen = np.flatnonzero(stats.pixels).tolist()
+    others = [name for index, name in enumerate(source.class_names) if index not in seen]
+    absent = f", none is of {shortened(list(map(repr, others)))}," if others else ""
+    if not seen:
+        return f"there is no labelled pixel{absent} in"
+    return f"every labelled pixel is of {source.class_names[seen[0]]!r}{absent} in"
 
 
 def many_objects(source, read):

@@ -234,9 +234,10 @@ def _check_names(loaded, faults):
     """There are classes, and of each name one: others could not be told apart in any table."""
     of_name = {}
     for category in loaded.categories:
-        if category["id"] not in loaded.roles:
-            of_name.setdefault(category.get("name"), []).append(category["id"])
-    if not of_name:
+        name = category.get("name")
+        if category["id"] not in loaded.roles and isinstance(name, str):
+            of_name.setdefault(name, {})[category["id"]] = None
+    if len(loaded.roles) == len(loaded.categories):
         listed = ", ".join(repr(each.get("name")) for each in loaded.categories)
         message = f"no category is a class of objects: {listed}."
         faults.add(Place(loaded.path).malformed(message, "Name them by what they show."))
