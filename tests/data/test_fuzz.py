@@ -42,7 +42,12 @@ pytestmark = [
     # Pillow's of large headers, broken EXIF and trailing bytes
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning"),
 ]
-REFUSED = (DataError, MissingData, ManyFaults, ValueError)  # and nothing that these are the parents of
+REFUSED = (
+    DataError,
+    MissingData,
+    ManyFaults,
+    ValueError,
+)  # and nothing that these are the parents of
 LIST = "voc/VOC2012/ImageSets/Segmentation/train.txt"
 COUNTS = [
     pytest.param(1, id="few"),

@@ -90,7 +90,9 @@ def test_a_subclass_serves_by_what_it_returns(rng):
 
 
 def test_missing_skips_are_said():
-    with pytest.warns(UserWarning, match=r"stride 8, with skip connections at none, and not at 2, 4"):
+    with pytest.warns(
+        UserWarning, match=r"stride 8, with skip connections at none, and not at 2, 4"
+    ):
         kseg.build_unet(2, encoder=Own((8,)))
 
 

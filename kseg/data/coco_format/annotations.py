@@ -121,7 +121,8 @@ def load(path, faults=None):
         path=path,
         images=images,
         categories=sorted(
-            (each for each in categories if type(each.get("id")) is int), key=lambda each: each["id"]
+            (each for each in categories if type(each.get("id")) is int),
+            key=lambda each: each["id"],
         ),
         of_image=[[] for _ in images],
         panoptic=panoptic,
@@ -132,7 +133,9 @@ def load(path, faults=None):
         where = loaded.where(annotation)
         try:
             place = _of_image(annotation, position, where)
-            for part in field(annotation, "segments_info", list, where) if panoptic else [annotation]:
+            for part in (
+                field(annotation, "segments_info", list, where) if panoptic else [annotation]
+            ):
                 _check_category(part, names, where)
         except DataError as error:
             found.add(error, where.entry)
@@ -174,7 +177,9 @@ def _check_category(part, names, where):
     if crowd in ("0", "1"):
         crowd = part["iscrowd"] = int(crowd)
     if crowd not in (0, 1):
-        raise where.malformed(f"iscrowd={crowd!r:.60}: expected 0 or 1.", "Give 0, or leave it out.")
+        raise where.malformed(
+            f"iscrowd={crowd!r:.60}: expected 0 or 1.", "Give 0, or leave it out."
+        )
 
 
 def _positions(images, path, faults):

@@ -1,8 +1,8 @@
 """Categories of an annotation file that are no class of objects: what tools add to their exports.
 
-    background  `background`, `_background_`, `__background__`: class 0 of a map; no object
-    ignore      `__ignore__` and its kin, as labelme has it: void in a map; a crowd region
-    root        the supercategory of all others, without an annotation, as Roboflow's category 0
+background  `background`, `_background_`, `__background__`: class 0 of a map; no object
+ignore      `__ignore__` and its kin, as labelme has it: void in a map; a crowd region
+root        the supercategory of all others, without an annotation, as Roboflow's category 0
 """
 
 ROLES = ("background", "ignore")

@@ -1,11 +1,11 @@
 """The segmentation of one of COCO's annotations as compressed runs, in whichever way it is written.
 
-    [[x1, y1, x2, y2, ...], ...]          polygons, as the format has it
-    [x1, y1, x2, y2, ...]                 one polygon without its outer list
-    [[x1, y1], [x2, y2], ...]             one polygon of pairs; also one more list deep
-    {"size": [h, w], "counts": [...]}     runs, column by column
-    {"size": [h, w], "counts": "..."}     compressed runs
-    [] or null                            none: a box alone
+[[x1, y1, x2, y2, ...], ...]          polygons, as the format has it
+[x1, y1, x2, y2, ...]                 one polygon without its outer list
+[[x1, y1], [x2, y2], ...]             one polygon of pairs; also one more list deep
+{"size": [h, w], "counts": [...]}     runs, column by column
+{"size": [h, w], "counts": "..."}     compressed runs
+[] or null                            none: a box alone
 """
 
 import numpy as np
@@ -160,7 +160,9 @@ def oddities(annotated, areas):
     if not drawn:
         message = f"all {len(each)} annotations have an empty segmentation: boxes alone."
         return [("boxes_only", f"{annotated.path}: {message}")]
-    if all(isinstance(s, list) and 0 <= min(map(min, s)) and max(map(max, s)) <= SHARE for s in drawn):
+    if all(
+        isinstance(s, list) and 0 <= min(map(min, s)) and max(map(max, s)) <= SHARE for s in drawn
+    ):
         message = "all coordinates are within 0..1: shares of the photo, where pixels are expected."
         return [("relative_coordinates", f"{annotated.path}: {message}")]
     if not any(areas):

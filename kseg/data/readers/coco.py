@@ -180,7 +180,7 @@ def _size(row, photo):
 
 def _rles(annotated, image, listed, faults):
     """An image's annotations as dicts of runs, area, category, crowd; and what is odd in them."""
-    rles, objects, notes = [], [], []
+    read, objects, notes = [], [], []
     for annotation in listed:
         where = annotated.where(annotation)
         try:
@@ -188,13 +188,13 @@ def _rles(annotated, image, listed, faults):
             notes += _box_notes(annotation, image["height"], image["width"], where)
         except DataError as error:
             faults.add(error, where.entry)
-            return [], []
-        rles.append(rle)
+            continue
+        read.append((annotation, rle))
         if strays:
             what = f"{strays} polygons of fewer than 3 points, which are"
             what = what if strays > 1 else "a polygon of fewer than 3 points, which is"
             notes.append(("stray_points", f"{where} has {what} left out."))
-    for annotation, rle in zip(listed, rles):
+    for annotation, rle in read:
         # one at a time: of more than 255 masks, pycocotools 2.0.11 cannot tell the areas on NumPy 2
         area = pycocotools_mask().area([rle])[0]
         if not area:
@@ -210,7 +210,8 @@ def _rles(annotated, image, listed, faults):
                 "crowd": bool(annotation.get("iscrowd", 0)),
             }
         )
-    if listed and (odd := turned(listed, image["height"], image["width"])):
+    drawn = [annotation for annotation, _ in read]
+    if drawn and (odd := turned(drawn, image["height"], image["width"])):
         inside = "reaches beyond its photo, but not beyond the photo on its side."
         notes.append(("turned", f"{annotated.where(odd)} {inside}"))
     return objects, notes
@@ -262,7 +263,9 @@ def _panoptic(annotated, photos, instances, folder):
         classes = [class_of.get(segment["category_id"], -1) for segment in segments.values()]
         if not instances:
             classes = [void if is_crowd else c for is_crowd, c in zip(crowd, classes)]
-        rows.append({"keys": as_text(segments), "classes": as_text(classes), "crowd": as_text(crowd)})
+        rows.append(
+            {"keys": as_text(segments), "classes": as_text(classes), "crowd": as_text(crowd)}
+        )
 
     def looked_up(row):  # the PNG as positions in the row's keys, with 0 (no segment) before them
         tf = tensorflow()
@@ -329,7 +332,9 @@ def _colors(categories):
     return class_colors([category["name"] for category in categories])
 
 
-def _source(annotated, columns, decode, names, colors, instances, void, categories, problems, notes):
+def _source(
+    annotated, columns, decode, names, colors, instances, void, categories, problems, notes
+):
     files = [image["file_name"].replace("\\", "/") for image in annotated.images]
     ids = [stem(name) for name in files]
     if len(set(ids)) < len(ids):  # as in folders of videos: 000001.jpg in each
