@@ -13,6 +13,7 @@ from kseg.base.arguments import name_list, refused
 from kseg.base.shown import card, counted, line
 
 VOID = 255
+WIDE_VOID = 65535  # where there are so many classes that 255 is one
 SHOWN = 4  # samples in a notebook
 WIDEST = 200  # pixels of their pictures
 
@@ -162,6 +163,15 @@ class Source:
             image_ids=self.image_ids and tuple(self.image_ids[i] for i in indices),
             problems=self.problems and (lambda i: self.problems(int(indices[i]))),
         )
+
+
+def void_beyond(num_classes: int) -> int:
+    """The id of pixels without a label beside so many classes.
+
+    >>> void_beyond(255), void_beyond(256)
+    (255, 65535)
+    """
+    return VOID if num_classes <= VOID else WIDE_VOID
 
 
 def check_is_source(name, value, expected="a Source, as kseg.data.folder gives one"):

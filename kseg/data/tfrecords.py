@@ -19,6 +19,7 @@ def encoded_samples(source, decoded):
     """
     tf = tensorflow()
     columns = constants(source)
+    kind = tf.int32 if is_wide(source.num_classes, source.void) else tf.uint8
 
     def png(maps):
         kind = tf.uint8 if maps.dtype == tf.uint8 else tf.uint16
@@ -36,7 +37,10 @@ def encoded_samples(source, decoded):
         stored |= {"size": size, "image": sample["image"]}
         for key in MAPS:
             if key in sample:
-                stored[key] = sample[key] if decoded else tf.reshape(sample[key], (-1, size[1]))
+                maps = sample[key]
+                if decoded:  # the bytes are read as of this type
+                    maps = tf.cast(maps, kind if key == "label" else tf.uint8)
+                stored[key] = maps if decoded else tf.reshape(maps, (-1, size[1]))
         if not decoded:
             if stored["image"].dtype != tf.string:
                 stored["image"] = tf.io.encode_png(stored["image"])
@@ -47,6 +51,11 @@ def encoded_samples(source, decoded):
 
     ds = mapped(tf.data.Dataset.range(len(source)), encode)
     yield from ds.prefetch(2).as_numpy_iterator()
+
+
+def is_wide(num_classes, void):
+    """Whether labels need more than a byte."""
+    return max(num_classes - 1, void) > 255
 
 
 def as_example(tf, sample):
@@ -118,7 +127,7 @@ def record_offsets(file):
 def example_parser(task, decoded, void, num_classes):
     """Function from a serialized example to a sample."""
     tf = tensorflow()
-    wide = max(num_classes - 1, void) > 255
+    wide = is_wide(num_classes, void)
     text = tf.io.FixedLenFeature((), tf.string)
     numbers = tf.io.FixedLenSequenceFeature((), tf.int64, allow_missing=True)
     size = tf.io.FixedLenFeature((2,), tf.int64)

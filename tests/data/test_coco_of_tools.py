@@ -142,7 +142,8 @@ def test_all_faults_are_told_at_once(opened, tmp_path, capsys):
     for words in (
         "image 2: height='tall'; expected int.",
         "annotation 7: a polygon is 3 numbers",
-        'annotation 9: category_id=5 is not among the file\'s "categories". Likewise annotation 10.',
+        "annotation 9: category_id=5 is not among the file's",
+        "Likewise annotation 10.",
         "annotation 11: 'segmentation' is missing",
     ):
         assert words in text

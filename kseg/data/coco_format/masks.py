@@ -172,7 +172,7 @@ def oddities(annotated, areas):
 
 
 def turned(annotations, height, width):
-    """The first annotation with polygons in the turned photo and beyond the photo as it is, or None.
+    """The first annotation that lies in the photo on its side, and not in the photo; or None.
 
     Args:
         annotations: Of one image, as `to_rle` leaves them.

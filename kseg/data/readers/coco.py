@@ -15,17 +15,14 @@ from kseg.base.types import PathLike
 from kseg.data.coco_format.annotations import Place, beyond, field, load
 from kseg.data.coco_format.masks import oddities, to_rle, turned
 from kseg.data.coco_format.photos import files_below
+from kseg.data.coco_format.rle import decode_columns, decode_rles
 from kseg.data.coco_format.rows import as_text, classes_of, crowds, row_of_map, row_of_objects
-from kseg.data.coco_format.rle import END, decode_columns, decode_rles
 from kseg.data.decode import decode_colors, photo_size, read_photo
 from kseg.data.errors import DataError, require
 from kseg.data.faults import Faults
 from kseg.data.files import column, stem
 from kseg.data.sample import masks_of, without_empty
-from kseg.data.source import VOID, Source
-
-WIDE_VOID = 65535  # where there are so many classes that 255 is one
-
+from kseg.data.source import Source, void_beyond
 
 def coco(
     images: PathLike,
@@ -109,7 +106,7 @@ def _objects(annotated, photos, instances, faults):
         areas += [each["area"] for each in found]
     faults.check()
     categories, names, class_of = classes_of(annotated, instances)
-    void = VOID if len(names) <= VOID else WIDE_VOID
+    void = void_beyond(len(names))
     make = row_of_objects if instances else row_of_map
     rows = [make(each, class_of, annotated.roles, void) for each in objects]
     notes = annotated.notes + (oddities(annotated, areas) or crowds(annotated))
@@ -240,7 +237,7 @@ def _panoptic(annotated, photos, instances, folder):
             if field(category, "isthing", int, Place(path, f"category {category['id']}"))
         ]
     class_of = {category["id"]: position for position, category in enumerate(chosen)}
-    void = VOID if len(chosen) <= VOID else WIDE_VOID
+    void = void_beyond(len(chosen))
     rows, problems = [], {}
     for index, (image, annotation) in enumerate(zip(annotated.images, each)):
         where, segments, notes = annotated.where(annotation), {}, []

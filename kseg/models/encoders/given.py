@@ -1,4 +1,4 @@
-"""A user's own Keras model as an encoder: whatever it is made of, one functional model comes out."""
+"""A user's own Keras model as an encoder: of whatever it is made, one functional model."""
 
 import keras
 
