@@ -80,7 +80,7 @@ def test_an_instance_source_without_an_object():
     assert errors(empty) == [("nothing_to_learn", "none")]
     masks = masks + 1
     crowd = dataclasses.replace(
-        empty, decode=lambda row: {**row, "masks": masks, "classes": [0], "crowd": np.array([True])}
+        empty, decode=lambda row: {**row, "masks": masks, "classes": np.array([0]), "crowd": np.array([True])}
     )
     assert errors(crowd) == [("all_crowd", "none")]
 
