@@ -13,7 +13,7 @@ open_splits.py    the splits of a set, and what a reader says of those it refuse
 """
 
 from kseg.checks.check import check, check_samples
-from kseg.checks.findings import Finding, Report, refusal
+from kseg.checks.findings import Finding, Report, refusals
 from kseg.checks.statistics import Statistics, class_weights
 
 __all__ = [
@@ -23,5 +23,5 @@ __all__ = [
     "check",
     "check_samples",
     "class_weights",
-    "refusal",
+    "refusals",
 ]

@@ -11,11 +11,16 @@ from collections.abc import Callable
 import numpy as np
 
 from kseg.base.arguments import integer, refused
-from kseg.checks.duplicates import duplicate_problems
+from kseg.checks.duplicates import duplicate_problems, shared_photos
 from kseg.checks.findings import Report, group
 from kseg.checks.one_sample import SampleReader
 from kseg.checks.statistics import statistics
-from kseg.checks.whole_set import orphans, photos_left_out, problems_of_set
+from kseg.checks.whole_set import (
+    different_classes,
+    orphans,
+    photos_left_out,
+    problems_of_set,
+)
 from kseg.data.source import Source, check_is_source, spread
 
 
@@ -30,10 +35,12 @@ def check(
     Every sample is read as training reads it; a bad one is named and does not stop the check.
 
     Args:
-        *sources: One `Source`, or the splits of one set: photos that two splits share are found.
+        *sources: One `Source`, or the splits of one set, the first the one to learn from: photos
+            that two splits share are found, and classes that differ.
         limit: Samples of each source to look at, evenly spread; None for all.
-        duplicates: Whether to search for photos and masks that come twice, and to read every file
-            with Pillow too. False is about twice as fast.
+        duplicates: Whether to search for copies of photos and masks within a split too, and for
+            those that are resized or encoded anew, and to read every file with Pillow too. False
+            is about twice as fast.
         progress: Function of the number of samples done and of all, called after each.
 
     Returns:
@@ -62,15 +69,21 @@ def check(
             for kind, file, message in facts.problems:
                 problems.append((kind, source.name, (source.name, facts.index), file, message))
         all_statistics.append(statistics(source, all_facts))
-        for kind, index, file, message in problems_of_set(source, all_facts, all_statistics[-1]):
+        learnt = source is sources[0]
+        of_set = problems_of_set(source, all_facts, all_statistics[-1], learnt)
+        for kind, index, file, message in of_set:
             sample = None if index is None else (source.name, index)
             problems.append((kind, source.name, sample, file, message))
+    for name, kind, message in different_classes(sources):
+        problems.append((kind, name, None, name, message))
     for name, file, message in photos_left_out(sources):
         problems.append(("left_out", name, None, file, message))
     if duplicates:
         problems += duplicate_problems(sources, seen)
         for name, file, message in orphans(sources):
             problems.append(("orphan_mask", name, None, file, message))
+    else:
+        problems += shared_photos(sources, seen)
     return Report(tuple(group(problems)), tuple(all_statistics))
 
 
@@ -81,7 +94,7 @@ def _facts(sources, limit, thorough, progress):
     seen = []
     with concurrent.futures.ThreadPoolExecutor(_cores()) as pool:
         for source, indices in zip(sources, chosen):
-            read = SampleReader(source, thorough)
+            read = SampleReader(source, thorough, several=len(sources) > 1)
             seen.append([])
             try:
                 for facts in pool.map(read, indices):

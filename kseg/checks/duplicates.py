@@ -31,12 +31,7 @@ def duplicate_problems(sources, seen):
         sources: The splits of one set.
         seen: For each, the `Facts` of its samples.
     """
-    samples = [
-        (source, facts)
-        for source, all_facts in zip(sources, seen)
-        for facts in all_facts
-        if facts.pixels is not None
-    ]
+    samples = _read(sources, seen)
     same = _groups(samples, lambda facts: facts.pixels)
     copies = {}  # position -> the first of its group
     for group in same:
@@ -58,6 +53,14 @@ def duplicate_problems(sources, seen):
             for position, file in zip(group, files):
                 source, facts = samples[position]
                 yield "duplicate_mask", where, (source.name, facts.index), file, message
+
+
+def shared_photos(sources, seen):
+    """Photos of which the very pixels are in several of the sources; as `duplicate_problems`."""
+    samples = _read(sources, seen)
+    for group in _groups(samples, lambda facts: facts.pixels):
+        if len({samples[position][0].name for position in group}) > 1:
+            yield from _photos(samples, group, same=True)
 
 
 def near_duplicates(facts):
@@ -87,6 +90,12 @@ def _near_pairs(thumbnails):
 
     means = thumbnails.reshape(-1, 4, 8, 4, 8).mean((2, 4), dtype=np.float32).reshape(-1, 16)
     return cKDTree(means).query_pairs(TOLERANCE, p=np.inf, output_type="ndarray")
+
+
+def _read(sources, seen):
+    """Pairs of source and facts of the samples whose pixels are known."""
+    pairs = ((source, facts) for source, listed in zip(sources, seen) for facts in listed)
+    return [(source, facts) for source, facts in pairs if facts.pixels is not None]
 
 
 def _groups(samples, key):

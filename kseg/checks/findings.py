@@ -18,6 +18,10 @@ KINDS = {
     "unreadable": (ERROR, "Replace the file, or remove it with its partner."),
     "unsuitable": (ERROR, ""),  # the message says what to do
     "no_value_range": (ERROR, ""),
+    "unreadable_by_pillow": (
+        WARNING,
+        "TensorFlow reads it, and learns from it; predictions are made with Pillow: write it anew.",
+    ),
     "empty_file": (ERROR, "Copy or download the file again, or remove it with its partner."),
     "wrong_format": (ERROR, "Convert it to JPEG or PNG; the ending of the name decides nothing."),
     "unusual_format": (WARNING, "Convert it to JPEG or PNG, which every version reads."),
@@ -32,9 +36,44 @@ KINDS = {
     ),
     "exif_orientation": (
         WARNING,
-        "EXIF rotation is not applied: if the mask was drawn on the turned photo, turn the "
-        "photo's own pixels; otherwise remove the tag.",
+        "EXIF rotation is not applied, and no size tells what the labels were drawn on: if on the "
+        "turned photo, as in a browser, turn the photo's own pixels (ImageOps.exif_transpose of "
+        "Pillow, mogrify -auto-orient); otherwise remove the tag.",
     ),
+    "nothing_to_learn": (
+        ERROR,
+        "Look whether the labels are there, and whether they are read as they are meant.",
+    ),
+    "nothing_to_score": (WARNING, "Scores on it say nothing: move labelled photos there."),
+    "all_crowd": (
+        ERROR,
+        "Tools such as RectLabel and CVAT mark brush masks so: where an annotation is one object, "
+        'write "iscrowd": 0.',
+    ),
+    "many_crowd": (
+        WARNING,
+        "Tools such as RectLabel and CVAT mark brush masks so: where an annotation is one object, "
+        'write "iscrowd": 0.',
+    ),
+    "boxes_only": (
+        ERROR,
+        "Detection tools, and rectangles of Label Studio or CVAT, are written so: draw polygons "
+        "or masks, and export these.",
+    ),
+    "relative_coordinates": (
+        ERROR,
+        "YOLO's files, and converters from them, are written so: multiply x by the width and y by "
+        "the height of its photo.",
+    ),
+    "nothing_drawn": (
+        ERROR,
+        "Look whether the annotations are of these photos, and of their size.",
+    ),
+    "classes_differ": (
+        ERROR,
+        "Give all splits one list of classes, in one order.",
+    ),
+    "other_names": (WARNING, "If they are the same classes, give them the same names."),
     "unknown_id": (ERROR, "Correct the mask, or name its values in the class list."),
     "black_and_white": (ERROR, "Give values=(0, 255) if 255 is the object."),
     "maybe_black_and_white": (WARNING, "If 255 is an object here, write its class id instead."),
@@ -58,6 +97,18 @@ KINDS = {
     "void_mask": (WARNING, "Nothing is learnt from it: draw the mask, or remove the sample."),
     "single_class_mask": (WARNING, "Look whether the mask is finished."),
     "no_instances": (WARNING, "Look whether the annotation is finished."),
+    "turned": (
+        WARNING,
+        "If it was drawn on a turned copy, turn the photo's own pixels; else correct it.",
+    ),
+    "stray_points": (WARNING, "Nothing is lost: they are clicks that made no polygon."),
+    "no_class": (WARNING, "If it is a class all the same, rename it."),
+    "many_objects": (
+        WARNING,
+        "A Mask R-CNN finds 100 of a photo unless it is built with more (detections=, "
+        "`kseg fit --detections`) or asked for more (`kseg.predict(..., detections=)`). Batches "
+        "hold all of them unless `max_instances` of `kseg.data.batches` says fewer.",
+    ),
     "empty_instance": (WARNING, "It will be left out: correct or remove the annotation."),
     "box_outside": (WARNING, "Correct the box, or check that it belongs to this photo."),
     "blank_photo": (WARNING, "Replace or remove the sample."),
@@ -197,18 +248,21 @@ class Report:
         raise DataError(first.kind, subject, first.message, remedy)
 
 
-def refusal(name: str, error: ValueError) -> Finding:
-    """A finding of a reader's refusal to open a source at all.
+def refusals(name: str, error: ValueError) -> list[Finding]:
+    """The findings of a reader's refusal to open a source at all, one for each kind of fault.
 
     Args:
         name: Of the source that was to be opened.
         error: The reader's `DataError`, or its `ValueError` about an argument.
     """
-    severity, remedy = KINDS["refused"]
-    message = str(error)
+    severity, _ = KINDS["refused"]
+    told = [(str(error), "")]
     if isinstance(error, DataError):
-        message, remedy = error.message, error.remedy
-    return Finding("refused", severity, name, " ".join(message.split()), remedy)
+        told = [(fault.message, fault.remedy) for fault in error.faults]
+    return [
+        Finding("refused", severity, name, " ".join(message.split()), remedy)
+        for message, remedy in told
+    ]
 
 
 def group(problems):

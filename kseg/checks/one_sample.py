@@ -20,6 +20,9 @@ from kseg.data.values import levels
 THUMBNAIL = 32
 
 
+DRAWN = {"label", "instances"}  # columns of masks
+
+
 DARK = 15  # of 255: as bright as a photo of 12 bits in a file of 16 can be
 
 
@@ -40,7 +43,8 @@ class Facts:
         ghosts: Ghost pixels by class, and `jumps`: see `mask_values.ghosts`.
         content, pixels: Checksums of the photo's bytes (None: no file) and pixels.
         thumbnail: uint8 `(32, 32)`, grey.
-        instances: Instances of each class, of an instance source.
+        instances: Instances of each class, of an instance source, without crowd regions.
+        crowds: Crowd regions, of an instance source.
         numbers: Least and largest number of the photo; of one that was refused for them, as they
             are stored.
     """
@@ -57,6 +61,7 @@ class Facts:
     pixels: bytes | None = None
     thumbnail: np.ndarray | None = None
     instances: np.ndarray | None = None
+    crowds: int = 0
     numbers: tuple[float, float] | None = None
 
 
@@ -67,11 +72,14 @@ class SampleReader:
         source: A `Source`.
         thorough: Whether to read photos and masks with Pillow as well, and to take the checksums
             and thumbnails that duplicates are found by.
+        several: Whether there are other sources, with which this one may share photos.
     """
 
-    def __init__(self, source, thorough):
+    def __init__(self, source, thorough, several=False):
         tf = tensorflow()
-        self.source, self.thorough = source, thorough
+        self.source, self.thorough, self.several = source, thorough, several
+        # labels that are pixels themselves fit the raster that they were drawn on, by their size
+        self.drawn = bool(DRAWN & source.columns.keys()) or not file_of(source, "image", 0)
         self.columns = columns = constants(source)
 
         def sample(index):
@@ -101,6 +109,7 @@ class SampleReader:
             return facts
         self.measure(facts, sample, content.numpy())
         facts.problems += self.known_problems(index)
+        facts.problems = turned_by_exif(facts.problems)
         return facts
 
     def refused_numbers(self, index, error):
@@ -130,15 +139,16 @@ class SampleReader:
         facts.numbers = (image.min().item(), image.max().item())
         image = levels(image, self.source.value_range)
         if content:
-            facts.problems += photo_problems(photo, content, image)
+            facts.problems += photo_problems(photo, content, image, self.drawn)
         if is_deep(self.source, content):
             facts.problems += dark_problems(photo, image, self.source.value_range)
         thumbnail = thumbnail_of(image)
         if int(thumbnail.max()) - int(thumbnail.min()) < BLANK and np.ptp(image) < BLANK:
             facts.problems.append(("blank_photo", photo, f"{photo!r} is of a single colour."))
+        if self.thorough or self.several:
+            facts.pixels = _digest(image)
         if self.thorough:
             facts.content = _digest(content) if content else None
-            facts.pixels = _digest(image)
             facts.thumbnail = thumbnail
             facts.problems += self.pillow_problems(index, content)
         if self.source.task == "semantic":
@@ -161,7 +171,8 @@ class SampleReader:
                 with Image.open(stream) as image:
                     image.load()
             except Exception as error:
-                problems.append(("unreadable", file, f"{file!r}: Pillow cannot read it ({error})."))
+                message = f"{file!r}: Pillow cannot read it ({error})."
+                problems.append(("unreadable_by_pillow", file, message))
         return problems
 
     def measure_label(self, facts, label):
@@ -204,12 +215,25 @@ class SampleReader:
                 facts.problems.append((kind, file, message))
         if not len(classes):
             facts.problems.append(("no_instances", file, f"{file!r} shows no instance."))
-        facts.instances = np.bincount(classes[inside], minlength=source.num_classes)
+        crowd = sample["crowd"]
+        facts.crowds = int(np.count_nonzero(crowd))
+        facts.instances = np.bincount(classes[inside & ~crowd], minlength=source.num_classes)
         facts.counts = np.zeros(source.num_classes + 1, np.int64)
         np.add.at(facts.counts, classes[inside], area[inside])
 
 
-def photo_problems(file, content, image):
+def turned_by_exif(problems):
+    """The problems of a sample, of which two together say what was drawn on the turned photo."""
+    kinds = {kind for kind, *_ in problems}
+    if not {"turned", "exif_orientation"} <= kinds:
+        return problems
+    file, tag = next((f, m) for kind, f, m in problems if kind == "exif_orientation")
+    beyond = next(message for kind, _, message in problems if kind == "turned")
+    others = [each for each in problems if each[0] not in ("turned", "exif_orientation")]
+    return [*others, ("exif_rotation", file, f"{tag} {beyond}")]
+
+
+def photo_problems(file, content, image, drawn=True):
     """Faults of a photo that can be read all the same.
 
     An unusual format, a rotation by EXIF, 16 bits of which the upper ones are not used.
@@ -218,6 +242,8 @@ def photo_problems(file, content, image):
         file: Its name.
         content: Its bytes.
         image: What is read of it, uint8 `(H, W, channels)`.
+        drawn: Whether its labels are pixels, whose size tells what they were drawn on; of polygons
+            none does.
     """
     problems, kind = [], format_of(content[:32])
     if kind not in USUAL:
@@ -225,7 +251,7 @@ def photo_problems(file, content, image):
     turned = orientation_of(io.BytesIO(content)) if b"Exif" in content or b"eXIf" in content else 1
     square = image.shape[0] == image.shape[1]
     # on its side and not square: the mask fits the stored raster, so it was drawn on that
-    if turned in (2, 3, 4) or (turned in (5, 6, 7, 8) and square):
+    if turned in (2, 3, 4) or (turned in (5, 6, 7, 8) and (square or not drawn)):
         message = f"{file!r} is turned or flipped by its EXIF tag ({turned})."
         problems.append(("exif_orientation", file, message))
     return problems

@@ -1,19 +1,24 @@
 """The splits of a data set opened for a check; what a reader refuses becomes a finding."""
 
-from kseg.checks.findings import refusal
+import dataclasses
+
+from kseg.checks.findings import ERROR, WARNING, Report, refusals
 from kseg.data.errors import DataError
 
-SPLITS = ("train", "val", "test")
+LEARNT = ("train", "val")  # what `kseg fit` opens: both must be there
+SPLITS = (*LEARNT, "test")
 
 
 def open_splits(spec):
     """The splits that a set has, as sources, and findings for those that a reader refuses.
 
+    The first two, of which `kseg fit` needs both, are refused where they are missing.
+
     Args:
         spec: A `kseg.data.spec.DataSpec`.
 
     Returns:
-        List of `Source`, list of `Finding`.
+        Split -> `Source`, list of `Finding`.
 
     Raises:
         ValueError: there is no such kind of set, or it has none of the splits.
@@ -21,18 +26,52 @@ def open_splits(spec):
     """
     spec.check()
     kind = spec.spec.partition(":")[0]
-    sources, refused = [], {}  # fault -> its error, the splits that it was raised for
+    sources, refused = {}, {}  # fault -> its error, the splits that it was raised for
     for split in SPLITS:
         try:
-            sources.append(spec.open(split, probe=False))
+            sources[split] = spec.open(split, probe=False)
         except (ValueError, FileNotFoundError) as error:
             fault = _fault(error)
-            of_whole_set = split == "test" and fault in refused
-            if not of_whole_set and (split == "train" or fault[0] != "no_split"):
+            # of "test", which is not learnt from, it matters only what is there
+            if split in LEARNT or fault not in refused and fault[0] != "no_split":
                 refused.setdefault(fault, (error, []))[1].append(f"{kind}/{split}")
     if not sources and not refused:
         raise DataError("no_split", spec.spec, f"{spec.spec!r} has no split {', '.join(SPLITS)}.")
-    return sources, [refusal(", ".join(names), error) for error, names in refused.values()]
+    findings = [
+        finding
+        for error, names in refused.values()
+        for finding in refusals(", ".join(names), error)
+    ]
+    of_test = f"{kind}/test"
+    return sources, [
+        dataclasses.replace(each, severity=WARNING) if each.source == of_test else each
+        for each in findings
+    ]
+
+
+def learnt(report, splits):
+    """The report as training sees it: an error that is of "test" alone becomes a warning.
+
+    Args:
+        report: The `Report` on the sources.
+        splits: Their splits, in order.
+    """
+    names = {source.name for source, split in zip(report.sources, splits) if split in LEARNT}
+
+    def seen(finding):
+        """Whether its source, or two of its sources, are learnt from."""
+        concerned = finding.source.split(", ")
+        own = names.intersection(concerned)
+        return len(own) > 1 or len(own) == len(concerned)
+
+    findings = [
+        finding
+        if finding.severity != ERROR or seen(finding)
+        else dataclasses.replace(finding, severity=WARNING)
+        for finding in report.findings
+    ]
+    findings.sort(key=lambda finding: finding.severity)  # errors first
+    return Report(tuple(findings), report.sources)
 
 
 def _fault(error):

@@ -45,6 +45,8 @@ def size_line(source):
         )
     suggested = "x".join(map(str, source.suggested_size))
     line = f"{spread} (height x width); suggested training size {suggested}"
+    if source.most_instances is not None:
+        line += f"; {source.most_instances} objects a photo at most"
     if source.bands in (3, None) and source.dtype == "uint8":
         return line
     low, high = (f"{each:g}" for each in source.numbers)
@@ -61,7 +63,8 @@ class Statistics:
         read: Samples read without an error.
         pixels: int64 `(num_classes,)`, labelled pixels of each class.
         images: int64 `(num_classes,)`, samples that show each class.
-        instances: int64 `(num_classes,)` of an instance source, else None.
+        instances: int64 `(num_classes,)` of an instance source, else None; without crowd regions.
+        most_instances: Objects of the photo that has most of them; None likewise.
         void_pixels: Pixels without a label.
         sizes: `(height, width)` -> number of photos.
         bands, dtype: Of the photos.
@@ -79,6 +82,7 @@ class Statistics:
     instances: np.ndarray | None
     void_pixels: int
     sizes: Counter
+    most_instances: int | None = None
     bands: int | None = None
     dtype: str = "uint8"
     numbers: tuple[float, float] | None = None
@@ -118,6 +122,7 @@ class Statistics:
                 for i, name in enumerate(self.class_names)
             ],
             "void_pixels": int(self.void_pixels),
+            "most_instances": self.most_instances,
             "sizes": sizes,
             "bands": self.bands,
             "dtype": self.dtype,
@@ -163,8 +168,9 @@ def statistics(source, seen):
     counts = np.zeros((0, source.num_classes + 1), np.int64)
     if read:
         counts = np.stack([facts.counts for facts in read])
-    instances = None
+    instances = most = None
     if source.task == "instance":
+        most = int(max((f.instances.sum() for f in read), default=0))
         instances = sum((f.instances for f in read), np.zeros(source.num_classes, np.int64))
     return Statistics(
         name=source.name,
@@ -178,6 +184,7 @@ def statistics(source, seen):
         instances=instances,
         void_pixels=int(counts[:, -1].sum()),
         sizes=collections.Counter(facts.size for facts in read),
+        most_instances=most,
         bands=source.channels,
         dtype=source.dtype,
         numbers=_extent([facts.numbers for facts in read if facts.numbers]),

@@ -75,6 +75,8 @@ def why_unreadable(source, index, error):
     fault = fault_of(source, index, error)
     if fault.kind == "unreadable":
         return [(fault.kind, fault.subject, fault.message)]
+    if fault.kind == "size_mismatch" and photo and orientation_of(photo) in ON_ITS_SIDE:
+        return [("exif_rotation", photo, f"{fault.message} EXIF turns this photo.")]
     kind = fault.kind if fault.kind in ("size_mismatch", "unsuitable") else "unreadable"
     return [(kind, fault.subject, str(fault))]
 

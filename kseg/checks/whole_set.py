@@ -7,7 +7,7 @@ import numpy as np
 
 from kseg.checks.mask_values import interpolated
 from kseg.data.bad_files import file_of
-from kseg.data.files import PHOTOS, PICTURES, left_out
+from kseg.data.files import PHOTOS, PICTURES, left_out, shortened
 from kseg.data.values import proposed_range
 
 LINE_SHARE = 0.25  # of a class's pixels that lie between two others, in a class of thin lines
@@ -16,21 +16,98 @@ LINE_SHARE = 0.25  # of a class's pixels that lie between two others, in a class
 LINE_CLASSES = 2  # at most: interpolation makes more classes look so
 
 
-def problems_of_set(source, seen, stats):
+DETECTIONS = 100  # of a photo that a Mask R-CNN finds, unless it is told otherwise
+
+
+def problems_of_set(source, seen, stats, learnt):
     """`(kind, index or None, file, message)` of what shows in a source as a whole.
 
     Args:
         source: A `Source`.
         seen: `Facts` of each of its samples that were looked at.
         stats: Its `Statistics`.
+        learnt: Whether it is the one to learn from, or else to score by.
     """
     yield from unsaid_ranges(source, seen)
+    read = [facts for facts in seen if facts.counts is not None]
+    for kind, message in source.notes:
+        yield kind, None, source.name, message
     yield from repeated_ids(source)
     yield from absent_classes(source, stats)
+    poor = list(poor_masks(source, read)) if source.task == "semantic" else []
+    yield from poor
     if source.task == "semantic":
-        read = [facts for facts in seen if facts.counts is not None]
-        yield from poor_masks(source, read)
         yield from interpolated_masks(source, read)
+    if source.task == "instance":
+        yield from many_objects(source, read)
+    told = {kind for kind, *_ in poor} | {kind for kind, _ in source.notes}
+    if not told & EXPLAINED:
+        yield from nothing_there(source, read, stats, learnt)
+
+
+# Kinds that say why there is nothing to learn
+EXPLAINED = {
+    "all_crowd",
+    "boxes_only",
+    "relative_coordinates",
+    "nothing_drawn",
+    "black_and_white",
+}
+
+
+def nothing_there(source, read, stats, learnt):
+    """One finding if all samples were read and no two classes, or no object, are in them."""
+    if not stats.read or stats.read < stats.samples:
+        return
+    kind, photos = ("nothing_to_learn" if learnt else "nothing_to_score"), f"{len(read)} photos"
+    if source.task == "instance" and not stats.instances.any():
+        if any(facts.crowds for facts in read):
+            number = sum(facts.crowds for facts in read)
+            message = f"all {number} objects of {photos} are crowd regions, which are not learnt."
+            yield "all_crowd", None, source.name, f"{source.name}: {message}"
+        else:
+            yield kind, None, source.name, f"{source.name}: there is no object in {photos}."
+    elif source.task == "semantic" and np.count_nonzero(stats.pixels) < 2:
+        yield kind, None, source.name, f"{source.name}: {_one_class(source, stats)} {photos}."
+
+
+def _one_class(source, stats):
+    """What a set of one class, or none, holds; in words before "in so many photos"."""
+    seen = np.flatnonzero(stats.pixels).tolist()
+    others = [name for index, name in enumerate(source.class_names) if index not in seen]
+    absent = f", none is of {shortened(list(map(repr, others)))}," if others else ""
+    if not seen:
+        return f"there is no labelled pixel{absent} in"
+    return f"every labelled pixel is of {source.class_names[seen[0]]!r}{absent} in"
+
+
+def many_objects(source, read):
+    """One finding for the photo with the most objects, if a Mask R-CNN would not find them all."""
+    most = max(read, key=lambda facts: facts.instances.sum(), default=None)
+    if most is None or most.instances.sum() <= DETECTIONS:
+        return
+    photos = sum(facts.instances.sum() > DETECTIONS for facts in read)
+    file = file_of(source, "image", most.index) or source.ids[most.index]
+    message = f"{file!r} shows {most.instances.sum()} objects, the most of all; {photos} photos "
+    yield "many_objects", most.index, file, f"{message}show more than {DETECTIONS}."
+
+
+def different_classes(sources):
+    """`(source name, kind, message)` of each source whose classes are not those of the first."""
+    first = sources[0]
+    for source in sources[1:]:
+        if source.task != first.task or source.class_names == first.class_names:
+            continue
+        ours, theirs = source.class_names, first.class_names
+        same = len(ours) == len(theirs) and set(ours) != set(theirs)
+        index = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), None)
+        if index is None:
+            what = f"{source.name} has {len(ours)} classes, {first.name} {len(theirs)}"
+        else:
+            what = f"class {index} of {source.name} is {ours[index]!r}, of {first.name} "
+            what += repr(theirs[index])
+            what += f"; they have {len(ours)} and {len(theirs)}" if len(ours) != len(theirs) else ""
+        yield source.name, "other_names" if same else "classes_differ", f"{what}."
 
 
 def repeated_ids(source):
@@ -80,7 +157,11 @@ def poor_masks(source, read):
     usual = ((void > 0) & counts[:, 1:-1].any(axis=1)).any()
     for position, facts in enumerate(read):
         file = file_of(source, "label", facts.index) or source.ids[facts.index]
-        if two_valued[position]:
+        if two_valued[position] and "crowd" in source.columns:
+            name = source.class_names[0]
+            message = f"{file!r}: all that is not {name!r} is of crowd regions, which are void."
+            yield "single_class_mask", facts.index, file, message
+        elif two_valued[position]:
             kind = "maybe_black_and_white" if usual else "black_and_white"
             what = "(255 in most files) means void"
             message = f"{file!r}: all that is not {source.class_names[0]!r} is void; {source.void}"

@@ -7,7 +7,7 @@ from kseg.base.atomic import write_json
 from kseg.base.outputs import check_outputs
 from kseg.checks.check import check
 from kseg.checks.findings import Report
-from kseg.checks.open_splits import open_splits
+from kseg.checks.open_splits import learnt, open_splits
 from kseg.checks.statistics import class_rows, size_line
 from kseg.cli.language import spoken_report
 from kseg.cli.options import (
@@ -70,7 +70,8 @@ def checked(console, spec, limit):
     """
     from rich.progress import Progress
 
-    sources, refusals = open_splits(spec)
+    splits, refusals = open_splits(spec)
+    sources = list(splits.values())
     if not sources:
         return Report(tuple(refusals), ()), []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -80,7 +81,9 @@ def checked(console, spec, limit):
             limit=limit,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    return dataclasses.replace(report, findings=(*refusals, *report.findings)), sources
+    report = learnt(report, splits)
+    findings = sorted((*refusals, *report.findings), key=lambda finding: finding.severity)
+    return dataclasses.replace(report, findings=tuple(findings)), sources
 
 
 def print_report(console, report):

@@ -12,6 +12,7 @@ from kseg.base.arguments import choice
 from kseg.base.optional import import_package
 from kseg.base.quiet import silence_tensorflow
 from kseg.base.version import __version__
+from kseg.base.words import spoken_as
 from kseg.cli import check, demo, evaluate, export, fit, info, predict
 from kseg.cli.language import options_by_name, spoken
 
@@ -41,7 +42,8 @@ def main(arguments=None):
     silence_tensorflow()
     try:
         check_backend(os.environ.get("KERAS_BACKEND"))
-        return options.run_command(options) or 0
+        with spoken_as(lambda text: spoken(text, options.by_name)):
+            return options.run_command(options) or 0
     except KeyboardInterrupt:
         print("kseg: interrupted", file=sys.stderr)
         return 130

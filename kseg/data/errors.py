@@ -17,6 +17,8 @@ it, and `data_error` takes them out again. The kinds:
     black_and_white    masks hold 0 and 255, and 255 means void
 """
 
+from __future__ import annotations
+
 import re
 
 from kseg.base.arguments import refused
@@ -50,6 +52,11 @@ class DataError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+    @property
+    def faults(self) -> tuple[DataError, ...]:
+        """Every kind of fault that it tells of, each as an error: itself, if it is of one."""
+        return (self,)
 
 
 class MissingData(DataError, FileNotFoundError):

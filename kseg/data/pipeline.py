@@ -12,13 +12,13 @@ from kseg.base.arguments import refused
 from kseg.base.tensorflow import converted, mapped, tensorflow
 from kseg.base.types import Dataset, PathLike, Size, Transform
 from kseg.data.cache import cached
-from kseg.data.sample import constants, decoded, read, size_of
+from kseg.data.sample import boxes_of, constants, decoded, read, size_of
 from kseg.data.source import Source, check_is_source
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, letterbox_factor, random_scale_crop
 from kseg.data.transforms.flip import random_flip
 
-MAX_INSTANCES = 100  # COCO's photos hold 7 objects on average, 93 at most
+PLACES = 100  # for objects in a batch, doubled until all fit; COCO's photos hold 93 at most
 
 
 def batches(
@@ -30,7 +30,7 @@ def batches(
     shuffle: bool | None = None,
     seed: int = 0,
     start_step: int | None = None,
-    max_instances: int = MAX_INSTANCES,
+    max_instances: int | None = None,
     cache: PathLike | None = None,
 ) -> Dataset:
     """Makes a `tf.data.Dataset` of `(images, labels)` for `model.fit` and `model.evaluate`.
@@ -52,8 +52,10 @@ def batches(
         start_step: None for a data set of one epoch that ends, anew at each iteration. A number
             for an endless one that begins at this training step, as `fit(steps_per_epoch=...)`
             wants it: a run resumed at step n sees what it would have seen.
-        max_instances: N of an instance source's batches; of a photo with more, the largest stay,
-            and crowd regions only where there is room.
+        max_instances: N of an instance source's batches. None, the default, for 100 places, or
+            200, 400, ... where a photo of the batch has more objects: none is lost. With a number,
+            of a photo with more the largest N - 1 stay, and the last place is a crowd region of
+            all the others: they are not learned, but no background either.
         cache: None; or `"memory"`, `"disk"` or a folder, to read and decode each file once and
             keep the raw pixels there: for slow formats and slow storage, if there is room
             (the bytes of every band and the labels). `"disk"` is `~/.cache/kseg`, or `$KSEG_CACHE`.
@@ -97,10 +99,13 @@ def batches(
         return {"image": sample["image"], "size": whole}, padded(sample, max_instances)
 
     ds = mapped(_numbers(len(source), seed, batch_size, start_step), example)
-    if size is None and not training:
-        ds = ds.padded_batch(batch_size, padding_values=_padding(ds.element_spec, source))
+    whole = training and len(source) >= batch_size
+    grows = source.task == "instance" and max_instances is None
+    if size is None and not training or grows:
+        padding = _padding(ds.element_spec, source)
+        ds = ds.padded_batch(batch_size, padding_values=padding, drop_remainder=whole)
     else:
-        ds = ds.batch(batch_size, drop_remainder=training and len(source) >= batch_size)
+        ds = ds.batch(batch_size, drop_remainder=whole)
     if source.task == "semantic":
         ds = mapped(ds, _wide_labels)
     return _prefetched(ds)
@@ -188,24 +193,34 @@ def letterboxed_size(photo, size):
     return tf.minimum(tf.cast(whole, tf.int32), size)
 
 
-def padded(sample, count):
-    """The instances of a sample, the largest `count` of them, padded to `count`.
+def padded(sample, count=None):
+    """The objects of a sample, padded to `count`; of more, the last place is a crowd of the rest.
+
+    Args:
+        sample: The sample.
+        count: N; None for `PLACES`, doubled until all objects fit.
 
     Returns:
         dict of `"boxes"`, float32 `(N, 4)`; `"classes"`, int32 `(N,)`, -1 for padding; `"masks"`,
-        uint8 `(N, H, W)`; `"crowd"`, bool `(N,)`. Crowd regions are the first to be left out.
+        uint8 `(N, H, W)`; `"crowd"`, bool `(N,)`.
     """
     tf = tensorflow()
-    masks = sample["masks"]
-    area = tf.reduce_sum(tf.cast(masks, tf.int32), axis=(1, 2))
-    kept = tf.minimum(tf.math.count_nonzero(area, dtype=tf.int32), count)
-    order = tf.where(sample["crowd"] & (area > 0), 1, 2 * area)
-    chosen = tf.sort(tf.math.top_k(order, kept).indices)  # in their own order
-    more = [[0, count - kept]]
+    fields = {key: sample[key] for key in ("boxes", "classes", "masks", "crowd")}
+    area = tf.reduce_sum(tf.cast(fields["masks"], tf.int32), axis=(1, 2))
+    there = tf.where(area > 0)[:, 0]
+    fields = {key: tf.gather(values, there) for key, values in fields.items()}
+    number = tf.size(fields["classes"])
+    if count is None:
+        places = _places(number)
+    else:
+        places = count
+        area = tf.gather(area, there)
+        fields = tf.cond(number > count, lambda: _crowded(fields, area, count), lambda: fields)
+        number = tf.size(fields["classes"])
+    more = [[0, places - number]]
 
     def filled(key, shape, padding=0):
-        values = tf.gather(sample[key], chosen)
-        values = tf.pad(values, more + [[0, 0]] * len(shape), constant_values=padding)
+        values = tf.pad(fields[key], more + [[0, 0]] * len(shape), constant_values=padding)
         return tf.ensure_shape(values, (count, *shape))
 
     return {
@@ -213,6 +228,32 @@ def padded(sample, count):
         "classes": filled("classes", (), -1),
         "masks": filled("masks", sample["image"].shape[:2]),
         "crowd": filled("crowd", (), False),
+    }
+
+
+def _places(number):
+    """`PLACES`, or twice, four times, ... as many, for this number of objects: int32 scalar."""
+    tf = tensorflow()
+    return tf.while_loop(lambda places: places < number, lambda places: [2 * places], [PLACES])[0]
+
+
+def _crowded(fields, area, count):
+    """The largest `count - 1` objects, and all else as one crowd region, the last."""
+    tf = tensorflow()
+    order = tf.where(fields["crowd"], 1, 2 * area)  # crowd regions are the first to go
+    chosen = tf.sort(tf.math.top_k(order, count - 1).indices)  # in their own order
+    is_chosen = tf.reduce_any(tf.range(tf.size(area))[:, None] == chosen, axis=1)
+    rest = tf.where(~is_chosen)[:, 0]
+    region = tf.reduce_max(tf.gather(fields["masks"], rest), axis=0, keepdims=True)
+    others = {
+        "boxes": boxes_of(region),
+        "classes": tf.gather(fields["classes"], rest[:1]),
+        "masks": region,
+        "crowd": tf.constant([True]),
+    }
+    return {
+        key: tf.concat([tf.gather(values, chosen), tf.cast(others[key], values.dtype)], 0)
+        for key, values in fields.items()
     }
 
 
@@ -270,6 +311,8 @@ def _padding(spec, source):
     )
     if source.task == "semantic":
         labels = np.array(source.void, labels.dtype)
+    elif source.task == "instance":
+        labels = {**labels, "classes": np.int32(-1)}
     if source.value_range is not None:  # black is not 0 in every range
         black = np.asarray(source.value_range[0])
         if isinstance(inputs, dict):
@@ -294,10 +337,11 @@ def _prefetched(ds):
 
 def _check_arguments(source, size, batch_size, augment, max_instances):
     arguments.integer("batch_size", batch_size)
-    arguments.integer("max_instances", max_instances)
-    if source.task != "instance" and max_instances != MAX_INSTANCES:
-        expected = f"{MAX_INSTANCES}, the default, for a source without objects"
-        raise refused("max_instances", max_instances, expected, "Leave it out.")
+    if max_instances is not None:
+        arguments.integer("max_instances", max_instances)
+        if source.task != "instance":
+            expected = "None, the default, for a source without objects"
+            raise refused("max_instances", max_instances, expected, "Leave it out.")
     if size is not None:
         arguments.size("size", size)
     if augment is True and size is None:

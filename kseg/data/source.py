@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from kseg.base.types import Range
 from kseg.data.values import check_value_range, words
 
 VOID = 255
+WIDE_VOID = 65535  # where there are so many classes that 255 is one
 SHOWN = 4  # samples in a notebook
 WIDEST = 200  # pixels of their pictures
 
@@ -52,12 +54,16 @@ class Source:
         problems: What the reader itself knows to be wrong with a sample: a function from its
             position to a list of `(kind, message)`, for `kseg.check`; a kind of
             `kseg.checks.findings` or another identifier.
+        notes: Likewise of the set as a whole: `(kind, message)` each.
         value_range: `(low, high)`, what black and white are among the numbers of the images, which
             then stay uint16 or float32, through every transform; build the model with the same.
             Default None: 0..255, as uint8; see `kseg.data.values`.
         bits: For whole numbers the same in one: 12 means `value_range=(0, 4095)`.
         bands: The three bands, counted from 0, that pictures show as red, green and blue; or one,
             shown as grey. Default None: the first three.
+
+    Raises:
+        ValueError: the fields do not go together, or two classes have one name.
 
     Example:
 
@@ -77,6 +83,7 @@ class Source:
     category_ids: tuple[int, ...] | None = None
     image_ids: tuple[int | str, ...] | None = None
     problems: Callable[[int], list] | None = None
+    notes: tuple[tuple[str, str], ...] = ()
     value_range: Range | None = None
     bits: int | None = None
     bands: tuple[int, ...] | None = None
@@ -99,6 +106,10 @@ class Source:
             if values is not None and len(values) != len(self.class_names):
                 expected = f"{len(self.class_names)}, one for each of class_names, {here}"
                 raise refused(f"len({field})", len(values), expected)
+        for name, times in Counter(self.class_names).items():
+            if times > 1:
+                expected = f"a name of its own for each class {here}, and {name!r} comes twice"
+                raise refused("class_names", self.class_names, expected, "Rename one of them.")
         if not (isinstance(self.task, str) and self.task.isidentifier()):
             raise refused("task", self.task, f"an identifier {here}")
         if self.task == "semantic" and self.void in range(len(self.class_names)):
@@ -226,6 +237,15 @@ def check_bands(bands):
     if len(chosen) not in (1, 3):
         raise refused("bands", bands, "three positions from 0 on, of red, green and blue, or one")
     return chosen
+
+
+def void_beyond(num_classes: int) -> int:
+    """The id of pixels without a label beside so many classes.
+
+    >>> void_beyond(255), void_beyond(256)
+    (255, 65535)
+    """
+    return VOID if num_classes <= VOID else WIDE_VOID
 
 
 def check_is_source(name, value, expected="a Source, as kseg.data.folder gives one"):

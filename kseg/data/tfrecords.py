@@ -21,6 +21,7 @@ def encoded_samples(source, decoded):
     tf = tensorflow()
     raw_image = decoded or not is_colour(source)
     columns = constants(source)
+    kind = tf.int32 if is_wide(source.num_classes, source.void) else tf.uint8
 
     def png(maps):
         kind = tf.uint8 if maps.dtype == tf.uint8 else tf.uint16
@@ -38,7 +39,10 @@ def encoded_samples(source, decoded):
         stored |= {"size": size, "image": sample["image"]}
         for key in MAPS:
             if key in sample:
-                stored[key] = sample[key] if decoded else tf.reshape(sample[key], (-1, size[1]))
+                maps = sample[key]
+                if decoded:  # the bytes are read as of this type
+                    maps = tf.cast(maps, kind if key == "label" else tf.uint8)
+                stored[key] = maps if decoded else tf.reshape(maps, (-1, size[1]))
         if not decoded:
             if not raw_image and stored["image"].dtype != tf.string:
                 stored["image"] = tf.io.encode_png(stored["image"])
@@ -66,6 +70,11 @@ def layout_of(source):
         "dtype": source.dtype,
         "colour": is_colour(source),
     }
+
+
+def is_wide(num_classes, void):
+    """Whether labels need more than a byte."""
+    return max(num_classes - 1, void) > 255
 
 
 def as_example(tf, sample):
@@ -145,7 +154,7 @@ def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8
     """
     tf = tensorflow()
     kind = tf.as_dtype(dtype)
-    wide = max(num_classes - 1, void) > 255
+    wide = is_wide(num_classes, void)
     text = tf.io.FixedLenFeature((), tf.string)
     numbers = tf.io.FixedLenSequenceFeature((), tf.int64, allow_missing=True)
     size = tf.io.FixedLenFeature((2,), tf.int64)

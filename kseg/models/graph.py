@@ -29,6 +29,59 @@ def nodes_of(model):
     ]
 
 
+def flattened(model):
+    """The functional model with the layers of nested ones in it as its own: one graph to look into.
+
+    Layers and weights stay the same objects; nothing changes in what is computed.
+    """
+    if not any(_inner(node.operation) for node in nodes_of(model)):
+        return model
+    inputs = [
+        keras.Input(tensor.shape[1:], tensor.shape[0], tensor.dtype) for tensor in model.inputs
+    ]
+    outputs = _called_again(model, inputs, {})
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=model.name)
+
+
+def _called_again(model, tensors, more):
+    """The model's outputs of other Keras tensors, by calling each of its layers.
+
+    Args:
+        model: A functional model.
+        tensors: For its inputs.
+        more: Arguments of the call of the model that its layers inherit, as `training`.
+    """
+    by_depth = model._nodes_by_depth
+    values = dict(zip(map(id, model.inputs), tensors))
+    for node in (x for depth in sorted(by_depth, reverse=True) for x in by_depth[depth]):
+        if node.is_input:
+            continue
+        args, kwargs = node.arguments.fill_in(values)
+        operation = node.operation
+        if getattr(operation, "_call_has_training_arg", False):
+            kwargs |= {key: value for key, value in more.items() if kwargs.get(key) is None}
+        inner = _inner(operation)
+        if inner is not None and len(keras.tree.flatten(args)) == len(inner.inputs):
+            given = {key: kwargs[key] for key in ("training",) if kwargs.get(key) is not None}
+            results = _called_again(inner, keras.tree.flatten(args), given)
+        else:
+            results = operation(*args, **kwargs)
+        values.update(zip(map(id, node.outputs), keras.tree.flatten(results)))
+    return keras.tree.map_structure(lambda x: values[id(x)], model._outputs_struct)
+
+
+def _inner(operation):
+    """The functional model that a layer is or, if it is a `Sequential`, holds; or None."""
+    if isinstance(operation, keras.Sequential):
+        return operation._functional
+    return operation if type(operation).call is Functional.call else None
+
+
+def is_functional(model):
+    """Whether a model says which layers are in it."""
+    return isinstance(model, Functional)
+
+
 def run(model, inputs):
     """What `model(inputs, training=False)` gives, in less memory: for calls without a compiler.
 

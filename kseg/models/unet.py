@@ -21,6 +21,8 @@ pixels take the place of up-convolutions, which learned more slowly from pretrai
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 
 from kseg.base.arguments import choice, integer, refused
@@ -108,6 +110,8 @@ def build_unet(
     else:
         x = PadToStride(32, dtype="float32", name="pad")(levels)
         features = encode(x, encoder, weights=weights, freeze=freeze)
+        if isinstance(encoder, keras.Model):
+            _say_skips(encoder, features)
         widths = DECODER_WIDTHS
         up = "nearest"
     x = expanding_path(features, widths, logits_stride, up=up, batch_norm=batch_norm)
@@ -161,6 +165,20 @@ def expanding_path(features, widths, last_stride, *, up, batch_norm):
             x = keras.layers.Concatenate(name=f"{block}_skip")([features[stride], x])
         x = convolutions(x, widths[stride], batch_norm=batch_norm, name=block)
     return x
+
+
+def _say_skips(encoder, features):
+    """Warns where a given encoder leaves levels of the expanding path without a skip connection."""
+    *skips, deepest = features
+    absent = [each for each in DECODER_WIDTHS if 1 < each < deepest and each not in features]
+    if absent or not skips:
+        found = f"at the strides {', '.join(map(str, skips))}" if skips else "at none"
+        lacking = f", and not at {', '.join(map(str, sorted(absent)))}" if absent else ""
+        warnings.warn(
+            f"encoder={encoder.name!r}: its deepest features are at stride {deepest}, with skip "
+            f"connections {found}{lacking}: fine detail is lost where there is none.",
+            stacklevel=3,
+        )
 
 
 def _check_unused(**own):

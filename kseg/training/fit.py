@@ -18,6 +18,7 @@ from kseg.base.arguments import choice, integer, refused
 from kseg.base.atomic import Unwritten
 from kseg.base.outputs import check_outputs
 from kseg.base.types import Model, PathLike, Transform
+from kseg.base.words import say
 from kseg.checks.check import check
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.cache import cached
@@ -44,7 +45,7 @@ from kseg.training.settings import (
 if TYPE_CHECKING:
     import keras
 
-SAID = ("left_out", "dark_photo")  # warnings about photos that are not learned from, or not seen
+MOST_SAID = 10  # lines of warnings of the check
 FALLBACK_SIZE = (256, 256)  # where no photo could be read
 CHECKED_SAMPLES = 1000  # read before the first step; what lies beyond is named when it is met
 
@@ -69,8 +70,7 @@ def fit(
 
     Args:
         model: A model of a kseg builder. None when resuming.
-        train: `Source` to learn from. Of a photo with more than 100 objects the largest 100 are
-            learned; `model.fit(kseg.data.batches(..., max_instances=...))` takes more.
+        train: `Source` to learn from.
         val: `Source` to validate on after each epoch, at each photo's own size; None for none.
             `best.keras` is the model at its best mean IoU; of an instance model, mask AP.
         run: Folder for the run; must not hold one already, unless resuming or with `overwrite`.
@@ -87,8 +87,9 @@ def fit(
             flip and colour jitter by the settings. The last shape must be `settings.size`. Pass the
             same when resuming.
         cache: Where to keep decoded photos, as in `kseg.data.batches`.
-        check_data: Whether to refuse data in which `kseg.check` finds errors. False trains in
-            spite of them; a file that cannot be read still stops the training.
+        check_data: Whether to refuse data in which `kseg.check` finds errors; its warnings are
+            printed, at most ten lines. False prints the errors too and trains in spite of them; a
+            file that cannot be read still stops the training.
         callbacks: Further Keras callbacks.
         overwrite: Whether a new run may take the place of the run that the folder holds, whose
             files are removed when the first step is due. Defaults to False.
@@ -118,7 +119,7 @@ def fit(
     """
     run = arguments.path("run", run, "a folder for the run")
     _check_types(train, val, settings, augment, callbacks)
-    sources = [train] if val is None else [train, val]
+    sources = [train] if val is None or val is train else [train, val]
     if resume:
         model, opened, settings = _resumed(model, run, settings, train, compile, data)
         own = is_own(model)
@@ -132,12 +133,7 @@ def fit(
     learning.check(model, val, settings)
     if augment is not None:
         check_unused(settings, OF_AUGMENT, "beside augment=")
-    report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
-    if check_data:
-        report.raise_on_errors()
-    for finding in report.findings:
-        if finding.kind in SAID:
-            print(finding, flush=True)
+    report = _checked(sources, check_data)
     settings = _sized(settings, model, report)
 
     per_epoch = steps_per_epoch(train, settings.batch_size)
@@ -223,6 +219,19 @@ def _compiled_here(model, compile, settings):
         where = "for a model that keeps its own compilation"
         check_unused(settings, OF_COMPILE, where, ", or give compile=True")
     return compile
+
+
+def _checked(sources, check_data):
+    """The report on the data, whose errors are raised if `check_data` and warnings are said."""
+    report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
+    if check_data:
+        report.raise_on_errors()
+    warnings = report.findings if not check_data else report.warnings
+    for finding in warnings if len(warnings) <= MOST_SAID else warnings[: MOST_SAID - 1]:
+        say(f"{finding.severity}: {finding.source}: {finding}")
+    if len(warnings) > MOST_SAID:
+        say(f"... and {len(warnings) - MOST_SAID + 1} more; `kseg check` and kseg.check show all")
+    return report
 
 
 def _sized(settings, model, report):

@@ -33,6 +33,7 @@ import kseg
 from kseg.checks.one_sample import SampleReader
 from kseg.data.bad_files import explanation, naming_bad_files
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import ManyFaults
 from kseg.data.files import load_mask, load_photo
 from kseg.data.spec import DataSpec
 
@@ -41,7 +42,12 @@ pytestmark = [
     # Pillow's of large headers, broken EXIF and trailing bytes
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning"),
 ]
-REFUSED = (DataError, MissingData, ValueError)  # and nothing that these are the parents of
+REFUSED = (
+    DataError,
+    MissingData,
+    ManyFaults,
+    ValueError,
+)  # and nothing that these are the parents of
 LIST = "voc/VOC2012/ImageSets/Segmentation/train.txt"
 COUNTS = [
     pytest.param(1, id="few"),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kseg
 from kseg.data import batches, samples, steps_per_epoch
@@ -128,8 +129,8 @@ def test_instance_batches_say_what_is_padding():
     assert inputs["size"].numpy().tolist() == [[32, 40]] * 3
 
 
-def test_instance_batches_keep_crowds_where_there_is_room():
-    """Two objects of 4 and 6 pixels and a crowd of 20: the crowd is the first to go."""
+def test_what_finds_no_place_in_a_batch_is_crowd():
+    """An object of 4 pixels, a crowd of 20 and an object of 6: the crowd is the first to go."""
     masks = np.zeros((3, 6, 8), np.uint8)
     masks[0, :2, :2], masks[1, :4, 3:8], masks[2, 4:6, :3] = 1, 1, 1
 
@@ -149,12 +150,45 @@ def test_instance_batches_keep_crowds_where_there_is_room():
     )
     for count, classes, crowd in (
         (4, [0, 1, 1, -1], [False, True, False, False]),
-        (2, [0, 1], [False, False]),
-        (1, [1], [False]),
+        (3, [0, 1, 1], [False, True, False]),
+        (2, [1, 0], [False, True]),
+        (1, [0], [True]),
     ):
         ((_, labels),) = batches(source, batch_size=1, max_instances=count)
         assert labels["classes"].numpy().tolist() == [classes]
         assert labels["crowd"].numpy().tolist() == [crowd]
+        covered = labels["masks"].numpy()[0].max(0)
+        np.testing.assert_array_equal(covered, masks.max(0))  # nothing has become background
+    assert labels["boxes"].numpy().tolist() == [[[0, 0, 8, 6]]]
+
+
+def test_batches_grow_with_the_objects_of_a_photo():
+    """Photos of 3 and 101 objects, of 100 and of 250: 200 places, 100 and 400, by the batch."""
+    counts = np.array([3, 101, 100, 250])
+
+    def decode(row):
+        masks = tf.one_hot(tf.range(row["count"]), 256, dtype=tf.uint8)
+        return {
+            "image": tf.zeros((16, 16, 3), tf.uint8),
+            "masks": tf.reshape(masks, (-1, 16, 16)),
+            "classes": tf.zeros((row["count"],), tf.int32),
+        }
+
+    names = tuple(map(str, counts))
+    source = kseg.data.Source(
+        "many", {"count": counts}, decode, ("a",), ((255, 0, 0),), names, task="instance"
+    )
+    for size, sides in ((None, (16, 16)), ((32, 32), (32, 32))):
+        shapes = []
+        for _, labels in batches(source.subset([0, 1, 2]), size=size, batch_size=2):
+            shapes.append(labels["masks"].shape)
+            real = labels["classes"].numpy() >= 0
+            np.testing.assert_array_equal(real, labels["masks"].numpy().any((2, 3)))
+        assert shapes == [(2, 200, *sides), (1, 100, *sides)]
+    ((_, labels),) = batches(source.subset([3]), batch_size=2)
+    assert labels["boxes"].shape == (1, 400, 4) and (labels["classes"].numpy() == 0).sum() == 250
+    (finding,) = (f for f in kseg.check(source).findings if f.kind == "many_objects")
+    assert "'250' shows 250 objects, the most of all; 2 photos show more than 100" in str(finding)
 
 
 @pytest.mark.parametrize("box", [(3, 2, 3, 5), (3, 5, 6, 5), (6, 2, 3, 5)])

@@ -326,30 +326,6 @@ def test_keras_cv_preset(tmp_path, rng):
     np.testing.assert_allclose(outputs(model, photos)[-1], expected, atol=1e-4)
 
 
-class Own(keras.Model):
-    """A subclass, which does not say what is in it."""
-
-    def call(self, x):
-        return x
-
-
-@pytest.mark.parametrize(
-    "encoder, remedy",
-    [
-        (
-            lambda: keras.applications.VGG16(
-                include_top=False, weights=None, input_shape=(64, 64, 3)
-            ),
-            r"It takes \(64, 64, 3\): build it with input_shape=\(None, None, 3\)",
-        ),
-        (Own, r"wrap its layers in keras.Model"),
-    ],
-)
-def test_encoders_that_cannot_serve_say_how_they_could(encoder, remedy):
-    with pytest.raises(ValueError, match=r"\(None, None, 3\) image. .*" + remedy):
-        encode(keras.Input((None, None, 3)), encoder())
-
-
 def test_a_sequential_encoder_serves():
     layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, strides=2, padding="same")]
     features = encode(keras.Input((None, None, 3)), keras.Sequential(layers))

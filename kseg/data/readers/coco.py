@@ -5,7 +5,6 @@ al., "Panoptic Segmentation", CVPR 2019. Masks come out as pycocotools decodes t
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -13,15 +12,17 @@ from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
-from kseg.data.coco_format.annotations import Place, beyond, field, load, to_rle
-from kseg.data.coco_format.rle import END, decode_columns, decode_rles
+from kseg.data.coco_format.annotations import Place, beyond, field, load
+from kseg.data.coco_format.masks import oddities, to_rle, turned
+from kseg.data.coco_format.photos import files_below
+from kseg.data.coco_format.rle import decode_columns, decode_rles
+from kseg.data.coco_format.rows import as_text, classes_of, crowds, row_of_map, row_of_objects
 from kseg.data.decode import decode_colors, photo_size, read_photo
-from kseg.data.errors import DataError, MissingData, missing_folder, require
-from kseg.data.files import column, missing, stem
+from kseg.data.errors import DataError, require
+from kseg.data.faults import Faults
+from kseg.data.files import column, stem
 from kseg.data.sample import masks_of, without_empty
-from kseg.data.source import VOID, Source
-
-WIDE_VOID = 65535  # where there are so many classes that 255 is one
+from kseg.data.source import Source, void_beyond
 
 
 def coco(
@@ -40,7 +41,13 @@ def coco(
     things and stuff are the classes, there is no background, and pixels of id 0 are void.
 
     An annotation without a single pixel, as of a polygon outside the photo, is left out of the
-    samples; `Source.problems` tells of it. Photos without annotations stay, all background.
+    samples; `Source.problems` tells of it. Photos without annotations stay, all background. A
+    category `background` is the background; `__ignore__` is void, or a crowd region; the category
+    0 of Roboflow, which is the supercategory of all others, is no class.
+
+    What has one meaning only is read as it is meant: ids in quotes, whole numbers with a point,
+    names with backslashes or with folders before them, polygons without their outer list or of
+    pairs. All that is wrong is said in one error.
 
     Args:
         images: Folder of the photos, below which the annotations' `file_name`s lie.
@@ -66,9 +73,16 @@ def coco(
     >>> source.class_names[:2], source.category_ids[11]
     (('person', 'bicycle'), 13)
     """
-    annotated = load(annotations)
-    photos = _files(images, [image["file_name"] for image in annotated.images], "images")
+    faults = Faults()
+    annotated = load(annotations, faults)
+    photos = []
+    try:
+        names = [str(image.get("file_name")) for image in annotated.images]
+        photos = files_below(images, names, "images")
+    except DataError as error:
+        faults.add(error)
     if annotated.panoptic:
+        faults.check()
         return _panoptic(
             annotated, photos, instances, panoptic or os.path.splitext(annotated.path)[0]
         )
@@ -80,34 +94,23 @@ def coco(
             "panoptic set.",
             "Leave panoptic out, or give the panoptic JSON.",
         )
-    return _objects(annotated, photos, instances)
+    return _objects(annotated, photos, instances, faults)
 
 
-def _objects(annotated, photos, instances):
-    categories = [category["id"] for category in annotated.categories]
-    names = [category["name"] for category in annotated.categories]
-    if not instances:
-        categories = [0 if 0 not in categories else -1, *categories]
-        names = ["background", *names]
-    class_of = {category: position for position, category in enumerate(categories)}
-    void = VOID if len(names) <= VOID else WIDE_VOID
-    rows, problems = [], {}
+def _objects(annotated, photos, instances, faults):
+    objects, problems, areas = [], {}, []
     for index, (image, listed) in enumerate(zip(annotated.images, annotated.of_image)):
-        objects, notes = _rles(annotated, image, listed)
+        found, notes = _rles(annotated, image, listed, faults)
+        objects.append(found)
         if notes:
             problems[index] = notes
-        if not instances:  # in the order to paint them
-            objects.sort(key=lambda each: (not each["crowd"], -each["area"]))
-        classes = [class_of[each["category"]] for each in objects]
-        if not instances:
-            classes = [void if each["crowd"] else c for each, c in zip(objects, classes)]
-        rows.append(
-            {
-                "rles": "".join(each["counts"] + END for each in objects),
-                "classes": _text(classes),
-                "crowd": _text(int(each["crowd"]) for each in objects),
-            }
-        )
+        areas += [each["area"] for each in found]
+    faults.check()
+    categories, names, class_of = classes_of(annotated, instances)
+    void = void_beyond(len(names))
+    make = row_of_objects if instances else row_of_map
+    rows = [make(each, class_of, annotated.roles, void) for each in objects]
+    notes = annotated.notes + (oddities(annotated, areas) or crowds(annotated))
 
     def decode_objects(row):
         photo = read_photo(row["image"])
@@ -147,6 +150,7 @@ def _objects(annotated, photos, instances):
         void,
         categories,
         problems,
+        notes,
     )
 
 
@@ -172,15 +176,23 @@ def _size(row, photo):
     return tf.where(same, size, 0)
 
 
-def _rles(annotated, image, listed):
+def _rles(annotated, image, listed, faults):
     """An image's annotations as dicts of runs, area, category, crowd; and what is odd in them."""
-    height, width = image["height"], image["width"]
-    rles, objects, notes = [], [], []
+    read, objects, notes = [], [], []
     for annotation in listed:
         where = annotated.where(annotation)
-        rles.append(to_rle(annotation, height, width, where))
-        notes += _box_notes(annotation, height, width, where)
-    for annotation, rle in zip(listed, rles):
+        try:
+            rle, strays = to_rle(annotation, image["height"], image["width"], where)
+            notes += _box_notes(annotation, image["height"], image["width"], where)
+        except DataError as error:
+            faults.add(error, where.entry)
+            continue
+        read.append((annotation, rle))
+        if strays:
+            what = f"{strays} polygons of fewer than 3 points, which are"
+            what = what if strays > 1 else "a polygon of fewer than 3 points, which is"
+            notes.append(("stray_points", f"{where} has {what} left out."))
+    for annotation, rle in read:
         # one at a time: of more than 255 masks, pycocotools 2.0.11 cannot tell the areas on NumPy 2
         area = pycocotools_mask().area([rle])[0]
         if not area:
@@ -196,6 +208,10 @@ def _rles(annotated, image, listed):
                 "crowd": bool(annotation.get("iscrowd", 0)),
             }
         )
+    drawn = [annotation for annotation, _ in read]
+    if drawn and (odd := turned(drawn, image["height"], image["width"])):
+        inside = "reaches beyond its photo, but not beyond the photo on its side."
+        notes.append(("turned", f"{annotated.where(odd)} {inside}"))
     return objects, notes
 
 
@@ -213,7 +229,7 @@ def _panoptic(annotated, photos, instances, folder):
         )
     each, path = [of[0] for of in annotated.of_image], annotated.path
     names = [field(a, "file_name", str, annotated.where(a)) for a in each]
-    masks = _files(folder, names, "panoptic")
+    masks = files_below(folder, names, "panoptic")
     chosen = annotated.categories
     if instances:
         chosen = [
@@ -222,7 +238,7 @@ def _panoptic(annotated, photos, instances, folder):
             if field(category, "isthing", int, Place(path, f"category {category['id']}"))
         ]
     class_of = {category["id"]: position for position, category in enumerate(chosen)}
-    void = VOID if len(chosen) <= VOID else WIDE_VOID
+    void = void_beyond(len(chosen))
     rows, problems = [], {}
     for index, (image, annotation) in enumerate(zip(annotated.images, each)):
         where, segments, notes = annotated.where(annotation), {}, []
@@ -245,7 +261,9 @@ def _panoptic(annotated, photos, instances, folder):
         classes = [class_of.get(segment["category_id"], -1) for segment in segments.values()]
         if not instances:
             classes = [void if is_crowd else c for is_crowd, c in zip(crowd, classes)]
-        rows.append({"keys": _text(segments), "classes": _text(classes), "crowd": _text(crowd)})
+        rows.append(
+            {"keys": as_text(segments), "classes": as_text(classes), "crowd": as_text(crowd)}
+        )
 
     def looked_up(row):  # the PNG as positions in the row's keys, with 0 (no segment) before them
         tf = tensorflow()
@@ -299,6 +317,7 @@ def _panoptic(annotated, photos, instances, folder):
         void,
         [category["id"] for category in chosen],
         problems,
+        annotated.notes,
     )
 
 
@@ -311,14 +330,18 @@ def _colors(categories):
     return class_colors([category["name"] for category in categories])
 
 
-def _source(annotated, columns, decode, names, colors, instances, void, categories, problems):
-    ids = [stem(image["file_name"]) for image in annotated.images]
+def _source(
+    annotated, columns, decode, names, colors, instances, void, categories, problems, notes
+):
+    files = [image["file_name"].replace("\\", "/") for image in annotated.images]
+    ids = [stem(name) for name in files]
     if len(set(ids)) < len(ids):  # as in folders of videos: 000001.jpg in each
-        ids = [os.path.splitext(image["file_name"])[0] for image in annotated.images]
+        ids = [os.path.splitext(name)[0] for name in files]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         message = f"two images are named {twice!r}; expected one each."
-        raise Place(annotated.path).malformed(message)
+        remedy = "Give one of them, and all annotations its id."
+        raise Place(annotated.path).malformed(message, remedy)
     return Source(
         name=f"coco/{stem(annotated.path)}",
         columns=columns,
@@ -331,24 +354,8 @@ def _source(annotated, columns, decode, names, colors, instances, void, categori
         category_ids=tuple(categories),
         image_ids=tuple(image["id"] for image in annotated.images),
         problems=lambda index: problems.get(index, []),
+        notes=tuple(notes),
     )
-
-
-def _files(folder, names, argument):
-    """Paths of these files below a folder, which must exist."""
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise missing_folder(argument, folder)
-    paths = [os.path.join(folder, name) for name in names]
-    if absent := missing(paths):
-        raise MissingData(
-            "missing",
-            absent[0],
-            f"{len(absent)} of {len(paths)} files are missing from {argument}={str(folder)!r}; the "
-            f"first is {absent[0]!r}.",
-            "Give the folder that the annotations' file names start from.",
-        )
-    return paths
 
 
 def _box_notes(entry, height, width, where):
@@ -367,10 +374,6 @@ def _box_notes(entry, height, width, where):
 def _packed(key):
     """A segment id, R + 256 G + 256^2 B, as `decode_colors` gives it: 0xRRGGBB."""
     return (key & 255) << 16 | key & 0xFF00 | key >> 16
-
-
-def _text(numbers):
-    return " ".join(map(str, numbers))
 
 
 def _numbers(text):

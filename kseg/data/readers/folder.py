@@ -29,7 +29,7 @@ from kseg.data.files import (
 from kseg.data.photos import photo_reader
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import image_size, masks_of
-from kseg.data.source import VOID, Source, spread
+from kseg.data.source import VOID, WIDE_VOID, Source, spread, void_beyond
 from kseg.data.values import check_value_range
 
 PROBED = 16  # masks looked into before the set is accepted
@@ -80,7 +80,8 @@ def folder(
         colors: RGB of each class in pictures; None for the palette, or for colours told apart by
             eye and black for a background.
         void_values: Mask values (with `palette`: colours) of pixels without a label; None for 255
-            where it is no class, with `palette` for no colour.
+            where it is no class, and for 65535 beside more than 255 classes; with `palette` for no
+            colour.
         mask_suffix: What a mask's name adds to its photo's: `"_mask"` pairs `a.jpg`, `a_mask.png`.
         stored: `"classes"` for masks of class ids or colours, `"instances"` for masks of objects;
             folders of one mask an object are recognised by themselves.
@@ -97,7 +98,7 @@ def folder(
             False leaves that to `kseg.check`, which looks into all.
 
     Returns:
-        `Source` with void = 255.
+        `Source` with void = 255, or 65535 where there are more than 255 classes.
 
     Raises:
         FileNotFoundError: a folder is missing or empty, a photo has no mask, or a name in the list
@@ -120,6 +121,7 @@ def folder(
     void_values = _check_void(void_values, values, palette)
     value_range = check_value_range(value_range, bits)
     photo = photo_reader(images[0], value_range)
+    void = void_beyond(len(class_names))
     if stored == "instances":
         _check_objects(class_names, instances, palette)
         columns, decode = _objects(images, masks, one_each, instances, photo)
@@ -127,7 +129,7 @@ def folder(
         if probe:
             _probe(masks, class_names, values, palette)
         columns = {"image": column(images), "label": column(masks)}
-        decode = _labels(values, palette, void_values, photo)
+        decode = _labels(values, palette, void_values, void, photo)
     if colors is None:
         colors = palette or class_colors(class_names)
     return Source(
@@ -137,6 +139,7 @@ def folder(
         class_names=class_names,
         colors=tuple(map(tuple, colors)),
         ids=tuple(map(stem, images)),
+        void=void,
         task="instance" if instances else "semantic",
         value_range=value_range,
         bands=bands,
@@ -211,7 +214,7 @@ def _one_each(folder, image):
         )
 
 
-def _labels(values, palette, void_values, photo):
+def _labels(values, palette, void_values, void, photo):
     """The decode function of masks of class ids or colours."""
     if palette:
         values = [_packed(color) for color in palette]
@@ -225,7 +228,7 @@ def _labels(values, palette, void_values, photo):
         mask = decode_colors(path) if palette else decode_mask(path, wide)
         return {
             "image": photo(row["image"]),
-            "label": relabel(mask, values, voids, VOID, path),
+            "label": relabel(mask, values, voids, void, path),
         }
 
     return decode
@@ -289,8 +292,8 @@ def _check_objects(class_names, instances, palette):
 def _check_values(class_names, values, palette):
     if not class_names:
         raise refused("class_names", class_names, "the name of each class")
-    if len(class_names) > VOID:
-        expected = f"at most {VOID}, because label {VOID} means void"
+    if len(class_names) > WIDE_VOID:
+        expected = f"at most {WIDE_VOID}, because label {WIDE_VOID} means void"
         raise refused("len(class_names)", len(class_names), expected)
     for argument, given in (("values", values), ("palette", palette)):
         if given is not None and len(given) != len(class_names):
@@ -304,7 +307,9 @@ def _check_values(class_names, values, palette):
 def _check_void(void_values, values, palette):
     """The values or colours of void, which are no class."""
     if void_values is None:
-        return () if palette or VOID in values else (VOID,)
+        if palette or VOID in values and void_beyond(len(values)) == VOID:
+            return ()
+        return tuple({VOID, void_beyond(len(values))} - set(values))
     kind, argument, of_classes = (
         ("colours (r, g, b)", "palette", tuple(map(tuple, palette)))
         if palette

@@ -30,6 +30,8 @@ from kseg.data.source import VOID
 from kseg.data.tfrecords import is_colour
 from kseg.data.values import BYTE_RANGE, words
 
+MOST_OBJECTS = 1000  # of a photo of Cityscapes, whose numbers are 1000 * class + object
+
 
 def write_voc(source, root, split, instances=None):
     """Writes samples as Pascal VOC's `JPEGImages`, `SegmentationClass`, `ImageSets` and the rest.
@@ -92,6 +94,9 @@ def write_cityscapes(source, root, split, instances=None, *, city="kseg"):
         if instances is not None:
             _check(instances, "instance", len(THING_IDS), "instances")
             objects = instances[index]
+            if len(objects["crowd"]) > MOST_OBJECTS:
+                expected = f"at most {MOST_OBJECTS} objects, which the layout numbers 0..999"
+                raise refused(f"objects of {name!r}", len(objects["crowd"]), expected)
             thing = np.array(THING_IDS)[objects["classes"]]
             numbers = np.where(objects["crowd"], thing, 1000 * thing + np.arange(len(thing)))
             objects = _painted(objects["masks"], numbers, label)

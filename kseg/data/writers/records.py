@@ -55,6 +55,9 @@ def write_records(
     6
     """
     choice("source.task", source.task, TASKS)
+    if source.task == "semantic":
+        remedy = "Labels are stored as PNGs of 16 bits: give the source another void."
+        integer("source.void", source.void, low=0, high=65535, remedy=remedy)
     path = Path(path).expanduser()
     if path.exists():
         raise FileExistsError(f"path={str(path)!r} exists already: choose another folder.")

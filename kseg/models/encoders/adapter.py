@@ -15,7 +15,7 @@ import keras
 from kseg.base.arguments import choice, refused
 from kseg.base.types import Model, PathLike, Tensor
 from kseg.models.arguments import OUTPUT_STRIDES, check_deepest
-from kseg.models.encoders import applications, efficientnet_lite, presets, torchvision
+from kseg.models.encoders import applications, efficientnet_lite, given, presets, torchvision
 from kseg.models.encoders.rebuild import rebuilt
 from kseg.models.graph import PROBE, nodes_of, operations_before, shapes_of
 from kseg.models.layers import Normalize, PadToStride, ZeroBeyond
@@ -37,8 +37,10 @@ def encode(
     Args:
         image: Keras tensor `(B, H, W, C)`, RGB 0..255, H and W multiples of 32 (or unknown).
         encoder: A name, as `encoder_names()` lists them; `"keras_cv:PRESET"` or
-            `"keras_hub:PRESET"`, for a backbone of those packages; or a functional `keras.Model` of
-            one `(None, None, C)` input, which must do its own preprocessing.
+            `"keras_hub:PRESET"`, for a backbone of those packages; or a `keras.Model` of one image
+            of C channels, which must do its own preprocessing: functional, with other models in it
+            or not; `Sequential`; or a subclass, of which the outputs are the features. One that is
+            built for images of one size is copied for any.
         weights: None for a random start, `"imagenet"` (of a preset: the preset's own weights), or
             the path of a weights file. Only for an encoder given by name. Where the image has other
             than 3 channels, the first convolution's weights are repeated over them and scaled so
@@ -71,7 +73,7 @@ def encode(
     choice("output_stride", output_stride, OUTPUT_STRIDES)
     preprocessing = None
     if isinstance(encoder, keras.Model):
-        model = _given(encoder, weights, channels)
+        model = given.encoder(encoder, weights, channels)
         if output_stride < 32:
             model = rebuilt(model, output_stride)
     else:
@@ -127,31 +129,6 @@ def _named(name, weights, channels):
     others = " or ".join(f"{package}:PRESET" for package in presets.PACKAGES)
     expected = f"one of {', '.join(encoder_names())}; {others}; or a Keras model"
     raise refused("encoder", name, expected)
-
-
-def _given(model, weights, channels):
-    if weights is not None:
-        raise refused(
-            "weights",
-            weights,
-            "None where the encoder is a model",
-            "Load the weights into it before passing it.",
-        )
-    expected = f"a functional Keras model of one (None, None, {channels}) image"
-    if isinstance(model, keras.Sequential) and model.built:
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
-    try:
-        taken = [tuple(tensor.shape[1:]) for tensor in model.inputs]
-    except (AttributeError, TypeError, ValueError):
-        remedy = "A subclass does not say what is in it: wrap its layers in keras.Model(image, x)."
-        raise refused("encoder", model.name, expected, remedy) from None
-    if [shape[-1] for shape in taken] != [channels]:
-        remedy = "input_shape has the channels of the image."
-        raise refused("encoder", model.name, expected, f"It takes {taken}; {remedy}")
-    if taken != [(None, None, channels)]:
-        remedy = f"It takes {taken[0]}: build it with input_shape=(None, None, {channels})."
-        raise refused("encoder", model.name, expected, remedy)
-    return model
 
 
 def _freeze(model, features, freeze):
