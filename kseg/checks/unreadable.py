@@ -61,7 +61,8 @@ def why_unreadable(source, index, error):
         error: What was raised when it was read: the last resort.
     """
     photo, mask = file_of(source, "image", index), file_of(source, "label", index)
-    files = [photo, mask, *files_of(source, "instances", index)]
+    more = (path for name in ("labels", "instances") for path in files_of(source, name, index))
+    files = [photo, mask, *more]
     problems = [problem for problem in map(_broken, files) if problem]
     if not problems and (fault := undecodable(source, index)):
         problems = [(fault.kind, fault.subject, fault.message)]

@@ -9,6 +9,7 @@ from kseg.data.files import load_photo
 from kseg.data.sample import samples
 
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."
+MASKS_AND_PHOTOS = ("image", "label", "labels", "instances")  # columns of their paths
 REPLACE = "Replace or remove the file."
 
 
@@ -51,7 +52,7 @@ def first_bad_sample(source):
 def explanation(source, index):
     """Why a sample cannot be read, as a `DataError`: the file, what is wrong, what to do."""
     sizes = {}
-    for name in ("image", "label", "instances"):
+    for name in MASKS_AND_PHOTOS:
         for path in files_of(source, name, index):
             try:
                 sizes[name] = load_photo(path).shape[:2]
@@ -83,7 +84,7 @@ def fault_of(source, index, error):
     fault = data_error(error)
     files = [
         path
-        for name in ("image", "label", "instances", "file")  # the last one of records
+        for name in (*MASKS_AND_PHOTOS, "file")  # the last one of records, or arrays
         for path in files_of(source, name, index)
     ]
     if fault.subject in files:
@@ -96,7 +97,7 @@ def fault_of(source, index, error):
 
 def undecodable(source, index):
     """The `DataError` about a sample's first file that TensorFlow cannot decode, or None."""
-    for name in ("image", "label", "instances"):
+    for name in MASKS_AND_PHOTOS:
         for path in files_of(source, name, index):
             try:
                 decode_photo(path)

@@ -27,10 +27,11 @@ class BadPhotos(ValueError):
         return f"{len(self.errors)} photos cannot be read: {' '.join(map(str, self.errors))}"
 
 
-def predict_files(predictor, photos, output, *, min_score=None, overwrite=False):
+def predict_files(predictor, photos, output, *, min_score=None, threshold=None, overwrite=False):
     """Writes what `kseg.predict` says of each photo, and an overlay of each.
 
-    They go to `output/masks/NAME.png`, of objects to `output/objects/NAME.json`, and to
+    They go to `output/masks/NAME.png`, of several classes a pixel to `output/masks/NAME.npz`, of
+    objects to `output/objects/NAME.json`, and to
     `output/overlays/NAME.png`; see `names_of` for NAME. Nothing is written where a photo or an
     earlier result would be lost.
 
@@ -38,7 +39,7 @@ def predict_files(predictor, photos, output, *, min_score=None, overwrite=False)
         predictor: What predicts, as `kseg.load` gives it.
         photos: Paths. One that comes twice is predicted once.
         output: The folder for the results.
-        min_score: Of an instance model, as of `kseg.predict`.
+        min_score, threshold: As of `kseg.predict`.
         overwrite: Whether to replace earlier results. Defaults to False.
 
     Returns:
@@ -69,7 +70,7 @@ def predict_files(predictor, photos, output, *, min_score=None, overwrite=False)
         except DataError as error:
             bad.append(error)
             continue
-        prediction = predictor.predict(image, min_score=min_score)
+        prediction = predictor.predict(image, min_score=min_score, threshold=threshold)
         writing.write(prediction, result, names, colors)
         shown = drawing.predicted(as_rgb(image), prediction, names, colors, predictor.void)
         save(shown, overlay)

@@ -17,6 +17,7 @@ from kseg.base.types import Color, PathLike
 from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder
 from kseg.data.files import MASKS, PHOTOS, column, list_files, load_mask, pair_by_name, stem
+from kseg.data.readers.folder_classes import class_labels, masks_of_classes
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source, spread
@@ -39,6 +40,7 @@ def folder(
     mask_suffix: str = "",
     stored: Literal["classes", "instances"] = "classes",
     instances: bool = False,
+    multilabel: bool = False,
     split: str | None = None,
     list_file: PathLike | None = None,
     val_fraction: float = 0.2,
@@ -70,6 +72,11 @@ def folder(
         stored: `"classes"` for masks of class ids or colours, `"instances"` for masks of objects;
             folders of one mask an object are recognised by themselves.
         instances: Whether to return objects in place of labels; the masks must hold objects.
+        multilabel: Whether a pixel may have several classes. There is then a black and white mask
+            for each class, `masks/CLASS/NAME.png` or `masks/NAME/CLASS.png`, none for a class that
+            is nowhere in the photo; or an array `(H, W, C)`, `masks/NAME.npy`. `values` are two, of
+            pixels without and with the class; None for 0 and 255, or for 0 and 1 with 255 for void,
+            whichever the masks hold.
         split: None for all samples; a name of which `images` and `masks` have a sub-folder; else
             `"train"` or `"val"` for a fixed random part.
         list_file: Text file that names the photos of the split, one a line, in place of a random
@@ -93,15 +100,21 @@ def folder(
     """
     class_names = name_list("class_names", class_names)
     choice("stored", stored, STORED)
-    images, masks, one_each = _pairs(images, masks, mask_suffix, split, list_file, val_fraction)
+    several = _check_several(class_names, instances, stored, palette) if multilabel else None
+    images, masks, one_each = _pairs(
+        images, masks, mask_suffix, split, list_file, val_fraction, several
+    )
     if one_each or instances:
         stored = "instances"
-    if stored == "instances" or palette:
+    if not multilabel and (stored == "instances" or palette):
         what = "colours (palette=)" if palette and stored == "classes" else "numbers of objects"
         _check_unused(what, values=values, void_values=None if palette else void_values)
-    values = _check_values(class_names, values, palette)
-    void_values = _check_void(void_values, values, palette)
-    if stored == "instances":
+    if not multilabel:
+        values = _check_values(class_names, values, palette)
+        void_values = _check_void(void_values, values, palette)
+    if multilabel:
+        columns, decode = class_labels(images, masks, class_names, values, void_values)
+    elif stored == "instances":
         _check_objects(class_names, instances, palette)
         columns, decode = _objects(images, masks, one_each, instances)
     else:
@@ -118,16 +131,22 @@ def folder(
         class_names=class_names,
         colors=tuple(map(tuple, colors)),
         ids=tuple(map(stem, images)),
-        task="instance" if instances else "semantic",
+        task="multilabel" if multilabel else "instance" if instances else "semantic",
     )
 
 
-def _pairs(images, masks, mask_suffix, split, list_file, val_fraction):
-    """Photos, their masks (or the masks of each, joined by newlines), and whether it is those."""
+def _pairs(images, masks, mask_suffix, split, list_file, val_fraction, several):
+    """Photos, their masks (or the masks of each, joined by newlines), and whether it is those.
+
+    `several` are the classes of which each has a mask of its own; None for one mask of all.
+    """
     inner = subfolder(images, split)
     by_folder = inner != Path(images).expanduser()
     masks = subfolder(masks, split) if by_folder else Path(masks).expanduser()
-    if inner == masks:
+    if several:
+        images, one_each = list_files(inner, PHOTOS, "images"), False
+        masks = masks_of_classes(images, masks, several, mask_suffix)
+    elif inner == masks:
         images, masks, one_each = *_bowl(inner), True
     else:
         images = list_files(inner, PHOTOS, "images")
@@ -252,6 +271,20 @@ def _check_unused(what, **given):
     for argument, value in given.items():
         if value is not None:
             raise refused(argument, value, f"None: these masks hold {what}", "Leave it out.")
+
+
+def _check_several(class_names, instances, stored, palette):
+    """The classes of masks of several, if nothing is given that goes with one mask of all."""
+    for argument, value, default in (
+        ("instances", instances, False),
+        ("stored", stored, "classes"),
+        ("palette", palette, None),
+    ):
+        if value != default:
+            raise refused(argument, value, f"{default!r} with multilabel=True", "Leave it out.")
+    if not class_names or len(set(class_names)) < len(class_names):
+        raise refused("class_names", class_names, "the name of each class, each another")
+    return class_names
 
 
 def _check_objects(class_names, instances, palette):

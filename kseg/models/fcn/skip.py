@@ -31,11 +31,10 @@ import keras
 from kseg.base.arguments import choice, integer, number, refused
 from kseg.base.types import ImageShape, Model, PathLike
 from kseg.models.arguments import check_arguments, check_strides
-from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 from kseg.models.fcn.surgery import carry_vgg16_classifier, vgg16_classifier
 from kseg.models.fcn.vgg16 import FC_WIDTH, fully_connected, vgg16
-from kseg.models.inputs import SemanticModel
+from kseg.models.finish import finished
 from kseg.models.layers import CropAt, DepthwiseConv2DTranspose, Normalize, PadToStride
 
 
@@ -69,6 +68,7 @@ def build_fcn8s(
     upsampling: Literal["learned", "fixed"] = "learned",
     at_once: bool | None = None,
     dropout: float = 0.5,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "fcn8s",
 ) -> Model:
@@ -97,6 +97,8 @@ def build_fcn8s(
             `kseg.models.hand_over`). None is True for "vgg16", whose features are large, and False
             for other encoders, whose batch norm evens them out.
         dropout: Share of the channels dropped after fc6 and fc7 in training, in [0, 1).
+        multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
+            own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.
         compile: Whether to return a compiled model, ready for `fit`.
         name: Name of the model.
 
@@ -128,6 +130,7 @@ def build_fcn8s(
         upsampling=upsampling,
         at_once=at_once,
         dropout=dropout,
+        multilabel=multilabel,
         compile=compile,
         name=name,
     )
@@ -146,6 +149,7 @@ def build_fcn16s(
     upsampling: Literal["learned", "fixed"] = "learned",
     at_once: bool | None = None,
     dropout: float = 0.5,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "fcn16s",
 ) -> Model:
@@ -173,6 +177,7 @@ def build_fcn16s(
         upsampling=upsampling,
         at_once=at_once,
         dropout=dropout,
+        multilabel=multilabel,
         compile=compile,
         name=name,
     )
@@ -189,6 +194,7 @@ def build_fcn32s(
     fc_width: int | None = None,
     padding: Literal["same", "paper"] = "same",
     dropout: float = 0.5,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "fcn32s",
 ) -> Model:
@@ -216,6 +222,7 @@ def build_fcn32s(
         upsampling="fixed",
         at_once=False,
         dropout=dropout,
+        multilabel=multilabel,
         compile=compile,
         name=name,
     )
@@ -235,6 +242,7 @@ def _build(
     upsampling,
     at_once,
     dropout,
+    multilabel,
     compile,
     name,
 ):
@@ -272,11 +280,9 @@ def _build(
         learned=upsampling == "learned",
         at_once=paper if at_once is None else at_once,
     )
-    model = SemanticModel(image, logits, name=name)
+    model = finished(image, logits, multilabel=multilabel, compile=compile, name=name)
     if classifier is not None:
         carry_vgg16_classifier(model, classifier)
-    if compile:
-        compile_semantic(model, num_classes)
     return model
 
 
