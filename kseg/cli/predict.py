@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from kseg.cli.options import add_overwrite, console
+from kseg.cli.options import add_overwrite, add_threshold, console
 from kseg.prediction.files import BadPhotos, predict_files
 
 HELP = "Write id masks, or objects, and colour overlays of photos."
@@ -26,6 +26,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
+    add_threshold(parser)
     add_overwrite(parser)
 
 
@@ -41,6 +42,7 @@ def run(options):
             photos,
             options.output,
             min_score=options.min_score,
+            threshold=options.threshold,
             overwrite=options.overwrite,
         )
     except BadPhotos as error:

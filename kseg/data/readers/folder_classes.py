@@ -161,7 +161,7 @@ def _arrays(count, values, void_values):
 
     def loaded(path):
         try:
-            return _array(path.decode(), count).astype(np.int32), b""
+            return _array(os.fsdecode(np.asarray(path).item()), count).astype(np.int32), b""
         except ValueError as error:
             return np.zeros((1, 1, count), np.int32), str(error).encode()
 
