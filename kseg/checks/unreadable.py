@@ -73,8 +73,9 @@ def why_unreadable(source, index, error):
     fault = fault_of(source, index, error)
     if fault.kind == "unreadable":
         return [(fault.kind, fault.subject, fault.message)]
-    kind = "size_mismatch" if fault.kind == "size_mismatch" else "unreadable"
-    return [(kind, fault.subject, str(fault))]
+    if fault.kind in ("size_mismatch", "mask_value"):  # whose remedy stands in `findings.KINDS`
+        return [(fault.kind, fault.subject, fault.message)]
+    return [("unreadable", fault.subject, str(fault))]
 
 
 def _broken(file):

@@ -122,6 +122,17 @@ def files_of(source, column, index):
     return [path for path in (file_of(source, column, index) or "").split("\n") if path]
 
 
+def class_file(source, index, class_id):
+    """The file of a class of a multilabel sample: its own, that of all classes, or the sample's id.
+
+    `""` where the class should have one of its own and has none.
+    """
+    paths = (file_of(source, "labels", index) or "").split("\n")
+    if len(paths) == source.num_classes and any(paths):
+        return paths[class_id]
+    return file_of(source, "file", index) or source.ids[index]
+
+
 def size_mismatch(file, image_shape, label_shape):
     """The sentence on a mask of another size than its photo; shapes begin with height, width."""
     return (

@@ -17,7 +17,7 @@ from kseg.base.types import Color, PathLike
 from kseg.data.decode import decode_colors, decode_mask, photo_size, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder
 from kseg.data.files import MASKS, PHOTOS, column, list_files, load_mask, pair_by_name, stem
-from kseg.data.readers.folder_classes import class_labels, masks_of_classes
+from kseg.data.readers.folder_classes import class_labels, has_masks_of_classes, masks_of_classes
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source, spread
@@ -100,9 +100,10 @@ def folder(
     """
     class_names = name_list("class_names", class_names)
     choice("stored", stored, STORED)
-    several = _check_several(class_names, instances, stored, palette) if multilabel else None
+    if multilabel:
+        _check_several(class_names, instances, stored, palette)
     images, masks, one_each = _pairs(
-        images, masks, mask_suffix, split, list_file, val_fraction, several
+        images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel
     )
     if one_each or instances:
         stored = "instances"
@@ -135,21 +136,21 @@ def folder(
     )
 
 
-def _pairs(images, masks, mask_suffix, split, list_file, val_fraction, several):
-    """Photos, their masks (or the masks of each, joined by newlines), and whether it is those.
-
-    `several` are the classes of which each has a mask of its own; None for one mask of all.
-    """
+def _pairs(images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel):
+    """Photos, their masks (or the masks of each, joined by newlines), and whether it is those."""
     inner = subfolder(images, split)
     by_folder = inner != Path(images).expanduser()
     masks = subfolder(masks, split) if by_folder else Path(masks).expanduser()
-    if several:
+    if multilabel:
         images, one_each = list_files(inner, PHOTOS, "images"), False
-        masks = masks_of_classes(images, masks, several, mask_suffix)
+        masks = masks_of_classes(images, masks, class_names, mask_suffix)
     elif inner == masks:
         images, masks, one_each = *_bowl(inner), True
     else:
         images = list_files(inner, PHOTOS, "images")
+        if has_masks_of_classes(images, masks, class_names, mask_suffix):
+            message = f"masks={str(masks)!r} holds a mask for each of class_names by itself."
+            raise DataError("unsuitable", masks, message, "Give multilabel=True.")
         one_each = masks.is_dir() and (masks / (stem(images[0]) + mask_suffix)).is_dir()
         if one_each:
             masks = [_one_each(masks / (stem(image) + mask_suffix), image) for image in images]
@@ -274,7 +275,7 @@ def _check_unused(what, **given):
 
 
 def _check_several(class_names, instances, stored, palette):
-    """The classes of masks of several, if nothing is given that goes with one mask of all."""
+    """Raises `ValueError` if something is given that goes with one mask of all classes."""
     for argument, value, default in (
         ("instances", instances, False),
         ("stored", stored, "classes"),
@@ -284,7 +285,6 @@ def _check_several(class_names, instances, stored, palette):
             raise refused(argument, value, f"{default!r} with multilabel=True", "Leave it out.")
     if not class_names or len(set(class_names)) < len(class_names):
         raise refused("class_names", class_names, "the name of each class, each another")
-    return class_names
 
 
 def _check_objects(class_names, instances, palette):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
-from kseg.data.decode import mask_of_bytes, photo_size, read_photo, relabel
+from kseg.data.decode import mask_of_bytes, photo_size, read_photo
 from kseg.data.errors import MissingData, require
 from kseg.data.files import MASKS, column, list_files, load_array, load_mask, stem
 from kseg.data.source import VOID, spread
@@ -142,7 +142,7 @@ def _files(count, values, void_values):
         def mask(path):
             stored = mask_of_bytes(tf.io.read_file(path), path, repeated=True)
             _require_size(tf.shape(stored), size, path)
-            return relabel(stored, values, void_values, VOID, path)
+            return _of_values(stored, values, void_values, path)
 
         def of_class(path):
             return tf.cond(path == "", lambda: tf.zeros(size, tf.uint8), lambda: mask(path))
@@ -172,7 +172,7 @@ def _arrays(count, values, void_values):
         stored = tf.ensure_shape(stored, (None, None, count))
         photo = read_photo(row["image"])
         _require_size(tf.shape(stored), photo_size(photo), path)
-        label = relabel(stored, values, void_values, VOID, path)
+        label = _of_values(stored, values, void_values, path)
         return {"image": photo, "label": tf.ensure_shape(label, (None, None, count))}
 
     return decode
@@ -212,6 +212,35 @@ def _require_size(mask, size, path):
             "the mask and its image differ in size: {} and {} (height, width).", (mask[:2], size)
         ),
         RESIZED,
+    )
+
+
+def _of_values(stored, values, void_values, path):
+    """Values of a mask or an array -> uint8 0, 1 and void, of its shape."""
+    tf = tensorflow()
+    stored = tf.cast(stored, tf.int32)
+    is_class = stored == values[1]
+    is_void = tf.reduce_any([stored == value for value in (-1, *void_values)], axis=0)
+    wrong = ~(is_class | is_void | (stored == values[0]))
+    void = f", or {', '.join(map(str, void_values))} for void" if void_values else ""
+    require(
+        ~tf.reduce_any(wrong),
+        "mask_value",
+        path,
+        lambda: tf.strings.format(
+            f"the mask holds the value {{}}: expected {values[0]} and {values[1]}{void}.",
+            (tf.reduce_max(tf.where(wrong, stored, -1)),),
+        ),
+        "Correct the mask, or give the values=(WITHOUT, WITH) that masks have.",
+    )
+    return tf.where(is_void, tf.constant(VOID, tf.uint8), tf.cast(is_class, tf.uint8))
+
+
+def has_masks_of_classes(images, folder, class_names, mask_suffix):
+    """Whether a folder looks like one of masks of classes, of which each has its own."""
+    of_photo = folder / (stem(images[0]) + mask_suffix)
+    return all((folder / name).is_dir() for name in class_names) or any(
+        (of_photo / f"{name}{ending}").is_file() for name in class_names for ending in MASKS
     )
 
 
