@@ -97,6 +97,36 @@ def share(name, value):
     return number(name, value, at_least=0, at_most=1)
 
 
+def threshold(name, value, classes=None):
+    """A probability from which something is decided: a number from 0 to 1, or one for each class.
+
+    Args:
+        name: The argument's name, for the error.
+        value: What was given.
+        classes: How many there are; None where that is not known yet.
+
+    Returns:
+        A float, or a tuple of them.
+
+    Raises:
+        ValueError: it is neither.
+
+    Example:
+
+    >>> threshold("threshold", 0.5), threshold("threshold", [0.5, 0.3], classes=2)
+    (0.5, (0.5, 0.3))
+    """
+    several = isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1
+    try:
+        if several and len(value) == (len(value) if classes is None else classes):
+            return tuple(float(share(name, each)) for each in value)
+        return float(share(name, value))
+    except ValueError:
+        each = "" if classes is None else f"{classes} "
+        expected = f"a number from 0 to 1, or a list of {each}such, one for each class"
+        raise refused(name, value, expected) from None
+
+
 def choice(name, value, choices, remedy=""):
     """One of a few values.
 

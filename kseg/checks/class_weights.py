@@ -6,7 +6,7 @@ from kseg.base.arguments import refused, share
 from kseg.checks.check import check_samples
 from kseg.checks.statistics import class_weights
 from kseg.data.errors import DataError
-from kseg.data.source import Source
+from kseg.data.source import LABELLED, Source
 
 
 def class_weights_from(
@@ -15,7 +15,7 @@ def class_weights_from(
     """`frequency ** -balance` of each class, scaled so that the mean over labelled pixels is 1.
 
     Args:
-        source: A semantic `Source`, usually the training split.
+        source: A semantic or multilabel `Source`, usually the training split.
         balance: 0 for no weighting, 0.5 for the square root of the inverse frequency, 1 for the
             inverse frequency, with which all classes weigh the same in total. Defaults to 0.5.
         limit: At most this many samples are read, evenly spread over the source. Defaults to None:
@@ -41,9 +41,9 @@ def class_weights_from(
             "source: expected a kseg Source, as kseg.data.folder and the other readers return, not "
             f"a {type(source).__name__}."
         )
-    if source.task != "semantic":
+    if source.task not in LABELLED:
         remedy = "The pixels of instances overlap and leave out the background."
-        raise refused("source.task", source.task, "'semantic'", remedy)
+        raise refused("source.task", source.task, " or ".join(map(repr, LABELLED)), remedy)
     share("balance", balance)
     pixels = check_samples(source, limit)
     if not pixels.any():

@@ -75,6 +75,11 @@ KINDS = {
     ),
     "other_names": (WARNING, "If they are the same classes, give them the same names."),
     "unknown_id": (ERROR, "Correct the mask, or name its values in the class list."),
+    "mask_value": (
+        ERROR,
+        "Correct the mask; or say what its values mean, as values=(0, 255): without the class, and "
+        "with it.",
+    ),
     "black_and_white": (ERROR, "Give values=(0, 255) if 255 is the object."),
     "maybe_black_and_white": (WARNING, "If 255 is an object here, write its class id instead."),
     "jpeg_mask": (ERROR, "JPEG changes ids: export the masks again as PNG, from the original."),
@@ -126,6 +131,7 @@ KINDS = {
     ),
     "duplicate_mask": (WARNING, "Check that each mask belongs to its photo."),
     "duplicate_id": (ERROR, "Rename one: predictions are filed under this name."),
+    "absent_mask": (WARNING, "Add the mask if the class is in the photo."),
     "orphan_mask": (WARNING, "Add the photo, or remove the mask."),
     "left_out": (WARNING, "Convert it to JPEG or PNG, or move it elsewhere."),
     "object_numbers": (

@@ -12,7 +12,7 @@ import numpy as np
 from kseg.base.tensorflow import tensorflow
 from kseg.checks.mask_values import ghosts, wrong_values
 from kseg.checks.unreadable import USUAL, format_of, orientation_of, why_unreadable
-from kseg.data.bad_files import file_of
+from kseg.data.bad_files import class_file, file_of
 from kseg.data.errors import data_error
 from kseg.data.sample import constants, decoded, read
 from kseg.data.values import levels
@@ -38,6 +38,7 @@ class Facts:
         problems: `(kind, file, message)` of each fault.
         size: `(height, width)` of the photo; None if the sample cannot be read.
         counts: Pixels of each class, then of void.
+        voids: Of a multilabel source, pixels that are void of each class.
         mask: Checksum of the label; None for an instance source.
         border: Places where the label changes.
         ghosts: Ghost pixels by class, and `jumps`: see `mask_values.ghosts`.
@@ -53,6 +54,7 @@ class Facts:
     problems: list
     size: tuple[int, int] | None = None
     counts: np.ndarray | None = None
+    voids: np.ndarray | None = None
     mask: bytes | None = None
     border: int = 0
     ghosts: np.ndarray | None = None
@@ -153,6 +155,8 @@ class SampleReader:
             facts.problems += self.pillow_problems(index, content)
         if self.source.task == "semantic":
             self.measure_label(facts, sample["label"])
+        elif self.source.task == "multilabel":
+            self.measure_several(facts, sample["label"])
         elif self.source.task == "instance":
             self.measure_instances(facts, sample)
         else:  # of whatever else it holds, nothing is known
@@ -189,13 +193,37 @@ class SampleReader:
             facts.problems.append((kind, file, f"{file!r}: {seen}."))
         known = np.where(is_void | outside, source.num_classes, label)
         facts.counts = np.bincount(known.ravel(), minlength=source.num_classes + 1)
+        self.measure_border(facts, label)
+        is_ghost, facts.jumps = ghosts(label, source.void)
+        facts.ghosts = np.bincount(known[is_ghost], minlength=source.num_classes + 1)
+
+    def measure_border(self, facts, label):
         if self.thorough:
             facts.mask = _digest(label)
             facts.border = int(
                 (label[1:] != label[:-1]).sum() + (label[:, 1:] != label[:, :-1]).sum()
             )
-        is_ghost, facts.jumps = ghosts(label, source.void)
-        facts.ghosts = np.bincount(known[is_ghost], minlength=source.num_classes + 1)
+
+    def measure_several(self, facts, label):
+        """Of a label `(H, W, C)` of 0, 1 and void."""
+        source, classes = self.source, self.source.num_classes
+        if label.ndim != 3 or label.shape[-1] != classes:
+            file = self.name("file", facts.index)
+            expected = f"expected (height, width, {classes}), an axis of the classes"
+            facts.problems.append(
+                ("unreadable", file, f"{file!r}: its label has shape {label.shape}: {expected}.")
+            )
+            return
+        is_void = label == source.void
+        outside = ~is_void & (label > 1)
+        for class_id in np.flatnonzero(outside.any(axis=(0, 1))):
+            file, name = class_file(source, facts.index, class_id), source.class_names[class_id]
+            value = int(label[..., class_id][outside[..., class_id]][0])
+            message = f"{file!r}: {name!r} has the value {value}, which is neither 0, 1 nor void"
+            facts.problems.append(("mask_value", file, f"{message} ({source.void})."))
+        facts.voids = is_void.sum(axis=(0, 1))
+        facts.counts = np.append((label == 1).sum(axis=(0, 1)), is_void.all(axis=-1).sum())
+        self.measure_border(facts, label)
 
     def measure_instances(self, facts, sample):
         source, file = self.source, self.name("image", facts.index)

@@ -20,6 +20,8 @@ def class_rows(source):
         headings.append("instances")
     headings.append("class_weight")
     total = max(1, int(source.pixels.sum()))
+    if source.task == "multilabel":  # whose classes overlap: shares of all pixels
+        total = max(1, sum(height * width * n for (height, width), n in source.sizes.items()))
     weights = source.class_weight or [0.0] * len(source.class_names)
     rows = [headings]
     for index, name in enumerate(source.class_names):

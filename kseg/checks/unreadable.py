@@ -64,7 +64,8 @@ def why_unreadable(source, index, error):
         error: What was raised when it was read: the last resort.
     """
     photo, mask = file_of(source, "image", index), file_of(source, "label", index)
-    files = [photo, mask, *files_of(source, "instances", index)]
+    more = (path for name in ("labels", "instances") for path in files_of(source, name, index))
+    files = [photo, mask, *more]
     problems = [problem for problem in map(_broken, files) if problem]
     if not problems and (fault := undecodable(source, index)):
         problems = [(fault.kind, fault.subject, fault.message)]
@@ -77,7 +78,9 @@ def why_unreadable(source, index, error):
         return [(fault.kind, fault.subject, fault.message)]
     if fault.kind == "size_mismatch" and photo and orientation_of(photo) in ON_ITS_SIDE:
         return [("exif_rotation", photo, f"{fault.message} EXIF turns this photo.")]
-    kind = fault.kind if fault.kind in ("size_mismatch", "unsuitable") else "unreadable"
+    if fault.kind in ("size_mismatch", "mask_value"):  # whose remedy stands in `findings.KINDS`
+        return [(fault.kind, fault.subject, fault.message)]
+    kind = fault.kind if fault.kind == "unsuitable" else "unreadable"
     return [(kind, fault.subject, str(fault))]
 
 

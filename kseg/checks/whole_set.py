@@ -6,8 +6,9 @@ import os
 import numpy as np
 
 from kseg.checks.mask_values import interpolated
-from kseg.data.bad_files import file_of
+from kseg.data.bad_files import class_file, file_of
 from kseg.data.files import PHOTOS, PICTURES, left_out, shortened
+from kseg.data.source import LABELLED
 from kseg.data.values import proposed_range
 
 LINE_SHARE = 0.25  # of a class's pixels that lie between two others, in a class of thin lines
@@ -40,6 +41,8 @@ def problems_of_set(source, seen, stats, learnt):
         yield from interpolated_masks(source, read)
     if source.task == "instance":
         yield from many_objects(source, read)
+    if source.task == "multilabel":
+        yield from poor_labels(source, read)
     told = {kind for kind, *_ in poor} | {kind for kind, _ in source.notes}
     if not told & EXPLAINED:
         yield from nothing_there(source, read, stats, learnt)
@@ -137,7 +140,7 @@ def unsaid_ranges(source, seen):
 
 
 def absent_classes(source, stats):
-    if not stats.read or source.task not in ("semantic", "instance"):
+    if not stats.read or source.task not in (*LABELLED, "instance"):
         return
     counts = stats.images if stats.instances is None else stats.instances
     absent = [name for name, count in zip(source.class_names, counts) if not count]
@@ -172,6 +175,27 @@ def poor_masks(source, read):
             name = source.class_names[int(np.argmax(counts[position, :-1]))]
             message = f"{file!r}: every pixel is {name!r}."
             yield "single_class_mask", facts.index, file, message
+
+
+def poor_labels(source, read):
+    """Of a multilabel source: masks that are not there, void alone, or 0 and 255 for a class."""
+    counts = sum((facts.counts for facts in read), np.zeros(source.num_classes + 1, np.int64))
+    voids = sum((facts.voids for facts in read), np.zeros(source.num_classes, np.int64))
+    for facts in read:
+        index = facts.index
+        files = [class_file(source, index, c) for c in range(source.num_classes)]
+        photo = file_of(source, "image", index) or source.ids[index]
+        missing = ", ".join(n for n, f in zip(source.class_names, files) if not f)
+        if missing:
+            message = f"{photo!r} has no mask of {missing}: read as nowhere in it."
+            yield "absent_mask", index, photo, message
+        if facts.counts[-1] == facts.size[0] * facts.size[1]:
+            yield "void_mask", index, photo, f"{photo!r}: every pixel is void of every class."
+        for c in np.flatnonzero((facts.voids > 0) & (counts[:-1] == 0)):
+            if voids[c] < len(read) * facts.size[0] * facts.size[1]:
+                what = f"{source.class_names[c]!r} is nowhere, but void ({source.void}) in masks"
+                message = f"{files[c]!r}: {what}: it would never be learnt."
+                yield "black_and_white", index, files[c], message
 
 
 def interpolated_masks(source, read):

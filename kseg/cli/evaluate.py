@@ -7,6 +7,7 @@ from kseg.base.outputs import check_outputs
 from kseg.cli.options import (
     add_data_options,
     add_overwrite,
+    add_threshold,
     console,
     data_spec,
     outputs_of,
@@ -34,6 +35,7 @@ def add_arguments(parser):
         help="of an instance model: also write what it finds here, as COCO's results",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
+    add_threshold(parser)
     add_data_options(parser)
     add_overwrite(parser)
 
@@ -53,7 +55,7 @@ def run(options):
     model = loaded.model
     source = spec.for_task(task_of(model)).open(options.split)
     check_outputs(outputs, source.files(), options.overwrite)
-    extras = ("boundary", "surface", "calibration", "detections")
+    extras = ("boundary", "surface", "calibration", "detections", "threshold")
     scores = evaluated(screen, model, source, **{name: getattr(options, name) for name in extras})
     print_scores(screen, model, source, scores)
     if options.json:

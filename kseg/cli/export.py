@@ -1,5 +1,7 @@
 """`kseg export`: writes a model for a server, or in another format, compared with the model."""
 
+import functools
+import operator
 import types
 import typing
 
@@ -14,9 +16,10 @@ from kseg.cli.options import (
     integer_pair,
     names,
     size,
+    threshold,
 )
 from kseg.deployment.formats import FORMATS, every_option, format_name, options_from
-from kseg.deployment.options import Names, Sides, Size
+from kseg.deployment.options import Names, Sides, Size, Threshold
 
 HELP = "Write a model for a server, or in another format; checked."
 COMPARISON = (  # options of `kseg.export` whatever the format
@@ -24,8 +27,14 @@ COMPARISON = (  # options of `kseg.export` whatever the format
     ("tolerance", float, "share of results that may differ (by precision)"),
     ("max_drop", float, "by how much the mean IoU may fall (0.01)"),
 )
-READERS = {Names: names, Sides: integer_pair, Size: size}  # the rest read themselves
-SPELLINGS = {Names: "NAME,NAME", Sides: "SHORTEST,LONGEST", Size: "HEIGHTxWIDTH"}
+# The rest read themselves
+READERS = {Names: names, Sides: integer_pair, Size: size, Threshold: threshold}
+SPELLINGS = {
+    Names: "NAME,NAME",
+    Sides: "SHORTEST,LONGEST",
+    Size: "HEIGHTxWIDTH",
+    Threshold: "NUMBER[,NUMBER...]",
+}
 
 
 def add_arguments(parser):
@@ -63,8 +72,8 @@ def _without_none(kind):
     """`X` of the type `X | None`; others as they are."""
     if not isinstance(kind, types.UnionType):
         return kind
-    (other,) = (each for each in typing.get_args(kind) if each is not type(None))
-    return other
+    others = (each for each in typing.get_args(kind) if each is not type(None))
+    return functools.reduce(operator.or_, others)
 
 
 def run(options):

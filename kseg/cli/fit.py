@@ -74,7 +74,8 @@ def run(options):
         spec, settings = resumed(screen, options)
     elif options.data:
         spec, settings = data_spec(options, screen), settings_of(options)
-        spec = spec.for_task(MODELS[options.model or "unet"])
+        learned = MODELS[options.model or "unet"]
+        spec = spec.for_task("multilabel" if options.multilabel else learned)
         # what the folder would lose is looked at by `kseg.fit`; of this file it does not know
         inputs = [options.weights] if options.weights else []
         outputs = [("run", Path(options.run) / name) for name in (*KEPT, *SHOWN)]
@@ -128,8 +129,7 @@ def built(options, source):
     """
     asked = given(options, NETWORK)
     model = asked.pop("model", "unet")
-    if options.freeze:
-        asked["freeze"] = True
+    asked |= {name: True for name in ("freeze", "multilabel") if getattr(options, name)}
     if model == "unet" and options.encoder is None:
         asked = {"width": 32, **asked}  # half the paper's: a quarter of its time
     from kseg import models

@@ -57,6 +57,12 @@ def add_data_options(parser):
     parser.add_argument(
         "--val-fraction", type=float, help="where the set has no split of its own (0.2)"
     )
+    parser.add_argument(
+        "--multilabel",
+        action="store_true",
+        default=None,
+        help="of folder:PATH: a pixel may have several classes, each has masks of its own",
+    )
 
 
 def add_overwrite(parser):
@@ -80,6 +86,7 @@ DATA_OPTIONS = (
     "bands",
     "splits",
     "val_fraction",
+    "multilabel",
 )
 
 
@@ -142,6 +149,27 @@ def number_pair(text):
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected LOW,HIGH, e.g. 0.5,2") from None
     return low, high
+
+
+def threshold(text):
+    """`0.5` -> 0.5; `0.5,0.3` -> (0.5, 0.3), one for each class."""
+    try:
+        several = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        message = f"{text!r}: expected a number, or one for each class, e.g. 0.5 or 0.5,0.3"
+        raise argparse.ArgumentTypeError(message) from None
+    return several if len(several) > 1 else several[0]
+
+
+def add_threshold(parser):
+    """The option for the probability from which something is decided; see `kseg.predict`."""
+    parser.add_argument(
+        "--threshold",
+        type=threshold,
+        metavar="NUMBER[,NUMBER...]",
+        help="of a multilabel model: probability above which a pixel has a class (0.5), one or one "
+        "for each class",
+    )
 
 
 def integer_pair(text):

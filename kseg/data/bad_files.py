@@ -10,6 +10,7 @@ from kseg.data.files import load_mask, read_numbers, reading, start_of
 from kseg.data.sample import samples
 
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."
+MASKS_AND_PHOTOS = ("image", "label", "labels", "instances")  # columns of their paths
 REPLACE = "Replace or remove the file."
 
 
@@ -52,7 +53,7 @@ def first_bad_sample(source):
 def explanation(source, index):
     """Why a sample cannot be read, as a `DataError`: the file, what is wrong, what to do."""
     sizes = {}
-    for name in ("image", "label", "instances"):
+    for name in MASKS_AND_PHOTOS:
         for path in files_of(source, name, index):
             try:
                 sizes[name] = look_at(path, name).shape[:2]
@@ -84,7 +85,7 @@ def fault_of(source, index, error):
     fault = data_error(error)
     files = [
         path
-        for name in ("image", "label", "instances", "file")  # the last one of records
+        for name in (*MASKS_AND_PHOTOS, "file")  # the last one of records, or arrays
         for path in files_of(source, name, index)
     ]
     if fault.subject in files:
@@ -113,7 +114,7 @@ def look_at(path, column="image"):
 
 def undecodable(source, index):
     """The `DataError` about a sample's first file that TensorFlow cannot decode, or None."""
-    for name in ("image", "label", "instances"):
+    for name in MASKS_AND_PHOTOS:
         for path in files_of(source, name, index):
             if not start_of(path).startswith(OF_GRAPHS):
                 continue  # Python reads it, and has said what is wrong
@@ -138,6 +139,17 @@ def file_of(source, column, index):
 def files_of(source, column, index):
     """The paths of a sample's files in a column, which may be one for each instance."""
     return [path for path in (file_of(source, column, index) or "").split("\n") if path]
+
+
+def class_file(source, index, class_id):
+    """The file of a class of a multilabel sample: its own, that of all classes, or the sample's id.
+
+    `""` where the class should have one of its own and has none.
+    """
+    paths = (file_of(source, "labels", index) or "").split("\n")
+    if len(paths) == source.num_classes and any(paths):
+        return paths[class_id]
+    return file_of(source, "file", index) or source.ids[index]
 
 
 def size_mismatch(file, image_shape, label_shape):

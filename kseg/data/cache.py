@@ -62,9 +62,10 @@ def fingerprint(source):
         for row in rows.tolist():
             text = row if isinstance(row, bytes) else str(row).encode()
             digest.update(text + b"\0")
-            if len(text) < 4096 and os.path.isfile(text):
-                status = os.stat(text)
-                digest.update(repr((status.st_size, status.st_mtime_ns)).encode())
+            for path in text.split(b"\n"):  # several files of one sample
+                if 0 < len(path) < 4096 and os.path.isfile(path):
+                    status = os.stat(path)
+                    digest.update(repr((status.st_size, status.st_mtime_ns)).encode())
     name = "".join(c if c.isalnum() else "-" for c in source.name)
     return f"{name}-{digest.hexdigest()[:24]}"
 

@@ -13,7 +13,7 @@ from kseg.base.tensorflow import converted, mapped, tensorflow
 from kseg.base.types import Dataset, PathLike, Size, Transform
 from kseg.data.cache import cached
 from kseg.data.sample import boxes_of, constants, decoded, read, size_of
-from kseg.data.source import Source, check_is_source
+from kseg.data.source import LABELLED, Source, check_is_source
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, letterbox_factor, random_scale_crop
 from kseg.data.transforms.flip import random_flip
@@ -62,14 +62,14 @@ def batches(
 
     Returns:
         `tf.data.Dataset` of images `(B, H, W, C)`, uint8 or as the source's `dtype` and
-        `value_range` say, and int32 labels `(B, H, W)`; for an
-        instance source, of two dicts: `"image"`, `(B, H, W, C)`, and `"size"`, int32
-        `(B, 2)`, height and width of each image without its padding; and `"boxes"`, float32
-        `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is no instance; `"masks"`, uint8
-        `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. Of a source of
-        another task, images and what its samples hold beside them: a dict, or the one thing
-        that there is. A training set drops an incomplete last batch if it holds at least one whole
-        one, so that shapes never change; an evaluation set drops nothing.
+        `value_range` say, and int32 labels `(B, H, W)`, of a multilabel source uint8
+        `(B, H, W, classes)`; for an instance source, of two dicts: `"image"`, `(B, H, W, C)`, and
+        `"size"`, int32 `(B, 2)`, height and width of each image without its padding; and `"boxes"`,
+        float32 `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is no instance; `"masks"`,
+        uint8 `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. Of a
+        source of another task, images and what its samples hold beside them: a dict, or the one
+        thing that there is. A training set drops an incomplete last batch if it holds at least one
+        whole one, so that shapes never change; an evaluation set drops nothing.
 
     Raises:
         TypeError: `source` is none.
@@ -309,7 +309,7 @@ def _padding(spec, source):
     inputs, labels = tensorflow().nest.map_structure(
         lambda each: each.dtype.as_numpy_dtype(0), spec
     )
-    if source.task == "semantic":
+    if source.task in LABELLED:
         labels = np.array(source.void, labels.dtype)
     elif source.task == "instance":
         labels = {**labels, "classes": np.int32(-1)}

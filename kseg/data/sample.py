@@ -41,7 +41,7 @@ def samples(source: Source) -> Iterator[dict[str, np.ndarray]]:
     yield from ds.prefetch(2).as_numpy_iterator()
 
 
-MAPS = ("label", "masks")  # whatever moves with the image's pixels, its last two axes H, W
+MAPS = ("label", "masks")  # whatever moves with the image's pixels: `maps_of` has H, W last
 
 
 def read(source, row, whole=True):
@@ -99,9 +99,10 @@ def decoded(sample):
 def size_of(sample):
     """Height and width, int32 `(2,)`: of the maps where there are any, the photo may be bytes."""
     tf = tensorflow()
-    for key in MAPS:
-        if key in sample:
-            return tf.shape(sample[key])[-2:]
+    if "label" in sample:
+        return tf.shape(sample["label"])[:2]
+    if "masks" in sample:
+        return tf.shape(sample["masks"])[-2:]
     return image_size(sample["image"])
 
 
@@ -109,6 +110,16 @@ def image_size(image):
     """Height and width, int32 `(2,)`, of an image or of its bytes."""
     tf = tensorflow()
     return photo_size(image) if image.dtype == tf.string else tf.shape(image)[:2]
+
+
+def maps_of(label):
+    """A label `(H, W)`, or `(H, W, C)` where a pixel may have several, as maps `(K, H, W)`."""
+    return label[None] if len(label.shape) == 2 else tensorflow().transpose(label, (2, 0, 1))
+
+
+def label_of(maps, label):
+    """Maps `(K, H, W)` as a label of the kind that another one is: `maps_of` undone."""
+    return maps[0] if len(label.shape) == 2 else tensorflow().transpose(maps, (1, 2, 0))
 
 
 def moved(sample, image, move, void):
@@ -126,7 +137,8 @@ def moved(sample, image, move, void):
     """
     sample = {**sample, "image": image}
     if "label" in sample:
-        sample["label"] = move(sample["label"][None], void)[0]
+        label = sample["label"]
+        sample["label"] = label_of(move(maps_of(label), void), label)
     if "masks" in sample:
         sample["masks"] = move(sample["masks"], 0)
         sample = without_empty(sample)

@@ -18,6 +18,7 @@ from kseg.data.values import check_value_range, words
 
 VOID = 255
 WIDE_VOID = 65535  # where there are so many classes that 255 is one
+LABELLED = ("semantic", "multilabel")  # tasks whose samples hold a label of each pixel
 SHOWN = 4  # samples in a notebook
 WIDEST = 200  # pixels of their pictures
 
@@ -30,6 +31,8 @@ class Source:
     range where the source says so, and what its `task` has beside it; of
 
     - semantic: `"label"`, integer class ids `(H, W)`, `void` where there is none;
+    - multilabel: `"label"`, uint8 `(H, W, C)`, of each class 1 where it is, `void` where it is not
+      scored, else 0: a pixel may have several classes, or none;
     - instance: `"masks"`, uint8 0 or 1 `(N, H, W)`; `"classes"`, int32 `(N,)`; `"boxes"`, float32
       `(N, 4)`, the masks' x1, y1, x2, y2 in pixels with x2 and y2 exclusive; and `"crowd"`, bool
       `(N,)`, true for a region of many objects that counts neither for nor against a prediction.
@@ -46,8 +49,8 @@ class Source:
         colors: RGB of each class, 0..255, for pictures.
         ids: A name for each sample, unique within the source; predictions are filed under it.
         void: Label id of pixels that are never trained on and never scored.
-        task: What a sample holds beside the image, an identifier: `"semantic"`, `"instance"`, or
-            a task of one's own, of which batches hold whatever `decode` gives.
+        task: What a sample holds beside the image, an identifier: `"semantic"`, `"multilabel"`,
+            `"instance"`, or a task of one's own, of which batches hold whatever `decode` gives.
         category_ids: The data set's own number for each class, where that is not its position:
             COCO's 1..90 with gaps, Cityscapes' 7, 8, 11, ... Result files want it.
         image_ids: The data set's own number for each sample, where it has one, as COCO; likewise.
@@ -112,6 +115,8 @@ class Source:
                 raise refused("class_names", self.class_names, expected, "Rename one of them.")
         if not (isinstance(self.task, str) and self.task.isidentifier()):
             raise refused("task", self.task, f"an identifier {here}")
+        if self.task == "multilabel" and self.void not in range(2, 256):
+            raise refused("void", self.void, f"a value from 2 to 255, no label, {here}")
         if self.task == "semantic" and self.void in range(len(self.class_names)):
             expected = f"an id beyond those of the {len(self.class_names)} classes {here}"
             raise refused("void", self.void, expected)

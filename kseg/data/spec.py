@@ -31,6 +31,7 @@ KINDS = (
 # Kind -> which options it takes; `splits` all do but for `shapes`, of which there is no other.
 OPTIONS = {kind.partition(":")[0]: ("splits",) for kind in KINDS} | {
     "coco": ("splits", "val_fraction"),
+    "records": ("splits", "multilabel"),
     "tfds": ("splits", "class_names", "values", "void_values", "val_fraction"),
     "folder": (
         "splits",
@@ -43,6 +44,7 @@ OPTIONS = {kind.partition(":")[0]: ("splits",) for kind in KINDS} | {
         "value_range",
         "bands",
         "val_fraction",
+        "multilabel",
     ),
     "shapes": (),
 }
@@ -78,6 +80,8 @@ class DataSpec:
         val_fraction: Share held out for validation where the set has no split of its own; None for
             0.2.
         instances: Whether to read objects in place of labels, where the set has them.
+        multilabel: Whether a pixel may have several classes, for `folder` and `records`: True, or
+            None.
     """
 
     spec: str
@@ -92,6 +96,7 @@ class DataSpec:
     splits: tuple[str, str] | None = None
     val_fraction: float | None = None
     instances: bool = False
+    multilabel: bool | None = None
 
     @classmethod
     def from_json(cls, values):
@@ -130,7 +135,10 @@ class DataSpec:
 
     def for_task(self, task):
         """The same set, opened as a model of this task needs it: as labels, or as objects."""
-        return dataclasses.replace(self, instances=task == "instance")
+        several = task == "multilabel"
+        return dataclasses.replace(
+            self, instances=task == "instance", multilabel=True if several else None
+        )
 
     def check(self):
         """Raises for a kind of set that there is none of, and for a folder that does not exist.
@@ -251,6 +259,7 @@ class DataSpec:
             value_range=self.value_range,
             bands=self.bands,
             instances=self.instances,
+            multilabel=bool(self.multilabel),
             split=split,
             list_file=listed if listed.is_file() else None,
             val_fraction=self._fraction(),

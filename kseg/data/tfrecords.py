@@ -3,19 +3,21 @@
 from kseg.base.tensorflow import mapped, tensorflow
 from kseg.data.decode import mask_of_bytes
 from kseg.data.errors import DataError, require
-from kseg.data.sample import MAPS, constants, read, size_of
+from kseg.data.sample import MAPS, constants, maps_of, read, size_of
+from kseg.data.source import LABELLED
 
 FORMAT = 1  # of source.json; a later version that reads another layout raises it
 
 
-TASKS = ("semantic", "instance")  # those whose samples a record has a layout for
+TASKS = ("semantic", "multilabel", "instance")  # those whose samples a record has a layout for
 
 
 def encoded_samples(source, decoded):
     """Yields every sample in order, as it will be stored: a dict of bytes and arrays.
 
     Pixels are raw arrays if `decoded`. Otherwise the photo is its file's bytes, or a PNG where
-    there was no file; the label is a PNG, and so are the masks, one below the other `(N * H, W)`.
+    there was no file; the label is a PNG, and so are the masks, one below the other `(N * H, W)`,
+    and a label of several classes, `(C * H, W)`.
     Photos that no PNG of bytes holds are raw arrays always.
     """
     tf = tensorflow()
@@ -37,6 +39,8 @@ def encoded_samples(source, decoded):
         size = size_of(sample)
         stored = {key: sample[key] for key in ("classes", "crowd") if key in sample}
         stored |= {"size": size, "image": sample["image"]}
+        if source.task == "multilabel":
+            sample["label"] = maps_of(sample["label"])
         for key in MAPS:
             if key in sample:
                 maps = sample[key]
@@ -159,7 +163,7 @@ def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8
     numbers = tf.io.FixedLenSequenceFeature((), tf.int64, allow_missing=True)
     size = tf.io.FixedLenFeature((2,), tf.int64)
     wanted = {"image": text, "size": size}
-    if task == "semantic":
+    if task in LABELLED:
         wanted["label"] = text
     else:
         wanted |= {"masks": text, "classes": numbers, "crowd": numbers}
@@ -180,6 +184,9 @@ def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8
         if task == "semantic":
             label = pixels(stored["label"], (height, width), tf.int32 if wide else tf.uint8)
             return {"image": image, "label": label}
+        if task == "multilabel":
+            maps = pixels(stored["label"], (num_classes, height, width), tf.uint8)
+            return {"image": image, "label": tf.transpose(maps, (1, 2, 0))}
         count = tf.size(stored["classes"])
         as_many = count == tf.size(stored["crowd"])
         require(as_many, "malformed", "", lambda: "a record is damaged.", "Write it again.")

@@ -42,7 +42,7 @@ class Comparison:
         model, artefact: The two `Row`s.
         differing: Share of pixels with another class, or of objects without a counterpart.
         photos: What was looked at, in words.
-        unit: What was compared one by one: `"pixels"` or `"objects"`.
+        unit: What was compared one by one: `"pixels"`, `"labels"` or `"objects"`.
         offered: Of whatever else the artefact offers, such as another signature, its name -> the
             share that differs, of the same unit.
     """
@@ -108,7 +108,7 @@ class Job:
 
         Args:
             of_model, of_artefact: Functions of a photo to what the model's task predicts: class ids
-                `(H, W)`, or `Instances`.
+                `(H, W)`, bool `(H, W, C)`, or `Instances`.
             artefact: What to call the artefact.
             folder: Where its files are, and nothing else.
             options: The format's, for the shape of the photos and the precision.

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 Names = tuple[str, ...]
 Sides = tuple[int, int]  # shortest, longest
+Threshold = float | tuple[float, ...]  # of all classes, or of each
 Size = tuple[int | None, int | None]  # height, width; None for any
 
 Options = TypeVar("Options")  # a class of them

@@ -33,6 +33,15 @@ def is_labelled(model, source):
     return True
 
 
+def decide(logits):
+    """Class ids `(...)` of an artefact's logits `(..., C)`."""
+    from keras import ops
+
+    from kseg.ops.decisions import winners
+
+    return ops.convert_to_numpy(winners(logits))
+
+
 def differing(expected, actual):
     """Share of pixels with another class, of two lists of class ids `(H, W)`."""
     unequal = sum(int((a != b).sum()) for a, b in zip(expected, actual))

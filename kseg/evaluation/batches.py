@@ -11,7 +11,7 @@ from kseg.data.errors import data_error
 from kseg.data.images import image_array
 from kseg.data.sample import samples
 from kseg.data.source import VOID, Source, check_is_source
-from kseg.models.contract import contract, names_and_colors
+from kseg.models.contract import contract, names_and_colors, part
 
 EXPECTED = (
     "a Source, as kseg.data.folder gives one, or a tf.data.Dataset of (images, labels), as "
@@ -69,18 +69,9 @@ class Batches:
     def _labels(self, images, labels):
         if images.ndim == 3:
             images, labels = images[None], labels[None]
-        if labels.ndim == 4:
-            labels = labels[..., 0] if labels.shape[-1] == 1 else _ids(labels, self.void)
-        if labels.shape != images.shape[:3]:
-            expected = f"{images.shape[:3]} or with an axis of classes, as of the images"
-            raise refused("shape of the labels in source", labels.shape, expected)
+        labels = part("kseg.evaluation", self).labels_of(labels, images, self.void)
         for image, label in zip(images, labels):
             yield {"image": image, "label": label}
-
-
-def _ids(one_hot, void):
-    """One-hot labels `(B, H, W, C)` -> class ids `(B, H, W)`, `void` where there is none."""
-    return np.where(one_hot.any(axis=-1), one_hot.argmax(axis=-1), void)
 
 
 def _objects(inputs, labels):

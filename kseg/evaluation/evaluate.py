@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kseg.base.arguments import integer
-from kseg.base.types import Dataset, Model, PathLike
+from kseg.base.types import Dataset, Model, PathLike, Threshold
 from kseg.data.source import Source
 from kseg.evaluation.batches import scored
 from kseg.evaluation.scores import Scores
@@ -22,12 +22,16 @@ def evaluate(
     surface: bool = False,
     calibration: bool = False,
     detections: PathLike | None = None,
+    threshold: Threshold | None = None,
 ) -> Scores:
     """Scores a model on every labelled pixel or object of a source, each photo at its own size.
 
     Of a semantic model, one confusion matrix is counted over the whole source in 64-bit integers
     and every number follows from it; void pixels are left out, nothing else is. Contours, distances
     and confidences are looked at only if asked for, for they take longer.
+
+    Of a multilabel model, true and false positives and negatives of each class are counted, as of a
+    binary problem; labels that are void are left out.
 
     Of an instance model, average precision (AP) is pycocotools' on the objects as the source has
     them, `kseg.metrics.average_precision`: areas are pixels of masks, boxes are the masks', crowds
@@ -36,7 +40,7 @@ def evaluate(
     half is left out. Where true objects overlap, the smaller lies on top.
 
     Args:
-        model: A kseg model, semantic or of instances.
+        model: A kseg model, semantic, multilabel or of instances.
         source: A `Source` of the model's task, with its classes; or a `tf.data.Dataset` of
             `(images, labels)`, as for `model.evaluate`, whose void is 255. Colour becomes grey for
             a model of one channel.
@@ -52,6 +56,8 @@ def evaluate(
         detections: Of an instance model: a file for the detections in the format of COCO's results,
             which appears whole or not at all. Photos and classes have the source's `image_ids` and
             `category_ids`, or else 1, 2, 3, ... by position. Defaults to None: none is written.
+        threshold: Of a multilabel model: the probability above which a pixel has a class, a number,
+            or one for each class. Defaults to None: 0.5.
 
     Returns:
         Of a semantic model, a dict with `"images"`, `"pixels"`, `"mean_iou"`, `"mean_dice"`,
@@ -65,6 +71,11 @@ def evaluate(
         `"surface_missed"` (those with the class in truth or prediction only, which count as one
         image diagonal). With `calibration` also `"calibration_error"` and `"calibration"`, by bin
         the `"pixels"`, mean `"confidence"` and `"accuracy"`.
+
+        Of a multilabel model, the same without contours, distances and calibration: `"labels"` is
+        the number of labels that were scored, each of a pixel and a class, `"pixel_accuracy"` the
+        share of them that is right, `"accuracy"` of a class its recall, and `"confusion"` has
+        `(C, 2, 2)` counts, rows the truth: of a class not there and there.
 
         Of an instance model, a dict with `"images"`, `"objects"`, `"crowds"`, `"detections"`
         (counts); `"box_ap"`, `"box_ap50"`, `"box_ap75"`, `"box_ap_small"`, `"box_ap_medium"`,
@@ -98,6 +109,7 @@ def evaluate(
         "surface": surface,
         "calibration": calibration,
         "detections": detections,
+        "threshold": threshold,
     }
     chosen = options("kseg.evaluation", model, given)
     source = scored(model, source)

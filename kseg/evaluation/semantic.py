@@ -5,6 +5,7 @@ Axes: B photos of one size, H and W a photo, C classes.
 
 import numpy as np
 
+from kseg.base.arguments import refused
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
 from kseg.evaluation.table import Table
@@ -80,6 +81,27 @@ def predicted_labels(model, images, batch_size, with_confidence):
         return labels_on_batch(model, images)[:count], None
     labels, confidence = confident_labels_on_batch(model, images)
     return labels[:count], confidence[:count]
+
+
+def labels_of(labels, images, void):
+    """Labels of a batch of a data set, ids or one-hot, as ids `(B, H, W)`, or `ValueError`.
+
+    Args:
+        labels: Array `(B, H, W)`, `(B, H, W, 1)` or `(B, H, W, C)`.
+        images: Their images, `(B, H, W, channels)`.
+        void: The id of one-hot labels that are all zero.
+    """
+    if labels.ndim == 4:
+        labels = labels[..., 0] if labels.shape[-1] == 1 else _ids(labels, void)
+    if labels.shape != images.shape[:3]:
+        expected = f"{images.shape[:3]} or with an axis of classes, as of the images"
+        raise refused("shape of the labels in source", labels.shape, expected)
+    return labels
+
+
+def _ids(one_hot, void):
+    """One-hot labels `(B, H, W, C)` -> class ids `(B, H, W)`, `void` where there is none."""
+    return np.where(one_hot.any(axis=-1), one_hot.argmax(axis=-1), void)
 
 
 def tables(source, scores):

@@ -8,7 +8,13 @@ from keras import ops
 from kseg.base.arguments import number
 from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
-from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
+from kseg.losses.pixels import (
+    log_probabilities,
+    mean_of_labels,
+    mean_of_pixels,
+    prepare,
+    weigh_by_class,
+)
 
 
 def cross_entropy(
@@ -22,6 +28,7 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     ohem: float | None = None,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """Weighted mean of the pixels' cross-entropy: sum(w * ce) / sum(w).
 
@@ -49,6 +56,10 @@ def cross_entropy(
             Usual values are 0.1 to 0.25. Defaults to None: all pixels.
         reduce: `"batch"` takes the mean over all pixels; `"image"` over those of each image, then
             over the images with a valid pixel. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes: `y_true` is then 0, 1 or void for
+            each, (B, ..., C), each channel a sigmoid, and the loss that of C binary problems, of
+            which it is the mean, weighed by `class_weight`; `sample_weight` may be of each class
+            too, (B, ..., C). Defaults to False.
 
     Returns:
         float32 scalar; 0 where no pixel is valid, NaN where compiled code meets a label that is
@@ -66,15 +77,18 @@ def cross_entropy(
     """
     _check_options(label_smoothing, ohem)
     target, scores, weight, invalid = prepare(
-        y_true, y_pred, sample_weight, ignore_class=ignore_class
+        y_true, y_pred, sample_weight, ignore_class=ignore_class, multilabel=multilabel
     )
-    weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
+    if not multilabel:
+        weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
     if label_smoothing:
         target = (1 - label_smoothing) * target + label_smoothing / target.shape[-1]
     log_p = log_probabilities(scores, from_logits)  # (B, ..., C)
     losses = -ops.sum(target * log_p, axis=-1, keepdims=True)  # (B, ..., 1)
     if ohem is not None:
-        weight = weight * _hardest(losses, weight > 0, ohem, reduce)
+        weight = weight * _hardest(losses, weight > 0, ohem, reduce, multilabel)
+    if multilabel:
+        return mean_of_labels(losses, weight, class_weight, reduce, invalid)
     return mean_of_pixels(losses, weight, reduce, invalid)
 
 
@@ -90,6 +104,8 @@ class CrossEntropyLoss(SegmentationLoss):
         label_smoothing: In [0, 1). Defaults to 0.0.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
         ohem: Fraction of the pixels, the hardest, that count; in (0, 1]. Defaults to None: all.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"cross_entropy"`.
 
     Raises:
@@ -111,6 +127,7 @@ class CrossEntropyLoss(SegmentationLoss):
         label_smoothing: float = 0.0,
         reduce: Reduce = "batch",
         ohem: float | None = None,
+        multilabel: bool = False,
         name: str = "cross_entropy",
     ) -> None:
         _check_options(label_smoothing, ohem)
@@ -122,15 +139,16 @@ class CrossEntropyLoss(SegmentationLoss):
             label_smoothing=float(label_smoothing),
             ohem=None if ohem is None else float(ohem),
             reduce=reduce,
+            multilabel=multilabel,
         )
 
 
-def _hardest(losses, counts, fraction, reduce):
+def _hardest(losses, counts, fraction, reduce, multilabel):
     """1 for the hardest `fraction` of the pixels that count, 0 for others; ties share what is left.
 
     Args:
-        losses: float32 (B, ..., 1).
-        counts: bool (B, ..., 1).
+        losses: float32 (B, ..., 1); (B, ..., C, 1) if `multilabel`, of each class by itself.
+        counts: bool, of their shape.
         fraction: In (0, 1].
         reduce: `"batch"` or `"image"`: what the fraction is of.
     """
@@ -138,16 +156,18 @@ def _hardest(losses, counts, fraction, reduce):
     units = 1 if reduce == "batch" else shape[0]
     # Pixels that do not count sort to the front: a cross-entropy is never negative.
     losses = ops.where(counts, ops.stop_gradient(losses), -1.0)
-    losses = ops.reshape(losses, (units, -1))  # (U, N)
-    total = _count(losses >= 0)  # (U, 1)
+    classes = losses.shape[-2] if multilabel else 1
+    losses = ops.reshape(losses, (units, -1, classes))  # (U, N, C)
+    losses = ops.transpose(losses, (0, 2, 1))
+    total = _count(losses >= 0)  # (U, C, 1)
     keep = ops.round(fraction * ops.cast(total, "float32"))
     keep = ops.maximum(ops.cast(keep, "int32"), 1)
-    last = ops.shape(losses)[1] - keep
-    threshold = ops.take_along_axis(ops.sort(losses, axis=-1), last, axis=-1)  # (U, 1)
+    last = ops.shape(losses)[2] - keep
+    threshold = ops.take_along_axis(ops.sort(losses, axis=-1), last, axis=-1)  # (U, C, 1)
     above, ties = losses > threshold, losses == threshold
     share = ops.cast(keep - _count(above), "float32") / ops.cast(_count(ties), "float32")
     kept = ops.cast(above, "float32") + share * ops.cast(ties, "float32")
-    return ops.reshape(kept, shape)
+    return ops.reshape(ops.transpose(kept, (0, 2, 1)), shape)
 
 
 def _count(where):

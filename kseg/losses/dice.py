@@ -20,6 +20,7 @@ def dice(
     absent: Absent = "ignore",
     smooth: float = 1e-5,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """One minus the mean Dice coefficient of the classes.
 
@@ -49,6 +50,10 @@ def dice(
         smooth: Added to numerator and denominator, > 0. Defaults to 1e-5.
         reduce: `"batch"` sums over all pixels; `"image"` over those of each image, then averages
             over the images with a scored class. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes: `y_true` is then 0, 1 or void for
+            each, (B, ..., C), each channel a sigmoid, and the loss that of C binary problems, of
+            which it is the mean, weighed by `class_weight`; `sample_weight` may be of each class
+            too, (B, ..., C). Defaults to False.
 
     Returns:
         float32 scalar in [0, 1]; 0 where no class is scored, NaN where compiled code meets a label
@@ -77,6 +82,7 @@ def dice(
         absent=absent,
         smooth=smooth / 2,  # D_c is the Tversky index with both parts of its fraction doubled
         reduce=reduce,
+        multilabel=multilabel,
     )
 
 
@@ -92,6 +98,8 @@ class DiceLoss(SegmentationLoss):
         absent: `"ignore"` or `"penalize"` classes without a truth pixel. Defaults to `"ignore"`.
         smooth: Added to numerator and denominator, > 0. Defaults to 1e-5.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"dice"`.
 
     Raises:
@@ -113,6 +121,7 @@ class DiceLoss(SegmentationLoss):
         absent: Absent = "ignore",
         smooth: float = 1e-5,
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "dice",
     ) -> None:
         check_overlap(absent=absent, smooth=smooth)
@@ -124,4 +133,5 @@ class DiceLoss(SegmentationLoss):
             absent=absent,
             smooth=float(smooth),
             reduce=reduce,
+            multilabel=multilabel,
         )

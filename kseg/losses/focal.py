@@ -8,7 +8,13 @@ from keras import ops
 from kseg.base.arguments import number, share
 from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
-from kseg.losses.pixels import log_probabilities, mean_of_pixels, prepare, weigh_by_class
+from kseg.losses.pixels import (
+    log_probabilities,
+    mean_of_labels,
+    mean_of_pixels,
+    prepare,
+    weigh_by_class,
+)
 
 
 def focal(
@@ -22,6 +28,7 @@ def focal(
     ignore_class: ClassIds = 255,
     class_weight: ClassWeight = None,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """Weighted mean of the pixels' focal loss: sum(w * fl) / sum(w).
 
@@ -48,6 +55,10 @@ def focal(
             rest. Defaults to None.
         reduce: `"batch"` takes the mean over all pixels; `"image"` over those of each image, then
             over the images with a valid pixel. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes: `y_true` is then 0, 1 or void for
+            each, (B, ..., C), each channel a sigmoid, and the loss that of C binary problems, of
+            which it is the mean, weighed by `class_weight`; `sample_weight` may be of each class
+            too, (B, ..., C). Defaults to False.
 
     Returns:
         float32 scalar; 0 where no pixel is valid, NaN where compiled code meets a label that is
@@ -64,9 +75,10 @@ def focal(
     """
     _check_focal(gamma, alpha)
     target, scores, weight, invalid = prepare(
-        y_true, y_pred, sample_weight, ignore_class=ignore_class
+        y_true, y_pred, sample_weight, ignore_class=ignore_class, multilabel=multilabel
     )
-    weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
+    if not multilabel:
+        weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
     if alpha is not None:
         balance = [1 - alpha] + [alpha] * (target.shape[-1] - 1)
         target = target * ops.convert_to_tensor(balance, dtype="float32")
@@ -75,6 +87,8 @@ def focal(
         # At 1 - p = 0 the slope of a power < 1 is infinite, so 1 - p stops short of it.
         target = target * ops.maximum(-ops.expm1(log_p), keras.config.epsilon()) ** gamma
     losses = -ops.sum(target * log_p, axis=-1, keepdims=True)  # (B, ..., 1)
+    if multilabel:
+        return mean_of_labels(losses, weight, class_weight, reduce, invalid)
     return mean_of_pixels(losses, weight, reduce, invalid)
 
 
@@ -90,6 +104,8 @@ class FocalLoss(SegmentationLoss):
         class_weight: One weight per class, or {class id: weight} with 1 for the rest. Defaults to
             None.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"focal"`.
 
     Raises:
@@ -111,6 +127,7 @@ class FocalLoss(SegmentationLoss):
         ignore_class: ClassIds = 255,
         class_weight: ClassWeight = None,
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "focal",
     ) -> None:
         _check_focal(gamma, alpha)
@@ -122,6 +139,7 @@ class FocalLoss(SegmentationLoss):
             ignore_class=ignore_class,
             class_weight=class_weight,
             reduce=reduce,
+            multilabel=multilabel,
         )
 
 

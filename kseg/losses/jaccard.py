@@ -20,6 +20,7 @@ def jaccard(
     absent: Absent = "ignore",
     smooth: float = 1e-5,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """One minus the mean soft intersection over union of the classes.
 
@@ -43,6 +44,10 @@ def jaccard(
             `"penalize"` keeps it. Defaults to `"ignore"`.
         smooth: Added to numerator and denominator, > 0. Defaults to 1e-5.
         reduce: `"batch"` or `"image"`, as for `dice`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes: `y_true` is then 0, 1 or void for
+            each, (B, ..., C), each channel a sigmoid, and the loss that of C binary problems, of
+            which it is the mean, weighed by `class_weight`; `sample_weight` may be of each class
+            too, (B, ..., C). Defaults to False.
 
     Returns:
         float32 scalar in [0, 1], 0 or NaN where `dice` is.
@@ -69,6 +74,7 @@ def jaccard(
         absent=absent,
         smooth=smooth,
         reduce=reduce,
+        multilabel=multilabel,
     )
 
 
@@ -84,6 +90,8 @@ class JaccardLoss(SegmentationLoss):
         absent: `"ignore"` or `"penalize"` classes without a truth pixel. Defaults to `"ignore"`.
         smooth: Added to numerator and denominator, > 0. Defaults to 1e-5.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"jaccard"`.
 
     Raises:
@@ -105,6 +113,7 @@ class JaccardLoss(SegmentationLoss):
         absent: Absent = "ignore",
         smooth: float = 1e-5,
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "jaccard",
     ) -> None:
         check_overlap(absent=absent, smooth=smooth)
@@ -116,4 +125,5 @@ class JaccardLoss(SegmentationLoss):
             absent=absent,
             smooth=float(smooth),
             reduce=reduce,
+            multilabel=multilabel,
         )

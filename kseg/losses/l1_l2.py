@@ -7,7 +7,13 @@ from keras import ops
 
 from kseg.base.types import ClassIds, ClassWeight, Reduce, Tensor
 from kseg.losses.base import SegmentationLoss
-from kseg.losses.pixels import mean_of_pixels, prepare, probabilities, weigh_by_class
+from kseg.losses.pixels import (
+    mean_of_labels,
+    mean_of_pixels,
+    prepare,
+    probabilities,
+    weigh_by_class,
+)
 
 
 def l1(
@@ -19,6 +25,7 @@ def l1(
     ignore_class: ClassIds = 255,
     class_weight: ClassWeight = None,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """Weighted mean of the pixels' Manhattan distance, sum over channels of |p - t|.
 
@@ -37,6 +44,10 @@ def l1(
             per class, or {class id: weight} with 1 for the rest. Defaults to None.
         reduce: `"batch"` takes the mean over all pixels; `"image"` over those of each image, then
             over the images with a valid pixel. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes: `y_true` is then 0, 1 or void for
+            each, (B, ..., C), each channel a sigmoid, and the loss that of C binary problems, of
+            which it is the mean, weighed by `class_weight`; `sample_weight` may be of each class
+            too, (B, ..., C). Defaults to False.
 
     Returns:
         float32 scalar; 0 where no pixel is valid, NaN where compiled code meets a label that is
@@ -51,7 +62,15 @@ def l1(
     1.5
     """
     return _distance(
-        y_true, y_pred, sample_weight, ops.absolute, from_logits, ignore_class, class_weight, reduce
+        y_true,
+        y_pred,
+        sample_weight,
+        ops.absolute,
+        from_logits,
+        ignore_class,
+        class_weight,
+        reduce,
+        multilabel,
     )
 
 
@@ -64,6 +83,7 @@ def l2(
     ignore_class: ClassIds = 255,
     class_weight: ClassWeight = None,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """Weighted mean of the pixels' squared distance, sum over channels of (p - t) ** 2.
 
@@ -78,7 +98,15 @@ def l2(
     0.75
     """
     return _distance(
-        y_true, y_pred, sample_weight, ops.square, from_logits, ignore_class, class_weight, reduce
+        y_true,
+        y_pred,
+        sample_weight,
+        ops.square,
+        from_logits,
+        ignore_class,
+        class_weight,
+        reduce,
+        multilabel,
     )
 
 
@@ -92,6 +120,8 @@ class L1Loss(SegmentationLoss):
         class_weight: One weight per class, or {class id: weight} with 1 for the rest. Defaults to
             None.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"l1"`.
 
     Raises:
@@ -111,6 +141,7 @@ class L1Loss(SegmentationLoss):
         ignore_class: ClassIds = 255,
         class_weight: ClassWeight = None,
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "l1",
     ) -> None:
         super().__init__(
@@ -119,6 +150,7 @@ class L1Loss(SegmentationLoss):
             ignore_class=ignore_class,
             class_weight=class_weight,
             reduce=reduce,
+            multilabel=multilabel,
         )
 
 
@@ -132,6 +164,8 @@ class L2Loss(SegmentationLoss):
         class_weight: One weight per class, or {class id: weight} with 1 for the rest. Defaults to
             None.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"l2"`.
 
     Raises:
@@ -151,6 +185,7 @@ class L2Loss(SegmentationLoss):
         ignore_class: ClassIds = 255,
         class_weight: ClassWeight = None,
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "l2",
     ) -> None:
         super().__init__(
@@ -159,18 +194,30 @@ class L2Loss(SegmentationLoss):
             ignore_class=ignore_class,
             class_weight=class_weight,
             reduce=reduce,
+            multilabel=multilabel,
         )
 
 
 def _distance(
-    y_true, y_pred, sample_weight, measure, from_logits, ignore_class, class_weight, reduce
+    y_true,
+    y_pred,
+    sample_weight,
+    measure,
+    from_logits,
+    ignore_class,
+    class_weight,
+    reduce,
+    multilabel,
 ):
     """Mean over the pixels of sum over channels of measure(p - t)."""
     target, scores, weight, invalid = prepare(
-        y_true, y_pred, sample_weight, ignore_class=ignore_class
+        y_true, y_pred, sample_weight, ignore_class=ignore_class, multilabel=multilabel
     )
-    weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
+    if not multilabel:
+        weight = weigh_by_class(weight, target, class_weight)  # (B, ..., 1)
     target = target[..., 1:] if scores.shape[-1] == 1 else target
     difference = probabilities(scores, from_logits) - target  # (B, ..., channels)
     losses = ops.sum(measure(difference), axis=-1, keepdims=True)
+    if multilabel:
+        return mean_of_labels(losses, weight, class_weight, reduce, invalid)
     return mean_of_pixels(losses, weight, reduce, invalid)

@@ -34,6 +34,7 @@ def lovasz(
     class_weight: ClassWeight = None,
     absent: Absent = "ignore",
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """Mean over the classes of the Lovasz extension of the Jaccard loss.
 
@@ -66,6 +67,10 @@ def lovasz(
             `"ignore"`.
         reduce: `"batch"` sorts all pixels together; `"image"` those of each image, then averages
             over the images with a scored class. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes: `y_true` is then 0, 1 or void for
+            each, (B, ..., C), each channel a sigmoid, and the loss that of C binary problems, of
+            which it is the mean, weighed by `class_weight`; `sample_weight` may be of each class
+            too, (B, ..., C). Defaults to False.
 
     Returns:
         float32 scalar; 0 where no class is scored, NaN where compiled code meets a label that is
@@ -84,16 +89,16 @@ def lovasz(
     choice("reduce", reduce, REDUCE)
     _check_hinge(hinge, from_logits)
     target, scores, weight, invalid = prepare(
-        y_true, y_pred, sample_weight, ignore_class=ignore_class
+        y_true, y_pred, sample_weight, ignore_class=ignore_class, multilabel=multilabel
     )
     channels = scores.shape[-1]
     if hinge and channels != 1:
         raise refused("hinge", hinge, f"False where y_pred has {channels} channels, and not one")
-    target, weigh = scored_classes(harden(target), channels, class_weight, ignore_class)
-    if hinge:
-        errors = ops.relu(1 - scores * (2 * target - 1))
-    else:
-        errors = ops.absolute(target - probabilities(scores, from_logits))
+    target, weigh = scored_classes(harden(target), channels, class_weight, ignore_class, multilabel)
+    p = scores if hinge else probabilities(scores, from_logits)
+    if multilabel:
+        p, weight = p[..., 0], weight[..., 0]  # (B, ..., C)
+    errors = ops.relu(1 - p * (2 * target - 1)) if hinge else ops.absolute(target - p)
     errors = ops.where(weight > 0, errors, 0.0)  # (B, ..., C)
 
     errors = _by_unit(errors, reduce)  # (U, C, N)
@@ -122,6 +127,8 @@ class LovaszLoss(SegmentationLoss):
             None.
         absent: `"ignore"` or `"penalize"` classes without a truth pixel. Defaults to `"ignore"`.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"lovasz"`.
 
     Raises:
@@ -143,6 +150,7 @@ class LovaszLoss(SegmentationLoss):
         class_weight: ClassWeight = None,
         absent: Absent = "ignore",
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "lovasz",
     ) -> None:
         choice("absent", absent, ABSENT)
@@ -155,6 +163,7 @@ class LovaszLoss(SegmentationLoss):
             class_weight=class_weight,
             absent=absent,
             reduce=reduce,
+            multilabel=multilabel,
         )
 
 

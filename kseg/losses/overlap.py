@@ -32,6 +32,7 @@ def overlap(
     absent,
     smooth,
     reduce,
+    multilabel,
 ):
     """Mean over the classes of (1 - T_c) ** gamma, where T_c is the Tversky index.
 
@@ -53,10 +54,12 @@ def overlap(
     """
     check_overlap(absent=absent, smooth=smooth, alpha=alpha, beta=beta, gamma=gamma)
     target, scores, weight, invalid = prepare(
-        y_true, y_pred, sample_weight, ignore_class=ignore_class
+        y_true, y_pred, sample_weight, ignore_class=ignore_class, multilabel=multilabel
     )
-    target, weigh = scored_classes(target, scores.shape[-1], class_weight, ignore_class)
+    target, weigh = scored_classes(target, scores.shape[-1], class_weight, ignore_class, multilabel)
     p = probabilities(scores, from_logits)
+    if multilabel:
+        p, weight = p[..., 0], weight[..., 0]  # (B, ..., C)
 
     truth = sum_pixels(weight * target, reduce)  # (U, C)
     predicted = sum_pixels(weight * p, reduce)

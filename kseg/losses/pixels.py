@@ -17,10 +17,12 @@ from keras import ops
 
 from kseg.base.arguments import choice, refused
 from kseg.ops.labels import (
+    label_weights,
     num_classes_of,
     one_hot,
     pixel_weights,
     read_labels,
+    read_multilabel,
     static_shape,
     void_ids,
 )
@@ -36,6 +38,9 @@ class Prepared(NamedTuple):
     scores: float32 (B, ..., channels), the predictions; zero at void pixels.
     weight: float32 (B, ..., 1), the sample weight; zero at void pixels.
     invalid: bool scalar, True where compiled code met a wrong label.
+
+    Of multi-label problems the classes are the last of the pixels' axes: (B, ..., C, 2),
+    (B, ..., C, 1) and (B, ..., C, 1), of which each class is a binary problem.
     """
 
     target: Any
@@ -44,7 +49,7 @@ class Prepared(NamedTuple):
     invalid: Any
 
 
-def prepare(y_true, y_pred, sample_weight=None, *, ignore_class=255):
+def prepare(y_true, y_pred, sample_weight=None, *, ignore_class=255, multilabel=False):
     """Reads and checks the inputs of a loss.
 
     Args:
@@ -52,6 +57,8 @@ def prepare(y_true, y_pred, sample_weight=None, *, ignore_class=255):
         y_pred: Scores (B, ..., channels), one channel for a binary problem.
         sample_weight: (B,), (B, ...), (B, ..., 1) or None. Defaults to None.
         ignore_class: Void class id(s). Defaults to 255.
+        multilabel: Whether a pixel may have several classes, see `read_multilabel`. Defaults to
+            False.
 
     Returns:
         `Prepared`. Void pixels are cut off before any arithmetic, so their gradient is exactly
@@ -62,11 +69,16 @@ def prepare(y_true, y_pred, sample_weight=None, *, ignore_class=255):
     """
     y_pred = ops.cast(y_pred, "float32")
     pred_shape = static_shape(y_pred)
-    labels = read_labels(y_true, pred_shape, ignore_class)
+    if multilabel:
+        labels = read_multilabel(y_true, pred_shape, ignore_class)
+        weight, y_pred = label_weights(sample_weight, labels), ops.expand_dims(y_pred, -1)
+    else:
+        labels = read_labels(y_true, pred_shape, ignore_class)
+        weight = pixel_weights(sample_weight, labels)
     return Prepared(
-        target=one_hot(labels, num_classes_of(pred_shape[-1])),
+        target=one_hot(labels, num_classes_of(y_pred.shape[-1])),
         scores=ops.where(ops.expand_dims(labels.valid, -1), y_pred, 0.0),
-        weight=ops.expand_dims(pixel_weights(sample_weight, labels), -1),
+        weight=ops.expand_dims(weight, -1),
         invalid=labels.invalid,
     )
 
@@ -128,6 +140,21 @@ def mean_of_pixels(losses, weight, reduce, invalid):
     total = sum_pixels(weight, reduce)  # (U, 1)
     means = ops.divide_no_nan(sum_pixels(weight * losses, reduce), total)
     return mean_of_units(means, total > 0, invalid)
+
+
+def mean_of_labels(losses, weight, class_weight, reduce, invalid):
+    """`mean_of_pixels` of each class of a multi-label problem, and the mean of those.
+
+    Args:
+        losses, weight: float32 (B, ..., C, 1).
+        class_weight: None, sequence, or {class id: weight}, of the mean over the classes.
+        reduce, invalid: As of `mean_of_pixels`.
+    """
+    losses, weight = losses[..., 0], weight[..., 0]
+    total = sum_pixels(weight, reduce)  # (U, C)
+    means = ops.divide_no_nan(sum_pixels(weight * losses, reduce), total)
+    weigh = class_weights(class_weight, losses.shape[-1])
+    return mean_of_classes(means, total > 0, weigh, invalid)
 
 
 def mean_of_classes(losses, scored, class_weight, invalid):
@@ -196,7 +223,7 @@ def weigh_by_class(weight, target, class_weight):
     return weight * ops.sum(target * weigh, axis=-1, keepdims=True)
 
 
-def scored_classes(x, channels, class_weight, ignore_class):
+def scored_classes(x, channels, class_weight, ignore_class, multilabel=False):
     """What a loss that scores whole classes looks at: all of them, or the foreground of a channel.
 
     Args:
@@ -204,10 +231,13 @@ def scored_classes(x, channels, class_weight, ignore_class):
         channels: Channels of the predictions; 1 is binary, and only class 1 is scored.
         class_weight: None, sequence, or {class id: weight}.
         ignore_class: Void class id(s); such a class weighs 0.
+        multilabel: Whether `x` is (B, ..., C, 2), of which each class is a binary problem.
 
     Returns:
         `x` (B, ..., channels) and the classes' weights, float32 NumPy (channels,).
     """
+    if multilabel:
+        return x[..., 1], class_weights(class_weight, x.shape[-2])
     num_classes = num_classes_of(channels)
     weigh = class_weights(class_weight, num_classes)
     weigh[[value for value in void_ids(ignore_class) if 0 <= value < num_classes]] = 0.0

@@ -22,6 +22,7 @@ def tversky(
     absent: Absent = "ignore",
     smooth: float = 1e-5,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """One minus the mean Tversky index of the classes.
 
@@ -49,6 +50,10 @@ def tversky(
             `"penalize"` keeps it. Defaults to `"ignore"`.
         smooth: Added to numerator and denominator, > 0. Defaults to 1e-5.
         reduce: `"batch"` or `"image"`, as for `dice`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes: `y_true` is then 0, 1 or void for
+            each, (B, ..., C), each channel a sigmoid, and the loss that of C binary problems, of
+            which it is the mean, weighed by `class_weight`; `sample_weight` may be of each class
+            too, (B, ..., C). Defaults to False.
 
     Returns:
         float32 scalar in [0, 1], 0 or NaN where `dice` is.
@@ -75,6 +80,7 @@ def tversky(
         absent=absent,
         smooth=smooth,
         reduce=reduce,
+        multilabel=multilabel,
     )
 
 
@@ -92,6 +98,7 @@ def focal_tversky(
     absent: Absent = "ignore",
     smooth: float = 1e-5,
     reduce: Reduce = "batch",
+    multilabel: bool = False,
 ) -> Tensor:
     """Mean over the classes of (1 - T_c) ** gamma, T_c being the Tversky index of `tversky`.
 
@@ -123,6 +130,7 @@ def focal_tversky(
         absent=absent,
         smooth=smooth,
         reduce=reduce,
+        multilabel=multilabel,
     )
 
 
@@ -140,6 +148,8 @@ class TverskyLoss(SegmentationLoss):
         absent: `"ignore"` or `"penalize"` classes without a truth pixel. Defaults to `"ignore"`.
         smooth: Added to numerator and denominator, > 0. Defaults to 1e-5.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"tversky"`.
 
     Raises:
@@ -163,6 +173,7 @@ class TverskyLoss(SegmentationLoss):
         absent: Absent = "ignore",
         smooth: float = 1e-5,
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "tversky",
     ) -> None:
         check_overlap(absent=absent, smooth=smooth, alpha=alpha, beta=beta)
@@ -176,6 +187,7 @@ class TverskyLoss(SegmentationLoss):
             absent=absent,
             smooth=float(smooth),
             reduce=reduce,
+            multilabel=multilabel,
         )
 
 
@@ -194,6 +206,8 @@ class FocalTverskyLoss(SegmentationLoss):
         absent: `"ignore"` or `"penalize"` classes without a truth pixel. Defaults to `"ignore"`.
         smooth: Added to numerator and denominator, > 0. Defaults to 1e-5.
         reduce: `"batch"` or `"image"`. Defaults to `"batch"`.
+        multilabel: Whether a pixel may have several classes, each with a sigmoid of its own.
+            Defaults to False.
         name: Defaults to `"focal_tversky"`.
 
     Raises:
@@ -218,6 +232,7 @@ class FocalTverskyLoss(SegmentationLoss):
         absent: Absent = "ignore",
         smooth: float = 1e-5,
         reduce: Reduce = "batch",
+        multilabel: bool = False,
         name: str = "focal_tversky",
     ) -> None:
         check_overlap(absent=absent, smooth=smooth, alpha=alpha, beta=beta, gamma=gamma)
@@ -232,4 +247,5 @@ class FocalTverskyLoss(SegmentationLoss):
             absent=absent,
             smooth=float(smooth),
             reduce=reduce,
+            multilabel=multilabel,
         )

@@ -139,6 +139,7 @@ class ClassMetric(CountingMetric):
     default_name = None
     _direction = "up"  # Keras' name for whether more is better, by which mode="auto" goes
     foreground = True  # a binary problem's result is that of class 1
+    multilabel = False  # whether a pixel may have several classes
 
     def __init__(
         self,
@@ -152,7 +153,7 @@ class ClassMetric(CountingMetric):
         name: str | None,
         dtype: Any,
     ) -> None:
-        size = class_count(num_classes)
+        size = class_count(num_classes) if not self.multilabel else num_classes
         if class_names is None:
             class_names = list(map(str, range(size)))
         names = name_list("class_names", class_names)
@@ -160,7 +161,8 @@ class ClassMetric(CountingMetric):
             raise refused(
                 "class_names", names, f"{size} different names for num_classes={num_classes}"
             )
-        chosen = _chosen(classes, names, labels_.void_ids(ignore_class))
+        void = () if self.multilabel else labels_.void_ids(ignore_class)
+        chosen = _chosen(classes, names, void)
         super().__init__(
             shape,
             num_classes=num_classes,
@@ -226,11 +228,16 @@ class ClassMetric(CountingMetric):
     def scored(self):
         """float32 (C,): 1 for the classes that the result is made of, 0 for the rest."""
         everything = range(len(self.class_names))
-        default = (1,) if self.num_classes == 1 and self.foreground else everything
+        binary = self.num_classes == 1 and not self.multilabel
+        default = (1,) if binary and self.foreground else everything
         chosen = default if self.classes is None else self.classes
         return ops.convert_to_tensor(
-            [float(c in chosen and c not in self.ignore_class) for c in everything]
+            [float(c in chosen and c not in self.void_classes()) for c in everything]
         )
+
+    def void_classes(self) -> tuple[int, ...]:
+        """The classes that are void: none where a pixel may have several, void or not each."""
+        return () if self.multilabel else self.ignore_class
 
     def per_class(self) -> dict[str, float]:
         """The score of each class, {class name: float}; NaN where it is undefined or ignored.
@@ -240,7 +247,7 @@ class ClassMetric(CountingMetric):
         """
         above, below = self.ratio(ops.convert_to_tensor(self.counts().astype("float32")))
         values = divide(ops.convert_to_numpy(above), ops.convert_to_numpy(below))
-        ignored = [c in self.ignore_class for c in range(len(self.class_names))]
+        ignored = [c in self.void_classes() for c in range(len(self.class_names))]
         values = np.where(ignored, np.nan, values).tolist()
         return dict(zip(self.class_names, values, strict=True))
 

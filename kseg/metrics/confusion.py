@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
+from kseg.base import arguments
 from kseg.base.arguments import refused
-from kseg.base.types import ClassChoice, ClassIds
+from kseg.base.types import ClassChoice, ClassIds, Tensor, Threshold
 from kseg.metrics.base import ClassMetric, class_count, count_pairs, divide
 from kseg.ops import labels as labels_
+from kseg.ops.decisions import above
 
 PIECE = 1 << 22  # pixels counted at a time: a few copies of them are in memory
 
@@ -86,7 +89,8 @@ def scores(confusion: ArrayLike, ignore_class: ClassIds = None) -> dict[str, Any
     """The usual segmentation scores of a confusion matrix.
 
     Args:
-        confusion: Counts (C, C), rows the truth.
+        confusion: Counts (C, C), rows the truth. Of pixels that may have several classes, counts
+            (C, 2, 2): for each class those of a binary problem.
         ignore_class: Class id(s) to leave out of the means and to show as NaN, whose pixels were
             void when counting. Defaults to None.
 
@@ -95,10 +99,11 @@ def scores(confusion: ArrayLike, ignore_class: ClassIds = None) -> dict[str, Any
         undefined (0 / 0); `pixels`, int64 (C,), of each true class. Floats: `mean_iou`,
         `mean_dice` and `mean_accuracy` over the classes where they are defined, `pixel_accuracy`,
         and `frequency_weighted_iou`; NaN where nothing was counted. (Long et al. 2015, Fully
-        convolutional networks, section 5.)
+        convolutional networks, section 5.) Of (C, 2, 2) all are of the classes' presence, and
+        `pixel_accuracy` is the share of labels, each of a pixel and a class, that are right.
 
     Raises:
-        ValueError: `confusion` is not square.
+        ValueError: `confusion` is neither.
 
     Example:
 
@@ -106,9 +111,14 @@ def scores(confusion: ArrayLike, ignore_class: ClassIds = None) -> dict[str, Any
     array([0.5, 0.5])
     """
     confusion = np.asarray(confusion)
-    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
-        raise refused("confusion.shape", confusion.shape, "a square matrix, (C, C)")
-    tp, truth, predicted = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
+    if confusion.ndim == 3 and confusion.shape[1:] == (2, 2):
+        right = confusion[:, 0, 0].sum() + confusion[:, 1, 1].sum()
+    elif confusion.ndim == 2 and confusion.shape[0] == confusion.shape[1]:
+        right = np.trace(confusion)
+    else:
+        expected = "a square matrix, (C, C), or one for each class, (C, 2, 2)"
+        raise refused("confusion.shape", confusion.shape, expected)
+    tp, truth, predicted = parts(confusion, np)
     scored = ~np.isin(np.arange(len(confusion)), labels_.void_ids(ignore_class))
 
     result = {}
@@ -119,10 +129,65 @@ def scores(confusion: ArrayLike, ignore_class: ClassIds = None) -> dict[str, Any
     for name in ("iou", "dice", "accuracy"):
         defined = result[name][~np.isnan(result[name])]
         result[f"mean_{name}"] = float(divide(defined.sum(), defined.size))
-    total = confusion.sum()
-    result["pixel_accuracy"] = float(divide(tp.sum(), total))
-    result["frequency_weighted_iou"] = float(divide(np.nansum(truth * result["iou"]), total))
+    result["pixel_accuracy"] = float(divide(right, confusion.sum()))
+    weighted = np.nansum(truth * result["iou"])
+    result["frequency_weighted_iou"] = float(divide(weighted, truth.sum()))
     return result
+
+
+def parts(confusion, xp):
+    """Of each class: pixels of it predicted as it, pixels of it, pixels predicted as it; (C,) each.
+
+    Args:
+        confusion: (C, C), or (C, 2, 2) of pixels that may have several classes.
+        xp: `numpy` or `keras.ops`.
+    """
+    if len(confusion.shape) == 3:
+        return (
+            confusion[:, 1, 1],
+            xp.sum(confusion[:, 1], axis=1),
+            xp.sum(confusion[..., 1], axis=1),
+        )
+    return xp.diagonal(confusion), xp.sum(confusion, axis=1), xp.sum(confusion, axis=0)
+
+
+def multilabel_counts(
+    y_true: ArrayLike, y_pred: ArrayLike, ignore_class: ClassIds = 255
+) -> np.ndarray:
+    """Counts pixels of each class, where a pixel may have several: true or not, predicted or not.
+
+    Args:
+        y_true: NumPy array of 0, 1 and void, (..., C).
+        y_pred: NumPy array of 0 and 1 or bool, of `y_true`'s shape.
+        ignore_class: Void value(s) of `y_true`: int, sequence of ints, or None. Defaults to 255.
+
+    Returns:
+        int64 (C, 2, 2), of each class rows the truth.
+
+    Raises:
+        ValueError: The shapes differ, or a value is neither 0, 1 nor void.
+
+    Example:
+
+    >>> multilabel_counts(np.array([[1, 0], [1, 255]]), np.array([[1, 1], [0, 1]])).tolist()
+    [[[0, 0], [1, 1]], [[0, 1], [0, 0]]]
+    """
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    classes = range(y_true.shape[-1])
+    if y_true.shape != y_pred.shape:
+        raise refused("y_pred.shape", y_pred.shape, f"that of y_true, {y_true.shape}")
+    pairs = ((y_true[..., c], y_pred[..., c]) for c in classes)
+    return np.stack([confusion_matrix(*pair, 2, ignore_class) for pair in pairs])
+
+
+def _threshold(value, multilabel, size):
+    """The threshold of a metric, 0.5 by default; of no meaning where a pixel has one class."""
+    if value is None:
+        return 0.5
+    if not multilabel:
+        expected = "None without multilabel=True"
+        raise refused("threshold", value, expected, "Of several classes the most probable wins.")
+    return arguments.threshold("threshold", value, size)
 
 
 class ConfusionMetric(ClassMetric):
@@ -141,12 +206,15 @@ class ConfusionMetric(ClassMetric):
         class_names: Sequence[str] | None = None,
         classes: ClassChoice = None,
         from_logits: bool = True,
+        multilabel: bool = False,
+        threshold: Threshold | None = None,
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        size = class_count(num_classes)
+        size = num_classes if multilabel else class_count(num_classes)
+        self.multilabel, self.threshold = multilabel, _threshold(threshold, multilabel, size)
         super().__init__(
-            (size, size),
+            (size, 2, 2) if multilabel else (size, size),
             num_classes=num_classes,
             ignore_class=ignore_class,
             class_names=class_names,
@@ -156,16 +224,47 @@ class ConfusionMetric(ClassMetric):
             dtype=dtype,
         )
 
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        if not self.multilabel:
+            super().update_state(y_true, y_pred, sample_weight)
+            return
+        labels = labels_.read_multilabel(y_true, labels_.static_shape(y_pred), self.ignore_class)
+        counted = labels_.label_weights(sample_weight, labels) != 0
+        predicted = ops.cast(self._decided(ops.convert_to_tensor(y_pred)), "int32")
+        class_ids = ops.arange(self.num_classes, dtype="int32")
+        rows = 2 * ops.broadcast_to(class_ids, ops.shape(labels.ids)) + labels.ids
+        shape = (2 * self.num_classes, 2)
+        counts = count_pairs(rows, ops.where(counted, predicted, 0), counted, shape)
+        self._count_batch(ops.reshape(counts, self.low.shape), labels.invalid)
+
+    update_state.__doc__ = ClassMetric.update_state.__doc__
+
+    def _decided(self, y_pred):
+        """Which classes are predicted, bool or 0 and 1 (B, ..., C)."""
+        if y_pred.shape[-1] != self.num_classes:
+            expected = f"scores (B, ..., {self.num_classes})"
+            raise refused("y_pred.shape", labels_.static_shape(y_pred), expected)
+        if not keras.backend.is_float_dtype(y_pred.dtype):
+            return ops.cast(y_pred, "bool")
+        y_pred = ops.cast(y_pred, "float32")
+        return above(ops.sigmoid(y_pred) if self.from_logits else y_pred, self.threshold)
+
     def count(self, truth, predicted, counted):
         return count_pairs(truth, predicted, counted, self.low.shape)
 
     def ratio(self, counts):
-        return RATIOS[self.kind](
-            ops.diagonal(counts), ops.sum(counts, axis=1), ops.sum(counts, axis=0)
-        )
+        return RATIOS[self.kind](*parts(counts, ops))
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"multilabel": self.multilabel, "threshold": self.threshold}
+        return {**super().get_config(), **(own if self.multilabel else {})}
 
     def confusion(self) -> np.ndarray:
         """The counts so far: NumPy int64 (C, C), rows the truth; C is 2 for a binary problem.
+
+        With `multilabel` they are (C, 2, 2), of each class those of a binary problem.
 
         Raises:
             ValueError: Compiled code met a label that is neither a class nor void.
@@ -178,5 +277,5 @@ class ConfusionMetric(ClassMetric):
         Raises:
             ValueError: Compiled code met a label that is neither a class nor void.
         """
-        values = scores(self.confusion(), self.ignore_class)[self.kind]
+        values = scores(self.confusion(), self.void_classes())[self.kind]
         return dict(zip(self.class_names, values.tolist(), strict=True))

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kseg.metrics.confusion import ConfusionMetric
+from kseg.metrics.confusion import ConfusionMetric, parts
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -24,6 +24,12 @@ class MeanIoU(ConfusionMetric):
             `classes="car"` puts that class' IoU alone into the history. Defaults to None: all.
         from_logits: Matters for one channel only: whether the threshold is 0 (logits) or 0.5
             (probabilities). Defaults to True.
+        multilabel: Whether a pixel may have several classes: `y_true` and `y_pred` are then
+            (B, ..., C), of `y_true` 0, 1 or void for each class, of `y_pred` logits, probabilities
+            or 0 and 1; the result is the mean over the classes of those of C binary problems, and
+            `ignore_class` are no classes but values of `y_true`. Defaults to False.
+        threshold: With `multilabel`, the probability above which a class is predicted: a number, or
+            one for each class. Defaults to None: 0.5.
         name: Defaults to `"mean_iou"`; with `classes`, to `"iou_car"`, `"mean_iou_car_bus"`.
         dtype: Kept for Keras; the counts are int32 words and the result is float32.
 
@@ -122,7 +128,7 @@ class FrequencyWeightedIoU(ConfusionMetric):
     foreground = False
 
     def score(self, counts):
-        truth = ops.sum(counts, axis=1) * self.scored()
+        truth = parts(counts, ops)[1] * self.scored()
         iou = ops.divide_no_nan(*self.ratio(counts))
         return ops.divide_no_nan(ops.sum(truth * iou), ops.sum(truth))
 
@@ -133,7 +139,8 @@ class PixelAccuracy(ConfusionMetric):
 
     Takes the arguments of `MeanIoU`; with `classes`, only pixels whose truth is one of them count.
     `name` defaults to `"pixel_accuracy"`. 0 before any update. `per_class()` gives the accuracy
-    (recall) of each true class.
+    (recall) of each true class. With `multilabel` it is the share of labels that are right, each of
+    a pixel and a class.
 
     Example:
 
@@ -148,5 +155,8 @@ class PixelAccuracy(ConfusionMetric):
     foreground = False
 
     def score(self, counts):
-        right, truth = (ops.sum(part * self.scored()) for part in self.ratio(counts))
+        right, truth = self.ratio(counts)
+        if self.multilabel:  # what is rightly not of a class is right too
+            right, truth = counts[:, 0, 0] + counts[:, 1, 1], ops.sum(counts, axis=(1, 2))
+        right, truth = (ops.sum(part * self.scored()) for part in (right, truth))
         return ops.divide_no_nan(right, truth)

@@ -2,7 +2,7 @@
 
 import keras
 
-from kseg.models.contract import contract, fixed_size
+from kseg.models.contract import contract, end_of, fixed_size
 from kseg.models.layers import ResizeLike, ResizeTo
 
 
@@ -24,4 +24,7 @@ def any_size(model):
     image = keras.Input((None, None, contract(model).channels), name="image")
     logits = model(ResizeTo(height, width, dtype="float32")(image))
     logits = ResizeLike(dtype="float32")([logits, image])
+    said = end_of(model)
+    if said is not None:  # of what task they are
+        logits = type(said).from_config(said.get_config())(logits)
     return keras.Model(image, logits, name=model.name)

@@ -1,7 +1,8 @@
 """What a model is: its task, its classes and channels, the score to watch. Asked for here alone.
 
-A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`; one that
-says nothing is a functional network that labels pixels, of one logit a class.
+A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`. One without
+is a functional network that labels pixels, of one logit a class: semantic, one class a pixel, but
+where its last layer says another `task`, as `kseg.models.MultiLabel` does.
 
 The rest of kseg asks no task. A room that does something for each, such as `kseg.prediction`, holds
 one module a task, with the same functions, and takes the one that `part` finds:
@@ -24,6 +25,10 @@ from kseg.base.colors import class_colors
 from kseg.data.values import BYTE_RANGE
 
 SEMANTIC = "semantic"  # what a model is that does not say
+MULTILABEL = "multilabel"  # each pixel of several classes, or of none
+ONE_CLASS = ("BoundaryLoss",)  # losses without `multilabel`
+# How a source of a task is opened
+OPENED = {SEMANTIC: "neither instances=True nor multilabel=True", MULTILABEL: "multilabel=True"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Contract:
     """What the rest of kseg may know of a model.
 
     Args:
-        task: Name of the modules that serve it: `"semantic"`, `"instance"`, ...
+        task: Name of the modules that serve it: `"semantic"`, `"multilabel"`, `"instance"`, ...
         num_classes: How many classes it tells apart; 2 of a binary model.
         channels: Of the images that it takes.
         value_range: `(low, high)` of their numbers; None for 0..255.
@@ -58,15 +63,14 @@ def contract(model):
     >>> contract(kseg.build_unet(num_classes=21, width=4))
     Contract(task='semantic', num_classes=21, channels=3, score='mean_iou', outputs=21, ...)
     """
-    task = getattr(model, "task", SEMANTIC)
-    if task != SEMANTIC:
+    if hasattr(model, "task"):
         own = model.num_classes, model.channels, model.score, model.num_classes
-        return Contract(task, *own, getattr(model, "value_range", None))
+        return Contract(model.task, *own, getattr(model, "value_range", None))
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
         raise _no_model(model)
-    outputs, channels = model.outputs[0].shape[-1], model.inputs[0].shape[-1]
-    own = SEMANTIC, max(2, outputs), channels, "mean_iou", outputs
-    return Contract(*own, value_range_of(model))
+    task, outputs, channels = task_of(model), model.outputs[0].shape[-1], model.inputs[0].shape[-1]
+    classes = outputs if task == MULTILABEL else max(2, outputs)
+    return Contract(task, classes, channels, "mean_iou", outputs, value_range_of(model))
 
 
 def value_range_of(model):
@@ -80,6 +84,14 @@ def value_range_of(model):
         if found is not None:
             return tuple(found)
     return None
+
+
+def end_of(model):
+    """The last layer of a functional network, if it says the network's task; else None."""
+    from kseg.models.graph import last_layer
+
+    layer = last_layer(model)
+    return layer if hasattr(layer, "task") else None
 
 
 def _no_model(value):
@@ -105,14 +117,18 @@ def fixed_size(model):
     >>> fixed_size(kseg.build_unet(num_classes=2, input_shape=(64, None, 3), width=4))
     (64, None)
     """
-    if task_of(model) == SEMANTIC:
-        return tuple(model.inputs[0].shape[1:3])
-    return tuple(getattr(model, "fixed_size", (None, None)))
+    if hasattr(model, "task"):
+        return tuple(getattr(model, "fixed_size", (None, None)))
+    return tuple(model.inputs[0].shape[1:3])
 
 
 def task_of(whose):
     """The task of a model, of a `Source`, or of whatever else says its task."""
-    return whose if isinstance(whose, str) else getattr(whose, "task", SEMANTIC)
+    if isinstance(whose, str):
+        return whose
+    if not hasattr(whose, "task") and getattr(whose, "outputs", None):
+        whose = end_of(whose)
+    return getattr(whose, "task", SEMANTIC)
 
 
 def part(room, whose):
@@ -172,7 +188,7 @@ def check_source(model, source):
     if source.task != own.task:
         raise ValueError(
             f"source={source.name!r} is of task {source.task!r}, and the model {model.name!r} of "
-            f"{own.task!r}: open the source with instances={own.task != SEMANTIC}."
+            f"{own.task!r}: open the source with {OPENED.get(own.task, 'instances=True')}."
         )
     if source.num_classes not in (own.num_classes, own.outputs):  # one class is binary too
         names = ", ".join(source.class_names[:5]) + (", ..." if source.num_classes > 5 else "")
@@ -202,6 +218,25 @@ def check_numbers(own, source):
         expected = f"{own.channels}, which the model takes"
         remedy = f"Build the model with input_shape=(None, None, {channels})."
         raise refused(f"bands of {source.name!r}", channels, expected, remedy)
+
+
+def check_learned(model, name, multilabel):
+    """Raises `ValueError` if a loss reads labels of another kind than the model's.
+
+    Args:
+        model: The model.
+        name: Of the loss.
+        multilabel: Whether it takes labels of which a pixel has several.
+    """
+    several = contract(model).task == MULTILABEL
+    if multilabel != several:
+        remedy = f"Compile with {name}(multilabel={several})."
+        if several and name in ONE_CLASS:
+            remedy = (
+                "It is of one class a pixel: compile with another, as DiceLoss(multilabel=True)."
+            )
+        expected = f"{several}, for the model {model.name!r} is of task {contract(model).task!r}"
+        raise refused(f"multilabel of {name}", multilabel, expected, remedy)
 
 
 def names_and_colors(model):

@@ -45,9 +45,8 @@ from kseg.models.blocks import (
     resized_logits,
     separable_conv_norm_relu,
 )
-from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import deepest_feature, encode
-from kseg.models.inputs import SemanticModel
+from kseg.models.finish import finished
 from kseg.models.layers import Enlarge, PadToStride, ResizeLike, in_levels
 
 RATES_V3 = (12, 24, 36)  # torchvision's at every output stride; the paper's at 8
@@ -67,6 +66,7 @@ def build_deeplabv3(
     output_stride: int = 8,
     rates: Sequence[int] = RATES_V3,
     width: int = 256,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "deeplabv3",
 ) -> Model:
@@ -84,6 +84,8 @@ def build_deeplabv3(
         output_stride: The coarsest stride of the encoder: 8 as published, 16 or 32.
         rates: Dilations of the pyramid's three 3x3 convolutions.
         width: Channels of the pyramid and the head.
+        multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
+            own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.
         compile: Whether to return a compiled model, ready for `fit`.
         name: Name of the model.
 
@@ -112,10 +114,7 @@ def build_deeplabv3(
     x = atrous_pyramid(x, width, rates)
     x = conv_norm_relu(x, width, 3, name="decoder")
     logits = resized_logits(x, num_classes, padded, image)
-    model = SemanticModel(image, logits, name=name)
-    if compile:
-        compile_semantic(model, num_classes)
-    return model
+    return finished(image, logits, multilabel=multilabel, compile=compile, name=name)
 
 
 def build_deeplabv3plus(
@@ -130,6 +129,7 @@ def build_deeplabv3plus(
     rates: Sequence[int] | None = None,
     width: int = 256,
     separable: bool = False,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "deeplabv3plus",
 ) -> Model:
@@ -150,6 +150,8 @@ def build_deeplabv3plus(
         width: Channels of the pyramid and the decoder; less is faster.
         separable: Whether 3x3 convolutions of the pyramid and the decoder are depthwise and then
             1x1, each with batch norm and ReLU: several times fewer operations (section 3.2).
+        multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
+            own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.
         compile: Whether to return a compiled model, ready for `fit`.
         name: Name of the model.
 
@@ -186,10 +188,7 @@ def build_deeplabv3plus(
     x = block(x, width, 3, name="decoder1")
     x = block(x, width, 3, name="decoder2")
     logits = logits_head(x, num_classes, 4, like=image)
-    model = SemanticModel(image, logits, name=name)
-    if compile:
-        compile_semantic(model, num_classes)
-    return model
+    return finished(image, logits, multilabel=multilabel, compile=compile, name=name)
 
 
 def atrous_pyramid(x, width, rates, *, block=conv_norm_relu):

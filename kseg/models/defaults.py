@@ -16,13 +16,19 @@ NAME = "kseg_adamw"  # of kseg's own optimizer, by which it is known again in a 
 _own = weakref.WeakKeyDictionary()  # model -> its compilation, if kseg made it
 
 
-def compile_semantic(model, num_classes):
-    """Compiles a model of semantic logits: AdamW, cross-entropy + Dice, mean IoU, void = 255."""
+def compile_semantic(model, num_classes, multilabel=False):
+    """Compiles a model of logits: AdamW, cross-entropy + Dice, mean IoU, void = 255.
+
+    Args:
+        model: The model.
+        num_classes: Channels of its logits.
+        multilabel: Whether a pixel may have several classes. Defaults to False.
+    """
     compile_own(
         model,
         optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY, name=NAME),
-        loss=CrossEntropyLoss() + DiceLoss(),
-        metrics=[MeanIoU(num_classes)],
+        loss=CrossEntropyLoss(multilabel=multilabel) + DiceLoss(multilabel=multilabel),
+        metrics=[MeanIoU(num_classes, multilabel=multilabel)],
     )
 
 

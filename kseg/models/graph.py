@@ -164,6 +164,16 @@ def maker_of(tensor):
     return tensor._keras_history.operation
 
 
+def last_layer(model):
+    """The layer that gives a functional model's first output, within nested models, or None."""
+    while True:
+        made = getattr(keras.tree.flatten(model.outputs)[0], "_keras_history", None)
+        layer = None if made is None else made.operation
+        if not isinstance(layer, (Functional, keras.Sequential)):
+            return layer
+        model = layer
+
+
 def operations_before(model, tensor):
     """The set of layers and operations that lead from a model's input to a tensor inside it."""
     return set(keras.Model(model.input, tensor).operations)

@@ -21,10 +21,10 @@ from kseg.data.channels import with_channels_of
 from kseg.data.source import VOID
 from kseg.data.values import check_range
 from kseg.losses.base import SegmentationLoss, WeightedSum
-from kseg.models.contract import contract
+from kseg.models.contract import check_learned, contract
 from kseg.models.defaults import build_optimizer
 from kseg.models.graph import weights_kept
-from kseg.ops.labels import concrete, read_labels, void_ids
+from kseg.ops.labels import concrete, read_labels, read_multilabel, void_ids
 
 CHUNK = 32  # images of an array that are looked at, and labels at a time
 
@@ -48,12 +48,14 @@ class LooksAtInputs:
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; images and labels that the model cannot mean are refused."""
+        check_losses(self)
         build_optimizer(self)  # before `weights_kept` looks at what there is
         with looked_at(self, x, y) as x:
             return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.evaluate`; refuses as `fit`."""
+        check_losses(self)
         with looked_at(self, x, y) as x:
             return super().evaluate(x, y, *args, **kwargs)
 
@@ -76,10 +78,14 @@ class LooksAtInputs:
             expected = f"{tuple(map(int, images[:3]))}, as of x, or with an axis of classes"
             raise refused("y.shape", tuple(y.shape), expected)
         channels = contract(self).outputs
+        several = any(reads_several(loss) for loss in losses_in(self.loss))
+        void_class = void[0] if len(void) == 1 else void
         for labels in chunks(y):
-            if may_be_wrong(labels, channels, void):
-                pixels = labels.shape[:3]
-                read_labels(labels, (*pixels, channels), void[0] if len(void) == 1 else void)
+            shape = (*labels.shape[:3], channels)
+            if several and not (labels.shape == shape and np.isin(labels, (0, 1, *void)).all()):
+                read_multilabel(labels, shape, void_class)
+            elif not several and may_be_wrong(labels, channels, void):
+                read_labels(labels, shape, void_class)
 
     def check_structure(self, y):
         """Raises `ValueError` if labels of a graph, not yet numbers, have not their structure."""
@@ -168,6 +174,24 @@ def may_be_wrong(labels, channels, void):
     if labels.dtype.kind == "i":
         beyond |= labels < 0
     return beyond.any() and not np.isin(labels[beyond], void).all()
+
+
+def losses_in(loss):
+    """The losses of kseg that a loss is made of, in a list; empty of another."""
+    if isinstance(loss, WeightedSum):
+        return [each for one in loss.losses for each in losses_in(one)]
+    return [loss] if isinstance(loss, SegmentationLoss) else []
+
+
+def reads_several(loss):
+    """Whether a loss of kseg takes labels of which a pixel has several."""
+    return bool(loss.options.get("multilabel"))
+
+
+def check_losses(model):
+    """Raises `ValueError` if a loss of kseg takes labels of another kind than the model's task."""
+    for loss in losses_in(getattr(model, "loss", None)):
+        check_learned(model, type(loss).__name__, reads_several(loss))
 
 
 def void_of(loss):

@@ -331,6 +331,26 @@ class CropAt(keras.layers.Layer):
         return {**super().get_config(), "offset": self.offset}
 
 
+@keras.saving.register_keras_serializable(package="kseg")
+class MultiLabel(keras.layers.Identity):
+    """Says, at the end of a network, that a pixel may have several classes; changes nothing.
+
+    `kseg.models.contract` knows such a network by it, in a file, a copy or a wrapper too.
+
+    Shapes: logits `(B, H, W, C)` -> the same, each to be read by a sigmoid.
+
+    Example:
+
+    >>> image = keras.Input((None, None, 3))
+    >>> logits = keras.layers.Conv2D(5, 1)(image)
+    >>> model = keras.Model(image, MultiLabel()(logits))
+    >>> kseg.predict(model, np.zeros((8, 9, 3), "uint8")).shape
+    (8, 9, 5)
+    """
+
+    task = "multilabel"
+
+
 def bilinear_kernel(factor):
     """The kernel `(2 * factor, 2 * factor)` whose transposed convolution of stride `factor` is
     bilinear interpolation: 1 - distance / factor along each axis, from the kernel's centre.

@@ -51,6 +51,7 @@ REGISTERED = {
         "CropAt",
         "DepthwiseConv2DTranspose",
         "PadWithZeros",
+        "MultiLabel",
     ),
     "kseg.models.mask_rcnn.model": ("MaskRCNN",),
 }

@@ -31,9 +31,8 @@ from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import convolutions, logits_head
 from kseg.models.convolutions import Conv2D, MaxPooling2D, UpConv2D
-from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
-from kseg.models.inputs import SemanticModel
+from kseg.models.finish import finished
 from kseg.models.layers import Enlarge, Normalize, PadToStride, in_levels
 
 # channels of the expanding path on an encoder, by stride
@@ -52,6 +51,7 @@ def build_unet(
     depth: int = 4,
     logits_stride: int = 1,
     batch_norm: bool = True,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "unet",
 ) -> Model:
@@ -73,6 +73,8 @@ def build_unet(
             photo's resolution and the logits are enlarged bilinearly: several times faster and
             lighter, at some cost along thin objects.
         batch_norm: Whether batch norm follows each convolution outside the encoder.
+        multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
+            own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.
         compile: Whether to return a compiled model, ready for `fit`.
         name: Name of the model.
 
@@ -116,10 +118,7 @@ def build_unet(
         up = "nearest"
     x = expanding_path(features, widths, logits_stride, up=up, batch_norm=batch_norm)
     logits = logits_head(x, num_classes, logits_stride, like=image)
-    model = SemanticModel(image, logits, name=name)
-    if compile:
-        compile_semantic(model, num_classes)
-    return model
+    return finished(image, logits, multilabel=multilabel, compile=compile, name=name)
 
 
 def contracting_path(x, stride, width, depth, *, batch_norm):

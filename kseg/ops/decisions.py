@@ -19,6 +19,25 @@ def winners(logits):
     return ops.cast(ops.argmax(logits, axis=-1), "int32")
 
 
+def above(probabilities, threshold):
+    """Which classes a pixel has, where it may have several: those more probable than a threshold.
+
+    Args:
+        probabilities: Floats `(..., C)`, 0..1.
+        threshold: A number, or one for each class; as of `kseg.base.arguments.threshold`.
+
+    Returns:
+        bool `(..., C)`.
+
+    Example:
+
+    >>> ops.convert_to_numpy(above(np.array([[0.5, 0.4]]), (0.5, 0.3)))
+    array([[False,  True]])
+    """
+    probabilities = ops.cast(probabilities, "float32")
+    return probabilities > ops.convert_to_tensor(threshold, dtype="float32")
+
+
 def finite(logits):
     """Whether all logits `(B, ..., C)` of an image are finite: bool `(B,)`.
 

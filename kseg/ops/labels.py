@@ -111,8 +111,41 @@ def read_labels(y_true, pred_shape, ignore_class=255):
     if len(y_true.shape) == len(pred_shape):
         y_true = ops.squeeze(y_true, axis=-1)
 
+    binary = "One output channel is binary; give the model a channel per class for more. "
+    return _read_ids(y_true, num_classes, ignore_class, binary if channels == 1 else "")
+
+
+def read_multilabel(y_true, pred_shape, ignore_class=255):
+    """Reads labels of which a pixel may have several: each class is a binary problem of its own.
+
+    Args:
+        y_true: 0, 1 or void for each class, (B, ..., C).
+        pred_shape: Shape (B, ..., C) of the predictions; None where a size is not known.
+        ignore_class: Void value(s): int, sequence of ints, or None. Defaults to 255.
+
+    Returns:
+        `Labels` of shape (B, ..., C): ids are 0 and 1.
+
+    Raises:
+        ValueError: The shapes differ, or (eager only) a label is neither 0, 1 nor void.
+
+    Example:
+
+    >>> labels = read_multilabel(np.array([[[1, 1], [0, 255]]]), (1, 2, 2))
+    >>> ops.convert_to_numpy(labels.ids).tolist(), ops.convert_to_numpy(labels.valid).tolist()
+    ([[[1, 1], [0, 0]]], [[[True, True], [True, False]]])
+    """
+    shape, pred_shape = static_shape(y_true), tuple(pred_shape)
+    if len(pred_shape) < 2 or not _agree(shape, pred_shape):
+        expected = f"{pred_shape}, that of y_pred, with multilabel=True"
+        raise refused("y_true.shape", shape, expected, "Of a pixel 0, 1 or void for each class.")
+    return _read_ids(ops.cast(y_true, "float32"), 2, ignore_class)
+
+
+def _read_ids(y_true, num_classes, ignore_class, remedy=""):
+    """`Labels` of ids in float32; `remedy` comes first in that of the error."""
     is_void = ops.zeros_like(y_true, dtype="bool")
-    for value in void:
+    for value in void_ids(ignore_class):
         is_void = ops.logical_or(is_void, y_true == value)
     is_class = (y_true >= 0) & (y_true < num_classes) & (y_true == ops.floor(y_true))
     valid = is_class & ops.logical_not(is_void)
@@ -120,15 +153,11 @@ def read_labels(y_true, pred_shape, ignore_class=255):
 
     def error():
         unknown = np.unique(concrete(y_true)[concrete(wrong)])[:10]
-        remedy = "Name void ids in ignore_class=, or correct the labels."
-        if channels == 1:
-            more = "One output channel is binary; give the model a channel per class for more."
-            remedy = f"{more} {remedy}"
         return refused(
             "ids in y_true",
             [float(v) if v % 1 else int(v) for v in unknown],
             f"classes, 0..{num_classes - 1}, or void, ignore_class={ignore_class!r}",
-            remedy,
+            f"{remedy}Name void ids in ignore_class=, or correct the labels.",
         )
 
     invalid = refuse(wrong, error)
@@ -179,6 +208,31 @@ def pixel_weights(sample_weight, labels):
     ones = (1,) * (len(pixels) - len(given))
     weight = ops.reshape(weight, tuple(ops.shape(weight))[: len(given)] + ones)
     # where, not a product: a weight at a void pixel does not matter, not even NaN.
+    return ops.where(labels.valid, weight, 0.0)
+
+
+def label_weights(sample_weight, labels):
+    """As `pixel_weights`, of labels of which a pixel has several: float32 (B, ..., C).
+
+    Args:
+        sample_weight: (B,), (B, ...), (B, ..., 1), or of each class (B, ..., C); None for 1.
+        labels: `Labels` of shape (B, ..., C).
+    """
+    valid = ops.cast(labels.valid, "float32")
+    if sample_weight is None:
+        return valid
+    weight = ops.cast(sample_weight, "float32")
+    shape, labelled = static_shape(weight), static_shape(valid)
+    pixels = labelled[:-1]
+    if _agree(shape, pixels):
+        weight = ops.expand_dims(weight, -1)
+    elif _agree(shape, labelled[:1]):
+        weight = ops.reshape(weight, (-1, *(1,) * len(pixels)))
+    elif not (_agree(shape, labelled) or _agree(shape, (*pixels, 1))):
+        expected = (
+            f"a weight per image, {labelled[:1]}, per pixel, {pixels}, or per label, {labelled}"
+        )
+        raise refused("sample_weight.shape", shape, expected)
     return ops.where(labels.valid, weight, 0.0)
 
 

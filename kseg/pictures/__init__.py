@@ -1,7 +1,8 @@
 """Drawing, nothing else: what a label or an object looks like on its photo, grids, charts.
 
 image.py      class ids as colours, over photos, errors; saved as PNG
-semantic.py   labels on their photo; instance.py objects: a module a task, with the same names
+semantic.py   labels on their photo; multilabel.py several a pixel; instance.py objects: a module a
+              task, with the same names
 grid.py       pictures in rows and columns, legends
 chart.py      the curve of a training, bars (matplotlib)
 """

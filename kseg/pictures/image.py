@@ -94,7 +94,9 @@ def overlay(
 
     Args:
         image: uint8 `(H, W, 3)`.
-        labels: Class ids `(H, W)`; void pixels show the bare photo.
+        labels: Class ids `(H, W)`; void pixels show the bare photo. Or, where a pixel may have
+            several classes, `(H, W, C)`, of each 1 where it is: a pixel of several gets the mean of
+            their colours, and each class an outline in its own.
         colors: RGB of each class.
         opacity: Share of the colour, 0..1.
         void: Label id without a colour.
@@ -103,9 +105,34 @@ def overlay(
         uint8 `(H, W, 3)`.
     """
     labels = np.asarray(labels)
+    if labels.ndim == 3:
+        return _several(np.asarray(image), labels == 1, np.reshape(colors, (-1, 3)), opacity)
     share = np.where(labels == void, 0.0, opacity)[:, :, None]
     mixed = np.asarray(image) * (1 - share) + colorize(labels, colors, void) * share
     return np.round(mixed).astype(np.uint8)
+
+
+def _several(image, held, colors, opacity):
+    """A photo `(H, W, 3)` under the classes that its pixels have, bool `(H, W, C)`."""
+    count = held.sum(axis=-1, keepdims=True)
+    mixed = image * (1 - opacity) + (held @ colors) / np.maximum(count, 1) * opacity
+    picture = np.round(np.where(count > 0, mixed, image)).astype(np.uint8)
+    for mask, color in zip(np.moveaxis(held, -1, 0), colors):
+        picture[outline(mask)] = color
+    return picture
+
+
+def outline(mask):
+    """The pixels of a mask, bool `(H, W)`, that have a neighbour outside of it; beyond is inside.
+
+    >>> outline(np.array([[1, 1, 1, 0]]) > 0).astype(int).tolist()
+    [[0, 0, 1, 0]]
+    """
+    inner = mask.copy()
+    for here, there in ((inner, mask), (inner.T, mask.T)):
+        here[1:] &= there[:-1]
+        here[:-1] &= there[1:]
+    return mask & ~inner
 
 
 def errors(labels: ArrayLike, predicted: ArrayLike, void: int = 255) -> np.ndarray:

@@ -28,10 +28,13 @@ class BadPhotos(ValueError):
         return f"{len(self.errors)} photos cannot be read: {' '.join(map(str, self.errors))}"
 
 
-def predict_files(predictor, photos, output, *, min_score=None, bands=None, overwrite=False):
+def predict_files(
+    predictor, photos, output, *, min_score=None, threshold=None, bands=None, overwrite=False
+):
     """Writes what `kseg.predict` says of each photo, and an overlay of each.
 
-    They go to `output/masks/NAME.png`, of objects to `output/objects/NAME.json`, and to
+    They go to `output/masks/NAME.png`, of several classes a pixel to `output/masks/NAME.npz`, of
+    objects to `output/objects/NAME.json`, and to
     `output/overlays/NAME.png`; see `names_of` for NAME. Nothing is written where a photo or an
     earlier result would be lost.
 
@@ -39,7 +42,7 @@ def predict_files(predictor, photos, output, *, min_score=None, bands=None, over
         predictor: What predicts, as `kseg.load` gives it.
         photos: Paths. One that comes twice is predicted once.
         output: The folder for the results.
-        min_score: Of an instance model, as of `kseg.predict`.
+        min_score, threshold: As of `kseg.predict`.
         bands: Those of the photos that overlays show, as of `Source`. Default None: as in training,
             or the first three.
         overwrite: Whether to replace earlier results. Defaults to False.
@@ -73,7 +76,7 @@ def predict_files(predictor, photos, output, *, min_score=None, bands=None, over
         except DataError as error:
             bad.append(error)
             continue
-        prediction = predictor.predict(image, min_score=min_score)
+        prediction = predictor.predict(image, min_score=min_score, threshold=threshold)
         writing.write(prediction, result, names, colors)
         picture = as_rgb(image, bands or predictor.bands, predictor.value_range)
         shown = drawing.predicted(picture, prediction, names, colors, predictor.void)

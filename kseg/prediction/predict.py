@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kseg.base.types import Masks, Model, Photo, Size
+from kseg.base.types import Masks, Model, Photo, Size, Threshold
 from kseg.data.images import image_arrays
 from kseg.models.contract import contract, options, part
 
@@ -17,40 +17,46 @@ def predict(
     resize: Size | None = None,
     tile: int | None = None,
     min_score: float | None = None,
-    threshold: float | None = None,
+    threshold: Threshold | None = None,
     masks: Masks | None = None,
     detections: int | None = None,
+    probabilities: bool = False,
 ) -> Any:  # as the model: to type checkers, one is like another
     """Predicts the class of every pixel, or finds the objects.
 
     Args:
-        model: A kseg model, semantic or of instances.
+        model: A kseg model, semantic, multilabel or of instances.
         images: A path of a photo, or of an array in NumPy's `.npy`; a Pillow image; or an array
             `(H, W)`, `(H, W, 1)` or `(H, W, C)`. Or a list of those, of any sizes; or a folder, for
             the photos in it, in the order of their names. Arrays are of 0..255, of any type; uint16
             is read as a PNG of 16 bits is, by its upper 8; see `kseg.data.values`. A model of
             another `value_range` takes numbers of that range as they are.
-        resize: Of a semantic model: `(shortest, longest)` side in pixels that a photo gets for the
-            network, its aspect kept; its logits are enlarged or shrunk back. Default None: photos
-            go in as they are; into a model that is built for images of one size, at that. An
-            instance model says this itself.
-        tile: Of a semantic model: a photo larger than so many pixels a side, 128 at least, goes
-            through the network in overlapping tiles of that size. Beyond what the network sees
-            around a pixel they give what the whole photo gives; one that looks at the whole photo,
-            as DeepLabV3+ does, decides otherwise here and there. Default None: as large as fit with
-            their feature maps into 768 MiB, where the photo does not. As large as the photo: never.
+        resize: Of a model that labels pixels: `(shortest, longest)` side in pixels that a photo
+            gets for the network, its aspect kept; its logits are enlarged or shrunk back. Default
+            None: photos go in as they are; into a model that is built for images of one size, at
+            that. An instance model says this itself.
+        tile: Of a model that labels pixels: a photo larger than so many pixels a side, 128 at
+            least, goes through the network in overlapping tiles of that size. Beyond what the
+            network sees around a pixel they give what the whole photo gives; one that looks at the
+            whole photo, as DeepLabV3+ does, decides otherwise here and there. Default None: as
+            large as fit with their feature maps into 768 MiB, where the photo does not. As large as
+            the photo: never.
         min_score: Of an instance model, as what follows: objects of a lower score are left out; 0
             keeps all that the model gives. Default None: 0.5.
-        threshold: Probability from which on a pixel belongs to an object. Default None: 0.5.
+        threshold: Probability from which on a pixel belongs to an object. Of a multilabel model:
+            that above which a pixel has a class, a number or one for each class. Default None: 0.5.
         masks: `"binary"`, a byte for each pixel of the photo and each object, so that 100 objects
             of 50 megapixels are 5 GB; `"probability"`, four bytes; or `"rle"`, COCO's compressed
             runs, which pycocotools makes one mask after the other. Default None: binary.
         detections: Objects of a photo at most. Default None: as many as the model was built for,
             100 unless it was told otherwise.
+        probabilities: Of a multilabel model: whether to return those of the classes, in place of
+            which are above the threshold. Default False.
 
     Returns:
         Of a semantic model, an int32 array `(H, W)` of class ids at the image's own size; a binary
-        model (one class) gives 1 where its probability is above one half. Of an instance model,
+        model (one class) gives 1 where its probability is above one half. Of a multilabel model,
+        a bool array `(H, W, C)`, or float32 with `probabilities`. Of an instance model,
         `kseg.prediction.results.Instances`, with boxes and masks in the image's own pixels. For a
         list of images or a folder, a list of them. Threads may share a model.
 
@@ -78,6 +84,7 @@ def predict(
         "threshold": threshold,
         "masks": masks,
         "detections": detections,
+        "probabilities": probabilities,
     }
     chosen = options("kseg.prediction", model, given)
     photos, several = image_arrays(images, own.channels, own.value_range)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kseg.base.arguments import tuples
 from kseg.base.shown import card, counted, line
-from kseg.base.types import Color, Model, PathLike, Photo, Range
+from kseg.base.types import Color, Model, PathLike, Photo, Range, Threshold
 from kseg.models.contract import contract, names_and_colors
 from kseg.prediction.predict import predict
 
@@ -18,7 +18,7 @@ class Predictor:
 
     Args:
         path: Where it was loaded from.
-        task: `"semantic"` or `"instance"`.
+        task: `"semantic"`, `"multilabel"` or `"instance"`.
         class_names: Name of each class; ids as text where they are not known.
         colors: RGB of each class.
         channels: Of the photos that it takes.
@@ -49,21 +49,29 @@ class Predictor:
         self.class_names = tuple(class_names)
         self.colors = tuple(tuple(color) for color in colors)
 
-    def predict(self, images: Photo | Sequence[Photo], *, min_score: float | None = None) -> Any:
+    def predict(
+        self,
+        images: Photo | Sequence[Photo],
+        *,
+        min_score: float | None = None,
+        threshold: Threshold | None = None,
+    ) -> Any:
         """Class ids of photos, or their objects.
 
         Args:
             images: A path, a Pillow image or a uint8 array `(H, W, C)`; or a list of those.
             min_score: Of objects: those of a lower score are left out. Default None: 0.5, or what
                 the export was told; what it has left out does not come back.
+            threshold: Of objects, and of several classes a pixel, as of `kseg.predict`. Default
+                None: 0.5, or what the export was told.
 
         Returns:
-            As `kseg.predict`, with binary masks: int32 `(H, W)`, or
+            As `kseg.predict`, with binary masks: int32 `(H, W)`, bool `(H, W, C)`, or
             `kseg.prediction.results.Instances`; a list of them for a list.
 
         Raises:
             FileNotFoundError, ValueError: an image is missing, unreadable or of a wrong shape, or
-                `min_score` is given for a model without objects.
+                an option is not the model's.
         """
         raise NotImplementedError
 
@@ -108,8 +116,14 @@ class KerasPredictor(Predictor):
         super().__init__(path, about.task, *named, *more)
         self.model, self.run = model, run
 
-    def predict(self, images: Photo | Sequence[Photo], *, min_score: float | None = None) -> Any:
-        return predict(self.model, images, min_score=min_score)
+    def predict(
+        self,
+        images: Photo | Sequence[Photo],
+        *,
+        min_score: float | None = None,
+        threshold: Threshold | None = None,
+    ) -> Any:
+        return predict(self.model, images, min_score=min_score, threshold=threshold)
 
     def files(self) -> list[Path]:
         return self.run.files() if self.run else [self.path]

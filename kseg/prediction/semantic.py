@@ -33,6 +33,13 @@ _deciders = weakref.WeakKeyDictionary()
 
 def predict(model, photos, *, resize=None, tile=None):
     """Yields int32 class ids `(H, W)` of each photo `(H, W, channels)`; see `kseg.predict`."""
+    resize = checked(model, resize, tile)
+    for photo in photos:
+        yield labels_on_batch(model, photo[None], resize, tile)[0]
+
+
+def checked(model, resize, tile):
+    """`resize` as the rest has it, if it and `tile` go with the model."""
     resize = check_resize(resize)
     if tile is not None and any(fixed_size(model)):
         remedy = "It sees the whole photo, resized: leave tile= out."
@@ -42,8 +49,7 @@ def predict(model, photos, *, resize=None, tile=None):
     if resize is not None and None not in fixed_size(model):
         remedy = "It resizes photos to that by itself: leave resize= out."
         raise refused("resize", resize, f"None for a model of {fixed_size(model)} pixels", remedy)
-    for photo in photos:
-        yield labels_on_batch(model, photo[None], resize, tile)[0]
+    return resize
 
 
 def write(labels, path, class_names, colors):
@@ -76,22 +82,24 @@ def labels_on_batch(model, images, resize=None, tile=None):
     """
     from kseg.ops.decisions import winners
 
-    return _decided(model, lambda logits: (winners(logits),), images, "ids", resize, tile)[0]
+    ids = decided(model, lambda logits: (winners(logits),), images, "ids", resize, tile)[0]
+    return ids.astype(np.int32, copy=False)
 
 
 def confident_labels_on_batch(model, images):
     """Class ids of a batch, and the probability of each: int32 and float32 `(B, H, W)`."""
     from kseg.ops.decisions import top_class
 
-    return _decided(model, top_class, images, "confidence")
+    ids, confidence = decided(model, top_class, images, "confidence")
+    return ids.astype(np.int32, copy=False), confidence
 
 
-def _decided(model, decide, images, name, resize=None, tile=None):
-    """`decide` of the logits, and the first of it as int32: arrays `(B, H, W)`.
+def decided(model, decide, images, name, resize=None, tile=None):
+    """`decide` of the logits: a list of arrays `(B, H, W, ...)`.
 
     Args:
         model, images, resize, tile: As of `labels_on_batch`.
-        decide: Function of logits to a tuple of tensors `(B, H, W)`, the first of them ids.
+        decide: Function of logits to a tuple of tensors `(B, H, W, ...)`.
         name: What to keep the network with this decision by.
     """
     made = _deciders.setdefault(model, {})
@@ -115,8 +123,7 @@ def _decided(model, decide, images, name, resize=None, tile=None):
 
     parts = [images[start : start + most] for start in range(0, len(images), most)]
     answers = [[x[: len(part)] for x in answer(filled(part, most))] for part in parts]
-    ids, *more = map(np.concatenate, zip(*answers))
-    return [ids.astype(np.int32, copy=False), *more]
+    return list(map(np.concatenate, zip(*answers)))
 
 
 def _inner_size(model, size, resize):

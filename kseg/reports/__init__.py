@@ -3,6 +3,7 @@
 page.py        the frame of a page: its templates stand in templates/
 check.py       the page of a check
 semantic.py    what a page shows of a source of labels, and
+multilabel.py  of several a pixel, and
 instance.py    of objects: the same functions
 sheet.py       rows of photo, truth and prediction as one PNG
 """

@@ -10,14 +10,19 @@ OPTIONS = {}
 
 def overlaid(source, sample):
     """The photo of a sample with its labels laid over it: uint8 `(H, W, 3)`."""
-    label = sample["label"]
-    picture = truth(source, sample)
-    # a bare photo could be taken for a pale class: void is hatched, black and white to show on any
-    y, x = np.indices(label.shape)
-    stripe = max(1, label.shape[1] // 240)
+    return hatched(truth(source, sample), sample["label"] == source.void)
+
+
+def hatched(picture, void):
+    """A picture `(H, W, 3)` with stripes, black and white to show on any, where `void` holds.
+
+    A bare photo could be taken for a pale class.
+    """
+    y, x = np.indices(void.shape)
+    stripe = max(1, void.shape[1] // 240)
     phase = (x + y) // stripe % 5
     for place, grey in ((0, 255), (1, 0)):
-        picture[(label == source.void) & (phase == place)] = grey
+        picture[void & (phase == place)] = grey
     return picture
 
 

@@ -2,7 +2,8 @@
 
 fit.py        `kseg.fit`: the engine, for every task
 settings.py   how to train
-semantic.py   losses and scores of labels; instance.py of objects: a module a task, the same names
+semantic.py   losses and scores of labels; multilabel.py of several a pixel; instance.py of objects:
+              a module a task, the same names
 callbacks.py  validation, history, checkpoints; stopping gently
 progress.py   what is shown meanwhile
 schedule.py   the optimizer and its learning rate

@@ -1,4 +1,4 @@
-"""What `kseg check` and `kseg fit` say of a set: the same, and of one that cannot be learnt, why."""
+"""`kseg check` and `kseg fit` say the same of a set, and of one that cannot be learnt, why."""
 
 import dataclasses
 import sys

@@ -27,6 +27,7 @@ from kseg.data.files import (
     stem,
 )
 from kseg.data.photos import photo_reader
+from kseg.data.readers.folder_classes import class_labels, has_masks_of_classes, masks_of_classes
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import image_size, masks_of
 from kseg.data.source import VOID, WIDE_VOID, Source, spread, void_beyond
@@ -50,6 +51,7 @@ def folder(
     mask_suffix: str = "",
     stored: Literal["classes", "instances"] = "classes",
     instances: bool = False,
+    multilabel: bool = False,
     split: str | None = None,
     list_file: PathLike | None = None,
     val_fraction: float = 0.2,
@@ -86,6 +88,11 @@ def folder(
         stored: `"classes"` for masks of class ids or colours, `"instances"` for masks of objects;
             folders of one mask an object are recognised by themselves.
         instances: Whether to return objects in place of labels; the masks must hold objects.
+        multilabel: Whether a pixel may have several classes. There is then a black and white mask
+            for each class, `masks/CLASS/NAME.png` or `masks/NAME/CLASS.png`, none for a class that
+            is nowhere in the photo; or an array `(H, W, C)`, `masks/NAME.npy`. `values` are two, of
+            pixels without and with the class; None for 0 and 255, or for 0 and 1 with 255 for void,
+            whichever the masks hold.
         split: None for all samples; a name of which `images` and `masks` have a sub-folder; else
             `"train"` or `"val"` for a fixed random part.
         list_file: Text file that names the photos of the split, one a line, in place of a random
@@ -111,18 +118,25 @@ def folder(
     """
     class_names = name_list("class_names", class_names)
     choice("stored", stored, STORED)
-    images, masks, one_each = _pairs(images, masks, mask_suffix, split, list_file, val_fraction)
+    if multilabel:
+        _check_several(class_names, instances, stored, palette)
+    images, masks, one_each = _pairs(
+        images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel
+    )
     if one_each or instances:
         stored = "instances"
-    if stored == "instances" or palette:
+    if not multilabel and (stored == "instances" or palette):
         what = "colours (palette=)" if palette and stored == "classes" else "numbers of objects"
         _check_unused(what, values=values, void_values=None if palette else void_values)
-    values = _check_values(class_names, values, palette)
-    void_values = _check_void(void_values, values, palette)
     value_range = check_value_range(value_range, bits)
     photo = photo_reader(images[0], value_range)
     void = void_beyond(len(class_names))
-    if stored == "instances":
+    if not multilabel:
+        values = _check_values(class_names, values, palette)
+        void_values = _check_void(void_values, values, palette)
+    if multilabel:
+        columns, decode = class_labels(images, masks, class_names, values, void_values, photo)
+    elif stored == "instances":
         _check_objects(class_names, instances, palette)
         columns, decode = _objects(images, masks, one_each, instances, photo)
     else:
@@ -140,21 +154,27 @@ def folder(
         colors=tuple(map(tuple, colors)),
         ids=tuple(map(stem, images)),
         void=void,
-        task="instance" if instances else "semantic",
+        task="multilabel" if multilabel else "instance" if instances else "semantic",
         value_range=value_range,
         bands=bands,
     )
 
 
-def _pairs(images, masks, mask_suffix, split, list_file, val_fraction):
+def _pairs(images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel):
     """Photos, their masks (or the masks of each, joined by newlines), and whether it is those."""
     inner = subfolder(images, split)
     by_folder = inner != Path(images).expanduser()
     masks = subfolder(masks, split) if by_folder else Path(masks).expanduser()
-    if inner == masks:
+    if multilabel:
+        images, one_each = list_files(inner, PHOTOS, "images"), False
+        masks = masks_of_classes(images, masks, class_names, mask_suffix)
+    elif inner == masks:
         images, masks, one_each = *_bowl(inner), True
     else:
         images = list_files(inner, PHOTOS, "images")
+        if has_masks_of_classes(images, masks, class_names, mask_suffix):
+            message = f"masks={str(masks)!r} holds a mask for each of class_names by itself."
+            raise DataError("unsuitable", masks, message, "Give multilabel=True.")
         one_each = masks.is_dir() and (masks / (stem(images[0]) + mask_suffix)).is_dir()
         if one_each:
             masks = [_one_each(masks / (stem(image) + mask_suffix), image) for image in images]
@@ -278,6 +298,19 @@ def _check_unused(what, **given):
     for argument, value in given.items():
         if value is not None:
             raise refused(argument, value, f"None: these masks hold {what}", "Leave it out.")
+
+
+def _check_several(class_names, instances, stored, palette):
+    """Raises `ValueError` if something is given that goes with one mask of all classes."""
+    for argument, value, default in (
+        ("instances", instances, False),
+        ("stored", stored, "classes"),
+        ("palette", palette, None),
+    ):
+        if value != default:
+            raise refused(argument, value, f"{default!r} with multilabel=True", "Leave it out.")
+    if not class_names or len(set(class_names)) < len(class_names):
+        raise refused("class_names", class_names, "the name of each class, each another")
 
 
 def _check_objects(class_names, instances, palette):

@@ -244,5 +244,5 @@ def _largest_share(tf, label, corner, window, void):
 
 
 def _check_semantic(sample):
-    if "label" not in sample:
+    if "label" not in sample or len(sample["label"].shape) != 2:
         raise ValueError("max_share < 1 needs class ids per pixel. Give it semantic samples only.")

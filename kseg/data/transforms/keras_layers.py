@@ -7,7 +7,7 @@ from typing import Any
 from kseg.base.arguments import refused, tuples
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Transform
-from kseg.data.sample import moved
+from kseg.data.sample import maps_of, moved
 from kseg.data.transforms.levels import as_image
 
 GEOMETRIC = (
@@ -116,7 +116,7 @@ def from_keras(layer: Any, void: int = 255) -> Transform:
         if name in GEOMETRIC:
             if "masks" in sample:
                 key, fill = "masks", 0
-            maps = sample[key] if key == "masks" else sample[key][None]
+            maps = sample[key] if key == "masks" else maps_of(sample[key])
             # what the layer fills in becomes `fill` once the difference is added again
             maps = tf.cast(maps, tf.float32) - (fill - fill_value)
             maps = tf.transpose(maps, (1, 2, 0))[None]

@@ -6,7 +6,7 @@ from kseg.base import arguments
 from kseg.base.arguments import number, share, value_range
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Range, Size, Transform
-from kseg.data.sample import moved, size_of, without_empty
+from kseg.data.sample import label_of, maps_of, moved, size_of, without_empty
 from kseg.data.transforms.chance import uniform
 
 
@@ -171,7 +171,8 @@ def _pasted(sample, other, inside):
     tf = tensorflow()
     result = {**sample, "image": tf.where(inside[..., None], other["image"], sample["image"])}
     if "label" in sample:
-        result["label"] = tf.where(inside, other["label"], sample["label"])
+        mixed = tf.where(inside, maps_of(other["label"]), maps_of(sample["label"]))
+        result["label"] = label_of(mixed, sample["label"])
     if "masks" in sample:
         inside = tf.cast(inside, tf.uint8)
         result["masks"] = tf.concat(
@@ -217,7 +218,9 @@ def _framed(sample, corner, size):
     image = tf.pad(sample["image"], tf.concat([around, [[0, 0]]], 0))
     result = {**sample, "image": tf.ensure_shape(image, (*size, image.shape[-1]))}
     if "label" in sample:
-        result["label"] = tf.ensure_shape(tf.pad(sample["label"], around), size)
+        label = sample["label"]
+        maps = tf.pad(maps_of(label), tf.concat([[[0, 0]], around], 0))
+        result["label"] = label_of(tf.ensure_shape(maps, (None, *size)), label)
     if "masks" in sample:
         masks = tf.pad(sample["masks"], tf.concat([[[0, 0]], around], 0))
         result["masks"] = tf.ensure_shape(masks, (None, *size))

@@ -66,12 +66,10 @@ def export_network(job, path, options, write, runtime):
     Raises:
         ValueError: as of `write`, or of `Job.compare`.
     """
-    from keras.ops import convert_to_numpy
-
     from kseg.deployment.formats.shared import fixed_shape
     from kseg.models.graph import in_float32
-    from kseg.ops.decisions import winners
 
+    task = part("kseg.deployment", job.model)
     own = fixed_shape(job.model, options.shape)  # photos to compare on are of the size it takes
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     with (
@@ -85,7 +83,7 @@ def export_network(job, path, options, write, runtime):
         network, exact = runtime(written), in_float32(job.model)
         comparison = job.compare(
             lambda image: predict(exact, image),
-            lambda image: convert_to_numpy(winners(_finite(network(image[None])[0]))),
+            lambda image: task.decide(_finite(network(image[None])[0])),
             f"{options.format} {options.precision}",
             folder,
             dataclasses.replace(options, shape=own),
@@ -99,18 +97,15 @@ def export_network(job, path, options, write, runtime):
 
 def _other_photos(job, network, exact):
     """What else a network takes: a batch, and where its sides are open photos of an odd size."""
-    from keras.ops import convert_to_numpy
-
-    from kseg.ops.decisions import winners
-
+    task = part("kseg.deployment", job.model)
     (photo,) = job.photos(1)
     sides = zip(network.shape, photo.shape[:2], (3, 2))
     height, width = (fixed or max(1, own - less) for fixed, own, less in sides)
     resized = resized_numbers(photo, (height, width))
     pieces = np.stack([resized, resized[::-1]])
-    actual = convert_to_numpy(winners(_finite(network(pieces))))
+    actual = task.decide(_finite(network(pieces)))
     expected = [predict(exact, each) for each in pieces]
-    share = part("kseg.deployment", job.model).differing(expected, list(actual))
+    share = task.differing(expected, list(actual))
     return {f"a batch of two, {height}x{width}": share}
 
 

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from kseg.base import arguments
 from kseg.base.arguments import choice, integer, refused, share
 from kseg.base.version import __version__
 from kseg.deployment.compare import Exported
-from kseg.deployment.options import Names, Sides, Size, documented, option
+from kseg.deployment.options import Names, Sides, Size, Threshold, documented, option
 from kseg.deployment.process import on_tensorflow
 from kseg.deployment.saved_model import versions, warmup
 from kseg.deployment.saved_model import write as saved_model
@@ -41,8 +42,11 @@ class SavedModelOptions:
       its own size, `pixel_counts`, `mean_confidence`; or of objects boxes, classes, scores and
       `rle`, COCO's runs. A file that cannot be decoded gets a `status`, and fails no other;
     - `overlay`: the same in, `overlay_bytes`, a picture, out;
-    - on request, of semantic models: `logits`, and `tiled`, which is `image_bytes` in constant
-      memory of the network.
+    - on request, of models that label pixels: `logits`, and `tiled`, which is `image_bytes` in
+      constant memory of the network.
+
+    Of a multilabel model `serving_default` gives `labels` and `probabilities`, and `image_bytes` a
+    PNG for each class.
 
     EXIF orientation is ignored, as everywhere in kseg.
 
@@ -79,8 +83,10 @@ class SavedModelOptions:
     min_score: float | None = option(
         None, "Of objects: those of a lower score are left out; by default 0.5."
     )
-    threshold: float | None = option(
-        None, "Probability from which on a pixel belongs to an object; by default 0.5."
+    threshold: Threshold | None = option(
+        None,
+        "Probability from which on a pixel belongs to an object, or above which it has a class: a "
+        "number, or one for each class; by default 0.5.",
     )
 
     def __post_init__(self):
@@ -98,9 +104,11 @@ class SavedModelOptions:
         integer("tile", self.tile)
         if not 0 <= integer("overlap", self.overlap, low=0) < self.tile:
             raise refused("overlap", self.overlap, f"an integer from 0 to below tile={self.tile}")
-        for name in ("min_score", "threshold"):
-            if getattr(self, name) is not None:
-                share(name, getattr(self, name))
+        if self.min_score is not None:
+            share("min_score", self.min_score)
+        if self.threshold is not None:
+            threshold = arguments.threshold("threshold", self.threshold)
+            object.__setattr__(self, "threshold", threshold)
 
 
 def export(job, path, options):

@@ -31,8 +31,9 @@ class SavedModelPredictor(Predictor):
         self.model = tensorflow().saved_model.load(str(path))
         self.signatures = self.model.signatures
 
-    def predict(self, images, *, min_score=None):
-        given = {} if min_score is None else {"min_score": min_score}
+    def predict(self, images, *, min_score=None, threshold=None):
+        given = {"min_score": min_score, "threshold": threshold}
+        given = {name: value for name, value in given.items() if value is not None}
         chosen = options(TASKS, self.task, {**self.told, **given})
         photos, several = image_arrays(images, self.channels, self.value_range)
         results = [self._answer(photo, chosen) for photo in photos]

@@ -122,21 +122,21 @@ def differing(name, model, photo, asked, *, resize=None):
 
     near = NEAR[computes_in(model)]
     if name in ("serving_default", "logits"):
-        logits = np.stack([_logits(model, each, resize) for each in (photo, photo[::-1])])
+        logits = np.stack([logits_of(model, each, resize) for each in (photo, photo[::-1])])
         outputs = asked.images(name, np.stack([photo, photo[::-1]]))
         if name == "logits":
-            return _far(outputs["logits"], logits, near * np.abs(logits).max())
+            return far(outputs["logits"], logits, near * np.abs(logits).max())
         ids, scores = _top_class(logits)
         wrong = outputs["class_ids"] != ids
-        return max(float(wrong.mean()), _far(outputs["scores"], scores, near))
+        return max(float(wrong.mean()), far(outputs["scores"], scores, near))
     if name == "tiled":
         photos, sides = [compare.beyond_a_tile(photo, asked.options)], asked.options
         files = [compare.png(photos[0])]
-        logits = [_logits(model, each, resize, (sides.tile, sides.overlap)) for each in photos]
+        logits = [logits_of(model, each, resize, (sides.tile, sides.overlap)) for each in photos]
     else:
         photos = compare.several(photo)
         files = compare.encoded(photos)
-        logits = [_logits(model, each, resize) for each in photos]
+        logits = [logits_of(model, each, resize) for each in photos]
     outputs, right = asked.files(name, files)
     expected = [_top_class(each) for each in logits]
     if not right:
@@ -161,11 +161,11 @@ def _masks_differ(outputs, expected, near):
         counts = outputs["pixel_counts"][index]
         shares.append(float((mask != ids).mean()))
         shares.append(float(np.any(counts != np.bincount(mask.ravel(), minlength=len(counts)))))
-        shares.append(_far(outputs["mean_confidence"][index], scores.mean(), near))
+        shares.append(far(outputs["mean_confidence"][index], scores.mean(), near))
     return max(shares)
 
 
-def _logits(model, photo, resize, tiling=None):
+def logits_of(model, photo, resize, tiling=None):
     """The model's logits of a photo, `(H, W, C)`, in one piece or, as `tiled`, in several."""
     inner = bilinear(photo, *resized_size(photo.shape[:2], resize))
     tile, overlap = tiling or (None, 0)
@@ -185,7 +185,7 @@ def _top_class(logits):
     return [ops.convert_to_numpy(each) for each in top_class(logits)]
 
 
-def _far(values, expected, near):
+def far(values, expected, near):
     """Share of numbers that are farther than `near` from the expected ones."""
     return float(np.mean(~(np.abs(values - expected) <= near)))
 

@@ -23,9 +23,8 @@ from kseg.base.types import ImageShape, Model, PathLike, Range
 from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments
 from kseg.models.blocks import conv_norm_relu, resized_logits
-from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import deepest_feature
-from kseg.models.inputs import SemanticModel
+from kseg.models.finish import finished
 from kseg.models.layers import in_levels
 
 DROPOUT = 0.1
@@ -41,6 +40,7 @@ def build_fcn(
     freeze: bool | int = False,
     output_stride: int = 8,
     width: int | None = None,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "fcn",
 ) -> Model:
@@ -57,6 +57,8 @@ def build_fcn(
         freeze: Whether the encoder's weights and statistics stay as they are in training.
         output_stride: The coarsest stride of the encoder: 8 as published, 16 or 32.
         width: Channels of the head; None for a quarter of the encoder's, as published.
+        multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
+            own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.
         compile: Whether to return a compiled model, ready for `fit`.
         name: Name of the model.
 
@@ -85,7 +87,4 @@ def build_fcn(
     x = conv_norm_relu(x, width or max(1, x.shape[-1] // 4), 3, name="fcn")
     x = keras.layers.Dropout(DROPOUT, name="dropout")(x)
     logits = resized_logits(x, num_classes, padded, image)
-    model = SemanticModel(image, logits, name=name)
-    if compile:
-        compile_semantic(model, num_classes)
-    return model
+    return finished(image, logits, multilabel=multilabel, compile=compile, name=name)

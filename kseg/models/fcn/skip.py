@@ -33,11 +33,10 @@ from kseg.base.types import ImageShape, Model, PathLike, Range
 from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments, check_strides
 from kseg.models.convolutions import Conv2D
-from kseg.models.defaults import compile_semantic
 from kseg.models.encoders import encode
 from kseg.models.fcn.surgery import carry_vgg16_classifier, vgg16_classifier
 from kseg.models.fcn.vgg16 import FC_WIDTH, fully_connected, vgg16
-from kseg.models.inputs import SemanticModel
+from kseg.models.finish import finished
 from kseg.models.layers import CropAt, DepthwiseConv2DTranspose, Normalize, PadToStride, in_levels
 
 
@@ -72,6 +71,7 @@ def build_fcn8s(
     upsampling: Literal["learned", "fixed"] = "learned",
     at_once: bool | None = None,
     dropout: float = 0.5,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "fcn8s",
 ) -> Model:
@@ -102,6 +102,8 @@ def build_fcn8s(
             `kseg.models.hand_over`). None is True for "vgg16", whose features are large, and False
             for other encoders, whose batch norm evens them out.
         dropout: Share of the channels dropped after fc6 and fc7 in training, in [0, 1).
+        multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
+            own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.
         compile: Whether to return a compiled model, ready for `fit`.
         name: Name of the model.
 
@@ -134,6 +136,7 @@ def build_fcn8s(
         upsampling=upsampling,
         at_once=at_once,
         dropout=dropout,
+        multilabel=multilabel,
         compile=compile,
         name=name,
     )
@@ -153,6 +156,7 @@ def build_fcn16s(
     upsampling: Literal["learned", "fixed"] = "learned",
     at_once: bool | None = None,
     dropout: float = 0.5,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "fcn16s",
 ) -> Model:
@@ -181,6 +185,7 @@ def build_fcn16s(
         upsampling=upsampling,
         at_once=at_once,
         dropout=dropout,
+        multilabel=multilabel,
         compile=compile,
         name=name,
     )
@@ -198,6 +203,7 @@ def build_fcn32s(
     fc_width: int | None = None,
     padding: Literal["same", "paper"] = "same",
     dropout: float = 0.5,
+    multilabel: bool = False,
     compile: bool = True,
     name: str = "fcn32s",
 ) -> Model:
@@ -226,6 +232,7 @@ def build_fcn32s(
         upsampling="fixed",
         at_once=False,
         dropout=dropout,
+        multilabel=multilabel,
         compile=compile,
         name=name,
     )
@@ -246,6 +253,7 @@ def _build(
     upsampling,
     at_once,
     dropout,
+    multilabel,
     compile,
     name,
 ):
@@ -284,11 +292,9 @@ def _build(
         learned=upsampling == "learned",
         at_once=paper if at_once is None else at_once,
     )
-    model = SemanticModel(image, logits, name=name)
+    model = finished(image, logits, multilabel=multilabel, compile=compile, name=name)
     if classifier is not None:
         carry_vgg16_classifier(model, classifier)
-    if compile:
-        compile_semantic(model, num_classes)
     return model
 
 

@@ -1,0 +1,87 @@
+"""Several classes a pixel against their truth: of each class the counts of a binary problem.
+
+Axes: B photos of one size, H and W a photo, C classes.
+"""
+
+import numpy as np
+
+from kseg.base.arguments import refused
+from kseg.base.arguments import threshold as checked_threshold
+from kseg.evaluation.batches import samples_for
+from kseg.evaluation.semantic import same_sized
+from kseg.evaluation.table import Table
+from kseg.models.contract import contract
+from kseg.prediction.batching import filled
+from kseg.prediction.multilabel import labels_on_batch
+
+OPTIONS = {"threshold": 0.5}
+BATCH_SIZE = 8
+SCORE_NAME = "mean IoU"
+PER_CLASS = ("iou", "dice", "accuracy", "precision", "pixels")
+COLUMNS = {"iou": "IoU", "dice": "Dice", "accuracy": "recall", "precision": "precision"}
+
+
+def evaluate(model, source, *, batch_size, progress, threshold):
+    """`kseg.evaluate` of a model of several classes a pixel; see there."""
+    from kseg.metrics.confusion import multilabel_counts, scores
+
+    classes = contract(model).num_classes
+    threshold = checked_threshold("threshold", threshold, classes)
+    counts, done = np.zeros((classes, 2, 2), np.int64), 0
+    for images, labels in same_sized(samples_for(model, source), batch_size):
+        predicted = labels_on_batch(model, filled(images, batch_size), threshold)[: len(images)]
+        counts += multilabel_counts(labels, predicted, source.void)
+        done += len(images)
+        if progress:
+            progress(done)
+    return {"images": done, **_report(source, counts, scores(counts))}
+
+
+def _report(source, counts, values):
+    """The scores of counts `(C, 2, 2)`, over all classes and by class."""
+    return {
+        "labels": int(counts.sum()),
+        **{name: float(value) for name, value in values.items() if name not in PER_CLASS},
+        "classes": {
+            class_name: {name: values[name][i].item() for name in PER_CLASS}
+            for i, class_name in enumerate(source.class_names)
+        },
+        "confusion": counts.tolist(),
+    }
+
+
+def labels_of(labels, images, void):
+    """Labels of a batch `(B, H, W, C)` as samples have them, or `ValueError`.
+
+    Args:
+        labels: Array of a data set of batches.
+        images: Their images, `(B, H, W, channels)`.
+        void: Value of what is not scored.
+    """
+    if labels.ndim != 4 or labels.shape[:3] != images.shape[:3]:
+        expected = f"{images.shape[:3]} and an axis of classes, as of the images"
+        raise refused("shape of the labels in source", labels.shape, expected)
+    return labels
+
+
+def tables(source, scores):
+    """The scores as a list of `Table`."""
+    rows = [
+        (name, *(f"{row[key]:.3f}" for key in COLUMNS), f"{row['pixels']:,}")
+        for name, row in scores["classes"].items()
+    ]
+    means = (f"{_mean(scores, key):.3f}" for key in COLUMNS)
+    title = f"{source.name}: {scores['images']} images, {scores['labels']:,} labels of pixels"
+    pixels = sum(row["pixels"] for row in scores["classes"].values())
+    total = ("mean", *means, f"{pixels:,}")
+    return [Table(("class", *COLUMNS.values(), "pixels"), rows, total, title)]
+
+
+def _mean(scores, key):
+    defined = [row[key] for row in scores["classes"].values() if not np.isnan(row[key])]
+    return scores.get(f"mean_{key}", np.mean(defined) if defined else np.nan)
+
+
+def notes(scores):
+    """What is to be said beside the tables, line by line."""
+    return [f"{scores['pixel_accuracy']:.1%} of the labels, each of a pixel and a class, are right"]
