@@ -1,7 +1,8 @@
 """What a model is: its task, its classes and channels, the score to watch. Asked for here alone.
 
-A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`; one that
-says nothing is a functional network that labels pixels, of one logit a class.
+A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`, as an
+export behind `kseg.load` does; one that says nothing is a functional network that labels pixels, of
+one logit a class.
 
 The rest of kseg asks no task. A room that does something for each, such as `kseg.prediction`, holds
 one module a task, with the same functions, and takes the one that `part` finds:
@@ -56,7 +57,8 @@ def contract(model):
     Contract(task='semantic', num_classes=21, channels=3, score='mean_iou', outputs=21)
     """
     task = getattr(model, "task", SEMANTIC)
-    if task != SEMANTIC:
+    says = all(hasattr(model, name) for name in ("num_classes", "channels", "score"))
+    if task != SEMANTIC or says:
         return Contract(task, model.num_classes, model.channels, model.score, model.num_classes)
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
         raise _no_model(model)
@@ -166,7 +168,9 @@ def check_source(model, source):
 
 
 def names_and_colors(model):
-    """Names and colours of a model's classes, where nobody has said any."""
+    """Names and colours of a model's classes: its own, or ids where nobody has said any."""
+    if getattr(model, "class_names", None):
+        return model.class_names, model.colors
     count = contract(model).num_classes
     names = tuple(map(str, range(count)))
     return names, class_colors(names)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kseg.base.arguments import refused
+from kseg.data.images import image_array
 from kseg.models.contract import contract, fixed_size, part
 
 INPUT, OUTPUT = "images", "logits"
@@ -121,18 +123,29 @@ def _layers_with(model, operations):
 
 
 def checked_images(images, shape, channels):
-    """The images, if a runtime takes them: uint8 `(B, H, W, C)` of the artefact's shape."""
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != channels:
-        raise ValueError(
-            f"images of shape {images.shape} and type {images.dtype}: expected uint8 "
-            f"(batch, height, width, {channels})."
-        )
-    if not images.size or any(
-        own not in (None, side) for own, side in zip(shape, images.shape[1:3])
-    ):
-        raise ValueError(
-            f"images of height and width {images.shape[1:3]} in a batch of {len(images)}: expected "
-            f"at least one, of {shape} (None: any size). Resize them, or export with another shape."
-        )
-    return images
+    """The images as a runtime takes them: uint8 `(B, H, W, C)` of the artefact's shape.
+
+    Args:
+        images: Photos of one size: a list of what `kseg.predict` takes, or an array `(B, H, W)` or
+            `(B, H, W, C)`. Their numbers and channels are read as there.
+        shape, channels: Of the artefact; a side of None is any.
+
+    Raises:
+        ValueError: they are not of the shape, or not the numbers of photos.
+    """
+    if not isinstance(images, (list, tuple)):
+        images = np.asarray(images)
+        if images.ndim < 3 or images.ndim == 3 and images.shape[-1] == channels:
+            expected = f"a batch, (batch, height, width, {channels})"
+            raise refused("images.shape", images.shape, expected, "Of one: images[None].")
+    photos = [image_array(each, channels, f"images[{i}]") for i, each in enumerate(images)]
+    sizes = {photo.shape[:2] for photo in photos}
+    if len(sizes) != 1:
+        expected = "one or more photos, all of one size"
+        raise refused("sizes of images", sorted(sizes), expected, "Give one after the other.")
+    (size,) = sizes
+    if any(own not in (None, side) for own, side in zip(shape, size)):
+        expected = f"{shape}, for which it was written (None: any)"
+        remedy = "Resize the images, or export with another shape."
+        raise refused("height and width of images", size, expected, remedy)
+    return np.stack(photos)

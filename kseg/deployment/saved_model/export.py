@@ -200,6 +200,7 @@ def _about(job, name):
         "name": name,
         "task": own.task,
         "channels": own.channels,
+        "score": own.score,
         "class_names": job.class_names,
         "colors": job.colors,
         "kseg": __version__,
