@@ -35,6 +35,8 @@ PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as P
 def list_files(folder, suffixes, argument, kind="missing"):
     """The files of a folder with one of these suffixes, by name; clear errors when there are none.
 
+    Hidden files are none.
+
     Args:
         folder, argument: The folder, and the name of the argument that gave it, for the error.
         suffixes: Tuple of endings of names, in small letters.
@@ -53,7 +55,9 @@ def list_files(folder, suffixes, argument, kind="missing"):
         files = sorted(
             entry.path
             for entry in entries
-            if entry.name.lower().endswith(suffixes) and entry.is_file()
+            if entry.name.lower().endswith(suffixes)
+            and not entry.name.startswith(".")  # ._a.jpg, as macOS leaves them in archives
+            and entry.is_file()
         )
     if not files:
         others = left_out(folder, suffixes)
