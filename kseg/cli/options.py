@@ -92,6 +92,27 @@ def data_spec(options, screen, instances=False):
     return spec
 
 
+def opened_splits(spec):
+    """The splits that a set has: "train", "val" and "test" -> `Source`.
+
+    Raises:
+        DataError, ValueError: one of them cannot be opened; or there is none.
+    """
+    from kseg.data.errors import DataError
+
+    sources, absent = {}, None
+    for split in ("train", "val", "test"):
+        try:
+            sources[split] = spec.open(split, probe=False)
+        except DataError as error:
+            if error.kind != "no_split":
+                raise
+            absent = absent or error
+    if not sources:
+        raise absent
+    return sources
+
+
 def own_data(loaded, options):
     """The `DataSpec` of the data that the run of a model learned from, as `kseg.load` gives it.
 

@@ -35,6 +35,7 @@ from kseg.data.readers.voc import voc
 from kseg.data.readers.yolo import yolo
 from kseg.data.sample import samples
 from kseg.data.source import Source
+from kseg.data.writers.convert import convert
 from kseg.data.writers.records import write_records
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "via",
     "yolo",
     "batches",
+    "convert",
     "camvid",
     "cityscapes",
     "coco",

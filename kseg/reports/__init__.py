@@ -5,6 +5,7 @@ check.py       the page of a check
 semantic.py    what a page shows of a source of labels, and
 instance.py    of objects: the same functions
 sheet.py       rows of photo, truth and prediction as one PNG
+samples.py     rows of photo and truth
 """
 
 from typing import TYPE_CHECKING

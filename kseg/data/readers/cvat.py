@@ -79,12 +79,13 @@ def cvat(
         columns["instances"] = [_mask(root, "SegmentationObject", name) for name in names]
         first = int(labels.class_names[0] == GROUND)
     label_of = _label_of(labels, columns["label"][0])
+    numbers_of = _numbers_of(columns["instances"][0]) if instances else None
     class_names = labels.class_names[first:]
     colors = labels.palette[first:]
     return Source(
         name=f"{root.resolve().name}{f'/{split}' if split else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
-        decode=_decode_instances(label_of, first) if instances else _decode(label_of),
+        decode=(_decode_instances(label_of, numbers_of, first) if instances else _decode(label_of)),
         class_names=class_names,
         colors=colors if len(set(colors)) == len(colors) else class_colors(class_names),
         ids=tuple(names),
@@ -149,13 +150,7 @@ def _mask(root, folder, name):
 
 def _label_of(labels, mask):
     """The function from a mask's path, a tensor, to labels, by what the first mask is."""
-    try:
-        with Image.open(mask) as image:
-            in_colors = image.mode not in ("1", "L", "I", "I;16")
-    except OSError:
-        in_colors = True  # whoever reads it says what is wrong
-
-    if in_colors:
+    if _mode(mask) not in ("1", "L", "I", "I;16"):
         packed = [(r << 16) + (g << 8) + b for r, g, b in labels.palette]
         void = [(r << 16) + (g << 8) + b for r, g, b in labels.void_colors or ()]
         return lambda path: relabel(decode_colors(path), packed, void, VOID, path)
@@ -164,17 +159,33 @@ def _label_of(labels, mask):
     return lambda path: relabel(decode_mask(path), values, void, VOID, path)
 
 
+def _numbers_of(mask):
+    """The function from a map of objects to a number for each: its colours, or its own numbers."""
+    if _mode(mask) in ("RGB", "RGBA"):
+        return decode_colors
+    return lambda path: decode_mask(path, wide=True)
+
+
+def _mode(mask):
+    """How a file holds its pixels, as Pillow calls it; whoever reads it says what is wrong."""
+    try:
+        with Image.open(mask) as image:
+            return image.mode
+    except OSError:
+        return "RGB"
+
+
 def _decode(label_of):
     return lambda row: {"image": read_photo(row["image"]), "label": label_of(row["label"])}
 
 
-def _decode_instances(label_of, first):
+def _decode_instances(label_of, numbers_of, first):
     """An object's class is the one that most of its pixels have in the map of classes."""
 
     def decode(row):
         tf = tensorflow()
         label = label_of(row["label"])
-        objects = decode_colors(row["instances"])
+        objects = numbers_of(row["instances"])
         same = tf.reduce_all(tf.shape(objects) == tf.shape(label))
         require(
             same,
