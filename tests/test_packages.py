@@ -93,3 +93,22 @@ def test_the_wheel_alone_runs(built, pair_folders, tmp_path):
     assert "mean IoU" in printed and f"kseg {__version__}" in printed
     assert (tmp_path / "out" / "masks" / "p0.png").is_file()
     assert "<html" in (tmp_path / "findings.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_wheel_alone_runs_the_demo(built, tmp_path):
+    (wheel,) = built.glob("*.whl")
+    unpacked = tmp_path / "elsewhere"
+    zipfile.ZipFile(wheel).extractall(unpacked)
+    demo = ["-m", "kseg", "demo", "--run", "demo", "--epochs", "2"]
+    printed = run(demo, tmp_path, PYTHONPATH=str(unpacked))
+    assert "mean IoU" in printed and "Next, your own data" in printed
+    run_folder = tmp_path / "demo"
+    assert {path.name for path in run_folder.iterdir()} >= {
+        "run.json",
+        "best.keras",
+        "validation.png",
+        "curve.png",
+        "evaluation.json",
+    }
+    assert len(list((run_folder / "predictions" / "overlays").iterdir())) == 8

@@ -1,4 +1,4 @@
-"""`kseg evaluate`: scores a run on labelled data."""
+"""`kseg evaluate`: scores a run or an export on labelled data."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from kseg.cli.options import (
 )
 from kseg.cli.tables import evaluated, print_scores
 
-HELP = "Score a run on labelled data."
+HELP = "Score a run or an export on labelled data."
 
 
 def add_arguments(parser):
-    parser.add_argument("run", help="run folder or .keras file")
+    parser.add_argument("run", help="run folder, .keras file or export")
     parser.add_argument("data", nargs="?", help="as for fit; default: the run's own")
     parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
     for name, text in (
@@ -41,18 +41,19 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kseg.deployment.load import load_keras
+    from kseg.deployment.load import load
     from kseg.models.contract import task_of
+    from kseg.prediction.predictor import KerasPredictor
 
     screen = console()
-    loaded = load_keras(options.run)
+    loaded = load(options.run)
     if options.data:
         spec = data_spec(options, screen)
     else:
         spec = own_data(loaded, options)
     outputs = outputs_of(options, "json", "detections")
     check_outputs(outputs, [*spec.folders(), *loaded.files()], options.overwrite)
-    model = loaded.model
+    model = loaded.model if isinstance(loaded, KerasPredictor) else loaded
     source = spec.for_task(task_of(model)).open(options.split)
     check_outputs(outputs, source.files(), options.overwrite)
     extras = ("boundary", "surface", "calibration", "detections", "threshold")

@@ -92,5 +92,6 @@ def _typed(value, separator):
     if isinstance(value, (tuple, list)):
         nested = any(isinstance(each, (tuple, list)) for each in value)
         parts = [_typed(repr(each), separator) if nested else str(each) for each in value]
-        return ("/" if nested else separator).join(parts)
+        typed = ("/" if nested else separator).join(parts)
+        return shlex.quote(typed) if any(isinstance(each, str) for each in value) else typed
     return shlex.quote(value) if isinstance(value, str) else str(value)

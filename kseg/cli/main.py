@@ -13,14 +13,16 @@ from kseg.base.optional import import_package
 from kseg.base.quiet import silence_tensorflow
 from kseg.base.version import __version__
 from kseg.base.words import spoken_as
-from kseg.cli import check, demo, evaluate, export, fit, info, predict
+from kseg.cli import check, convert, data, demo, evaluate, export, fit, info, predict
 from kseg.cli.language import options_by_name, spoken
 
 BACKENDS = ("tensorflow", "jax", "torch")
 OTHERS = ("openvino", "numpy")  # Keras' own beside them, which predict alone
 COMMANDS = {
     "demo": demo,
+    "data": data,
     "check": check,
+    "convert": convert,
     "fit": fit,
     "evaluate": evaluate,
     "predict": predict,

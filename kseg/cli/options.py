@@ -6,8 +6,9 @@ Keras and TensorFlow take seconds to import, so only the commands that need them
 import argparse
 
 DATA = (
-    "camvid:PATH, voc:PATH, cityscapes:PATH, coco:PATH, tfds:NAME, folder:PATH, records:PATH "
-    "or shapes"
+    "the folder of the data, whose layout is found by looking; or by name: camvid:PATH, voc:PATH, "
+    "cityscapes:PATH, ade20k:PATH, oxford_pets:PATH, coco:PATH, yolo:PATH, labelme:PATH, "
+    "cvat:PATH, via:PATH, nnunet:PATH, tfds:NAME, folder:PATH, records:PATH or shapes"
 )
 BANDS = "bands that pictures show, counted from 0, e.g. 3,2,1 (0,1,2)"
 
@@ -21,7 +22,7 @@ def add_data_options(parser):
         "--classes",
         dest="class_names",
         type=names,
-        help="class names of folder:PATH or tfds:NAME, comma-separated",
+        help="class names, comma-separated, where no file of the set says them",
     )
     parser.add_argument("--values", type=integers, help="mask value of each class, e.g. 0,255")
     parser.add_argument(
@@ -48,6 +49,15 @@ def add_data_options(parser):
         help="or what black and white are among them, e.g. 0,1",
     )
     parser.add_argument("--bands", type=integers, metavar="R,G,B", help=BANDS)
+    parser.add_argument(
+        "--attribute", help="of a set of VIA's: the attribute that is a region's class"
+    )
+    parser.add_argument(
+        "--pairs",
+        type=patterns,
+        metavar="PHOTOS,MASKS",
+        help="patterns of paths, with {} for the same text in both, e.g. '{}_sat.jpg,{}_mask.png'",
+    )
     parser.add_argument(
         "--splits",
         type=names,
@@ -84,6 +94,8 @@ DATA_OPTIONS = (
     "bits",
     "value_range",
     "bands",
+    "pairs",
+    "attribute",
     "splits",
     "val_fraction",
     "multilabel",
@@ -91,13 +103,35 @@ DATA_OPTIONS = (
 
 
 def data_spec(options, screen, instances=False):
-    """The `DataSpec` of the data that the options name; prints which layout a bare folder has."""
+    """The `DataSpec` of the data that the options name; prints what was found by looking."""
     from kseg.data.spec import DataSpec
 
-    spec = DataSpec(options.data, instances=instances, **given(options, DATA_OPTIONS)).resolved()
-    if spec.spec.partition(":")[0] != options.data.partition(":")[0]:
-        screen.print(f"data: {spec.spec}", highlight=False)
+    asked = DataSpec(options.data, instances=instances, **given(options, DATA_OPTIONS))
+    spec = asked.resolved()
+    if found := spec.found_since(asked):
+        screen.print(f"data: {found}", highlight=False, markup=False)
     return spec
+
+
+def opened_splits(spec):
+    """The splits that a set has: "train", "val" and "test" -> `Source`.
+
+    Raises:
+        DataError, ValueError: one of them cannot be opened; or there is none.
+    """
+    from kseg.data.errors import DataError
+
+    sources, absent = {}, None
+    for split in ("train", "val", "test"):
+        try:
+            sources[split] = spec.open(split, probe=False)
+        except DataError as error:
+            if error.kind != "no_split":
+                raise
+            absent = absent or error
+    if not sources:
+        raise absent
+    return sources
 
 
 def own_data(loaded, options):
@@ -108,7 +142,7 @@ def own_data(loaded, options):
     from kseg.base.arguments import refused
     from kseg.data.spec import DataSpec
 
-    run = loaded.run
+    run = getattr(loaded, "run", None)
     if run is None or not run.data:
         raise ValueError(
             f"{str(loaded.path)!r} does not say its data: give them, e.g. camvid:PATH."
@@ -193,6 +227,16 @@ def colors(text):
 def values_or_colors(text):
     """`0,255` -> (0, 255); with a slash, or a slash at the end, as `colors`."""
     return colors(text.strip("/")) if "/" in text else integers(text)
+
+
+def patterns(text):
+    """`{}_sat.jpg,{}_mask.png` -> two patterns."""
+    pair = tuple(part.strip() for part in text.split(","))
+    if len(pair) != 2 or not all("{}" in part for part in pair):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected PHOTOS,MASKS, each with {{}}, e.g. '{{}}_sat.jpg,{{}}_mask.png'"
+        )
+    return pair
 
 
 def names(text):

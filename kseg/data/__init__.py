@@ -18,21 +18,37 @@ transforms/      joint random operations on a photo and its labels
 
 from kseg.data import transforms
 from kseg.data.pipeline import batches, steps_per_epoch
+from kseg.data.readers.ade20k import ade20k
 from kseg.data.readers.camvid import camvid
 from kseg.data.readers.cityscapes import cityscapes
 from kseg.data.readers.coco import coco
+from kseg.data.readers.cvat import cvat
 from kseg.data.readers.folder import folder
+from kseg.data.readers.labelme import labelme
+from kseg.data.readers.nnunet import nnunet
+from kseg.data.readers.oxford_pets import oxford_pets
 from kseg.data.readers.records import records
 from kseg.data.readers.shapes import shapes
 from kseg.data.readers.tfds import tfds
+from kseg.data.readers.via import via
 from kseg.data.readers.voc import voc
+from kseg.data.readers.yolo import yolo
 from kseg.data.sample import samples
 from kseg.data.source import Source
+from kseg.data.writers.convert import convert
 from kseg.data.writers.records import write_records
 
 __all__ = [
     "Source",
+    "ade20k",
+    "cvat",
+    "labelme",
+    "nnunet",
+    "oxford_pets",
+    "via",
+    "yolo",
     "batches",
+    "convert",
     "camvid",
     "cityscapes",
     "coco",

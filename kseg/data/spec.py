@@ -1,27 +1,42 @@
 """A data set named on the command line: `voc:PATH`, `tfds:NAME`, `folder:PATH`, `shapes`, ..."""
 
 import dataclasses
-import re
 from pathlib import Path
 
 from kseg.base.arguments import refused, tuples
-from kseg.data.errors import MissingData
-from kseg.data.layout import layout_of
+from kseg.data.coco_layouts import coco_of_split
+from kseg.data.errors import DataError, MissingData
+from kseg.data.layout import layout_of, pairs_of
+from kseg.data.masks_say import folder_options, has_usual_names
+from kseg.data.readers.ade20k import ade20k
 from kseg.data.readers.camvid import camvid
 from kseg.data.readers.cityscapes import cityscapes
 from kseg.data.readers.coco import coco
+from kseg.data.readers.cvat import cvat
 from kseg.data.readers.folder import folder
+from kseg.data.readers.labelme import labelme
+from kseg.data.readers.nnunet import nnunet
+from kseg.data.readers.oxford_pets import oxford_pets
 from kseg.data.readers.records import records
 from kseg.data.readers.shapes import MIN_SIDE, shapes
-from kseg.data.readers.splits import part, text_of
+from kseg.data.readers.splits import part
 from kseg.data.readers.tfds import divided, tfds
+from kseg.data.readers.via import via
 from kseg.data.readers.voc import voc
+from kseg.data.readers.yolo import yolo
 
 KINDS = (
     "camvid:PATH",
     "voc:PATH",
     "cityscapes:PATH",
+    "ade20k:PATH",
+    "oxford_pets:PATH",
     "coco:PATH",
+    "yolo:PATH",
+    "labelme:PATH",
+    "cvat:PATH",
+    "via:PATH",
+    "nnunet:PATH",
     "tfds:NAME",
     "folder:PATH",
     "records:PATH",
@@ -30,8 +45,14 @@ KINDS = (
 
 # Kind -> which options it takes; `splits` all do but for `shapes`, of which there is no other.
 OPTIONS = {kind.partition(":")[0]: ("splits",) for kind in KINDS} | {
+    "oxford_pets": ("splits", "val_fraction"),
     "coco": ("splits", "val_fraction"),
     "records": ("splits", "multilabel"),
+    "yolo": ("splits", "class_names", "val_fraction"),
+    "labelme": ("splits", "class_names", "val_fraction"),
+    "cvat": ("splits", "val_fraction"),
+    "via": ("splits", "class_names", "attribute", "val_fraction"),
+    "nnunet": ("splits", "val_fraction"),
     "tfds": ("splits", "class_names", "values", "void_values", "val_fraction"),
     "folder": (
         "splits",
@@ -43,12 +64,13 @@ OPTIONS = {kind.partition(":")[0]: ("splits",) for kind in KINDS} | {
         "bits",
         "value_range",
         "bands",
+        "pairs",
         "val_fraction",
         "multilabel",
     ),
     "shapes": (),
 }
-OWN_OPTIONS = OPTIONS["folder"]
+OWN_OPTIONS = (*OPTIONS["folder"], "attribute")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,17 +80,20 @@ class DataSpec:
     Args:
         spec: The kind and the place; or a folder alone, whose layout then says the kind:
 
-            - `"camvid:PATH"`, `"voc:PATH"`, `"cityscapes:PATH"`: the official folder.
-            - `"coco:PATH"`: `PATH/annotations/instances_{split}*.json` (or `panoptic_`, or
-              `{split}.json`) and the folder of photos of the same name; or `PATH/annotations.json`
-              and `PATH/images`, divided by `val_fraction`.
+            - `"camvid:PATH"`, `"voc:PATH"`, `"cityscapes:PATH"`, `"ade20k:PATH"`,
+              `"oxford_pets:PATH"`, `"nnunet:PATH"`: the official folder.
+            - `"coco:PATH"`: a file of each split, as `PATH/annotations/instances_{split}*.json` or
+              `PATH/{split}/_annotations.coco.json`, or one, as `PATH/annotations.json` or
+              `PATH/result.json`, divided by `val_fraction`; and the photos, wherever they are.
+            - `"yolo:PATH"`, `"labelme:PATH"`, `"cvat:PATH"`, `"via:PATH"`: what these tools write.
             - `"tfds:NAME"`: a set of TensorFlow Datasets.
             - `"folder:PATH"`: `PATH/images` and `PATH/masks`, each with sub-folders of the splits,
-              or divided by the lists `PATH/train.txt`, `PATH/val.txt`, or by `val_fraction`.
+              or divided by the lists `PATH/train.txt`, `PATH/val.txt`, or by `val_fraction`; or
+              `pairs`, or what the names below `PATH` tell.
             - `"records:PATH"`: `PATH/train`, `PATH/val`, ... of `write_records`.
             - `"shapes"`: generated, 96x96 pixels; `"shapes:384"`: of 384x384.
-        class_names: Class names for `folder` and `tfds`; None to read `PATH/classes.txt`, one name
-            a line, or to ask TFDS.
+        class_names: Class names for `folder`, `tfds`, `yolo`, `labelme` and `via`; None to read a
+            file of them in `PATH`, as `classes.txt`, one name a line, or to ask TFDS.
         values: The mask value of each class for `folder` and `tfds`; None for 0, 1, 2, ...
         palette: RGB of each class for `folder`, whose masks are colour-coded; None for ids.
         void_values: Values (or colours) of pixels without a label for `folder` and `tfds`; None for
@@ -76,6 +101,10 @@ class DataSpec:
         mask_suffix: What a mask's name adds to its photo's, for `folder`; None for nothing.
         bits, value_range, bands: Of the photos of `folder`, as of `Source`; None for 0..255, and
             the first three.
+        pairs: Patterns of photos and of masks below `PATH`, for `folder`, as
+            `("{}_sat.jpg", "{}_mask.png")`; None for the folders `images` and `masks`, or for what
+            names tell.
+        attribute: Name of the attribute that is a region's class, for `via`; None for the only one.
         splits: What the set calls the splits "train" and "val"; None for just that.
         val_fraction: Share held out for validation where the set has no split of its own; None for
             0.2.
@@ -93,6 +122,8 @@ class DataSpec:
     bits: int | None = None
     value_range: tuple[float, float] | None = None
     bands: tuple[int, ...] | None = None
+    pairs: tuple[str, str] | None = None
+    attribute: str | None = None
     splits: tuple[str, str] | None = None
     val_fraction: float | None = None
     instances: bool = False
@@ -122,16 +153,54 @@ class DataSpec:
     def resolved(self):
         """The same with an absolute path, for a file that is read from elsewhere, and its kind.
 
+        Of `folder`, whatever is not given and the files tell is filled in: patterns of names, class
+        names, values, colours.
+
         Raises:
             ValueError: a folder is of no layout that there is, or of several.
         """
         if self.kind not in OPTIONS and Path(self.spec).expanduser().is_dir():
             folder = Path(self.spec).expanduser().resolve()
-            return dataclasses.replace(self, spec=f"{layout_of(folder)}:{folder}")
+            own = [name for name in ("pairs", "mask_suffix") if getattr(self, name) is not None]
+            kind, pairs = ("folder", self.pairs) if own else layout_of(folder)
+            return dataclasses.replace(self, spec=f"{kind}:{folder}", pairs=pairs).resolved()
         path = self.path
         if path is None:
             return self
-        return dataclasses.replace(self, spec=f"{self.kind}:{path.resolve()}")
+        spec = dataclasses.replace(self, spec=f"{self.kind}:{path.resolve()}")
+        if self.kind != "folder" or not path.is_dir():
+            return spec
+        try:
+            return spec.told()
+        except DataError:  # of the data, which is said when they are opened
+            return spec
+
+    def told(self):
+        """A `folder` with what its files tell and is not given; the rest as it is."""
+        spec = self
+        if spec.pairs is None and spec.mask_suffix is None and not has_usual_names(spec.path):
+            spec = dataclasses.replace(spec, pairs=pairs_of(spec.path))
+        return dataclasses.replace(spec, **folder_options(spec))
+
+    def found_since(self, asked):
+        """What was found and not said, in words: `folder:/data, pairs {}_a.jpg with {}_b.png`.
+
+        Args:
+            asked: The spec before `resolved`.
+
+        Returns:
+            A line; "" if nothing was.
+        """
+        found = [self.spec] if self.kind != asked.kind else []
+        if self.pairs != asked.pairs:
+            found.append(f"pairs {' with '.join(self.pairs)}")
+        if self.class_names != asked.class_names:
+            found.append(f"classes {', '.join(self.class_names)}")
+        for name in ("values", "palette", "void_values"):
+            value = getattr(self, name)
+            if value != getattr(asked, name):
+                found.append(f"{name.replace('_', ' ')} {', '.join(map(str, value))}")
+        return "; ".join(found)
 
     def for_task(self, task):
         """The same set, opened as a model of this task needs it: as labels, or as objects."""
@@ -159,6 +228,12 @@ class DataSpec:
                 owners = " and ".join(each for each in OPTIONS if name in OPTIONS[each])
                 expected = f"None for data={self.spec!r}: it is of {owners}"
                 raise refused(name, value, expected, "Leave it out.")
+        if self.pairs is not None and self.mask_suffix is not None:
+            expected = "None with pairs, which say all of a name"
+            raise refused("mask_suffix", self.mask_suffix, expected, "Leave it out.")
+        if self.pairs is not None and len(self.pairs) != 2:
+            expected = "two patterns, of photos and of masks"
+            raise refused("pairs", self.pairs, expected, "As in ('{}_sat.jpg', '{}_mask.png').")
         if self.splits is not None and len(self.splits) != 2:
             raise refused("splits", self.splits, "two names, those of the set for train and val")
         if self.path is not None and not self.path.is_dir():
@@ -182,36 +257,40 @@ class DataSpec:
         kind, _, name = self.spec.partition(":")
         split = dict(zip(("train", "val"), self.splits or ())).get(split, split)
         scenes = {"size": (int(name), int(name))} if kind == "shapes" and name else {}
+        objects = {"instances": self.instances}
+        share = {"val_fraction": self.val_fraction}
         readers = {
             "camvid": lambda: camvid(self.path, split),
-            "voc": lambda: voc(self.path, split, instances=self.instances),
-            "cityscapes": lambda: cityscapes(self.path, split, instances=self.instances),
+            "voc": lambda: voc(self.path, split, **objects),
+            "cityscapes": lambda: cityscapes(self.path, split, **objects),
+            "ade20k": lambda: ade20k(self.path, split),
+            "oxford_pets": lambda: oxford_pets(self.path, split, **share),
             "coco": lambda: self._coco(split),
+            "yolo": lambda: yolo(self.path, split, **objects, **share, **self._names()),
+            "labelme": lambda: labelme(self.path, split, **objects, **share, **self._names()),
+            "cvat": lambda: cvat(self.path, split, **objects, **share),
+            "via": lambda: via(
+                self.path, split, attribute=self.attribute, **objects, **share, **self._names()
+            ),
+            "nnunet": lambda: nnunet(self.path, split, **share),
             "tfds": lambda: self._tfds(name, split),
-            "folder": lambda: self._folder(split, probe),
+            "folder": lambda: self.told()._folder(split, probe),
             "records": lambda: self._records(split),
-            "shapes": lambda: shapes(split, instances=self.instances, **scenes),
+            "shapes": lambda: shapes(split, **objects, **scenes),
         }
         return readers[kind]()
 
+    def _names(self):
+        return {"class_names": self.class_names}
+
     def _coco(self, split):
-        single = self.path / "annotations.json"
-        if single.is_file():
-            source = coco(self.path / "images", single, instances=self.instances)
-            chosen = part(source.ids, split, self._fraction())
-            return source.subset(chosen, name=f"{source.name}/{split}")
-        self._no_fraction("annotations of each split")
-        folder = self.path / "annotations"
-        for pattern in (f"instances_{split}*.json", f"panoptic_{split}*.json", f"{split}.json"):
-            for annotations in sorted(folder.glob(pattern)):
-                name = re.sub("^(instances|panoptic)_", "", annotations.stem)
-                return coco(self.path / name, annotations, instances=self.instances)
-        raise MissingData(
-            "no_split",
-            split,
-            f"split={split!r}: {str(folder)!r} holds no instances_{split}*.json nor {split}.json: "
-            "expected COCO's own layout, or annotations.json and images.",
-        )
+        annotations, photos, whole = coco_of_split(self.path, split)
+        source = coco(photos, annotations, instances=self.instances)
+        if not whole:
+            self._no_fraction("annotations of each split")
+            return source
+        chosen = part(source.ids, split, self._fraction())
+        return source.subset(chosen, name=f"{source.name}/{split}")
 
     def _tfds(self, name, split):
         builder, part_of = divided(name, split, self._fraction())
@@ -247,10 +326,11 @@ class DataSpec:
             self._no_fraction(f"the list {listed.name}")
         elif (self.path / "images" / split).is_dir():
             self._no_fraction(f"the folder images/{split}")
+        images, masks = (self.path / each for each in self.pairs or ("images", "masks"))
         return folder(
-            self.path / "images",
-            self.path / "masks",
-            self.class_names or _class_names(self.path / "classes.txt"),
+            images,
+            masks,
+            self.class_names,
             values=self.values,
             palette=self.palette,
             void_values=self.void_values,
@@ -266,15 +346,3 @@ class DataSpec:
             name=f"folder:{self.path.name}",
             probe=probe,
         )
-
-
-def _class_names(path):
-    if not path.is_file():
-        raise MissingData(
-            "missing",
-            path,
-            f"{str(path)!r} does not exist.",
-            "Write the class names there, one a line in the order of their ids, or give "
-            "class_names=('background', 'cell', ...).",
-        )
-    return tuple(line.strip() for line in text_of(path).splitlines() if line.strip())

@@ -1,12 +1,10 @@
-"""`kseg.load`: a run, a `.keras` file or an exported SavedModel, behind one way to predict."""
+"""`kseg.load`: a run, a `.keras` file or an export, behind one way to predict."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kseg.base import arguments
-from kseg.base.arguments import refused
 from kseg.base.types import PathLike
+from kseg.deployment.formats.predictor import NetworkPredictor, network_format
 from kseg.deployment.saved_model.predictor import SavedModelPredictor, saved_model_folder
 from kseg.models.saving import load_model
 from kseg.prediction.predictor import KerasPredictor, Predictor
@@ -14,11 +12,12 @@ from kseg.runs.run import Run
 
 
 def load(path: PathLike) -> Predictor:
-    """Opens a run folder, a `.keras` file or an exported SavedModel.
+    """Opens a run folder, a `.keras` file or an export.
 
     Args:
-        path: The folder that `kseg fit` wrote; a `.keras` file; or a SavedModel that `kseg.export`
-            wrote: `NAME/VERSION`, or `NAME` for its highest version.
+        path: The folder that `kseg fit` wrote; a `.keras` file; a SavedModel that `kseg.export`
+            wrote, `NAME/VERSION`, or `NAME` for its highest version; or its `.onnx` or `.tflite`
+            file, or the folder that it wrote for OpenVINO.
 
     Returns:
         `Predictor`.
@@ -27,6 +26,7 @@ def load(path: PathLike) -> Predictor:
         TypeError: `path` is no path.
         FileNotFoundError: there is no such thing.
         ValueError: it is damaged, or a SavedModel of something else.
+        ImportError: the runtime of the format is not installed.
 
     Example:
 
@@ -36,29 +36,18 @@ def load(path: PathLike) -> Predictor:
     >>> loaded.predict(np.zeros((40, 60, 3), "uint8")).shape, loaded.class_names
     ((40, 60), ('0', '1', '2', '3'))
     """
-    path = arguments.path("path", path, "a run folder, a .keras file or an exported SavedModel")
-    folder = saved_model_folder(path)
-    return load_keras(path) if folder is None else SavedModelPredictor(folder)
-
-
-def load_keras(path: PathLike) -> KerasPredictor:
-    """The model of a run folder, or of a `.keras` file: a `KerasPredictor`.
-
-    Raises:
-        FileNotFoundError: there is no such thing.
-        ValueError: it is damaged, or a SavedModel.
-    """
-    path = Path(path).expanduser()
+    path = arguments.path("path", path, "a run folder, a .keras file or an export")
     if (path / "run.json").is_file():
         run = Run.open(path)
         return KerasPredictor(path, run.load_model(), run)
     if path.suffix == ".keras":
         return KerasPredictor(path, load_model(path, compile=False))
-    if saved_model_folder(path) is not None:
-        expected = "a run folder or a .keras file, and this is an exported SavedModel"
-        remedy = "Give the run that it was exported from: the export was compared with it."
-        raise refused("run", str(path), expected, remedy)
+    if folder := saved_model_folder(path):
+        return SavedModelPredictor(folder)
+    if format := network_format(path):
+        return NetworkPredictor(path, format)
     raise FileNotFoundError(
-        f"{str(path)!r} is neither a run folder nor a .keras file nor an exported model: "
-        "expected a folder with run.json, saved_model.pb, or numbered versions."
+        f"{str(path)!r} is neither a run folder nor a .keras file nor an export: expected a folder "
+        "with run.json, saved_model.pb, numbered versions or OpenVINO's model.xml, or a file "
+        "ending in .keras, .onnx or .tflite."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from kseg.base.arguments import integer
@@ -10,10 +11,11 @@ from kseg.data.source import Source
 from kseg.evaluation.batches import scored
 from kseg.evaluation.scores import Scores
 from kseg.models.contract import check_source, contract, options, part
+from kseg.prediction.predictor import KerasPredictor, Predictor
 
 
 def evaluate(
-    model: Model,
+    model: Model | Predictor | PathLike,
     source: Source | Dataset,
     *,
     batch_size: int | None = None,
@@ -40,7 +42,10 @@ def evaluate(
     half is left out. Where true objects overlap, the smaller lies on top.
 
     Args:
-        model: A kseg model, semantic, multilabel or of instances.
+        model: A kseg model, semantic, multilabel or of instances; what `kseg.load` gives; or the
+            path of a run, a `.keras` file or an export, which is loaded. An export answers by
+            itself, photo sizes and all: of an instance model without the objects of a score below
+            the `min_score` that it was told, so that its AP is lower unless that was 0.
         source: A `Source` of the model's task, with its classes; or a `tf.data.Dataset` of
             `(images, labels)`, as for `model.evaluate`, whose void is 255. Colour becomes grey for
             a model of one channel.
@@ -103,6 +108,7 @@ def evaluate(
     """
     from kseg.prediction.network import check_weights
 
+    model = _opened(model)
     contract(model)  # says so if it is none
     given = {
         "boundary": boundary,
@@ -120,3 +126,12 @@ def evaluate(
     numbers = scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)
     summary = f"{scoring.SCORE_NAME} {numbers[contract(model).score]:.3f} of {source.name}"
     return Scores(numbers, summary, scoring.tables(source, numbers), scoring.notes(numbers))
+
+
+def _opened(model):
+    """What is to be scored: a Keras model, or an export behind `kseg.load`."""
+    if isinstance(model, (str, os.PathLike)):
+        from kseg.deployment.load import load
+
+        model = load(model)
+    return model.model if isinstance(model, KerasPredictor) else model

@@ -11,6 +11,7 @@ from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, Surface
 from kseg.evaluation.table import Table
 from kseg.models.contract import contract
 from kseg.prediction.batching import alike, filled
+from kseg.prediction.predictor import ExportPredictor
 from kseg.prediction.semantic import confident_labels_on_batch, labels_on_batch
 
 OPTIONS = {"boundary": False, "surface": False, "calibration": False}
@@ -76,6 +77,8 @@ def same_sized(samples, batch_size):
 
 def predicted_labels(model, images, batch_size, with_confidence):
     """Ids of the images, and their confidence, or None where it is not asked for."""
+    if isinstance(model, ExportPredictor):
+        return model.labels(images)
     count, images = len(images), filled(images, batch_size)
     if not with_confidence:
         return labels_on_batch(model, images)[:count], None

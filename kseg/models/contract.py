@@ -1,8 +1,9 @@
 """What a model is: its task, its classes and channels, the score to watch. Asked for here alone.
 
-A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`. One without
-is a functional network that labels pixels, of one logit a class: semantic, one class a pixel, but
-where its last layer says another `task`, as `kseg.models.MultiLabel` does.
+A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`, as an
+export behind `kseg.load` does. One without is a functional network that labels pixels, of one logit
+a class: semantic, one class a pixel, but where its last layer says another `task`, as
+`kseg.models.MultiLabel` does.
 
 The rest of kseg asks no task. A room that does something for each, such as `kseg.prediction`, holds
 one module a task, with the same functions, and takes the one that `part` finds:
@@ -63,7 +64,7 @@ def contract(model):
     >>> contract(kseg.build_unet(num_classes=21, width=4))
     Contract(task='semantic', num_classes=21, channels=3, score='mean_iou', outputs=21, ...)
     """
-    if hasattr(model, "task"):
+    if all(hasattr(model, name) for name in ("task", "num_classes", "channels", "score")):
         own = model.num_classes, model.channels, model.score, model.num_classes
         return Contract(model.task, *own, getattr(model, "value_range", None))
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
@@ -240,7 +241,9 @@ def check_learned(model, name, multilabel):
 
 
 def names_and_colors(model):
-    """Names and colours of a model's classes, where nobody has said any."""
+    """Names and colours of a model's classes: its own, or ids where nobody has said any."""
+    if getattr(model, "class_names", None):
+        return model.class_names, model.colors
     count = contract(model).num_classes
     names = tuple(map(str, range(count)))
     return names, class_colors(names)

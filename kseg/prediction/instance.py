@@ -48,10 +48,11 @@ def write(instances, path, class_names, colors):
         class_names: Name of each class.
         colors: Not used; objects have colours of their own.
     """
-    from kseg.data.coco_format.results import of_mask, results
+    from kseg.data.coco_format.results import results
 
-    runs = dataclasses.replace(instances, masks=[of_mask(mask) for mask in instances.masks])
-    listed = results(runs, path.name.removesuffix(SUFFIX), range(1, len(class_names) + 1))
+    listed = results(
+        instances.in_runs(), path.name.removesuffix(SUFFIX), range(1, len(class_names) + 1)
+    )
     for each, class_id in zip(listed, instances.classes):
         each["category"] = class_names[class_id]
     write_json(path, listed)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kseg.base.arguments import tuples
 from kseg.base.shown import card, counted, line
@@ -94,6 +96,54 @@ class Predictor:
     def files(self) -> list[Path]:
         """Paths of the files, or the folders of files, that it was loaded from."""
         return [self.path]
+
+
+class ExportPredictor(Predictor):
+    """An exported model, which answers without Keras; `kseg.evaluate` scores it as others.
+
+    Args:
+        path, task, class_names, colors, channels: As of `Predictor`.
+        score: Key of the number of `kseg.evaluate` that counts, as of
+            `kseg.models.contract.Contract`.
+        value_range, bands: As of `Predictor`.
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        task: str,
+        class_names: Sequence[str],
+        colors: Sequence[Color],
+        channels: int,
+        score: str,
+        value_range: Range | None = None,
+        bands: Sequence[int] | None = None,
+    ) -> None:
+        more = {"value_range": value_range, "bands": bands}
+        super().__init__(path, task, class_names, colors, channels, **more)
+        self.score, self.name, self.num_classes = score, str(path), len(self.class_names)
+
+    def labels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids of a batch and the probability of each.
+
+        Args:
+            images: uint8 `(B, H, W, C)`, as `kseg.data.images` gives them.
+
+        Returns:
+            int32 and float32 `(B, H, W)`.
+        """
+        raise NotImplementedError
+
+    def detect(self, photos: Iterable[tuple[Any, np.ndarray]]) -> Iterator[tuple[Any, Any]]:
+        """The objects of photos, of every score that the export gives, their masks as runs.
+
+        Args:
+            photos: Pairs of anything and a photo, uint8 `(H, W, C)`.
+
+        Yields:
+            Pairs of what came with a photo, and its `kseg.prediction.results.Instances`.
+        """
+        raise NotImplementedError
 
 
 class KerasPredictor(Predictor):

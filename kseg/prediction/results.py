@@ -1,5 +1,7 @@
 """What a model that finds objects answers."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
@@ -58,6 +60,16 @@ class Instances:
         title = self._summary()
         pictures = self._pictures()
         return card(title, headings=headings, rows=rows, colors=colors, pictures=pictures)
+
+    def in_runs(self) -> Instances:
+        """The same with COCO's compressed runs in place of whole binary masks.
+
+        Raises:
+            ImportError: pycocotools is not installed.
+        """
+        from kseg.data.coco_format.results import of_mask
+
+        return dataclasses.replace(self, masks=[of_mask(mask) for mask in self.masks])
 
     def _pictures(self):
         """The objects on white ground: an `Instances` holds no photo, and runs no pixels."""

@@ -6,6 +6,7 @@ semantic.py    what a page shows of a source of labels, and
 multilabel.py  of several a pixel, and
 instance.py    of objects: the same functions
 sheet.py       rows of photo, truth and prediction as one PNG
+samples.py     rows of photo and truth
 """
 
 from typing import TYPE_CHECKING

@@ -160,7 +160,11 @@ def test_an_export_does_for_a_run(kseg, refused, run, tmp_path):
     kseg("predict", photo, "-o", tmp_path / "run", "--run", run[0])
     masks = [np.asarray(opened(tmp_path / f"{name}/masks/p0.png")) for name in ("out", "run")]
     np.testing.assert_array_equal(*masks)
-    assert "this is an exported SavedModel" in refused("evaluate", tmp_path / "models" / "unet")
+    for name, place in (("out", tmp_path / "models" / "unet"), ("run", run[0])):
+        kseg("evaluate", place, f"folder:{run[1]}", "--json", tmp_path / f"{name}.json")
+    scores = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("out", "run")]
+    assert scores[0]["confusion"] == scores[1]["confusion"] and scores[0]["mean_iou"] > 0.5
+    assert "does not say its data" in refused("evaluate", tmp_path / "models" / "unet")
 
 
 def test_predict_takes_a_folder(kseg, run, tmp_path):

@@ -28,6 +28,8 @@ DATA = {
     "palette": ["--palette", "0,0,0/9,9,9"],
     "void_values": ["--void", "1"],
     "mask_suffix": ["--mask-suffix", "_x"],
+    "pairs": ["--pairs", "images/{}.png,masks/{}_x.png"],
+    "attribute": ["--attribute", "type"],
     "splits": ["--splits", "training,validation"],
     "val_fraction": ["--val-fraction", "0.5"],
 }
@@ -46,6 +48,26 @@ OPTIONS = {
             "limit": ["--limit", "2"],
             "instances": ["--instances"],
             "overwrite": ([MASKS, "--json", "old.json"], ["--overwrite"]),
+            **DATA,
+        },
+    ),
+    "data": (
+        [MASKS, "-o", "new.png"],
+        {
+            "data": ["shapes", "-o", "new.png"],
+            "instances": ["--instances"],
+            "output": [MASKS, "-o", "other.png"],
+            "limit": ["--limit", "1"],
+            "overwrite": ([MASKS, "-o", "old.png"], ["--overwrite"]),
+            **DATA,
+        },
+    ),
+    "convert": (
+        [MASKS, "records:new"],
+        {
+            "data": ["shapes", "records:new"],
+            "to": [MASKS, "folder:new"],
+            "instances": ["--instances"],
             **DATA,
         },
     ),
@@ -151,6 +173,7 @@ def made(tmp_path_factory):
             Image.fromarray(pixels.astype(np.uint8)).save(path)
     (root / "set/classes.txt").write_text("ground\nobject\n")
     (root / "old.json").write_text("{}")
+    (root / "old.png").write_bytes(b"a picture")
     return root
 
 

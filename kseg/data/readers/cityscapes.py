@@ -4,6 +4,7 @@ authors' cityscapesScripts, `helpers/labels.py`."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -66,6 +67,9 @@ IMAGE, TRAIN_IDS, LABEL, INSTANCE = (  # how file names end
 )
 
 
+OWN_CLASSES = "classes.json"  # name -> label id, beside the folders of a set of other classes
+
+
 PROBED = 8  # masks looked into before the set is accepted
 
 
@@ -74,7 +78,8 @@ def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False)
 
     Masks of train ids (`labelTrainIds`) are used where every photo has one; else those of label ids
     (`labelIds`), of which the 19 evaluated classes are kept and all else is void. A mask of one
-    kind under the name of the other is refused.
+    kind under the name of the other is refused. A set of other classes, as `kseg.data.convert`
+    writes it, says in `root/classes.json` what its label ids stand for.
 
     Args:
         root: Folder that holds `leftImg8bit` and `gtFine`.
@@ -100,12 +105,17 @@ def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False)
     names = [f"{city}/{os.path.basename(path)[: -len(IMAGE)]}" for city, path in photos]
     masks = _Masks(root / "gtFine" / split, names)
     if instances:
-        paths, decode, classes = masks.all(INSTANCE), _decode_instances, THINGS
+        own = _own_classes(root, THING_IDS)
+        classes = dict(zip(THINGS, THING_IDS)) if own is None else own
+        paths, decode = masks.all(INSTANCE), _decode_instances(tuple(classes.values()))
+    elif own := _own_classes(root, LABEL_IDS):
+        paths, classes = masks.all(LABEL), own
+        decode = _decode_own(tuple(classes.values()))
     else:
         kind = TRAIN_IDS if masks.has_all(TRAIN_IDS) else LABEL
         if kind == LABEL and not masks.has_all(LABEL) and masks.has_any(TRAIN_IDS):
             kind = TRAIN_IDS  # name the first that is missing of these
-        paths, classes = masks.all(kind), tuple(CLASSES)
+        paths, classes = masks.all(kind), dict(zip(CLASSES, LABEL_IDS))
         _probe(paths, kind)
         decode = _decode_train_ids if kind == TRAIN_IDS else _decode_label_ids
     return Source(
@@ -115,12 +125,39 @@ def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False)
             "label": column(paths),
         },
         decode=decode,
-        class_names=classes,
-        colors=tuple(CLASSES[name][1] for name in classes),
+        class_names=tuple(classes),
+        colors=_colors(classes.values()),
         ids=tuple(name.split("/")[1] for name in names),
         task="instance" if instances else "semantic",
-        category_ids=THING_IDS if instances else LABEL_IDS,
+        category_ids=tuple(classes.values()),
     )
+
+
+def _colors(label_ids):
+    by_id = dict(CLASSES.values())
+    return tuple(by_id[label_id] for label_id in label_ids)
+
+
+def _own_classes(root, known):
+    """Name -> label id of a set of other classes; None for Cityscapes' own.
+
+    Args:
+        root: The folder of the set.
+        known: The label ids that classes may stand for.
+    """
+    file = root / OWN_CLASSES
+    if not file.is_file():
+        return None
+    try:
+        classes = json.loads(file.read_text(encoding="utf-8"))
+        found = {str(name): int(key) for name, key in classes.items() if key in known}
+    except (AttributeError, TypeError, ValueError) as error:
+        message = f"{str(file)!r} is not name -> label id ({error})."
+        raise DataError("malformed", file, message, "Convert the set again.") from None
+    if not found:
+        message = f"{str(file)!r} has no class of the label ids {', '.join(map(str, known))}."
+        raise DataError("unsuitable", file, message, "It holds objects: give instances=True.")
+    return found
 
 
 def _photos(root, split):
@@ -228,7 +265,24 @@ def _decode_label_ids(row):
     return {"image": read_photo(row["image"]), "label": label}
 
 
-def _decode_instances(row):
+def _decode_own(label_ids):
+    """The decode function of label ids that stand for other classes."""
+    others = [value for value in range(LABELS) if value not in label_ids]
+
+    def decode(row):
+        mask = decode_mask(row["label"])
+        label = relabel(mask, label_ids, [*others, LICENSE_PLATE], VOID, row["label"])
+        return {"image": read_photo(row["image"]), "label": label}
+
+    return decode
+
+
+def _decode_instances(thing_ids):
+    """The decode function of objects of these label ids."""
+    return lambda row: _objects(row, thing_ids)
+
+
+def _objects(row, thing_ids):
     tf = tensorflow()
     mask = decode_mask(row["label"], wide=True)
     counts = tf.math.bincount(tf.reshape(mask, [-1]), minlength=65536)  # of all 16 bits
@@ -247,7 +301,7 @@ def _decode_instances(row):
         ),
         "Take the file from gtFine again.",
     )
-    is_class = labels[:, None] == tf.constant(THING_IDS)  # (K, 8)
+    is_class = labels[:, None] == tf.constant(thing_ids)  # (K, 8)
     is_thing = tf.reduce_any(is_class, axis=1)
     keys = tf.boolean_mask(keys, is_thing)
     return {

@@ -1,4 +1,4 @@
-"""Any pair of folders: photos in one, masks of the same names in the other."""
+"""Any pair of folders: photos in one, masks of the same names in the other; or both by patterns."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from kseg.data.files import (
     pair_by_name,
     stem,
 )
+from kseg.data.pairs import is_pattern, of_split, paired, splits_of
 from kseg.data.photos import photo_reader
 from kseg.data.readers.folder_classes import class_labels, has_masks_of_classes, masks_of_classes
 from kseg.data.readers.splits import listed, part, subfolder
@@ -61,7 +62,7 @@ def folder(
     name: str = "folder",
     probe: bool = True,
 ) -> Source:
-    """Reads a folder of photos and a folder of masks, paired by file name.
+    """Reads a folder of photos and a folder of masks, paired by file name, or both by patterns.
 
     A mask is a picture of class ids: grey of up to 16 bits, or palette (its *indices* count, its
     colours do not). With `palette` it is colour-coded instead. With `stored="instances"` it holds
@@ -72,8 +73,12 @@ def folder(
 
     Args:
         images: Folder of photos: JPEG, PNG, BMP, GIF, TIFF, WebP, `.npy`, `.npz` and the like. Of
-            TIFF and NumPy's files every band is read; all photos have as many as the first.
-        masks: Folder of masks (PNG, BMP, GIF, TIFF, `.npy`, `.npz`), or of folders of them.
+            TIFF and NumPy's files every band is read; all photos have as many as the first. Or a
+            pattern of their paths, in which `{}` stands for any text, folders and all:
+            `"DATA/{}_sat.jpg"`.
+        masks: Folder of masks (PNG, BMP, GIF, TIFF, `.npy`, `.npz`), or of folders of them; with a
+            pattern of photos, that of their masks, `"DATA/{}_mask.png"`, with the same text for
+            `{}`.
         class_names: Name of each class. Where masks hold objects: of the ground and of the object;
             with `instances=True` of the object alone.
         values: The value that stands for each class in the masks, for example `(0, 255)` for black
@@ -94,7 +99,8 @@ def folder(
             pixels without and with the class; None for 0 and 255, or for 0 and 1 with 255 for void,
             whichever the masks hold.
         split: None for all samples; a name of which `images` and `masks` have a sub-folder; else
-            `"train"` or `"val"` for a fixed random part.
+            `"train"` or `"val"` for a fixed random part. By patterns, a folder within `{}`, which
+            may be called `training`, `valid`, `validation` or `testing` too.
         list_file: Text file that names the photos of the split, one a line, in place of a random
             part.
         val_fraction: Share of `"val"`, above 0 and below 1, if the split is a random part.
@@ -115,12 +121,14 @@ def folder(
     Example:
 
     >>> source = kseg.data.folder("photos", "masks", ["background", "cell"], values=(0, 255))
+    >>> kseg.data.folder("photos/{}.png", "masks/{}.png", ["background", "cell"], values=(0, 255))
+    Source('folder', 4 semantic samples of 2 classes)
     """
     class_names = name_list("class_names", class_names)
     choice("stored", stored, STORED)
     if multilabel:
         _check_several(class_names, instances, stored, palette)
-    images, masks, one_each = _pairs(
+    ids, images, masks, one_each = _pairs(
         images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel
     )
     if one_each or instances:
@@ -152,7 +160,7 @@ def folder(
         decode=decode,
         class_names=class_names,
         colors=tuple(map(tuple, colors)),
-        ids=tuple(map(stem, images)),
+        ids=tuple(ids),
         void=void,
         task="multilabel" if multilabel else "instance" if instances else "semantic",
         value_range=value_range,
@@ -161,7 +169,11 @@ def folder(
 
 
 def _pairs(images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel):
-    """Photos, their masks (or the masks of each, joined by newlines), and whether it is those."""
+    """Ids, photos, masks (or the masks of each, joined by newlines), and whether it is those."""
+    if is_pattern(images) or is_pattern(masks):
+        what = "by patterns, which say all of a name"
+        _check_unused(what, mask_suffix=mask_suffix or None, multilabel=multilabel or None)
+        return *_by_patterns(images, masks, split, list_file, val_fraction), False
     inner = subfolder(images, split)
     by_folder = inner != Path(images).expanduser()
     masks = subfolder(masks, split) if by_folder else Path(masks).expanduser()
@@ -180,19 +192,39 @@ def _pairs(images, masks, class_names, mask_suffix, split, list_file, val_fracti
             masks = [_one_each(masks / (stem(image) + mask_suffix), image) for image in images]
         else:
             masks = pair_by_name(images, list_files(masks, MASKS, "masks"), mask_suffix)
-    is_drawn = split is not None and not by_folder and list_file is None
+    whole = split is None or by_folder
+    chosen = _chosen(images, list(map(stem, images)), split, whole, list_file, val_fraction)
+    images, masks = [images[i] for i in chosen], [masks[i] for i in chosen]
+    return list(map(stem, images)), images, masks, one_each
+
+
+def _chosen(images, ids, split, whole, list_file, val_fraction):
+    """Positions of a split: those in the list file, all of them if `whole`, or a random part."""
     default = folder.__kwdefaults__["val_fraction"]
-    if val_fraction != default and not is_drawn:
+    if val_fraction != default and (whole or list_file is not None):
         expected = f"{default}, the default, where no random part is drawn"
         remedy = "Leave it out; a part is drawn by split= where there are no sub-folders."
         raise refused("val_fraction", val_fraction, expected, remedy)
     if list_file is not None:
-        chosen = listed(list_file, images)
-    elif split is None or by_folder:
-        chosen = range(len(images))
-    else:
-        chosen = part(list(map(stem, images)), split, val_fraction)
-    return [images[i] for i in chosen], [masks[i] for i in chosen], one_each
+        return listed(list_file, images)
+    return range(len(images)) if whole else part(ids, split, val_fraction)
+
+
+def _by_patterns(images, masks, split, list_file, val_fraction):
+    """Ids, photos and masks of a split, by two patterns."""
+    patterns = [Path(pattern).expanduser().absolute() for pattern in (images, masks)]
+    fixed = [next(p for p in pattern.parents if not is_pattern(p)) for pattern in patterns]
+    root = os.path.commonpath(fixed)
+    rows = paired(root, *(os.path.relpath(pattern, root) for pattern in patterns))
+    whole = split is None
+    if split is not None and list_file is None and any(splits_of(rows, split)):
+        rows, whole = of_split(rows, split, root), True
+    ids = [stem(row.photo) for row in rows]
+    if len(set(ids)) < len(ids):
+        ids = ["/".join(row.key) for row in rows]
+    chosen = _chosen([row.photo for row in rows], ids, split, whole, list_file, val_fraction)
+    rows = [rows[i] for i in chosen]
+    return [ids[i] for i in chosen], [row.photo for row in rows], [row.mask for row in rows]
 
 
 def _bowl(root):

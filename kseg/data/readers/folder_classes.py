@@ -18,9 +18,10 @@ from PIL import Image
 
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
-from kseg.data.decode import mask_of_bytes, photo_size
+from kseg.data.decode import mask_of_bytes
 from kseg.data.errors import MissingData, require
 from kseg.data.files import MASKS, column, list_files, load_array, load_mask, stem
+from kseg.data.sample import image_size
 from kseg.data.source import VOID, spread
 
 ARRAYS = (".npy", ".npz")
@@ -137,8 +138,8 @@ def _files(count, values, void_values, photo):
     tf = tensorflow()
 
     def decode(row):
-        photo = photo(row["image"])
-        size = photo_size(photo)
+        image = photo(row["image"])
+        size = image_size(image)
 
         def mask(path):
             stored = mask_of_bytes(tf.io.read_file(path), path, repeated=True)
@@ -151,7 +152,7 @@ def _files(count, values, void_values, photo):
         paths = tf.strings.split(row["labels"], "\n")
         spec = tf.TensorSpec((None, None), tf.uint8)
         label = tf.transpose(tf.map_fn(of_class, paths, fn_output_signature=spec), (1, 2, 0))
-        return {"image": photo, "label": tf.ensure_shape(label, (None, None, count))}
+        return {"image": image, "label": tf.ensure_shape(label, (None, None, count))}
 
     return decode
 
@@ -171,10 +172,10 @@ def _arrays(count, values, void_values, photo):
         stored, fault = tf.numpy_function(loaded, [path], [tf.int32, tf.string], stateful=False)
         require(fault == b"", "malformed", path, lambda: fault)
         stored = tf.ensure_shape(stored, (None, None, count))
-        photo = photo(row["image"])
-        _require_size(tf.shape(stored), photo_size(photo), path)
+        image = photo(row["image"])
+        _require_size(tf.shape(stored), image_size(image), path)
         label = _of_values(stored, values, void_values, path)
-        return {"image": photo, "label": tf.ensure_shape(label, (None, None, count))}
+        return {"image": image, "label": tf.ensure_shape(label, (None, None, count))}
 
     return decode
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from kseg.base.arguments import number, refused
 from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.files import stem
+from kseg.data.pairs import is_split, means, no_split_there
 
 
 def subfolder(folder, split):
@@ -96,3 +97,35 @@ def part(stems, split, val_fraction):
     order = sorted(range(len(stems)), key=lambda i: (zlib.crc32(stems[i].encode()), stems[i]))
     held_out = min(max(1, round(val_fraction * len(stems))), len(stems) - 1)
     return sorted(order[:held_out] if split == "val" else order[held_out:])
+
+
+def chosen_of_split(root, files, split, val_fraction=None):
+    """Positions of the files of a split: by folder, by the list `root/SPLIT.txt`, or by ratio.
+
+    Args:
+        root: The folder of the set.
+        files: Paths from there, with `/`.
+        split: Its name; None for all.
+        val_fraction: Share of "val" where a part is drawn; None for 0.2.
+
+    Raises:
+        ValueError: `val_fraction` is given and no part is drawn; or as of `part` and `listed`.
+        MissingData: there are folders of other splits alone.
+    """
+    folders = [next((p for p in f.split("/")[:-1] if is_split(p, split)), None) for f in files]
+    whole = split is None
+    chosen = [i for i, folder in enumerate(folders) if folder and means(folder, split)]
+    if not chosen and not whole and any(folders):
+        raise no_split_there(root, split, folders)
+    list_file = Path(root) / f"{split}.txt"
+    drawn = not (whole or chosen or list_file.is_file())
+    if val_fraction is not None and not drawn:
+        expected = "None where no random part is drawn, and here the set itself says the split"
+        raise refused("val_fraction", val_fraction, expected, "Leave it out.")
+    if whole:
+        return list(range(len(files)))
+    if chosen:
+        return chosen
+    if list_file.is_file():
+        return listed(list_file, files)
+    return part(list(map(stem, files)), split, 0.2 if val_fraction is None else val_fraction)

@@ -12,9 +12,11 @@ from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
+from kseg.data.class_lists import LABELMAP
 from kseg.data.decode import decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import column, missing, stem
+from kseg.data.files import PHOTOS, column, missing, stem
+from kseg.data.readers.cvat import cvat
 from kseg.data.readers.sbd import sbd_masks
 from kseg.data.readers.splits import text_of
 from kseg.data.sample import masks_of
@@ -63,7 +65,8 @@ def voc(
 
     With `sbd`, the split `"train"` becomes the usual "train_aug": VOC's own, and all photos of SBD,
     train and val, that are not in VOC's val (or test). VOC's finer masks stay where both have one.
-    Other splits are the same with and without `sbd`.
+    Other splits are the same with and without `sbd`. Classes of one's own in `labelmap.txt` are
+    read as `kseg.data.cvat` does. Photos may be PNG too.
 
     Args:
         root: The folder `VOC{year}`, or `VOCdevkit`, or one that holds `VOCdevkit`.
@@ -88,12 +91,17 @@ def voc(
     (21, 'aeroplane')
     """
     root = _root(root, year)
+    if (root / LABELMAP).is_file():
+        if sbd is not None:
+            expected = f"None with {LABELMAP}, which says that the classes are not VOC's"
+            raise refused("sbd", str(sbd), expected, "Leave it out.")
+        return cvat(root, split, instances=instances)
     ids = _listed(root, split)
     classes, objects = (
         {name: str(root / folder / f"{name}.png") for name in ids}
         for folder in ("SegmentationClass", "SegmentationObject")
     )
-    photos = {name: str(root / "JPEGImages" / f"{name}.jpg") for name in ids}
+    photos = _photos(root, ids)
     extended = sbd is not None and split == "train"
     if extended:
         held_out = set(_listed(root, "val"))
@@ -140,6 +148,16 @@ def _root(root, year):
         f"VOCdevkit/VOC{year}.",
         "Give the folder that holds VOCdevkit, and the year.",
     )
+
+
+def _photos(root, ids):
+    """The photo of each id: a JPEG, as VOC has them, unless there is none and another file."""
+    photos = {name: str(root / "JPEGImages" / f"{name}.jpg") for name in ids}
+    for path in missing(photos.values()):
+        others = (os.path.splitext(path)[0] + ending for ending in PHOTOS)
+        found = next((other for other in others if os.path.isfile(other)), path)
+        photos[os.path.splitext(os.path.basename(path))[0]] = found
+    return photos
 
 
 def _list(root, split):

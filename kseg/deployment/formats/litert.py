@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.optional import import_package
+from kseg.data.images import image_array
 from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
@@ -67,8 +68,8 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
         shape: `(H, W)` in pixels. Needed, unless the model itself is of one size.
         precision: `"float32"`; `"float16"` for weights of half the size; `"int8"` for weights of a
             quarter and integers inside: images stay uint8 and logits float32.
-        samples: For "int8": images uint8 `(h, w, C)` of the kind that will come, of any sizes; 100
-            will do, at most 200 are taken. They are scaled to cover `shape` and cut to it.
+        samples: For "int8": images `(h, w, C)` of the kind that will come, of any sizes; 100 will
+            do, and no more are taken. They are scaled to cover `shape` and cut to it.
 
     Raises:
         ValueError: an argument is out of its range, or LiteRT lacks an operation of the model.
@@ -133,12 +134,7 @@ def fitted(image, shape, channels):
     """An image `(h, w, C)` scaled to cover `(H, W)` and cut to its middle: uint8 `(H, W, C)`."""
     import tensorflow as tf
 
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != channels or not image.size:
-        raise ValueError(
-            f"samples: an image of shape {image.shape} and type {image.dtype}; expected uint8 "
-            f"(height, width, {channels})."
-        )
+    image = image_array(image, channels, "an image of samples")
     scale = max(side / own for side, own in zip(shape, image.shape))
     size = [max(side, round(own * scale)) for side, own in zip(shape, image.shape)]
     image = tf.image.resize(image, size, antialias=True).numpy()
@@ -152,7 +148,7 @@ def _some(samples):
     if not photos:
         raise ValueError(
             f"samples={samples!r}: precision='int8' takes the ranges of its numbers from images; "
-            "give about 100, uint8 (height, width, channels), of the kind that will come."
+            "give about 100, (height, width, channels), of the kind that will come."
         )
     return photos
 
@@ -188,6 +184,6 @@ class Runtime:
         self.kind = np.dtype(self.run.get_input_details()[INPUT]["dtype"]).name
 
     def __call__(self, images):
-        """uint8 `(B, H, W, C)` -> float32 logits `(B, H, W, K)`, one image after the other."""
+        """Photos, see `checked_images`, -> float32 logits `(B, H, W, K)`, one after the other."""
         images = checked_images(images, self.shape, self.channels, self.kind)
         return np.concatenate([self.run(**{INPUT: image[None]})[OUTPUT] for image in images])

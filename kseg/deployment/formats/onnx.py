@@ -126,6 +126,6 @@ class Runtime:
         self.shape = tuple(side if isinstance(side, int) else None for side in sides)
 
     def __call__(self, images):
-        """uint8 (or, of another range, float32) `(B, H, W, C)` -> float32 logits `(B, H, W, K)`."""
+        """Photos, see `checked_images`, -> float32 logits `(B, H, W, K)`."""
         images = checked_images(images, self.shape, self.channels, self.kind)
         return self.session.run([OUTPUT], {INPUT: images})[0]

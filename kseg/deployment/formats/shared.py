@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kseg.base.arguments import refused
+from kseg.data.images import image_array
 from kseg.models.contract import contract, fixed_size, part
 
 INPUT, OUTPUT = "images", "logits"
@@ -126,27 +128,32 @@ def _layers_with(model, operations):
 
 
 def checked_images(images, shape, channels, kind="uint8"):
-    """The images, if a runtime takes them: `(B, H, W, C)` of the artefact's shape and type.
+    """The images as a runtime takes them: `(B, H, W, C)` of the artefact's shape and type.
 
     Args:
-        images: Array.
-        shape: `(H, W)`, None where any will do.
-        channels: How many.
-        kind: `"uint8"`, or `"float32"`, to which other numbers are brought.
+        images: Photos of one size: a list of what `kseg.predict` takes, or an array `(B, H, W)` or
+            `(B, H, W, C)`. Their numbers and channels are read as there.
+        shape, channels: Of the artefact; a side of None is any.
+        kind: `"uint8"`; or `"float32"` of an artefact for another range of numbers, which it takes
+            as they are.
+
+    Raises:
+        ValueError: they are not of the shape, or not the numbers of photos.
     """
-    images = np.asarray(images)
-    if kind == "float32":
-        images = images.astype(np.float32, copy=False)
-    if images.dtype != np.dtype(kind) or images.ndim != 4 or images.shape[-1] != channels:
-        raise ValueError(
-            f"images of shape {images.shape} and type {images.dtype}: expected {kind} "
-            f"(batch, height, width, {channels})."
-        )
-    if not images.size or any(
-        own not in (None, side) for own, side in zip(shape, images.shape[1:3])
-    ):
-        raise ValueError(
-            f"images of height and width {images.shape[1:3]} in a batch of {len(images)}: expected "
-            f"at least one, of {shape} (None: any size). Resize them, or export with another shape."
-        )
-    return images
+    if not isinstance(images, (list, tuple)):
+        images = np.asarray(images)
+        if images.ndim < 3 or images.ndim == 3 and images.shape[-1] == channels:
+            expected = f"a batch, (batch, height, width, {channels})"
+            raise refused("images.shape", images.shape, expected, "Of one: images[None].")
+    own = None if kind == "uint8" else (-np.inf, np.inf)
+    photos = [image_array(each, channels, f"images[{i}]", own) for i, each in enumerate(images)]
+    sizes = {photo.shape[:2] for photo in photos}
+    if len(sizes) != 1:
+        expected = "one or more photos, all of one size"
+        raise refused("sizes of images", sorted(sizes), expected, "Give one after the other.")
+    (size,) = sizes
+    if any(fixed not in (None, side) for fixed, side in zip(shape, size)):
+        expected = f"{shape}, for which it was written (None: any)"
+        remedy = "Resize the images, or export with another shape."
+        raise refused("height and width of images", size, expected, remedy)
+    return np.stack(photos).astype(kind, copy=False)

@@ -210,6 +210,7 @@ def _about(job, name):
         "name": name,
         "task": own.task,
         "channels": own.channels,
+        "score": own.score,
         "value_range": own.value_range,
         "bands": job.bands,
         "class_names": job.class_names,

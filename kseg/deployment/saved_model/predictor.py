@@ -9,24 +9,31 @@ from kseg.base.arguments import refused, tuples
 from kseg.data.images import image_arrays
 from kseg.deployment.saved_model import versions
 from kseg.models.contract import options, part
-from kseg.prediction.predictor import Predictor
+from kseg.prediction.predictor import ExportPredictor
 
 ABOUT = "kseg.json"  # in assets.extra, which servers leave alone
 TASKS = "kseg.deployment.saved_model"  # the room whose modules know the signatures
 
 
-class SavedModelPredictor(Predictor):
-    """An exported SavedModel; TensorFlow runs it, whatever Keras' backend. It is `.model`."""
+class SavedModelPredictor(ExportPredictor):
+    """An exported SavedModel; TensorFlow runs it, whatever Keras' backend. It is `.model`.
+
+    Attributes:
+        told: What the export was told of the options of the model's task: dict by name. Objects of
+            a score below its `min_score` are not in any answer.
+    """
 
     def __init__(self, path):
         from kseg.base.tensorflow import tensorflow
 
         about = read_about(path)
         names = about["class_names"], about["colors"]
+        task = part(TASKS, about["task"])
+        score = about.get("score", "mean_iou")
         more = {name: tuples(about.get(name)) for name in ("value_range", "bands")}
-        super().__init__(path, about["task"], *names, about["channels"], **more)
+        super().__init__(path, about["task"], *names, about["channels"], score, **more)
         self.told = {  # of what the export was told, what belongs to the task
-            name: about["options"].get(name) for name in part(TASKS, self.task).OPTIONS
+            name: about["options"].get(name) for name in task.OPTIONS
         }
         self.model = tensorflow().saved_model.load(str(path))
         self.signatures = self.model.signatures
@@ -39,16 +46,30 @@ class SavedModelPredictor(Predictor):
         results = [self._answer(photo, chosen) for photo in photos]
         return results if several else results[0]
 
+    def labels(self, images):
+        outputs = self._outputs(images)
+        size = images.shape[1:3]
+        ids = part(TASKS, self.task).answer(outputs, size, **self.told)
+        return ids, outputs["scores"].astype(np.float32, copy=False)
+
+    def detect(self, photos):
+        for key, photo in photos:
+            yield key, self._answer(photo, {**self.told, "min_score": 0.0}).in_runs()
+
     def _answer(self, image, chosen):
+        outputs = {name: values[0] for name, values in self._outputs(image[None]).items()}
+        return part(TASKS, self.task).answer(outputs, image.shape[:2], **chosen)
+
+    def _outputs(self, images):
+        """The arrays of `serving_default`, of a batch `(B, H, W, C)`."""
         if "serving_default" not in self.signatures:
             raise ValueError(
                 f"{str(self.path)!r} has no signature 'serving_default', which predict calls: "
                 f"it has {sorted(self.signatures)}."
             )
         served = self.signatures["serving_default"]
-        outputs = served(images=as_served(image[None], served))
-        outputs = {name: values.numpy()[0] for name, values in outputs.items()}
-        return part(TASKS, self.task).answer(outputs, image.shape[:2], **chosen)
+        outputs = served(images=as_served(images, served))
+        return {name: values.numpy() for name, values in outputs.items()}
 
 
 def as_served(images, signature):

@@ -16,6 +16,7 @@ from deployment.formats.served_models import (
     strange_model,
 )
 
+import kseg
 from kseg.deployment.formats import format_module
 from kseg.deployment.formats.onnx import Runtime, write
 
@@ -59,12 +60,45 @@ def test_one_channel_and_a_fixed_size(tmp_path):
     runtime = Runtime(path)
     assert runtime.shape == (33, 47)
     assert difference(model, runtime, photos(2, 33, 47, 1)) < 1e-5
-    with pytest.raises(ValueError, match=r"\(47, 33\) in a batch of 1: .* of \(33, 47\)"):
+    with pytest.raises(ValueError, match=r"images=\(47, 33\): expected \(33, 47\), for which"):
         runtime(photos(1, 47, 33, 1))
-    with pytest.raises(ValueError, match=r"\(1, 33, 47, 3\) and type uint8: .* width, 1\)"):
-        runtime(photos(1, 33, 47))
-    with pytest.raises(ValueError, match="type float64: expected uint8"):
+    with pytest.raises(ValueError, match=r"max\(\)=1.0: expected numbers of 0..255.* by 255"):
         runtime(photos(1, 33, 47, 1) / 255)
+
+
+def test_a_runtime_takes_photos_as_predict_does(tmp_path):
+    """Types, grey and byte order as `kseg.predict` reads them, none of them wrong in silence."""
+    model, path = small(), tmp_path / "unet.onnx"
+    write(model, path)
+    runtime, images = Runtime(path), photos(2, 33, 47)
+    expected = runtime(images)
+    for other in (images.astype(">u2") * 256 + 7, images.astype("float64"), list(images)):
+        np.testing.assert_array_equal(runtime(other), expected)
+    grey = images[..., :1]
+    np.testing.assert_array_equal(runtime(grey), runtime(np.repeat(grey, 3, axis=-1)))
+    with pytest.raises(ValueError, match=r"\(33, 47, 3\): expected a batch.* images\[None\]"):
+        runtime(images[0])
+    with pytest.raises(ValueError, match=r"\[\(16, 47\), \(33, 47\)\]: .* all of one size"):
+        runtime([images[0], images[1, :16]])
+
+
+def test_a_file_is_loaded_predicted_with_and_evaluated(tmp_path, pair_folders):
+    root, model, path = pair_folders(), small(num_classes=2), tmp_path / "unet.onnx"
+    write(model, path)
+    loaded, photo = kseg.load(path), photos(1, 41, 30)[0]
+    assert (loaded.task, loaded.class_names, loaded.channels) == ("semantic", ("0", "1"), 3)
+    np.testing.assert_array_equal(loaded.predict(photo), kseg.predict(model, photo))
+    source = kseg.data.folder(root / "images", root / "masks", ["ground", "object"])
+    expected = kseg.evaluate(model, source, calibration=True)
+    for given in (path, loaded):
+        scores = kseg.evaluate(given, source, calibration=True)
+        assert scores["confusion"] == expected["confusion"]
+        assert scores["calibration_error"] == pytest.approx(expected["calibration_error"], abs=1e-4)
+    with pytest.raises(ValueError, match="min_score=0.5: expected None"):
+        loaded.predict(photo, min_score=0.5)
+    write(model, path, shape=(32, 32))  # photos go in at that size, and come out at their own
+    np.testing.assert_array_equal(kseg.load(path).predict(photo).shape, (41, 30))
+    assert kseg.evaluate(path, source)["pixels"] == expected["pixels"]
 
 
 def test_a_model_in_bfloat16_is_written_in_float32(tmp_path):

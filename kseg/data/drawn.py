@@ -1,0 +1,297 @@
+"""Objects that people drew as polygons, boxes and circles, turned into a `Source`.
+
+The readers of tools (YOLO, labelme, VIA) say what is drawn on which photo; here it becomes masks,
+by the rule of pycocotools, which COCO's readers use too.
+"""
+
+import dataclasses
+import math
+import os
+
+import numpy as np
+
+from kseg.base.colors import class_colors
+from kseg.base.optional import pycocotools_mask
+from kseg.base.tensorflow import tensorflow
+from kseg.data.coco_format.rle import END, decode_columns, decode_rles
+from kseg.data.decode import photo_size, read_photo
+from kseg.data.errors import DataError, require
+from kseg.data.files import column, stem
+from kseg.data.source import VOID, Source
+
+BACKGROUND = ("background", "_background_", "__background__")
+IGNORED = "__ignore__"
+FARTHEST = 1_000_000  # pixels; pycocotools walks along a polygon's sides
+CORNERS = 64  # of a circle at least
+MOST_TOLD = 5  # faults of one set that its error names
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Something drawn on a photo.
+
+    Args:
+        label: Name of its class; `__ignore__` for what is not to be looked at.
+        polygons: List of `(x1, y1, x2, y2, ...)` in pixels, which make one object.
+        mask: Or a mask, bool `(h, w)`, and `corner`, its x and y in the photo.
+        corner: See there.
+    """
+
+    label: str
+    polygons: tuple = ()
+    mask: np.ndarray | None = None
+    corner: tuple[int, int] = (0, 0)
+
+
+@dataclasses.dataclass
+class Drawing:
+    """A photo and what is drawn on it, in this order.
+
+    Args:
+        photo: Its path.
+        size: Height and width that the drawing is for.
+        shapes: List of `Shape`.
+        problems: What is odd, a list of `(kind, message)`.
+        name: Its id; None for the file's name.
+    """
+
+    photo: str
+    size: tuple[int, int]
+    shapes: list
+    problems: list = dataclasses.field(default_factory=list)
+    name: str | None = None
+
+
+def rectangle(x1, y1, x2, y2):
+    """A box as a polygon."""
+    return (x1, y1, x2, y1, x2, y2, x1, y2)
+
+
+def ellipse(x, y, rx, ry, turned=0.0):
+    """An ellipse as a polygon of corners about a pixel from each other.
+
+    Args:
+        x, y, rx, ry: Centre and half axes, in pixels.
+        turned: Radians, clockwise in the picture.
+    """
+    count = int(min(max(CORNERS, 2 * math.pi * max(rx, ry)), 4096))
+    angle = np.linspace(0, 2 * math.pi, count, endpoint=False)
+    dx, dy = rx * np.cos(angle), ry * np.sin(angle)
+    points = np.stack(
+        [
+            x + dx * math.cos(turned) - dy * math.sin(turned),
+            y + dx * math.sin(turned) + dy * math.cos(turned),
+        ],
+        axis=1,
+    )
+    return tuple(points.ravel().tolist())
+
+
+def polygon_of(points):
+    """Coordinates of a polygon, if they are one; else None: fewer than three points.
+
+    Args:
+        points: Sequence of pairs, or flat, of numbers.
+
+    Raises:
+        ValueError: they are no finite numbers of pixels.
+    """
+    flat = np.asarray(points, np.float64).ravel()
+    if len(flat) % 2:
+        raise ValueError(f"{len(flat)} coordinates, which are not pairs of x and y")
+    if not np.all(np.abs(flat) < FARTHEST):  # NaN is not, either
+        raise ValueError("coordinates that are no pixels")
+    return tuple(flat.tolist()) if len(flat) >= 6 else None
+
+
+def header_size(path):
+    """Height and width of a photo by its header; (0, 0) where it cannot be read.
+
+    Whoever reads the photo says why not.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except Exception:  # of damaged bytes, Pillow raises whatever it runs into
+        return 0, 0
+
+
+def raise_faults(faults):
+    """Raises one `DataError` for a list of them, which names the first few, if there is any."""
+    if not faults:
+        return
+    first, told = faults[0], [fault.message for fault in faults[1:MOST_TOLD]]
+    if len(faults) > MOST_TOLD:
+        told.append(f"And {len(faults) - MOST_TOLD} more such faults.")
+    message = " ".join([first.message, *told])
+    raise type(first)(first.kind, first.subject, message, first.remedy)
+
+
+def class_names_of(drawings, given, where):
+    """The classes of a set: those given, or the labels that are drawn, by name.
+
+    Args:
+        drawings: Of all splits.
+        given: Names; None for what is drawn. Background and `__ignore__` are no classes.
+        where: What the names were given by, for the error, such as `"class_names"`.
+
+    Raises:
+        DataError: nothing is drawn, or something that is not among the names given.
+    """
+    used = {}
+    for drawing in drawings:
+        for shape in drawing.shapes:
+            used.setdefault(shape.label, drawing.photo)
+    no_class = (*BACKGROUND, IGNORED)
+    used = {name: photo for name, photo in used.items() if name.lower() not in no_class}
+    if given is None:
+        if not used:
+            message = "Nothing is drawn on any photo: expected polygons, boxes or circles."
+            raise DataError("unsuitable", drawings[0].photo if drawings else "", message)
+        return tuple(sorted(used))
+    names = tuple(name for name in given if name.lower() not in no_class)
+    unknown = [name for name in sorted(used) if name not in names]
+    if unknown:
+        photo = used[unknown[0]]
+        raise DataError(
+            "unknown_id",
+            photo,
+            f"{photo!r} is labelled {unknown[0]!r}, which is not in {where} "
+            f"({', '.join(names[:8])}{', ...' if len(names) > 8 else ''}).",
+            "Correct the label, or add the name there.",
+        )
+    return names
+
+
+def drawn_source(name, drawings, class_names, *, instances, by_area):
+    """A `Source` of what is drawn.
+
+    Args:
+        name: Of the source.
+        drawings: List of `Drawing`.
+        class_names: Of the objects, without a background.
+        instances: Whether samples hold objects, else a map whose class 0 is the background.
+        by_area: Of a map: whether smaller objects lie on top of larger ones, or later ones on top
+            of earlier ones.
+
+    Returns:
+        `Source`; what is ignored is void in a map, and a crowd of the first class among objects.
+    """
+    names = tuple(class_names) if instances else ("background", *class_names)
+    class_of = {each: position for position, each in enumerate(names)}
+    rows, problems = [], {}
+    for index, drawing in enumerate(drawings):
+        objects, notes = _objects(drawing, class_of, instances)
+        if by_area and not instances:
+            objects.sort(key=lambda each: (not each[3], -each[1]))
+        rows.append(
+            {
+                "rles": "".join(counts + END for counts, _, _, _ in objects),
+                "classes": " ".join(str(class_id) for _, _, class_id, _ in objects),
+                "crowd": " ".join(str(int(crowd)) for _, _, _, crowd in objects),
+            }
+        )
+        if drawing.problems or notes:
+            problems[index] = [*drawing.problems, *notes]
+    ids = [drawing.name or stem(drawing.photo) for drawing in drawings]
+    if len(set(ids)) < len(ids):
+        ids = [os.path.splitext(drawing.photo)[0].lstrip("/") for drawing in drawings]
+    return Source(
+        name=name,
+        columns={
+            "image": column(drawing.photo for drawing in drawings),
+            **{key: column(row[key] for row in rows) for key in ("rles", "classes", "crowd")},
+            "size": np.array([drawing.size for drawing in drawings], np.int32),
+        },
+        decode=_decode_objects if instances else _decode_map,
+        class_names=names,
+        colors=class_colors(names),
+        ids=tuple(ids),
+        task="instance" if instances else "semantic",
+        problems=lambda index: problems.get(index, []),
+    )
+
+
+def _objects(drawing, class_of, instances):
+    """What is drawn as lists of counts, area, class and whether it is ignored; and what is odd."""
+    objects, notes = [], []
+    for shape in drawing.shapes:
+        ground = shape.label.lower() in BACKGROUND
+        if instances and ground or 0 in drawing.size:
+            continue
+        rle = _rle(shape, *drawing.size)
+        area = int(pycocotools_mask().area([rle])[0])
+        if not area:
+            what = f"{shape.label!r} on {drawing.photo!r} has no pixel in the photo."
+            notes.append(("empty_instance", what))
+            continue
+        ignored = shape.label == IGNORED
+        class_id = 0 if ground or ignored and instances else VOID if ignored else None
+        class_id = class_of[shape.label] if class_id is None else class_id
+        objects.append((rle["counts"].decode("ascii"), area, class_id, ignored))
+    return objects, notes
+
+
+def _rle(shape, height, width):
+    """A shape as pycocotools' compressed runs."""
+    mask = pycocotools_mask()
+    if shape.mask is not None:
+        whole = np.zeros((height, width), np.uint8, order="F")
+        x, y = shape.corner
+        top, left = max(y, 0), max(x, 0)
+        part = shape.mask[top - y : height - y, left - x : width - x]
+        whole[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return mask.encode(whole)
+    rles = mask.frPyObjects([list(polygon) for polygon in shape.polygons], height, width)
+    return mask.merge(rles) if len(rles) > 1 else rles[0]
+
+
+def _decode_objects(row):
+    photo = read_photo(row["image"])
+    return {
+        "image": photo,
+        "masks": decode_rles(row["rles"], _size(row, photo)),
+        "classes": _numbers(row["classes"]),
+        "crowd": _numbers(row["crowd"]) != 0,
+    }
+
+
+def _decode_map(row):
+    tf = tensorflow()
+    photo = read_photo(row["image"])
+    size = _size(row, photo)
+    masks = decode_columns(row["rles"], size)
+    classes = tf.cast(_numbers(row["classes"]), tf.uint8)
+    label = tf.foldl(
+        # its class where the mask is 1
+        lambda label, i: label + masks[i] * (classes[i] - label),
+        tf.range(tf.size(classes)),
+        tf.zeros([size[0] * size[1]], tf.uint8),
+    )
+    return {"image": photo, "label": tf.transpose(tf.reshape(label, [size[1], size[0]]))}
+
+
+def _size(row, photo):
+    """The size that a drawing is for, which must be the photo's."""
+    tf = tensorflow()
+    size = photo_size(photo)
+    same = tf.reduce_all(size == row["size"])
+    require(
+        same,
+        "size_mismatch",
+        row["image"],
+        lambda: tf.strings.format(
+            "image and mask differ in size: the photo is {} pixels, its annotation is for {} "
+            "(height, width).",
+            (size, row["size"]),
+        ),
+        "Take both from the same place: a photo that was turned or resized since does not fit.",
+    )
+    return tf.where(same, size, 0)
+
+
+def _numbers(text):
+    tf = tensorflow()
+    return tf.strings.to_number(tf.strings.split(text), tf.int32)

@@ -1,0 +1,215 @@
+"""CVAT's "Segmentation mask 1.1": Pascal VOC's folders with classes of one's own in `labelmap.txt`
+(https://docs.cvat.ai/docs/manual/advanced/formats/format-smask). Datumaro writes the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from kseg.base.arguments import refused
+from kseg.base.colors import class_colors
+from kseg.base.tensorflow import tensorflow
+from kseg.base.types import PathLike
+from kseg.data.class_lists import LABELMAP, class_list
+from kseg.data.decode import decode_colors, decode_mask, read_photo, relabel
+from kseg.data.errors import DataError, MissingData, require
+from kseg.data.files import PHOTOS, column
+from kseg.data.pairs import no_split_there
+from kseg.data.readers.splits import part, text_of
+from kseg.data.sample import classes_under, masks_of
+from kseg.data.source import VOID, Source
+
+PHOTO_FOLDERS = ("JPEGImages", "images", "Images")
+LISTS = ("ImageSets", "Segmentation")
+GROUND = "background"
+
+
+def cvat(
+    root: PathLike,
+    split: str | None = None,
+    *,
+    instances: bool = False,
+    val_fraction: float | None = None,
+) -> Source:
+    """Reads an export of CVAT as "Segmentation mask 1.1".
+
+    Masks are colours of `labelmap.txt`, or numbers of its lines. A label `ignore` or `void` is no
+    class, and void.
+
+    Args:
+        root: Folder that holds `labelmap.txt`, `ImageSets/Segmentation`, `SegmentationClass` and
+            `JPEGImages`.
+        split: A list in `ImageSets/Segmentation`; where there is none of "train", as in
+            `default.txt`, `"train"` or `"val"` for a fixed random part; None for all photos.
+        instances: Whether samples hold objects, of `SegmentationObject`, in place of labels.
+        val_fraction: Share of `"val"` of a random part; None for 0.2.
+
+    Returns:
+        `Source` with the classes in the order of `labelmap.txt`, void = 255; of instances without
+        the background.
+
+    Raises:
+        FileNotFoundError: a folder, a list, a photo or a mask is missing.
+        ValueError: `labelmap.txt` is damaged.
+
+    Example:
+
+    >>> source = kseg.data.cvat("exported", "train")  # doctest: +SKIP
+    >>> source.class_names  # doctest: +SKIP
+    ('background', 'tool')
+    """
+    root = Path(root).expanduser()
+    if not (root / LABELMAP).is_file():
+        message = f"root={str(root)!r} holds no {LABELMAP}."
+        remedy = "Export as Segmentation mask 1.1, and give the folder that holds it."
+        raise MissingData("missing", root, message, remedy)
+    labels = class_list(root)
+    if labels is None or labels.palette is None:
+        message = f"{str(root / LABELMAP)!r} has no colours: expected name:r,g,b:parts:actions."
+        raise DataError("malformed", root / LABELMAP, message, "Export it again.")
+    names = _names_of_split(root, split, val_fraction)
+    columns = {
+        "image": [_photo(root, name) for name in names],
+        "label": [_mask(root, "SegmentationClass", name) for name in names],
+    }
+    first = 0
+    if instances:
+        columns["instances"] = [_mask(root, "SegmentationObject", name) for name in names]
+        first = int(labels.class_names[0] == GROUND)
+    label_of = _label_of(labels, columns["label"][0])
+    numbers_of = _numbers_of(columns["instances"][0]) if instances else None
+    class_names = labels.class_names[first:]
+    colors = labels.palette[first:]
+    return Source(
+        name=f"{root.resolve().name}{f'/{split}' if split else ''}",
+        columns={key: column(paths) for key, paths in columns.items()},
+        decode=(_decode_instances(label_of, numbers_of, first) if instances else _decode(label_of)),
+        class_names=class_names,
+        colors=colors if len(set(colors)) == len(colors) else class_colors(class_names),
+        ids=tuple(names),
+        task="instance" if instances else "semantic",
+    )
+
+
+def _names_of_split(root, split, val_fraction):
+    """The names of a split's photos, as the lists have them."""
+    folder = root.joinpath(*LISTS)
+    lists = {path.stem: path for path in sorted(folder.glob("*.txt"))}
+    if not lists:
+        message = f"{str(folder)!r} holds no list of photos."
+        raise MissingData("missing", folder, message, "Unpack the whole archive.")
+    if split in lists:
+        chosen = _listed(lists[split])
+    elif split is not None and "train" in lists:
+        raise no_split_there(root, split, lists)
+    else:
+        chosen = sorted({name for path in lists.values() for name in _listed(path)})
+        if split is not None:
+            share = 0.2 if val_fraction is None else val_fraction
+            return [chosen[i] for i in part(chosen, split, share)]
+    if val_fraction is not None:
+        expected = "None where no random part is drawn, and here the lists say the split"
+        raise refused("val_fraction", val_fraction, expected, "Leave it out.")
+    return chosen
+
+
+def _listed(path):
+    """The names in a list; of two words, as `2007_000032 1`, the first."""
+    lines = [line.strip() for line in text_of(path).splitlines() if line.strip()]
+    if not lines:
+        message = f"{str(path)!r} is empty: expected one photo a line."
+        raise DataError("malformed", path, message)
+    return list(dict.fromkeys(line.strip('"') for line in lines))
+
+
+def _photo(root, name):
+    for folder in PHOTO_FOLDERS:
+        for ending in PHOTOS:
+            for each in (ending, ending.upper()):
+                path = os.path.join(root, folder, name + each)
+                if os.path.isfile(path):
+                    return path
+    path = root / PHOTO_FOLDERS[0]
+    raise MissingData(
+        "unpaired",
+        path / name,
+        f"{str(path)!r} holds no photo {name!r}, which a list in ImageSets/Segmentation names.",
+        f"Export with images, or copy the photos into {str(path)!r}.",
+    )
+
+
+def _mask(root, folder, name):
+    path = root / folder / f"{name}.png"
+    if not path.is_file():
+        message = f"{str(path)!r} does not exist, though a list in ImageSets/Segmentation names it."
+        raise MissingData("unpaired", path, message, "Unpack the whole archive.")
+    return str(path)
+
+
+def _label_of(labels, mask):
+    """The function from a mask's path, a tensor, to labels, by what the first mask is."""
+    if _mode(mask) not in ("1", "L", "I", "I;16"):
+        packed = [(r << 16) + (g << 8) + b for r, g, b in labels.palette]
+        void = [(r << 16) + (g << 8) + b for r, g, b in labels.void_colors or ()]
+        return lambda path: relabel(decode_colors(path), packed, void, VOID, path)
+    values = labels.values or range(len(labels.class_names))
+    void = [*(labels.void_values or ()), VOID]
+    return lambda path: relabel(decode_mask(path), values, void, VOID, path)
+
+
+def _numbers_of(mask):
+    """The function from a map of objects to a number for each: its colours, or its own numbers."""
+    if _mode(mask) in ("RGB", "RGBA"):
+        return decode_colors
+    return lambda path: decode_mask(path, wide=True)
+
+
+def _mode(mask):
+    """How a file holds its pixels, as Pillow calls it; whoever reads it says what is wrong."""
+    try:
+        with Image.open(mask) as image:
+            return image.mode
+    except OSError:
+        return "RGB"
+
+
+def _decode(label_of):
+    return lambda row: {"image": read_photo(row["image"]), "label": label_of(row["label"])}
+
+
+def _decode_instances(label_of, numbers_of, first):
+    """An object's class is the one that most of its pixels have in the map of classes."""
+
+    def decode(row):
+        tf = tensorflow()
+        label = label_of(row["label"])
+        objects = numbers_of(row["instances"])
+        same = tf.reduce_all(tf.shape(objects) == tf.shape(label))
+        require(
+            same,
+            "size_mismatch",
+            row["instances"],
+            lambda: tf.strings.join(["it and '", row["label"], "' differ in size."]),
+            "Take both from the same export.",
+        )
+        keys = tf.sort(tf.unique(tf.reshape(objects, [-1])).y)
+        keys = tf.boolean_mask(keys, keys != 0)
+        classes = classes_under(objects, label, keys) - first
+        void = tf.equal(classes, VOID - first)
+        require(
+            tf.reduce_all(classes >= 0),
+            "malformed",
+            row["instances"],
+            lambda: tf.strings.join(["an object has no class in '", row["label"], "'."]),
+            "Take both from the same export.",
+        )
+        return {
+            "image": read_photo(row["image"]),
+            "masks": masks_of(objects, keys),
+            "classes": tf.where(void, 0, classes),
+            "crowd": void,
+        }
+
+    return decode

@@ -1,0 +1,123 @@
+"""nnU-Net's folders: `imagesTr`, `labelsTr` and `dataset.json`. Isensee et al., "nnU-Net: a
+self-configuring method for deep learning-based biomedical image segmentation", Nature Methods 2021;
+the format as version 2 documents it, and the older of the Medical Segmentation Decathlon."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kseg.base.types import PathLike
+from kseg.data.class_lists import IGNORED
+from kseg.data.errors import DataError, MissingData, no_split
+from kseg.data.files import PHOTOS
+from kseg.data.pairs import files_below
+from kseg.data.readers.folder import folder
+from kseg.data.readers.labelme import load_json
+from kseg.data.readers.splits import part
+from kseg.data.source import Source
+
+DESCRIPTION = "dataset.json"
+CHANNEL = re.compile(r"_(\d{4})(\.[^_]+)$")  # of a photo's name: _0000.png
+
+
+def nnunet(
+    root: PathLike, split: str | None = "train", *, val_fraction: float | None = None
+) -> Source:
+    """Reads a set of two-dimensional photos in nnU-Net's folders.
+
+    Args:
+        root: Folder that holds `dataset.json`, `imagesTr` and `labelsTr`: `imagesTr/a_0000.png`
+            with `labelsTr/a.png`.
+        split: `"train"` (the default) or `"val"`, a fixed random part of those; `"test"` for
+            `imagesTs` with `labelsTs`; None for all of `imagesTr`.
+        val_fraction: Share of `"val"`; None for 0.2.
+
+    Returns:
+        `Source` with the classes of `dataset.json`; its label `ignore` is void.
+
+    Raises:
+        FileNotFoundError: a folder, a photo or a mask is missing.
+        ValueError: `dataset.json` is damaged, photos are volumes, or of a file for each channel.
+
+    Example:
+
+    >>> source = kseg.data.nnunet("Dataset120_Roads", "val")  # doctest: +SKIP
+    >>> source.class_names  # doctest: +SKIP
+    ('background', 'road')
+    """
+    root = Path(root).expanduser()
+    file = root / DESCRIPTION
+    if not file.is_file():
+        message = f"root={str(root)!r} holds no {DESCRIPTION}."
+        raise MissingData("missing", root, message, "Give the folder DatasetNNN_NAME.")
+    labels, void = _labels(file, load_json(file))
+    photos, masks = ("imagesTs", "labelsTs") if split == "test" else ("imagesTr", "labelsTr")
+    for name in (photos, masks):
+        if not (root / name).is_dir():
+            if split == "test":
+                raise no_split(split, f"'train' or 'val': {str(root)!r} has no {name}")
+            message = f"{str(root / name)!r} does not exist: expected nnU-Net's folders."
+            raise MissingData("missing", root / name, message)
+    source = folder(
+        root / photos / f"{{}}_0000{_ending(root / photos)}",
+        root / masks / "{}",
+        tuple(labels.values()),
+        values=tuple(labels),
+        void_values=void or None,
+        name=root.resolve().name,
+        probe=False,
+    )
+    if split in (None, "test"):
+        return source if split is None else source.subset(range(len(source)), f"{source.name}/test")
+    chosen = part(source.ids, split, 0.2 if val_fraction is None else val_fraction)
+    return source.subset(chosen, f"{source.name}/{split}")
+
+
+def is_nnunet(root):
+    """Whether a folder is of this layout."""
+    return all((root / name).exists() for name in (DESCRIPTION, "imagesTr", "labelsTr"))
+
+
+def _labels(file, content):
+    """Value -> name of the classes, and the values of void."""
+    labels = content.get("labels") if isinstance(content, dict) else None
+    try:
+        if all(str(key).isdecimal() for key in labels):  # version 1: "0": "background"
+            pairs = [(int(key), str(name)) for key, name in labels.items()]
+        else:
+            pairs = [(int(value), name) for name, value in labels.items()]
+    except (TypeError, ValueError, AttributeError):
+        message = f"{str(file)!r}: labels={labels!r:.80}: expected a number for each name."
+        remedy = "Regions, which name several labels, are not read: name each label once."
+        raise DataError("malformed", file, message, remedy) from None
+    if not pairs:
+        raise DataError("malformed", file, f"{str(file)!r} has no labels: expected names.")
+    void = tuple(value for value, name in pairs if name.lower() in IGNORED)
+    return {value: name for value, name in sorted(pairs) if value not in void}, void
+
+
+def _ending(photos):
+    """The ending of the photos of a folder, which are of one file each.
+
+    Raises:
+        DataError: they are volumes, or of several files each.
+        MissingData: there is none.
+    """
+    names = files_below(photos)
+    found = [match for name in names if (match := CHANNEL.search(name))]
+    others = sorted({match[1] for match in found} - {"0000"})
+    endings = {match[2].lower() for match in found}
+    if not found:
+        message = f"{str(photos)!r} holds no photo whose name ends in _0000: it holds {len(names)}."
+        raise MissingData("missing", photos, message, "Name photos as nnU-Net does: a_0000.png.")
+    if endings - set(PHOTOS):
+        ending = sorted(endings - set(PHOTOS))[0]
+        message = f"{str(photos)!r} holds files ending in {ending}: expected {', '.join(PHOTOS)}."
+        remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
+        raise DataError("unsuitable", photos, message, remedy)
+    if others:
+        message = f"{str(photos)!r} has a file for each channel, as _{others[0]}: expected _0000."
+        remedy = "Write the channels of a photo into one PNG."
+        raise DataError("unsuitable", photos, message, remedy)
+    return ""

@@ -1,0 +1,67 @@
+"""Oxford-IIIT Pet: cats and dogs with trimaps. Parkhi, Vedaldi, Zisserman, Jawahar, "Cats and
+Dogs", CVPR 2012; the folders of its two archives, images.tar.gz and annotations.tar.gz."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kseg.base.types import PathLike
+from kseg.data.errors import no_split
+from kseg.data.readers.folder import folder
+from kseg.data.readers.splits import listed, part
+from kseg.data.source import Source
+
+# "1: foreground, 2: background, 3: not classified": the README of its annotations
+CLASSES, VALUES, UNCLASSIFIED = ("pet", "background"), (1, 2), 3
+TRIMAPS = "annotations/trimaps"
+
+
+def oxford_pets(
+    root: PathLike, split: str | None = "train", *, val_fraction: float | None = None
+) -> Source:
+    """Reads the Oxford-IIIT Pet set from its own folders.
+
+    Args:
+        root: Folder that holds `images` and `annotations/trimaps`.
+        split: `"trainval"` or `"test"`, as its lists in `annotations` have them; `"train"` (the
+            default) or `"val"`, a fixed random part of the former; None for all photos.
+        val_fraction: Share of `"val"`; None for 0.2.
+
+    Returns:
+        `Source` of two classes, pet and background; the unclassified outline is void.
+
+    Raises:
+        FileNotFoundError: a folder, a photo or a trimap is missing.
+        ValueError: unknown split.
+
+    Example:
+
+    >>> source = kseg.data.oxford_pets("pets", "val")  # doctest: +SKIP
+    >>> source.class_names  # doctest: +SKIP
+    ('pet', 'background')
+    """
+    root = Path(root).expanduser()
+    source = folder(
+        root / "images",
+        root / TRIMAPS,
+        CLASSES,
+        values=VALUES,
+        void_values=(UNCLASSIFIED,),
+        name=root.resolve().name,
+        probe=False,
+    )
+    if split is None:
+        return source
+    lists = root / "annotations"
+    drawn = split in ("train", "val")
+    file = lists / f"{'trainval' if drawn else split}.txt"
+    if not drawn and not file.is_file():
+        raise no_split(split, "'train', 'val', or a list in annotations, as 'trainval', 'test'")
+    positions = range(len(source))
+    if file.is_file():
+        positions = listed(file, [f"{name}.jpg" for name in source.ids])
+    if drawn:
+        names = [source.ids[i] for i in positions]
+        share = 0.2 if val_fraction is None else val_fraction
+        positions = [positions[i] for i in part(names, split, share)]
+    return source.subset(positions, name=f"{source.name}/{split}")

@@ -1,0 +1,154 @@
+"""labelme's JSON files: every kind of shape, and every mistake, as labelme means them."""
+
+import json
+
+import numpy as np
+import pytest
+from data.tool_sets import area, inside, labelme_file, labelme_mask, labelme_shape, photo, square
+
+import kseg
+from kseg.data.spec import DataSpec
+
+pytest.importorskip("pycocotools", reason="needs the extra coco")
+
+CELL = labelme_shape("cell", square(5, 6, 20))
+NUCLEUS = labelme_shape("nucleus", square(15, 16, 8))
+
+
+def written(root, shapes=(CELL, NUCLEUS), names="abc", **more):
+    for name in names:
+        photo(root / f"{name}.jpg", seed=ord(name))
+        labelme_file(root / f"{name}.json", list(shapes), f"{name}.jpg", **more)
+    return root
+
+
+def test_a_map_and_objects(tmp_path, same_eagerly):
+    root = written(tmp_path / "set")
+    photo(root / "without.jpg")  # not annotated
+    source = kseg.data.labelme(root)
+    assert source.ids == ("a", "b", "c") and source.class_names == ("background", "cell", "nucleus")
+    label = same_eagerly(source)[0]["label"]
+    assert area(label > 0) == inside(5, 6, 20) and area(label == 2) == inside(15, 16, 8)
+    objects = kseg.data.labelme(root, instances=True)
+    sample = same_eagerly(objects)[1]
+    assert objects.class_names == ("cell", "nucleus") and sample["classes"].tolist() == [0, 1]
+    assert [area(mask) for mask in sample["masks"]] == [inside(5, 6, 20), inside(15, 16, 8)]
+    found = DataSpec(str(root)).resolved()
+    assert found.kind == "labelme"
+    assert sorted(found.open("train").ids + found.open("val").ids) == ["a", "b", "c"]
+
+
+def test_what_is_drawn_later_lies_on_top(tmp_path):
+    """As labelme's own exports have it, whatever the sizes; `_background_` erases."""
+    shapes = [NUCLEUS, CELL, labelme_shape("_background_", square(5, 6, 4))]
+    label = kseg.data.labelme(written(tmp_path / "set", shapes))[0]["label"]
+    assert not (label == 2).any() and (label == 1).sum() == 20 * 20 - 4 * 4
+    assert not label[6:10, 5:9].any()
+
+
+def test_ignored_is_void_and_a_crowd(tmp_path):
+    root = written(tmp_path / "set", [CELL, labelme_shape("__ignore__", square(30, 6, 10))])
+    label = kseg.data.labelme(root)[0]["label"]
+    assert area(label == 255) == inside(30, 6, 10) and (label == 1).sum() == 400
+    sample = kseg.data.labelme(root, instances=True)[0]
+    assert sample["crowd"].tolist() == [False, True]
+
+
+def test_a_group_is_one_object(tmp_path):
+    shapes = [
+        labelme_shape("cell", square(x, 6, 8), group_id=g) for x, g in ((5, 1), (20, 1), (40, 2))
+    ]
+    shapes += [labelme_shape("nucleus", square(5, 20, 8), group_id=1)]
+    sample = kseg.data.labelme(written(tmp_path / "set", shapes), instances=True)[0]
+    assert sample["classes"].tolist() == [0, 0, 1]
+    assert [int(mask.sum()) for mask in sample["masks"]] == [128, 64, 64]
+
+
+def test_every_kind_of_shape(tmp_path):
+    blob = np.zeros((6, 9), bool)
+    blob[2:4, 3:8] = True
+    shapes = [
+        labelme_shape("box", [[30, 26], [10, 6]], "rectangle"),  # from any corner
+        labelme_shape("round", [[45, 20], [45, 30]], "circle"),
+        labelme_mask("blob", (2, 30), blob),
+        labelme_shape("cut", [[1, 1], [9, 9]], "line"),
+        labelme_shape("dot", [[1, 1]], "point"),
+        labelme_shape("thin", [[1, 1], [5, 5]]),
+    ]
+    source = kseg.data.labelme(written(tmp_path / "set", shapes), instances=True)
+    assert source.class_names == ("blob", "box", "round")
+    box, disk, mask = source[0]["masks"]
+    assert area(box) == inside(10, 6, 20)
+    assert abs(disk.sum() - np.pi * 100) < 6 and area(disk)[:2] in ((10, 29), (10, 30))
+    np.testing.assert_array_equal(mask[30:36, 2:11], blob)
+    assert mask.sum() == blob.sum()
+    assert len(source.problems(0)) == 3 and {kind for kind, _ in source.problems(0)} == {
+        "empty_instance"
+    }
+
+
+def test_names_of_a_file_and_of_the_user(tmp_path):
+    root = written(tmp_path / "set")
+    (root / "labels.txt").write_text("__ignore__\n_background_\nnucleus\ncell\n")
+    assert kseg.data.labelme(root).class_names == ("background", "nucleus", "cell")
+    given = kseg.data.labelme(root, class_names=["cell", "nucleus", "other"], instances=True)
+    assert given.class_names == ("cell", "nucleus", "other")
+    with pytest.raises(
+        ValueError, match=r"labelled 'nucleus', which is not in class_names \(cell\)"
+    ):
+        kseg.data.labelme(root, class_names=["cell"])
+
+
+def test_splits(tmp_path):
+    root = written(tmp_path / "set" / "train", names="ab")
+    written(tmp_path / "set" / "val", [CELL], names="c")
+    train, val = (kseg.data.labelme(root.parent, split) for split in ("train", "val"))
+    assert (train.ids, val.ids) == (("a", "b"), ("c",))
+    assert val.class_names == train.class_names == ("background", "cell", "nucleus")
+    with pytest.raises(ValueError, match="val_fraction=0.5: expected None"):
+        kseg.data.labelme(root.parent, "val", val_fraction=0.5)
+    with pytest.raises(FileNotFoundError, match="has the splits train, val"):
+        kseg.data.labelme(root.parent, "test")
+    (root / "val.txt").write_text("b\n")
+    assert kseg.data.labelme(root, "val").ids == ("b",)
+
+
+@pytest.mark.parametrize(
+    "shape, said",
+    [
+        (
+            labelme_shape("cell", [[1, 2], [float("nan"), 4], [5, 6]]),
+            "coordinates that are no pixels",
+        ),
+        (labelme_shape("cell", [[1, 2], [3, 4], [5, 6]], "blob"), "shape_type='blob'; expected"),
+        (labelme_shape("cell", [[1, 2], [3, 4], [5, 6]], "circle"), "a circle of 3 points"),
+        (labelme_shape("cell", [[1, 2], [3, 4]], "mask", mask="none"), "'cell': "),
+        ({"points": []}, "shapes.0. has no label"),
+    ],
+)
+def test_each_fault_names_its_file(tmp_path, shape, said):
+    root = written(tmp_path / "set", [shape], names="ab")
+    with pytest.raises(ValueError, match=said) as error:
+        kseg.data.labelme(root)
+    assert "a.json" in str(error.value) and "b.json" in str(error.value)
+
+
+def test_photos_that_are_elsewhere(tmp_path):
+    root = written(tmp_path / "set", names="a")
+    labelme_file(root / "a.json", [CELL], "..\\photos\\a.jpg")  # of another machine: beside it
+    assert kseg.data.labelme(root)[0]["image"].shape == (40, 60, 3)
+    (root / "a.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match="photo '../photos/a.jpg', which is neither there"):
+        kseg.data.labelme(root)
+    (root / "a.json").write_text("{")
+    with pytest.raises(ValueError, match="a.json' is not JSON"):
+        kseg.data.labelme(root)
+    (root / "a.json").write_text(json.dumps({"info": 1}))
+    with pytest.raises(FileNotFoundError, match="no JSON file of labelme"):
+        kseg.data.labelme(root)
+
+
+def test_a_drawing_of_another_size(tmp_path):
+    root = written(tmp_path / "set", names="ab", size=(40, 61))
+    report = kseg.check(kseg.data.labelme(root))
+    assert [finding.kind for finding in report.errors] == ["size_mismatch"]

@@ -1,0 +1,184 @@
+"""The folders of CVAT, nnU-Net, ADE20K and the Oxford pets, and COCO as tools lay it out."""
+
+import json
+
+import numpy as np
+import pytest
+from data.tool_sets import SIZE, coco_content, photo
+
+import kseg
+from kseg.data.readers.ade20k import CLASSES
+from kseg.data.spec import DataSpec
+
+MAP = np.zeros(SIZE, np.uint8)
+MAP[6:26, 5:25], MAP[16:24, 15:23], MAP[:2] = 1, 2, 3
+LABEL = np.where(MAP == 3, 255, MAP)
+COLORS = np.array([[0, 0, 0], [250, 50, 83], [51, 221, 255], [224, 224, 192]], np.uint8)
+
+
+@pytest.fixture
+def exported(tmp_path, write_image):
+    """CVAT's Segmentation mask 1.1 of three photos, with a list of all."""
+    objects = np.zeros((*SIZE, 3), np.uint8)
+    objects[MAP == 1], objects[MAP == 2] = (128, 0, 0), (0, 128, 0)
+    for name in "abc":
+        photo(tmp_path / "cvat/JPEGImages" / f"{name}.png", seed=ord(name))
+        write_image(f"cvat/SegmentationClass/{name}.png", COLORS[MAP])
+        write_image(f"cvat/SegmentationObject/{name}.png", objects)
+    lists = tmp_path / "cvat/ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "default.txt").write_text("a\nb\nc\n")
+    (tmp_path / "cvat/labelmap.txt").write_text(
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncell:250,50,83::\n"
+        "nucleus:51,221,255::\nignored:224,224,192::\n"
+    )
+    return tmp_path / "cvat"
+
+
+def test_cvat(exported, same_eagerly):
+    source = kseg.data.cvat(exported)
+    assert source.class_names == ("background", "cell", "nucleus") and source.ids == ("a", "b", "c")
+    assert source.colors[1] == (250, 50, 83)
+    np.testing.assert_array_equal(same_eagerly(source)[0]["label"], LABEL)
+    objects = kseg.data.cvat(exported, instances=True)
+    sample = same_eagerly(objects)[0]
+    assert objects.class_names == ("cell", "nucleus")
+    areas = {int(c): int(m.sum()) for c, m in zip(sample["classes"], sample["masks"])}
+    assert areas == {0: int((MAP == 1).sum()), 1: 64} and not sample["crowd"].any()
+    found = DataSpec(str(exported)).resolved()
+    assert found.kind == "cvat" and len(found.open("train")) == 2 and len(found.open("val")) == 1
+
+
+def test_cvat_with_lists_and_ids(exported, write_image):
+    lists = exported / "ImageSets/Segmentation"
+    (lists / "train.txt").write_text("a\n")
+    for name in "abc":
+        write_image(f"cvat/SegmentationClass/{name}.png", MAP)
+    source = kseg.data.cvat(exported, "train")
+    assert source.ids == ("a",) and (source[0]["label"] == LABEL).all()
+    with pytest.raises(FileNotFoundError, match="has the splits default, train"):
+        kseg.data.cvat(exported, "val")
+    (exported / "JPEGImages/a.png").unlink()
+    with pytest.raises(FileNotFoundError, match="holds no photo 'a'.* Export with images"):
+        kseg.data.cvat(exported, "train")
+    (exported / "labelmap.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="holds no labelmap.txt"):
+        kseg.data.cvat(exported)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_nnunet(tmp_path, write_image, version):
+    root = tmp_path / "Dataset001_Cells"
+    for name in "abcd":
+        photo(root / "imagesTr" / f"{name}_0000.png", seed=ord(name))
+        write_image(f"{root.name}/labelsTr/{name}.png", MAP)
+    names = {"background": 0, "cell": 1, "nucleus": 2, "ignore": 3}
+    labels = names if version == 2 else {str(value): name for name, value in names.items()}
+    (root / "dataset.json").write_text(json.dumps({"labels": labels, "file_ending": ".png"}))
+    source = kseg.data.nnunet(root, None)
+    assert source.class_names == ("background", "cell", "nucleus") and len(source) == 4
+    np.testing.assert_array_equal(source[0]["label"], LABEL)
+    found = DataSpec(str(root)).resolved()
+    assert found.kind == "nnunet" and len(found.open("train")) == 3 and len(found.open("val")) == 1
+    with pytest.raises(ValueError, match="has no imagesTs"):
+        found.open("test")
+    photo(root / "imagesTr" / "a_0001.png")
+    with pytest.raises(ValueError, match="a file for each channel, as _0001"):
+        found.open("train")
+    (root / "dataset.json").write_text(json.dumps({"labels": {"whole": [1, 2]}}))
+    with pytest.raises(ValueError, match="Regions, which name several labels, are not read"):
+        found.open("train")
+
+
+def test_oxford_pets(tmp_path, write_image):
+    root = tmp_path / "pets"
+    trimap = np.array([2, 1, 3], np.uint8)[np.clip(MAP, 0, 2)]
+    for name in ("Abyssinian_1", "beagle_2", "boxer_3"):
+        photo(root / "images" / f"{name}.jpg")
+        write_image(f"pets/annotations/trimaps/{name}.png", trimap)
+        (root / "annotations/trimaps" / f"._{name}.png").write_bytes(b"as in the real archive")
+    lists = root / "annotations"
+    (lists / "trainval.txt").write_text("Abyssinian_1 1 1 1\nbeagle_2 5 2 1\n")
+    (lists / "test.txt").write_text("boxer_3 8 2 3\n")
+    found = DataSpec(str(root)).resolved()
+    assert found.kind == "oxford_pets"
+    ids = [found.open(split).ids for split in ("train", "val", "test")]
+    assert sorted(ids[0] + ids[1]) == ["Abyssinian_1", "beagle_2"] and ids[2] == ("boxer_3",)
+    source = kseg.data.oxford_pets(root, None)
+    assert source.class_names == ("pet", "background") and len(source) == 3
+    expected = np.array([1, 0, 255], np.uint8)[np.clip(MAP, 0, 2)]
+    np.testing.assert_array_equal(source[0]["label"], expected)
+    with pytest.raises(ValueError, match="split='other': expected 'train', 'val', or a list"):
+        found.open("other")
+
+
+def test_ade20k(tmp_path, write_image):
+    root = tmp_path / "ADEChallengeData2016"
+    for split in ("training", "validation"):
+        photo(root / "images" / split / "ADE_1.jpg")
+        write_image(f"{root.name}/annotations/{split}/ADE_1.png", MAP)
+    found = DataSpec(str(root)).resolved()
+    source = found.open("val")
+    assert found.kind == "ade20k" and source.class_names == CLASSES and len(set(CLASSES)) == 150
+    assert (CLASSES[0], CLASSES[12], CLASSES[149]) == ("wall", "person", "flag")
+    np.testing.assert_array_equal(source[0]["label"], np.array([255, 0, 1, 2], np.uint8)[MAP])
+    with pytest.raises(FileNotFoundError, match="images' has training, validation"):
+        found.open("test")
+
+
+@pytest.mark.parametrize(
+    "files, photos, prefix, split",
+    [
+        (["annotations/instances_default.json"], "images", "", None),
+        (["annotations/instances_default.json"], "images/default", "", None),
+        (["train/_annotations.coco.json", "valid/_annotations.coco.json"], None, "", "val"),
+        (["result.json"], "images", "images/", None),
+        (["annotations.json"], "images", "", None),
+        (["annotations.json"], "JPEGImages", "JPEGImages/", None),
+        (
+            ["annotations/instances_train2017.json", "annotations/instances_val2017.json"],
+            "images/val2017",
+            "",
+            "val",
+        ),
+        (["train.json", "val.json"], "images", "", "val"),
+    ],
+)
+def test_coco_as_tools_lay_it_out(tmp_path, files, photos, prefix, split):
+    pytest.importorskip("pycocotools", reason="needs the extra coco")
+    root, names = tmp_path / "set", ("a.jpg", "b.jpg", "c.jpg")
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        content = coco_content(names, [(5, 6, 20, 1), (15, 16, 8, 2)], prefix=prefix)
+        (root / file).write_text(json.dumps(content))
+    folders = [photos] if photos else ["train", "valid"]
+    if photos == "images/val2017":
+        folders.append("images/train2017")
+    for folder in folders:
+        for name in names:
+            photo(root / folder / name)
+    (root / "annotations" / "captions_val2017.json").parent.mkdir(exist_ok=True)
+    (root / "annotations" / "captions_val2017.json").write_text('{"images": [], "annotations": []}')
+    found = DataSpec(str(root)).resolved()
+    assert found.kind == "coco"
+    train, val = (found.open(name) for name in ("train", "val"))
+    assert (len(train), len(val)) == ((3, 3) if split else (2, 1))
+    label = val[0]["label"]
+    assert (label > 0).sum() == 400 and (label == 2).sum() == 64
+
+
+def test_coco_that_is_not_there(tmp_path):
+    (tmp_path / "boxes.json").write_text("{}")
+    with pytest.raises(
+        FileNotFoundError, match="it holds boxes.json. Put it there as annotations/"
+    ):
+        DataSpec(f"coco:{tmp_path}").open("train")
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(json.dumps(coco_content(["x.jpg"], [])))
+    with pytest.raises(
+        ValueError, match="one annotation file of a split, and .* has a.json, b.json"
+    ):
+        DataSpec(f"coco:{tmp_path}").open("train")
+    (tmp_path / "a.json").rename(tmp_path / "train.json")
+    with pytest.raises(FileNotFoundError, match="has the splits train"):
+        DataSpec(f"coco:{tmp_path}").open("val")

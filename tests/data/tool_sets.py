@@ -1,0 +1,95 @@
+"""Small sets as the tools write them: one photo of 40x60 a name, with squares drawn on it."""
+
+import base64
+import io
+import json
+
+import numpy as np
+from PIL import Image
+
+SIZE = (40, 60)
+
+
+def photo(path, size=SIZE, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def square(x, y, side):
+    """Corners of a square, [x, y] each."""
+    return [[x, y], [x + side, y], [x + side, y + side], [x, y + side]]
+
+
+def area(mask):
+    """First and last row and column that are set, and how many pixels."""
+    rows, columns = np.nonzero(mask)
+    return rows.min(), rows.max(), columns.min(), columns.max(), len(rows)
+
+
+def inside(x, y, side):
+    """`area` of a square."""
+    return y, y + side - 1, x, x + side - 1, side * side
+
+
+def yolo_line(class_id, corners, size=SIZE):
+    height, width = size
+    return " ".join([str(class_id), *(f"{x / width} {y / height}" for x, y in corners)])
+
+
+def labelme_file(path, shapes, name, size=SIZE, **more):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": name}
+    content |= {"imageData": None, "imageHeight": size[0], "imageWidth": size[1], **more}
+    path.write_text(json.dumps(content))
+
+
+def labelme_shape(label, points, kind="polygon", **more):
+    return {
+        "label": label,
+        "points": points,
+        "group_id": None,
+        "shape_type": kind,
+        "flags": {},
+    } | more
+
+
+def labelme_mask(label, corner, mask):
+    stream = io.BytesIO()
+    Image.fromarray(mask).save(stream, "PNG")
+    end = [corner[0] + mask.shape[1] - 1, corner[1] + mask.shape[0] - 1]
+    text = base64.b64encode(stream.getvalue()).decode()
+    return labelme_shape(label, [list(corner), end], "mask", mask=text)
+
+
+def via_region(shape, **attributes):
+    return {"shape_attributes": shape, "region_attributes": attributes}
+
+
+def via_polygon(corners):
+    x, y = zip(*corners)
+    return {"name": "polygon", "all_points_x": list(x), "all_points_y": list(y)}
+
+
+def coco_content(names, boxes, categories=("cell", "nucleus"), prefix=""):
+    """COCO's file of photos of SIZE, each with one square a box `(x, y, side, category id)`."""
+    content = {"images": [], "annotations": [], "categories": []}
+    content["categories"] = [{"id": i + 1, "name": n} for i, n in enumerate(categories)]
+    for index, name in enumerate(names):
+        height, width = SIZE
+        image = {"id": index, "file_name": prefix + name, "height": height, "width": width}
+        content["images"].append(image)
+        for x, y, side, category in boxes:
+            content["annotations"].append(
+                {
+                    "id": len(content["annotations"]) + 1,
+                    "image_id": index,
+                    "category_id": category,
+                    "bbox": [x, y, side, side],
+                    "area": side * side,
+                    "iscrowd": 0,
+                    "segmentation": [sum(square(x, y, side), [])],
+                }
+            )
+    return content
