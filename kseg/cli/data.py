@@ -63,7 +63,7 @@ def print_table(screen, spec, sources, statistics):
         looked = "" if each.read == each.samples else f" ({each.read} looked at)"
         sizes = size_line(each).partition(";")[0]
         screen.print(Text(f"  {split}: {each.samples} samples{looked}; {sizes}"))
-    objects = first.task == "instance"
+    objects = statistics[0].instances is not None
     table = Table(box=box.SIMPLE_HEAD)
     for heading in (
         "id",
