@@ -14,7 +14,7 @@ import kseg
 from kseg.models import contract
 
 PACKAGE = Path(kseg.__file__).parent
-TASKS = ("semantic", "instance")
+TASKS = ("semantic", "multilabel", "instance")
 # The contract asks a model; `data` and `checks` are about the samples of a source, not of a model.
 ASKING = ("models/contract.py", "data/", "checks/")
 ROOMS = (

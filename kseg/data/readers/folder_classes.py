@@ -50,7 +50,7 @@ def masks_of_classes(images, folder, class_names, mask_suffix):
     folders = [name for name in class_names if (folder / name).is_dir()]
     if folders:
         return _by_class(images, names, folder, class_names, folders)
-    if folder.is_dir() and any(entry.is_dir() for entry in os.scandir(folder)):
+    if folder.is_dir() and _folders_in(folder):
         return _by_photo(images, names, folder, class_names)
     arrays = {stem(path): path for path in list_files(folder, ARRAYS, "masks")}
     _check_each(images, [name in arrays for name in names], f"NAME.npy in {str(folder)!r}")
@@ -60,7 +60,7 @@ def masks_of_classes(images, folder, class_names, mask_suffix):
 def _by_class(images, names, folder, class_names, folders):
     for name in class_names:
         if name not in folders:
-            there = ", ".join(sorted(e.name for e in os.scandir(folder) if e.is_dir()))
+            there = ", ".join(_folders_in(folder))
             raise MissingData(
                 "missing",
                 folder / name,
@@ -94,6 +94,11 @@ def _by_photo(images, names, folder, class_names):
                 "Correct class_names=, or leave the class out.",
             )
     return ["\n".join(row) for row in rows]
+
+
+def _folders_in(folder):
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir())
 
 
 def _check_each(images, have, expected):
