@@ -43,7 +43,7 @@ def add_data_options(parser):
     )
     parser.add_argument(
         "--value-range",
-        type=number_pair,
+        type=range_pair,
         metavar="LOW,HIGH",
         help="or what black and white are among them, e.g. 0,1",
     )
@@ -142,6 +142,18 @@ def number_pair(text):
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected LOW,HIGH, e.g. 0.5,2") from None
     return low, high
+
+
+def range_pair(text):
+    """`LOW,HIGH` -> two numbers, integers where they are written so.
+
+    >>> range_pair("0,4095"), range_pair("0,1.0")
+    ((0, 4095), (0, 1.0))
+    """
+    number_pair(text)  # says so if it is none
+    return tuple(
+        int(part) if part.strip().lstrip("-").isdigit() else float(part) for part in text.split(",")
+    )
 
 
 def integer_pair(text):
