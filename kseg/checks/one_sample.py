@@ -12,8 +12,8 @@ import numpy as np
 from kseg.base.tensorflow import tensorflow
 from kseg.checks.mask_values import ghosts, wrong_values
 from kseg.checks.unreadable import USUAL, format_of, orientation_of, why_unreadable
-from kseg.data.bad_files import class_file, file_of
-from kseg.data.errors import data_error
+from kseg.data.bad_files import class_file, file_of, look_at
+from kseg.data.errors import DataError, data_error
 from kseg.data.sample import constants, decoded, read
 from kseg.data.values import levels
 
@@ -163,20 +163,23 @@ class SampleReader:
             facts.counts = np.zeros(self.source.num_classes + 1, np.int64)
 
     def pillow_problems(self, index, content):
-        """Files that TensorFlow reads and Pillow does not, by which predictions are made."""
+        """Files that TensorFlow reads and Python does not, by which predictions are made."""
         from PIL import Image
 
-        files = [(self.name("image", index), io.BytesIO(content))] if content else []
-        mask = file_of(self.source, "label", index)
-        files += [(mask, mask)] if mask else []
         problems = []
-        for file, stream in files:
+        photo, mask = self.name("image", index), file_of(self.source, "label", index)
+        if content:
             try:
-                with Image.open(stream) as image:
+                with Image.open(io.BytesIO(content)) as image:
                     image.load()
             except Exception as error:
-                message = f"{file!r}: Pillow cannot read it ({error})."
-                problems.append(("unreadable_by_pillow", file, message))
+                message = f"{photo!r}: Pillow cannot read it ({error})."
+                problems.append(("unreadable_by_pillow", photo, message))
+        if mask:
+            try:
+                look_at(mask, "label")
+            except DataError as error:
+                problems.append(("unreadable", mask, error.message))
         return problems
 
     def measure_label(self, facts, label):

@@ -64,9 +64,9 @@ def why_unreadable(source, index, error):
         error: What was raised when it was read: the last resort.
     """
     photo, mask = file_of(source, "image", index), file_of(source, "label", index)
-    more = (path for name in ("labels", "instances") for path in files_of(source, name, index))
-    files = [photo, mask, *more]
-    problems = [problem for problem in map(_broken, files) if problem]
+    masks = [mask, *(p for name in ("labels", "instances") for p in files_of(source, name, index))]
+    seen = [_broken(photo, "image"), *(_broken(each, "label") for each in masks)]
+    problems = [problem for problem in seen if problem]
     if not problems and (fault := undecodable(source, index)):
         problems = [(fault.kind, fault.subject, fault.message)]
     if mask and not problems and source.task == "semantic":
@@ -84,8 +84,8 @@ def why_unreadable(source, index, error):
     return [(kind, fault.subject, str(fault))]
 
 
-def _broken(file):
-    """What is wrong with a file by itself, or None."""
+def _broken(file, column):
+    """What is wrong with a photo (`"image"`) or a mask (`"label"`) by itself, or None."""
     if not file:
         return None
     if not os.path.isfile(file):
@@ -97,7 +97,7 @@ def _broken(file):
         what = f"a {kind} file" if kind else "no image"
         return "wrong_format", file, f"{file!r} is {what}, whatever its name says."
     try:
-        look_at(file)
+        look_at(file, column)
     except DataError as error:
         kind = "unsuitable" if error.kind == "unsuitable" else "unreadable"
         return kind, file, error.message

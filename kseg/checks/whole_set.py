@@ -132,8 +132,8 @@ def unsaid_ranges(source, seen):
         whole = source.stored.dtype.is_integer
         low, high = (int(low), int(high)) if whole else (round(low, 4), round(high, 4))
         kind, say = source.stored.dtype.name, proposed_range(low, high, whole)
-        message = f"{source.name}: the photos hold numbers from {low} to {high} ({kind}), and "
-        message += f"nothing says which are black and white. Say {say}, of the model too."
+        message = f"The photos hold numbers from {low} to {high} ({kind}), and nothing says "
+        message += f"which are black and white. Say {say}."
         for facts in found:
             file = file_of(source, "image", facts.index) or source.ids[facts.index]
             yield "no_value_range", facts.index, file, message

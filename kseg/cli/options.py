@@ -44,7 +44,7 @@ def add_data_options(parser):
     )
     parser.add_argument(
         "--value-range",
-        type=number_pair,
+        type=range_pair,
         metavar="LOW,HIGH",
         help="or what black and white are among them, e.g. 0,1",
     )
@@ -203,6 +203,18 @@ def add_threshold(parser):
         metavar="NUMBER[,NUMBER...]",
         help="of a multilabel model: probability above which a pixel has a class (0.5), one or one "
         "for each class",
+    )
+
+
+def range_pair(text):
+    """`LOW,HIGH` -> two numbers, integers where they are written so.
+
+    >>> range_pair("0,4095"), range_pair("0,1.0")
+    ((0, 4095), (0, 1.0))
+    """
+    number_pair(text)  # says so if it is none
+    return tuple(
+        int(part) if part.strip().lstrip("-").isdigit() else float(part) for part in text.split(",")
     )
 
 

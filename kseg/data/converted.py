@@ -15,7 +15,15 @@ import numpy as np
 
 from kseg.base.tensorflow import tensorflow
 from kseg.data.errors import DataError, require
-from kseg.data.files import ARRAYS, load_mask, load_photo, read_numbers, reading, start_of
+from kseg.data.files import (
+    ARRAYS,
+    is_stacked,
+    load_mask,
+    load_photo,
+    read_numbers,
+    reading,
+    start_of,
+)
 
 VERSION = 1  # of what is kept; what reads otherwise raises it
 OF_GRAPHS = (b"\xff\xd8\xff", b"\x89PNG")  # beginnings of what TensorFlow decodes as it is
@@ -65,6 +73,12 @@ def photo_bytes(path):
     """
     if start_of(path)[:4].startswith(OF_GRAPHS):
         return _decodable(path)
+    with reading(path):
+        bands = read_numbers(path).shape[-1] if is_stacked(path) else 3
+    if bands not in (1, 3):
+        message = f"{path!r} has {bands} bands, and photos of colours are expected here."
+        remedy = "Leave it out; kseg.data.folder reads sets of which all photos have as many."
+        raise DataError("unsuitable", path, message, remedy)
     return kept(path, ".png", lambda: load_photo(path), _png).read_bytes()
 
 

@@ -327,7 +327,8 @@ def load_mask(path):
         if is_stacked(path):
             array = read_numbers(path)
             if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
-                raise refused("mask", array, "integers (height, width), one id a pixel")
+                expected = "integers (height, width), one id a pixel"
+                raise refused("mask", array, expected, "Export it anew as PNG.", NotAPhoto)
             return np.squeeze(array.astype(np.int32), -1) if array.shape[-1] == 1 else array
         mask = _by_pillow(path, _mask_array)
     header = start_of(path)

@@ -13,6 +13,7 @@ from kseg.data.bad_files import naming_bad_files
 from kseg.data.errors import DataError, MissingData
 from kseg.data.spec import DataSpec
 
+
 @pytest.fixture(scope="module")
 def drawn():
     images, labels = scenes(3)

@@ -229,3 +229,38 @@ def test_photos_of_other_bands_than_the_first_are_named(pair_folders, rng):
     (error,) = kseg.check(source).errors
     assert "p1.tif': has 4 bands, and the first photo has 5" in str(error)
     assert str(error).endswith("Give photos of one kind.")
+
+
+def test_a_mask_of_floats_is_a_finding(pair_folders):
+    root = pair_folders(count=2, size=(24, 32))
+    for index in range(2):
+        (root / "masks" / f"p{index}.png").unlink()
+        ids = np.full((24, 32), index, np.float32 if index else np.int64)
+        tifffile.imwrite(root / "masks" / f"p{index}.tif", ids)
+    (error,) = kseg.check(folder_of(root, probe=False)).errors
+    assert error.files == (str(root / "masks" / "p1.tif"),)
+    assert "expected integers (height, width), one id a pixel. Export it anew" in error.message
+
+
+def test_layers_of_keras_take_bands_and_floats(rng):
+    import keras
+
+    from kseg.data.transforms import from_keras
+
+    images = np.kron(rng.random((2, 3, 4, 5), np.float32), np.ones((1, 8, 8, 1), np.float32))
+    source = kseg.data.Source(
+        name="made",
+        columns={"image": images, "label": np.zeros((2, 24, 32), np.uint8)},
+        decode=lambda row: dict(row),
+        class_names=("a", "b"),
+        colors=((0, 0, 0), (255, 0, 0)),
+        ids=("p", "q"),
+        value_range=(0.0, 1.0),
+    )
+    flip = from_keras(keras.layers.RandomFlip("horizontal"))
+    ((flipped, _),) = kseg.data.batches(source, batch_size=2, augment=[flip], shuffle=False)
+    for image, original in zip(flipped.numpy(), images):
+        near = [np.abs(image - each).max() < 1e-6 for each in (original, original[:, ::-1])]
+        assert any(near)
+    with pytest.raises(ValueError, match="RandomHue, which knows red, green and blue.* 5 bands"):
+        list(kseg.data.batches(source, augment=[from_keras(keras.layers.RandomHue(0.5))]))
