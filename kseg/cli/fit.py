@@ -24,7 +24,7 @@ from kseg.cli.tables import evaluated, print_scores
 from kseg.runs.run import KEPT, SHOWN, Run
 
 HELP = "Train a network."
-NETWORK = ("model", "encoder", "weights", "width", "depth", "logits_stride")
+NETWORK = ("model", "encoder", "weights", "width", "depth", "logits_stride", "detections")
 # What `--model` takes: `kseg.build_...`
 NAMES = ("unet", "fcn8s", "fcn16s", "fcn32s", "fcn", "deeplabv3", "deeplabv3plus")
 MODELS = {**dict.fromkeys(NAMES, "semantic"), "mask_rcnn": "instance"}  # and what they learn
@@ -60,6 +60,7 @@ def add_arguments(parser):
     parser.add_argument("--width", type=int, help="channels, as of the model's builder (unet: 32)")
     parser.add_argument("--depth", type=int, help="times halved (unet: 4)")
     parser.add_argument("--logits-stride", type=int, choices=(1, 2, 4), help="of unet (1)")
+    parser.add_argument("--detections", type=int, help="objects of a photo, of mask_rcnn (100)")
     parser.add_argument(
         "--size", type=size, metavar="HxW", help="crop in pixels (as check suggests)"
     )

@@ -25,6 +25,7 @@ from kseg.models.contract import check_learned, contract
 from kseg.models.defaults import build_optimizer
 from kseg.models.graph import weights_kept
 from kseg.ops.labels import concrete, read_labels, read_multilabel, void_ids
+from kseg.ops.warned import looked_before
 
 CHUNK = 32  # images of an array that are looked at, and labels at a time
 
@@ -115,7 +116,7 @@ def looked_at(model, x, y):
             model.check_labels(y, tuple(images_of(x).shape))
             check_not_black_and_white(model, y)
     try:
-        with weights_kept(model):
+        with weights_kept(model), looked_before():
             yield x
     except Exception as error:
         if found:

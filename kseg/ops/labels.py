@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from kseg.base.arguments import refused
+from kseg.ops.warned import warn_where
 
 # One-hot and soft labels sum to 1 over the classes, give or take bfloat16 rounding; void to 0.
 SUM_TOLERANCE = 0.01
@@ -151,25 +152,30 @@ def _read_ids(y_true, num_classes, ignore_class, remedy=""):
     valid = is_class & ops.logical_not(is_void)
     wrong = ops.logical_not(is_class | is_void)  # NaN compares false, so it ends here
 
+    remedy = f"{remedy}Name void ids in ignore_class=, or correct the labels."
+    expected = f"classes, 0..{num_classes - 1}, or void, ignore_class={ignore_class!r}"
+
     def error():
         unknown = np.unique(concrete(y_true)[concrete(wrong)])[:10]
-        return refused(
-            "ids in y_true",
-            [float(v) if v % 1 else int(v) for v in unknown],
-            f"classes, 0..{num_classes - 1}, or void, ignore_class={ignore_class!r}",
-            f"{remedy}Name void ids in ignore_class=, or correct the labels.",
-        )
+        values = [float(v) if v % 1 else int(v) for v in unknown]
+        return refused("ids in y_true", values, expected, remedy)
 
-    invalid = refuse(wrong, error)
+    invalid = refuse(wrong, error, f"ids in y_true: expected {expected}. {remedy}")
     ids = ops.cast(ops.where(valid, y_true, 0.0), "int32")
     return Labels(ids, valid, invalid, None)
 
 
-def refuse(wrong, error):
-    """Raises error() where `wrong` is known to hold anywhere; returns any(wrong)."""
+def refuse(wrong, error, text=None):
+    """Raises error() where `wrong` is known to hold anywhere; returns any(wrong).
+
+    In compiled code that makes the result NaN, and `text`, if there is one, says why as a warning.
+    """
     any_wrong = ops.any(wrong)
-    if concrete(any_wrong):
+    known = concrete(any_wrong)
+    if known:
         raise error()
+    if known is None and text:
+        return warn_where(any_wrong, f"{text} Here a loss or a score has become NaN by it.")
     return any_wrong
 
 
@@ -243,15 +249,14 @@ def _read_soft(y_true, num_classes, void):
         ops.any(y_true < 0, axis=-1),
         ops.logical_not(ops.absolute(total - 1) <= SUM_TOLERANCE) & ops.logical_not(is_empty),
     )
-    invalid = refuse(
-        off,
-        lambda: refused(
-            f"sum of the {num_classes} channels of y_true at a pixel",
-            float(concrete(total)[concrete(off)][0]),
-            "channels >= 0 that sum to 1, or to 0 where void",
-            "Pass class ids (B, ...) or one-hot; a colour picture or a 0/255 mask is neither.",
-        ),
-    )
+    what = f"sum of the {num_classes} channels of y_true at a pixel"
+    expected = "channels >= 0 that sum to 1, or to 0 where void"
+    remedy = "Pass class ids (B, ...) or one-hot; a colour picture or a 0/255 mask is neither."
+
+    def error():
+        return refused(what, float(concrete(total)[concrete(off)][0]), expected, remedy)
+
+    invalid = refuse(off, error, f"{what}: expected {expected}. {remedy}")
     ignored = [value for value in void if 0 <= value < num_classes]
     on_void = sum((y_true[..., value] for value in ignored), ops.zeros_like(total))
     valid = ops.logical_not(is_empty | off) & (on_void <= 0.5)
