@@ -71,6 +71,8 @@ def why_unreadable(source, index, error):
         problems = [(fault.kind, fault.subject, fault.message)]
     if mask and not problems and source.task == "semantic":
         problems = _of_the_pair(source, photo, mask, data_error(error))
+    if photo and not problems:
+        problems = _of_other_size(photo, masks)
     if problems:
         return problems
     fault = fault_of(source, index, error)
@@ -82,6 +84,19 @@ def why_unreadable(source, index, error):
         return [(fault.kind, fault.subject, fault.message)]
     kind = fault.kind if fault.kind == "unsuitable" else "unreadable"
     return [(kind, fault.subject, str(fault))]
+
+
+def _of_other_size(photo, masks):
+    """Masks, each a whole file, that are of another size than their photo.
+
+    Asked of the files: in the graph, what the sizes break may be heard of before them.
+    """
+    size, problems = look_at(photo).shape[:2], []
+    for mask in filter(None, masks):
+        shape = look_at(mask, "label").shape
+        if shape[:2] != size:
+            problems.append(("size_mismatch", mask, size_mismatch(repr(mask), size, shape)))
+    return problems
 
 
 def _broken(file, column):

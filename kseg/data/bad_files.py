@@ -59,11 +59,12 @@ def explanation(source, index):
                 sizes[name] = look_at(path, name).shape[:2]
             except DataError as error:
                 return error
-    differ = "label" in sizes and sizes["label"] != sizes.get("image", sizes["label"])
-    if differ and not undecodable(source, index):
-        file = file_of(source, "label", index)
-        message = size_mismatch(repr(file), sizes["image"], sizes["label"])
-        return DataError("size_mismatch", file, message, SIZES)
+    for name in ("label", "instances"):
+        differ = name in sizes and sizes[name] != sizes.get("image", sizes[name])
+        if differ and not undecodable(source, index):
+            file = files_of(source, name, index)[-1]
+            message = size_mismatch(repr(file), sizes["image"], sizes[name])
+            return DataError("size_mismatch", file, message, SIZES)
     try:
         source[index]
     except Exception as error:  # whatever a reader's decode raises

@@ -217,7 +217,11 @@ def check_numbers(own, source):
     channels = getattr(source, "channels", None)
     if channels not in (None, 1, own.channels) and (channels, own.channels) != (3, 1):
         expected = f"{own.channels}, which the model takes"
-        remedy = f"Build the model with input_shape=(None, None, {channels})."
+        remedy = (
+            f"Build the model with input_shape=(None, None, {channels}), or give images of "
+            f"{own.channels}; kseg's readers give RGB of JPEG and PNG and all bands of TIFF, so of "
+            "another set write a kseg.data.Source whose decode does."
+        )
         raise refused(f"bands of {source.name!r}", channels, expected, remedy)
 
 

@@ -73,7 +73,7 @@ def test_grey_is_learned_with_all_that_is_random(files, tmp_path):
 
 def test_four_channels_are_refused_and_the_remedies_work(files, tmp_path):
     settings = kseg.Settings(**SETTINGS, size=(32, 32))
-    message = r"image.shape=\(32, 32, 3\): .*input_shape=\(None, None, 3\), or give images of 4; .*"
+    message = r"bands of 'folder'=3: .*input_shape=\(None, None, 3\), or give images of 4; .*"
     with pytest.raises(ValueError, match=message + "kseg.data.Source whose decode does"):
         kseg.fit(of_channels(4), files, run=tmp_path / "run", settings=settings)
     assert not (tmp_path / "run").exists()
