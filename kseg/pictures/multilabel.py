@@ -4,7 +4,7 @@ import numpy as np
 
 from kseg.base.colors import NOT_SCORED
 from kseg.pictures.grid import legend as legend_of
-from kseg.pictures.image import RIGHT, WRONG, overlay
+from kseg.pictures.image import RIGHT, WRONG, overlay, picture_of
 
 OPTIONS = {}
 PANELS = ("photo", "truth", "prediction", "error (red)")
@@ -12,7 +12,7 @@ PANELS = ("photo", "truth", "prediction", "error (red)")
 
 def truth(source, sample):
     """The photo of a sample with its labels: uint8 `(H, W, 3)`."""
-    return overlay(sample["image"], sample["label"], source.colors)
+    return overlay(picture_of(source, sample), sample["label"], source.colors)
 
 
 def predicted(image, labels, class_names, colors, void):
@@ -29,7 +29,7 @@ def predicted(image, labels, class_names, colors, void):
 
 def panels(source, sample, labels):
     """What `PANELS` says, of a sample and the labels predicted for it."""
-    image, true = sample["image"], sample["label"]
+    image, true = picture_of(source, sample), sample["label"]
     scored = true != source.void
     wrong = (scored & (true != labels)).any(axis=-1)
     kind = np.where(scored.any(axis=-1), wrong, 2).astype(int)

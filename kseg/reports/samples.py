@@ -6,7 +6,7 @@ from kseg.base.types import PathLike
 from kseg.data.source import Source, spread
 from kseg.models.contract import part
 from kseg.pictures.grid import grid, scaled, stack
-from kseg.pictures.image import save
+from kseg.pictures.image import picture_of, save
 
 
 def write_samples(source: Source, path: PathLike, *, count: int = 3, width: int = 480) -> None:
@@ -26,7 +26,7 @@ def write_samples(source: Source, path: PathLike, *, count: int = 3, width: int 
     rows = []
     for index in spread(len(source), count):
         sample = source[index]
-        panels = (sample["image"], drawing.truth(source, sample))
+        panels = (picture_of(source, sample), drawing.truth(source, sample))
         rows.append([scaled(panel, width) for panel in panels])
     picture = grid(rows, ("photo", drawing.PANELS[1]), width)
     legend = drawing.legend(source, picture.width)

@@ -133,3 +133,16 @@ def test_a_photo_beyond_the_range_stops_the_batches(photos):
     source = source_of(photos.astype(np.uint16) * 100, bits=12)
     with pytest.raises(Exception, match="expected numbers of 0..4095"):
         list(kseg.data.batches(source, batch_size=4))
+
+
+def test_layouts_that_cannot_hold_bands_say_so(photos, tmp_path):
+    from kseg.data.writers.layouts import write_voc
+
+    source = source_of(photos.astype(np.uint16), bits=12)
+    for write in (
+        lambda: write_voc(source, tmp_path / "voc", "train"),
+        lambda: kseg.data.convert({"train": source}, f"folder:{tmp_path / 'folder'}"),
+    ):
+        with pytest.raises(ValueError, match="images of source='5 bands, numbers 0..4095': expe"):
+            write()
+    assert not list(tmp_path.iterdir())

@@ -27,8 +27,7 @@ from kseg.data.readers.cityscapes import CLASSES as CITYSCAPES_CLASSES
 from kseg.data.readers.cityscapes import IMAGE, INSTANCE, LABEL, LABEL_IDS, THING_IDS
 from kseg.data.readers.voc import CLASSES as VOC_CLASSES
 from kseg.data.source import VOID
-from kseg.data.tfrecords import is_colour
-from kseg.data.values import BYTE_RANGE, words
+from kseg.data.writers.photos import check_colour
 
 MOST_OBJECTS = 1000  # of a photo of Cityscapes, whose numbers are 1000 * class + object
 
@@ -141,10 +140,7 @@ def write_coco(source, images, annotations):
 def _check(source, task, most, argument):
     if source.task != task:
         raise refused(f"{argument}.task", source.task, repr(task))
-    if not is_colour(source):
-        shown = f"{source.channels} bands, numbers {words(source.value_range or BYTE_RANGE)}"
-        remedy = "Write records, which hold any: kseg.data.write_records."
-        raise refused(f"images of {argument}", shown, "three bands of 0..255", remedy)
+    check_colour(source, argument)
     if most is not None and source.num_classes > most:
         expected = f"at most {most}, the classes of the layout"
         raise refused(f"{argument}.num_classes", source.num_classes, expected)

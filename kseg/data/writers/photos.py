@@ -8,9 +8,20 @@ from kseg.base.arguments import refused
 from kseg.base.tensorflow import mapped, tensorflow
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.sample import constants, read
+from kseg.data.tfrecords import is_colour
+from kseg.data.values import BYTE_RANGE, words
 
 ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"GIF8": ".gif"}
 OTHER = ".webp"
+
+
+def check_colour(source, argument="source"):
+    """Raises `ValueError` unless photos are three bands of 0..255, as the files of layouts are."""
+    if is_colour(source):
+        return
+    shown = f"{source.channels} bands, numbers {words(source.value_range or BYTE_RANGE)}"
+    remedy = "Write records, which hold any: records:PATH, or kseg.data.write_records."
+    raise refused(f"images of {argument}", shown, "three bands of 0..255", remedy)
 
 
 def stored_samples(source):
@@ -20,7 +31,9 @@ def stored_samples(source):
 
     Raises:
         DataError: a file cannot be read.
+        ValueError: photos are of other bands or numbers than files of layouts hold.
     """
+    check_colour(source)
     tf = tensorflow()
     columns = constants(source)
 

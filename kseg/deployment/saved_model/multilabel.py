@@ -17,6 +17,7 @@ from kseg.deployment.saved_model.semantic import (
     served,  # noqa: F401 (part of the room)
 )
 from kseg.deployment.saved_model.signatures import Signature, bytes_input, images_input
+from kseg.models.contract import contract
 from kseg.pictures.image import overlay
 
 OPTIONS = {"resize": None, "threshold": 0.5}
@@ -39,7 +40,7 @@ def signatures(model, options, *, resize=None, threshold=0.5):
         resize, threshold: As of `kseg.predict`.
     """
     own = SeveralSignatures(model, options, resize, threshold)
-    images, encoded = images_input(own.channels), bytes_input()
+    images, encoded = images_input(own.channels, contract(model).value_range), bytes_input()
     return {
         "serving_default": Signature(
             own.serving_default,
