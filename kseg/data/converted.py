@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
-from kseg.data.errors import DataError, require
+from kseg.data.errors import DataError, own_words, require
 from kseg.data.files import (
     ARRAYS,
     is_stacked,
@@ -91,8 +91,7 @@ def _decodable(path):
             with tf.device("CPU"):
                 tf.io.decode_image(content, channels=3)
         except tf.errors.OpError as error:
-            words = "cannot be read: it is cut off or damaged"
-            message = f"{path!r} {words} ({str(error).splitlines()[0][:80]})."
+            message = f"{path!r} cannot be read ({own_words(error.message)})."
             raise DataError("unreadable", path, message, "Replace or remove the file.") from error
         _whole.add(key)
     return content
