@@ -80,7 +80,10 @@ def _option(action, value):
         return name if value in ("", repr(action.const)) else f"no {name}"
     if value == "None":
         return f"no {name}"
-    return f"{name} {_typed(value, getattr(action.type, 'separator', ','))}".rstrip()
+    typed = _typed(value, getattr(action.type, "separator", ","))
+    if typed.startswith("-"):  # else argparse takes it for an option
+        return f"{name}={typed}"
+    return f"{name} {typed}".rstrip()
 
 
 def _typed(value, separator):

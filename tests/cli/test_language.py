@@ -47,3 +47,11 @@ def test_one_message(command, python, typed):
 def test_what_is_no_option_stays(command):
     text = "It is 'x=1' == 2, or a = b; f(x)=y. See https://kseg/?q=1."
     assert spoken(text, options(command)) == text
+
+
+def test_a_value_that_begins_with_minus_can_be_typed():
+    """What the check says of numbers below 0 is read by the command that it is said to."""
+    typed = spoken("Say value_range=(-40.0, 5).", options("check"))
+    assert typed == "Say --value-range=-40.0,5."
+    given = parser().parse_args(["check", "PATH", typed.removeprefix("Say ").removesuffix(".")])
+    assert given.value_range == (-40.0, 5)
