@@ -227,11 +227,15 @@ class Source:
         )
 
 
-def check_bands(bands):
+def check_bands(bands, channels=None):
     """The bands that pictures show: one or three positions, or None.
 
+    Args:
+        bands: As given.
+        channels: How many bands photos have; None where that is not known yet.
+
     Raises:
-        ValueError: they are something else.
+        ValueError: they are something else, or a photo has not as many.
     """
     if bands is None:
         return None
@@ -241,6 +245,8 @@ def check_bands(bands):
         chosen = ()
     if len(chosen) not in (1, 3):
         raise refused("bands", bands, "three positions from 0 on, of red, green and blue, or one")
+    if channels is not None and max(chosen) >= channels:
+        raise refused("bands", bands, f"positions below {channels}, the bands of the photos")
     return chosen
 
 

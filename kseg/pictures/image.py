@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from kseg.base.arguments import refused
 from kseg.base.atomic import replacing
 from kseg.base.colors import NOT_SCORED
 from kseg.base.types import Color, PathLike
@@ -32,8 +33,7 @@ def as_rgb(image, bands=None, value_range=None):
 
     Args:
         image: `(H, W, channels)`.
-        bands: Positions of red, green and blue, or one of grey; None for the first three. Those
-            that a photo has not are the first three too.
+        bands: Positions of red, green and blue, or one of grey; None for the first three.
         value_range: Of the photo's numbers; None for 0..255. Of another range its darkest and
             brightest 2 % become black and white: sensors seldom use all of it.
 
@@ -47,7 +47,10 @@ def as_rgb(image, bands=None, value_range=None):
     >>> as_rgb(np.array([[[1, 2, 3, 4, 5]]], "uint8"), bands=(4, 2, 0)).tolist()
     [[[5, 3, 1]]]
     """
-    if bands is None or max(bands) >= image.shape[-1]:
+    if bands is not None and max(bands) >= image.shape[-1]:
+        expected = f"positions below {image.shape[-1]}, the bands of the photo"
+        raise refused("bands", tuple(bands), expected)
+    if bands is None:
         bands = (0, 1, 2) if image.shape[-1] >= 3 else (0,)
     chosen = image[..., list(bands)]
     if value_range is not None:

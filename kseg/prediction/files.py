@@ -59,7 +59,7 @@ def predict_files(
     """
     from kseg.pictures.image import as_rgb, save
 
-    bands = check_bands(bands)
+    bands = check_bands(bands, predictor.channels) or _bands_of(predictor)
     writing, drawing = part("kseg.prediction", predictor), part("kseg.pictures", predictor)
     names, colors = predictor.class_names, predictor.colors
     photos = list({identity(photo): photo for photo in photos}.values())
@@ -78,7 +78,7 @@ def predict_files(
             continue
         prediction = predictor.predict(image, min_score=min_score, threshold=threshold)
         writing.write(prediction, result, names, colors)
-        picture = as_rgb(image, bands or predictor.bands, predictor.value_range)
+        picture = as_rgb(image, bands, predictor.value_range)
         shown = drawing.predicted(picture, prediction, names, colors, predictor.void)
         save(shown, overlay)
         written.append(result)
@@ -87,6 +87,12 @@ def predict_files(
     if bad:
         raise BadPhotos(bad, written)
     return written
+
+
+def _bands_of(predictor):
+    """The bands that pictures of its data showed, where its photos have them: grey has not."""
+    bands = predictor.bands
+    return bands if bands and max(bands) < predictor.channels else None
 
 
 def names_of(photos):

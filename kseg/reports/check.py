@@ -80,7 +80,8 @@ def _looked_at(file, column, bands):
     values = look_at(file, column)
     if column != "image":
         return values
-    return as_rgb(values, bands, None if values.dtype == np.uint8 else "its own")
+    known = bands is not None and max(bands) < values.shape[-1]
+    return as_rgb(values, bands if known else None, None if values.dtype == np.uint8 else "its own")
 
 
 def _described(stats, source):

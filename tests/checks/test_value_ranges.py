@@ -78,4 +78,4 @@ def test_pictures_show_the_bands_that_are_chosen(rng):
     assert picture.dtype == np.uint8 and picture.shape == (24, 32, 3)
     assert (picture[:12] == 255).all() and (picture[12:] == 0).all()
     assert not picture_of(dataclasses.replace(source, bands=(1,)), source[0]).any()
-    assert as_rgb(images[0], (9, 9, 9)).shape == (24, 32, 3)
+    assert as_rgb(images[0], (4, 2, 0), (0, 4095)).shape == (24, 32, 3)

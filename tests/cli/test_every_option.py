@@ -30,6 +30,9 @@ DATA = {
     "mask_suffix": ["--mask-suffix", "_x"],
     "pairs": ["--pairs", "images/{}.png,masks/{}_x.png"],
     "attribute": ["--attribute", "type"],
+    "bits": ["--bits", "12"],
+    "value_range": ["--value-range", "0,4095"],
+    "bands": ["--bands", "5,1,0"],
     "splits": ["--splits", "training,validation"],
     "val_fraction": ["--val-fraction", "0.5"],
 }
@@ -119,6 +122,7 @@ OPTIONS = {
             "output": ["--output", "other"],
             "run": ["--run", "nowhere"],
             "min_score": ["--min-score", "0.5"],
+            "bands": ["--bands", "5,1,0"],
             "overwrite": (["set/images/0.png", "-o", "full", "--run", "run"], ["--overwrite"]),
         },
     ),

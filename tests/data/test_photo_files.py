@@ -226,6 +226,8 @@ def test_photos_of_other_bands_than_the_first_are_named(pair_folders, rng):
     source = folder_of(root)
     assert (source.channels, source.dtype) == (5, "uint8")
     np.testing.assert_array_equal(source[0]["image"].shape, (24, 32, 5))
+    with pytest.raises(ValueError, match=r"bands=\(5, 1, 0\): expected positions below 5, the"):
+        folder_of(root, bands=(5, 1, 0))
     (error,) = kseg.check(source).errors
     assert "p1.tif': has 4 bands, and the first photo has 5" in str(error)
     assert str(error).endswith("Give photos of one kind.")

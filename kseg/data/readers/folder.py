@@ -31,7 +31,7 @@ from kseg.data.photos import photo_reader
 from kseg.data.readers.folder_classes import class_labels, has_masks_of_classes, masks_of_classes
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import image_size, masks_of
-from kseg.data.source import VOID, WIDE_VOID, Source, spread, void_beyond
+from kseg.data.source import VOID, WIDE_VOID, Source, check_bands, spread, void_beyond
 from kseg.data.values import check_value_range
 
 PROBED = 16  # masks looked into before the set is accepted
@@ -138,6 +138,7 @@ def folder(
         _check_unused(what, values=values, void_values=None if palette else void_values)
     value_range = check_value_range(value_range, bits)
     photo = photo_reader(images[0], value_range)
+    bands = check_bands(bands, photo.bands or 3)
     void = void_beyond(len(class_names))
     if not multilabel:
         values = _check_values(class_names, values, palette)
