@@ -145,9 +145,10 @@ class SampleReader:
         if is_deep(self.source, content):
             facts.problems += dark_problems(photo, image, self.source.value_range)
         thumbnail = thumbnail_of(image)
-        if int(thumbnail.max()) - int(thumbnail.min()) < BLANK and np.ptp(image) < BLANK:
+        blank = int(thumbnail.max()) - int(thumbnail.min()) < BLANK and np.ptp(image) < BLANK
+        if blank:
             facts.problems.append(("blank_photo", photo, f"{photo!r} is of a single colour."))
-        if self.thorough or self.several:
+        if (self.thorough or self.several) and not blank:  # equal ones are no copies
             facts.pixels = _digest(image)
         if self.thorough:
             facts.content = _digest(content) if content else None

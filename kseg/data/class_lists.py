@@ -52,6 +52,13 @@ class ClassList:
     void_values: tuple[int, ...] | None = None
     void_colors: tuple[tuple[int, int, int], ...] | None = None
 
+    def __post_init__(self):
+        names = self.class_names
+        if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+            raise malformed(
+                self.file, f"has two classes {twice[0]!r}", "a name of its own for each"
+            )
+
 
 def class_list(*folders):
     """The `ClassList` of the first of these folders that has a file of classes; None if none has.

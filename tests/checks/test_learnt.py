@@ -1,4 +1,4 @@
-"""`kseg check` and `kseg fit` say the same of a set, and of one that cannot be learnt, why."""
+"""What `kseg check` and `kseg fit` say of a set: the same; and why nothing is learnt from one."""
 
 import dataclasses
 import sys
@@ -79,15 +79,8 @@ def test_an_instance_source_without_an_object():
     )
     assert errors(empty) == [("nothing_to_learn", "none")]
     masks = masks + 1
-    crowd = dataclasses.replace(
-        empty,
-        decode=lambda row: {
-            **row,
-            "masks": masks,
-            "classes": np.array([0]),
-            "crowd": np.array([True]),
-        },
-    )
+    objects = {"masks": masks, "classes": np.array([0]), "crowd": np.array([True])}
+    crowd = dataclasses.replace(empty, decode=lambda row: {**row, **objects})
     assert errors(crowd) == [("all_crowd", "none")]
 
 

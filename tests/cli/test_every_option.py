@@ -89,6 +89,7 @@ OPTIONS = {
             "width": ["--width", "4"],
             "depth": ["--depth", "2"],
             "logits_stride": ["--logits-stride", "2"],
+            "detections": ["--detections", "9"],
             "size": ["--size", "32x32"],
             "scale": ["--scale", "1,1"],
             "batch_size": ["--batch-size", "2"],
