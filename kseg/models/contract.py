@@ -3,7 +3,7 @@
 A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`, as an
 export behind `kseg.load` does. One without is a functional network that labels pixels, of one logit
 a class: semantic, one class a pixel, but where its last layer says another `task`, as
-`kseg.models.MultiLabel` does.
+`kseg.models.layers.MultiLabel` does.
 
 The rest of kseg asks no task. A room that does something for each, such as `kseg.prediction`, holds
 one module a task, with the same functions, and takes the one that `part` finds:

@@ -32,6 +32,7 @@ DATA = {
     "attribute": ["--attribute", "type"],
     "splits": ["--splits", "training,validation"],
     "val_fraction": ["--val-fraction", "0.5"],
+    "multilabel": ["--multilabel"],
 }
 COMMON = {"backend": ["--backend", "jax"], "traceback": ["--traceback"]}
 OPTIONS = {
@@ -107,6 +108,7 @@ OPTIONS = {
             "surface": ["--surface"],
             "calibration": ["--calibration"],
             "detections": ["--detections", "new.json"],
+            "threshold": ["--threshold", "0.5,0.3"],
             "json": ["--json", "new.json"],
             "overwrite": (["run", MASKS, "--json", "old.json"], ["--overwrite"]),
             **DATA,
@@ -119,6 +121,7 @@ OPTIONS = {
             "output": ["--output", "other"],
             "run": ["--run", "nowhere"],
             "min_score": ["--min-score", "0.5"],
+            "threshold": ["--threshold", "0.5"],
             "overwrite": (["set/images/0.png", "-o", "full", "--run", "run"], ["--overwrite"]),
         },
     ),
