@@ -82,7 +82,8 @@ def test_splits_suffixes_and_the_command_line_s_spec(tmp_path, drawn):
     assert sorted(train.ids + val.ids) == ["p0", "p1", "p2"] and len(val) == 1
     spec = DataSpec(f"folder:{root}", mask_suffix="_seg").for_task("multilabel")
     assert DataSpec.from_json({**vars(spec)}).open("val").ids == val.ids
-    assert spec.for_task("semantic").multilabel is None
+    with pytest.raises(ValueError, match="multilabel=True: expected None for a model of task 'se"):
+        spec.for_task("semantic")
     with pytest.raises(ValueError, match="multilabel=True: .* it is of folder and records"):
         DataSpec(f"voc:{root}", multilabel=True).open("val")
 

@@ -18,7 +18,7 @@ from kseg.deployment.compare import Comparison, Exported, Row
 
 NAMES = ("cat", "dog", "bird")
 UNET = Made(lambda place: unet())
-SEVERAL = Made(lambda place: filled(unet(3, multilabel=True)))
+SEVERAL = Made(lambda place: unet(3, multilabel=True))
 OVERLAPPING = Made(lambda place: multilabel_scenes.source_of(*multilabel_scenes.scenes(2)))
 FOUND = Made(lambda place: finder())
 TRUTH = Made(lambda place: source_of(finder().found))
