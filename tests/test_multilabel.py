@@ -86,7 +86,7 @@ def test_what_does_not_fit_is_named(run, sets):
         (lambda: kseg.evaluate(model, sets[1], boundary=True), "of semantic models.*multilabel"),
         (lambda: kseg.predict(kseg.build_unet(2, width=2), image, probabilities=True), "of multi"),
         (lambda: check_source(model, kseg.data.shapes("val", count=2)), "with multilabel=True"),
-        (lambda: check_source(kseg.build_unet(3, width=2), sets[1]), "neither instances=True nor"),
+        (lambda: check_source(kseg.build_unet(3, width=2), sets[1]), "with multilabel=False"),
         (
             lambda: kseg.evaluate(model, source_of(*(x[..., :2] for x in scenes(2)))),
             "3 classes but",
