@@ -66,6 +66,32 @@ def test_values_void_and_files_of_three_channels(tmp_path, drawn):
             opened(root, **given)
 
 
+def test_masks_of_other_files(tmp_path, drawn):
+    root = write(tmp_path / "set", "class", *drawn)
+    for path, ending in (("disc/p0", ".tif"), ("bar/p1", ".bmp"), ("bar/p2", ".npy")):
+        mask = root / "masks" / f"{path}.png"
+        with Image.open(mask) as image:
+            if ending == ".npy":
+                np.save(mask.with_suffix(ending), np.asarray(image))
+            else:
+                image.save(mask.with_suffix(ending))
+        mask.unlink()
+    np.testing.assert_array_equal(read(opened(root))[1], drawn[1])
+    assert kseg.check(opened(root)).errors == []
+
+
+def test_masks_of_two_kinds_are_not_guessed(tmp_path, drawn):
+    root = write(tmp_path / "set", "class", *drawn)
+    mask = Image.fromarray(drawn[1][0, ..., 0])  # of 0 and 1 beside those of 0 and 255
+    mask.save(root / "masks" / "disc" / "p0.png")
+    with pytest.raises(DataError, match="bar/p0.png' holds 0 and 255, and .*disc/p0.png' 0 and 1"):
+        opened(root)
+    report = kseg.check(opened(root, values=(0, 1)))  # what it says to do where 255 is void
+    kinds = {finding.kind: finding for finding in report.findings}
+    assert len(kinds["maybe_black_and_white"].files) == 2  # disc is in p0
+    assert len(kinds["black_and_white"].files) == 5
+
+
 def test_0_and_1_with_void(tmp_path, drawn):
     root = write(tmp_path / "set", "photo", *drawn, values=(0, 1))
     mask = drawn[1][0, ..., 0].copy()
