@@ -285,3 +285,24 @@ def test_a_source_of_a_void_that_is_a_label_is_refused(drawn):
     source = source_of(*drawn)
     with pytest.raises(ValueError, match="void=1: expected a value from 2 to 255"):
         type(source)(**{**vars(source), "void": 1})
+
+
+def test_it_is_converted_there_and_back(tmp_path, drawn):
+    sources = {
+        "train": source_of(*(x[:2] for x in drawn)),
+        "val": source_of(*(x[2:] for x in drawn)),
+    }
+    for to in ("folder", "records"):
+        kseg.data.convert(sources, f"{to}:{tmp_path / to}")
+        for split, source in sources.items():
+            again = DataSpec(f"{to}:{tmp_path / to}").for_task("multilabel").open(split)
+            assert again.class_names == NAMES and kseg.check(again).findings == ()
+            for actual, expected in zip(read(again), read(source)):
+                np.testing.assert_array_equal(actual, expected)
+    with pytest.raises(ValueError, match="to='coco:x': expected folder:PATH or records:PATH for"):
+        kseg.data.convert(sources, "coco:x")
+    void = drawn[1].copy()
+    void[0, 0, 0, 0] = 255
+    with pytest.raises(ValueError, match="labels without void.*Convert to records:"):
+        kseg.data.convert(source_of(drawn[0], void), f"folder:{tmp_path / 'void'}")
+    assert not (tmp_path / "void").exists()
