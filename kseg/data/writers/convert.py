@@ -42,8 +42,8 @@ def convert(
             - `"cityscapes:PATH"`: its folders and label ids; which classes they stand for, if
               others, is said in `classes.json`.
             - `"yolo:PATH"`: a line of polygons for each object, or class of a map.
-            - `"folder:PATH"`: `images`, `masks` and `classes.txt`; of objects those of one class, of
-              several classes a pixel a mask each.
+            - `"folder:PATH"`: `images`, `masks` and `classes.txt`; of objects those of one class;
+              of several classes a pixel a mask each.
             - `"records:PATH"`: TFRecord files, see `write_records`.
         progress: Called with the number of samples written after each.
 
