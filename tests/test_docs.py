@@ -120,6 +120,9 @@ def more(folder, scenes):
     for number, photo in enumerate(photos):
         save(folder / f"DATA/images/{number}.jpg", photo)
         save(folder / f"DATA/masks/{number}.png", rng.integers(0, 3, (48, 64)).astype("uint8"))
+        save(folder / f"SCANS/images/{number}.jpg", photo)
+        for name in ("organ", "lesion"):
+            save(folder / f"SCANS/masks/{name}/{number}.png", np.eye(48, 64, dtype="uint8") * 255)
         save(folder / f"{'ab'[number]}.png", np.eye(48, 64, dtype="uint8") * 255)
     objects = kseg.data.shapes("val", size=(48, 64), count=2, instances=True)
     write_voc(scenes, folder / "VOCdevkit/VOC2012", "val", objects)

@@ -180,7 +180,6 @@ def poor_masks(source, read):
 def poor_labels(source, read):
     """Of a multilabel source: masks that are not there, void alone, or 0 and 255 for a class."""
     counts = sum((facts.counts for facts in read), np.zeros(source.num_classes + 1, np.int64))
-    voids = sum((facts.voids for facts in read), np.zeros(source.num_classes, np.int64))
     for facts in read:
         index = facts.index
         files = [class_file(source, index, c) for c in range(source.num_classes)]
@@ -191,10 +190,15 @@ def poor_labels(source, read):
             yield "absent_mask", index, photo, message
         if facts.counts[-1] == facts.size[0] * facts.size[1]:
             yield "void_mask", index, photo, f"{photo!r}: every pixel is void of every class."
-        for c in np.flatnonzero((facts.voids > 0) & (counts[:-1] == 0)):
-            if voids[c] < len(read) * facts.size[0] * facts.size[1]:
-                what = f"{source.class_names[c]!r} is nowhere, but void ({source.void}) in masks"
-                message = f"{files[c]!r}: {what}: it would never be learnt."
+        pixels = facts.size[0] * facts.size[1]
+        two_valued = (facts.voids > 0) & (facts.voids < pixels) & (facts.counts[:-1] == 0)
+        for c in np.flatnonzero(two_valued):
+            name, void = source.class_names[c], f"void ({source.void})"
+            if counts[c]:
+                message = f"{files[c]!r}: all that is not without {name!r} is {void}."
+                yield "maybe_black_and_white", index, files[c], message
+            else:
+                message = f"{files[c]!r}: {name!r} is nowhere, but {void}: it would not be learnt."
                 yield "black_and_white", index, files[c], message
 
 

@@ -165,10 +165,11 @@ def photo_size(content):
     )
 
 
-def decode_mask(path, wide=False):
+def decode_mask(path, wide=False, repeated=False):
     """Reads a mask of ids: path, a string tensor -> uint8 `(H, W)`, or int32 if `wide`.
 
-    Of a PNG inside the graph; BMP, GIF, TIFF and NumPy's arrays are read by Python.
+    Of a PNG inside the graph; BMP, GIF, TIFF and NumPy's arrays are read by Python. `repeated` is
+    of `mask_of_bytes`.
     """
     tf = tensorflow()
     content = tf.io.read_file(path)
@@ -177,7 +178,7 @@ def decode_mask(path, wide=False):
     mask = tf.cond(
         other,
         lambda: by_python(lambda name: mask_ids(name, wide), path, nothing),
-        lambda: mask_of_bytes(content, path, wide),
+        lambda: mask_of_bytes(content, path, wide, repeated),
     )
     return tf.ensure_shape(mask, (None, None))
 

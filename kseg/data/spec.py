@@ -203,8 +203,15 @@ class DataSpec:
         return "; ".join(found)
 
     def for_task(self, task):
-        """The same set, opened as a model of this task needs it: as labels, or as objects."""
+        """The same set, opened as a model of this task needs it: as labels, or as objects.
+
+        Raises:
+            ValueError: it was named as one of several classes a pixel, for a model of one.
+        """
         several = task == "multilabel"
+        if self.multilabel and not several:
+            expected = f"None for a model of task {task!r}"
+            raise refused("multilabel", self.multilabel, expected, "Leave it out.")
         return dataclasses.replace(
             self, instances=task == "instance", multilabel=True if several else None
         )

@@ -23,12 +23,10 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models.fcn.skip import build_fcn32s as build_fcn32s
     from kseg.models.fcn.surgery import carry_vgg16_classifier as carry_vgg16_classifier
     from kseg.models.fcn.surgery import hand_over as hand_over
-    from kseg.models.layers import MultiLabel as MultiLabel
     from kseg.models.mask_rcnn.build import build_mask_rcnn as build_mask_rcnn
     from kseg.models.unet import build_unet as build_unet
 
 _NAMES = {
-    "MultiLabel": "kseg.models.layers",
     "build_deeplabv3": "kseg.models.deeplab",
     "build_deeplabv3plus": "kseg.models.deeplab",
     "build_fcn": "kseg.models.fcn.dilated",

@@ -3,7 +3,7 @@
 A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`, as an
 export behind `kseg.load` does. One without is a functional network that labels pixels, of one logit
 a class: semantic, one class a pixel, but where its last layer says another `task`, as
-`kseg.models.MultiLabel` does.
+`kseg.models.layers.MultiLabel` does.
 
 The rest of kseg asks no task. A room that does something for each, such as `kseg.prediction`, holds
 one module a task, with the same functions, and takes the one that `part` finds:
@@ -28,8 +28,7 @@ from kseg.data.values import BYTE_RANGE
 SEMANTIC = "semantic"  # what a model is that does not say
 MULTILABEL = "multilabel"  # each pixel of several classes, or of none
 ONE_CLASS = ("BoundaryLoss",)  # losses without `multilabel`
-# How a source of a task is opened
-OPENED = {SEMANTIC: "neither instances=True nor multilabel=True", MULTILABEL: "multilabel=True"}
+ARGUMENTS = {MULTILABEL: "multilabel"}  # of readers, for samples of a task; else `instances`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +188,7 @@ def check_source(model, source):
     if source.task != own.task:
         raise ValueError(
             f"source={source.name!r} is of task {source.task!r}, and the model {model.name!r} of "
-            f"{own.task!r}: open the source with {OPENED.get(own.task, 'instances=True')}."
+            f"{own.task!r}: open the source with {_opened(own.task, source.task)}."
         )
     if source.num_classes not in (own.num_classes, own.outputs):  # one class is binary too
         names = ", ".join(source.class_names[:5]) + (", ..." if source.num_classes > 5 else "")
@@ -223,6 +222,13 @@ def check_numbers(own, source):
             "another set write a kseg.data.Source whose decode does."
         )
         raise refused(f"bands of {source.name!r}", channels, expected, remedy)
+
+
+def _opened(task, given):
+    """The argument with which readers give samples of a task, in place of those of another."""
+    if task == SEMANTIC:
+        return f"{ARGUMENTS.get(given, 'instances')}=False"
+    return f"{ARGUMENTS.get(task, 'instances')}=True"
 
 
 def check_learned(model, name, multilabel):

@@ -35,6 +35,7 @@ DATA = {
     "bands": ["--bands", "5,1,0"],
     "splits": ["--splits", "training,validation"],
     "val_fraction": ["--val-fraction", "0.5"],
+    "multilabel": ["--multilabel"],
 }
 COMMON = {"backend": ["--backend", "jax"], "traceback": ["--traceback"]}
 OPTIONS = {
@@ -111,6 +112,7 @@ OPTIONS = {
             "surface": ["--surface"],
             "calibration": ["--calibration"],
             "detections": ["--detections", "new.json"],
+            "threshold": ["--threshold", "0.5,0.3"],
             "json": ["--json", "new.json"],
             "overwrite": (["run", MASKS, "--json", "old.json"], ["--overwrite"]),
             **DATA,
@@ -124,6 +126,7 @@ OPTIONS = {
             "run": ["--run", "nowhere"],
             "min_score": ["--min-score", "0.5"],
             "bands": ["--bands", "5,1,0"],
+            "threshold": ["--threshold", "0.5"],
             "overwrite": (["set/images/0.png", "-o", "full", "--run", "run"], ["--overwrite"]),
         },
     ),

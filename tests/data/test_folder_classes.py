@@ -66,6 +66,32 @@ def test_values_void_and_files_of_three_channels(tmp_path, drawn):
             opened(root, **given)
 
 
+def test_masks_of_other_files(tmp_path, drawn):
+    root = write(tmp_path / "set", "class", *drawn)
+    for path, ending in (("disc/p0", ".tif"), ("bar/p1", ".bmp"), ("bar/p2", ".npy")):
+        mask = root / "masks" / f"{path}.png"
+        with Image.open(mask) as image:
+            if ending == ".npy":
+                np.save(mask.with_suffix(ending), np.asarray(image))
+            else:
+                image.save(mask.with_suffix(ending))
+        mask.unlink()
+    np.testing.assert_array_equal(read(opened(root))[1], drawn[1])
+    assert kseg.check(opened(root)).errors == []
+
+
+def test_masks_of_two_kinds_are_not_guessed(tmp_path, drawn):
+    root = write(tmp_path / "set", "class", *drawn)
+    mask = Image.fromarray(drawn[1][0, ..., 0])  # of 0 and 1 beside those of 0 and 255
+    mask.save(root / "masks" / "disc" / "p0.png")
+    with pytest.raises(DataError, match="bar/p0.png' holds 0 and 255, and .*disc/p0.png' 0 and 1"):
+        opened(root)
+    report = kseg.check(opened(root, values=(0, 1)))  # what it says to do where 255 is void
+    kinds = {finding.kind: finding for finding in report.findings}
+    assert len(kinds["maybe_black_and_white"].files) == 2  # disc is in p0
+    assert len(kinds["black_and_white"].files) == 5
+
+
 def test_0_and_1_with_void(tmp_path, drawn):
     root = write(tmp_path / "set", "photo", *drawn, values=(0, 1))
     mask = drawn[1][0, ..., 0].copy()
@@ -82,7 +108,8 @@ def test_splits_suffixes_and_the_command_line_s_spec(tmp_path, drawn):
     assert sorted(train.ids + val.ids) == ["p0", "p1", "p2"] and len(val) == 1
     spec = DataSpec(f"folder:{root}", mask_suffix="_seg").for_task("multilabel")
     assert DataSpec.from_json({**vars(spec)}).open("val").ids == val.ids
-    assert spec.for_task("semantic").multilabel is None
+    with pytest.raises(ValueError, match="multilabel=True: expected None for a model of task 'se"):
+        spec.for_task("semantic")
     with pytest.raises(ValueError, match="multilabel=True: .* it is of folder and records"):
         DataSpec(f"voc:{root}", multilabel=True).open("val")
 
@@ -258,3 +285,24 @@ def test_a_source_of_a_void_that_is_a_label_is_refused(drawn):
     source = source_of(*drawn)
     with pytest.raises(ValueError, match="void=1: expected a value from 2 to 255"):
         type(source)(**{**vars(source), "void": 1})
+
+
+def test_it_is_converted_there_and_back(tmp_path, drawn):
+    sources = {
+        "train": source_of(*(x[:2] for x in drawn)),
+        "val": source_of(*(x[2:] for x in drawn)),
+    }
+    for to in ("folder", "records"):
+        kseg.data.convert(sources, f"{to}:{tmp_path / to}")
+        for split, source in sources.items():
+            again = DataSpec(f"{to}:{tmp_path / to}").for_task("multilabel").open(split)
+            assert again.class_names == NAMES and kseg.check(again).findings == ()
+            for actual, expected in zip(read(again), read(source)):
+                np.testing.assert_array_equal(actual, expected)
+    with pytest.raises(ValueError, match="to='coco:x': expected folder:PATH or records:PATH for"):
+        kseg.data.convert(sources, "coco:x")
+    void = drawn[1].copy()
+    void[0, 0, 0, 0] = 255
+    with pytest.raises(ValueError, match="labels without void.*Convert to records:"):
+        kseg.data.convert(source_of(drawn[0], void), f"folder:{tmp_path / 'void'}")
+    assert not (tmp_path / "void").exists()

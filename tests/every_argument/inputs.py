@@ -67,6 +67,11 @@ def binary():
     return np.where(ids() == 255, 255, ids() > 0)
 
 
+def several():
+    """Labels `(2, 8, 9, 3)` of which a pixel may have several, with void."""
+    return np.where(ids()[..., None] == 255, 255, logits(4) > 0)
+
+
 def logits(seed=0, channels=3):
     return np.random.default_rng(seed).normal(0, 2, (2, 8, 9, channels)).astype("float32")
 

@@ -13,6 +13,7 @@ from every_argument.inputs import (
     ids,
     logits,
     probabilities,
+    several,
     vgg,
 )
 from every_argument.said import total
@@ -29,12 +30,13 @@ BUILT = {
     "compile": False,
     "name": "other",
 }
+LABELLING = {**BUILT, "multilabel": True}
 # `weights` are of an encoder by its name, and a model is refused them
 ENCODED = {"encoder": WIDER, "weights": "none.h5", "freeze": True}
 ON_GREY = {"encoder": Made(lambda place: grey_encoder())}
 FCN = {"num_classes": 3, "width": 2, "fc_width": 4}
 FCN_ROWS = {
-    **BUILT,
+    **LABELLING,
     "encoder": Beside({"width": 64, "encoder": "vgg16"}, SMALL),
     "weights": "none.h5",
     "freeze": True,
@@ -71,7 +73,7 @@ def encoded(features, place):
 def builders():
     deeplab = {"num_classes": 3, "encoder": SMALL, "output_stride": 32, "width": 2}
     deeplab_rows = {
-        **BUILT,
+        **LABELLING,
         **ENCODED,
         "input_shape": Beside(ON_GREY, GREY, refused=True),
         "output_stride": 16,
@@ -81,7 +83,7 @@ def builders():
         "build_unet": Entry(
             {"num_classes": 3, "width": 2, "depth": 1},
             {
-                **BUILT,
+                **LABELLING,
                 "encoder": Beside({"width": 64, "depth": 4}, SMALL),
                 "weights": "imagenet",
                 "freeze": True,
@@ -185,21 +187,24 @@ def loss_values(loss, place):
     truth, scores = ids(), probabilities()
     if loss.get_config().get("hinge"):
         truth, scores = binary(), logits(channels=1)
+    if loss.get_config().get("multilabel"):
+        truth = several()
     return [loss.name, float(loss(truth, scores)), float(loss(truth, scores, WEIGHTS))]
 
 
-OF_ALL = {
+OF_EVERY = {
     "from_logits": False,
     "ignore_class": (0, 255),
     "class_weight": [1.0, 2.0, 3.0],
     "reduce": "image",
 }
+OF_ALL = {**OF_EVERY, "multilabel": True}
 ABSENT = Beside({"reduce": "image"}, "penalize")  # of a class that one of the images lacks
 OF_OVERLAP = {**OF_ALL, "absent": ABSENT, "smooth": 1.0}
 OF_CE = {**OF_ALL, "label_smoothing": 0.2, "ohem": 0.3}
 # The options of each, of the function and of the class alike
 LOSSES = {
-    "boundary": ("BoundaryLoss", {**OF_ALL, "max_distance": 1.0}),
+    "boundary": ("BoundaryLoss", {**OF_EVERY, "max_distance": 1.0}),
     "cross_entropy": ("CrossEntropyLoss", OF_CE),
     "dice": ("DiceLoss", OF_OVERLAP),
     "focal": ("FocalLoss", {**OF_ALL, "gamma": 1.0, "alpha": 0.25}),
@@ -245,6 +250,8 @@ def metric_values(metric, place):
     """The score of probabilities, of all classes and of each."""
     channels = metric.num_classes
     truth, scores = (binary(), probabilities()[..., :1]) if channels == 1 else (ids(), logits())
+    if getattr(metric, "multilabel", False):
+        truth = several()
     scores = np.pad(scores, [(0, 0)] * 3 + [(0, max(0, channels - 3))], constant_values=-9)
     metric.update_state(truth, scores)
     by_class = metric.per_class() if hasattr(metric, "per_class") else metric.reliability()
@@ -274,7 +281,9 @@ TRUE, FOUND = {**PLACE, "area": 100, "iscrowd": 0}, {**PLACE, "score": 0.9}
 
 
 def metrics():
-    entries = {name: Entry({"num_classes": 3}, OF_METRICS, metric_values) for name in BY_CLASS}
+    of_several = {"multilabel": True, "threshold": Beside({"multilabel": True}, (0.5, 0.2, 0.7))}
+    rows = {**OF_METRICS, **of_several}
+    entries = {name: Entry({"num_classes": 3}, rows, metric_values) for name in BY_CLASS}
     entries["BoundaryIoU"] = Entry({"num_classes": 3}, {**OF_METRICS, "distance": 3}, metric_values)
     entries["BoundaryF1"] = Entry({"num_classes": 3}, {**OF_METRICS, "tolerance": 2}, metric_values)
     of_bins = {key: OF_METRICS[key] for key in OF_METRICS if key not in ("class_names", "classes")}

@@ -111,6 +111,7 @@ def readers():
                 "instances": Beside(
                     {"class_names": ("object",), "stored": "instances"}, True, True
                 ),
+                "multilabel": Beside({"masks": below("set/classes")}, True, refused=True),
                 "split": "train",
                 "list_file": below("set/two.txt"),
                 "val_fraction": Beside(SPLIT, 0.5),

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import keras
+import multilabel_scenes
 import numpy as np
 from every_argument.inputs import SIZE, Beside, Entry, Made, finder, ids, scenes, unet
 from every_argument.networks import weights_of
@@ -17,6 +18,8 @@ from kseg.deployment.compare import Comparison, Exported, Row
 
 NAMES = ("cat", "dog", "bird")
 UNET = Made(lambda place: unet())
+SEVERAL = Made(lambda place: unet(3, multilabel=True))
+OVERLAPPING = Made(lambda place: multilabel_scenes.source_of(*multilabel_scenes.scenes(2)))
 FOUND = Made(lambda place: finder())
 TRUTH = Made(lambda place: source_of(finder().found))
 PHOTO = np.arange(32 * 32 * 3, dtype="uint8").reshape(*SIZE, 3)
@@ -61,6 +64,7 @@ def scored():
                 "surface": True,
                 "calibration": True,
                 "detections": Beside(beside, out("found.json")),
+                "threshold": Beside({"model": SEVERAL, "source": OVERLAPPING}, (0.4, 0.5, 0.9)),
             },
         ),
         "predict": Entry(
@@ -74,6 +78,7 @@ def scored():
                 "threshold": Beside({"model": FOUND, "images": black()}, 0.8),
                 "masks": Beside({"model": FOUND, "images": black()}, "probability"),
                 "detections": Beside({"model": FOUND, "images": black(), "min_score": 0.0}, 2),
+                "probabilities": Beside({"model": SEVERAL}, True),
             },
         ),
         "load": Entry(

@@ -2,7 +2,7 @@
 
 Whichever of these there is, the folder itself tells:
 
-    masks/CLASS/NAME.png    a folder for each class
+    masks/CLASS/NAME.png    a folder for each class (or .bmp, .gif, .tif)
     masks/NAME/CLASS.png    a folder for each photo
     masks/NAME.npy          an array (H, W, C), or .npz that holds one
 
@@ -14,17 +14,15 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
-from kseg.data.decode import mask_of_bytes
-from kseg.data.errors import MissingData, require
-from kseg.data.files import MASKS, column, list_files, load_array, load_mask, stem
+from kseg.data.decode import decode_mask
+from kseg.data.errors import DataError, MissingData, require
+from kseg.data.files import ARRAYS, MASKS, column, list_files, load_array, load_mask, stem
 from kseg.data.sample import image_size
 from kseg.data.source import VOID, spread
 
-ARRAYS = (".npy", ".npz")
 LABELS = "labels"  # the array of a file of `kseg predict`
 PROBED = 16  # masks looked into for the values that they hold
 RESIZED = "Export the mask at the image's size; never resize masks with interpolation."
@@ -147,7 +145,7 @@ def _files(count, values, void_values, photo):
         size = image_size(image)
 
         def mask(path):
-            stored = mask_of_bytes(tf.io.read_file(path), path, repeated=True)
+            stored = decode_mask(path, repeated=True)
             _require_size(tf.shape(stored), size, path)
             return _of_values(stored, values, void_values, path)
 
@@ -262,21 +260,25 @@ def _check_values(values):
 def _stored(masks, arrays):
     """The two values that masks hold, by a look into a few; one that cannot be read says nothing.
 
-    Those of one bit hold 0 and 1 whatever the others hold, which say more.
+    Raises:
+        DataError: some hold 0 and 1, others 0 and 255 alone, which may be void or the class.
     """
-    seen, seen_of_bits = set(), set()
+    ones, white = [], []  # masks that hold 1, and those that hold 255 and no 1
     paths = [path for row in masks for path in row.split("\n") if path]
     for index in spread(len(paths), PROBED):
         try:
-            one_bit, stored = False, None
-            if arrays:
-                stored = _array(paths[index])
-                one_bit = stored.dtype == bool
-            else:
-                stored = load_mask(paths[index])
-                with Image.open(paths[index]) as image:
-                    one_bit = image.mode == "1"
+            values = np.unique(_array(paths[index]) if arrays else load_mask(paths[index]))
         except (ValueError, OSError):
             continue
-        (seen_of_bits if one_bit else seen).update(np.unique(stored).tolist())
-    return (0, 1) if 1 in (seen or seen_of_bits) else (0, VOID)
+        if 1 in values:
+            ones.append(paths[index])
+        elif VOID in values:
+            white.append(paths[index])
+    if ones and white:
+        raise DataError(
+            "unsuitable",
+            white[0],
+            f"{white[0]!r} holds 0 and 255, and {ones[0]!r} 0 and 1: 255 may be void or the class.",
+            "Give values=(0, 1) if 255 is void; else write all masks alike.",
+        )
+    return (0, 1) if ones else (0, VOID)

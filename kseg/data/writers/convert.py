@@ -12,7 +12,10 @@ from kseg.base import atomic
 from kseg.base.arguments import refused
 from kseg.base.outputs import check_folder
 from kseg.data.source import Source, check_is_source
+from kseg.data.tfrecords import TASKS
 from kseg.data.writers.folders import WRITERS
+
+OF_SEVERAL = ("folder", "records")  # layouts that hold several classes at a pixel
 
 
 def convert(
@@ -39,7 +42,8 @@ def convert(
             - `"cityscapes:PATH"`: its folders and label ids; which classes they stand for, if
               others, is said in `classes.json`.
             - `"yolo:PATH"`: a line of polygons for each object, or class of a map.
-            - `"folder:PATH"`: `images`, `masks` and `classes.txt`; of objects those of one class.
+            - `"folder:PATH"`: `images`, `masks` and `classes.txt`; of objects those of one class;
+              of several classes a pixel a mask each.
             - `"records:PATH"`: TFRecord files, see `write_records`.
         progress: Called with the number of samples written after each.
 
@@ -62,7 +66,7 @@ def convert(
     """
     sources = dict(source) if isinstance(source, Mapping) else {"train": source}
     kind, path = target(to)
-    _check_together(sources)
+    _check_together(sources, kind, to)
     check_free(path)
     done = 0
 
@@ -118,8 +122,8 @@ def check_free(path, read=()):
             raise refused("to", str(path), expected, "Give another one.")
 
 
-def _check_together(sources):
-    """Raises unless these are sources of one task with the same classes."""
+def _check_together(sources, kind, to):
+    """Raises unless these are sources of one task, that a kind has, with the same classes."""
     if not sources:
         raise refused("source", sources, "a Source, or a dict of one or more")
     first = None
@@ -127,8 +131,11 @@ def _check_together(sources):
         check_is_source(f"source[{split!r}]", each)
         if not (isinstance(split, str) and split.isidentifier()):
             raise refused("source", split, "names of splits, as 'train' and 'val'")
-        if each.task not in ("semantic", "instance"):
-            raise refused("source.task", each.task, "'semantic' or 'instance'")
+        if each.task not in TASKS:
+            raise refused("source.task", each.task, f"one of {', '.join(map(repr, TASKS))}")
+        if each.task == "multilabel" and kind not in OF_SEVERAL:
+            expected = " or ".join(f"{own}:PATH" for own in OF_SEVERAL)
+            raise refused("to", str(to), f"{expected} for several classes at a pixel")
         first = first or each
         if (each.task, each.class_names) != (first.task, first.class_names):
             expected = f"splits of one task and one list of classes, as {first.name!r} has them"

@@ -6,6 +6,7 @@ the set, which the reader of the layout takes.
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -51,9 +52,12 @@ def to_records(root, sources, count):
 
 
 def to_folder(root, sources, count):
-    """`images/SPLIT` and `masks/SPLIT`, PNGs of ids or one for each object; and `classes.txt`."""
+    """`images/SPLIT` and `masks/SPLIT`, PNGs of ids or one for each object; and `classes.txt`.
+
+    Of several classes at a pixel, `masks/SPLIT/CLASS` of black and white PNGs.
+    """
     first = next(iter(sources.values()))
-    objects = first.task == "instance"
+    objects, several = first.task == "instance", first.task == "multilabel"
     if objects and first.num_classes != 1:
         expected = "1 with objects, which folders of masks do not tell the classes of"
         raise refused("source.num_classes", first.num_classes, expected, "Convert to coco:.")
@@ -69,10 +73,27 @@ def to_folder(root, sources, count):
                 (masks / name).mkdir(parents=True, exist_ok=True)
                 for number, mask in enumerate(sample["masks"]):
                     _save(mask * 255, masks / name / f"{number:05}.png")
+            elif several:
+                for class_name, mask in _of_classes(sample, source, name):
+                    _save(mask, masks / class_name / f"{name}.png")
             else:
                 _save(label_of(sample, source.void), masks / f"{name}.png", PALETTE)
             count()
     (root / "classes.txt").write_text("".join(f"{name}\n" for name in first.class_names))
+
+
+def _of_classes(sample, source, name):
+    """Name and mask, 0 and 255, of each class of a sample whose pixels may have several."""
+    label = sample["label"]
+    if (label == source.void).any():
+        expected = "labels without void, which folder: cannot hold where it has a mask a class"
+        raise refused("source", f"void in {name!r}", expected, "Convert to records:.")
+    for class_name in source.class_names:
+        if Path(class_name).name != class_name:
+            expected = f"names of folders, and {class_name!r} is none"
+            remedy = "Rename it, or convert to records:."
+            raise refused("source.class_names", source.class_names, expected, remedy)
+    yield from zip(source.class_names, np.moveaxis(label, -1, 0) * np.uint8(255))
 
 
 def to_voc(root, sources, count):
