@@ -1,9 +1,8 @@
 """What a model is: its task, its classes and channels, the score to watch. Asked for here alone.
 
-A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`, as an
-export behind `kseg.load` does. One without is a functional network that labels pixels, of one logit
-a class: semantic, one class a pixel, but where its last layer says another `task`, as
-`kseg.models.MultiLabel` does.
+A model says it itself, by its attributes `task`, `num_classes`, `channels` and `score`. One without
+is a functional network that labels pixels, of one logit a class: semantic, one class a pixel, but
+where its last layer says another `task`, as `kseg.models.MultiLabel` does.
 
 The rest of kseg asks no task. A room that does something for each, such as `kseg.prediction`, holds
 one module a task, with the same functions, and takes the one that `part` finds:
@@ -93,6 +92,15 @@ def end_of(model):
 
     layer = last_layer(model)
     return layer if hasattr(layer, "task") else None
+
+
+def scored_contract(model):
+    """The `Contract` of what can be scored: of a model, or of an export, which has its own.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    return getattr(model, "contract", None) or contract(model)
 
 
 def _no_model(value):
@@ -185,7 +193,7 @@ def options(room, model, given):
 
 def check_source(model, source):
     """Raises `ValueError` if a source is not of the model's task, or has other classes."""
-    own = contract(model)
+    own = scored_contract(model)
     if source.task != own.task:
         raise ValueError(
             f"source={source.name!r} is of task {source.task!r}, and the model {model.name!r} of "
@@ -242,7 +250,7 @@ def check_learned(model, name, multilabel):
 
 def names_and_colors(model):
     """Names and colours of a model's classes: its own, or ids where nobody has said any."""
-    if getattr(model, "class_names", None):
+    if hasattr(model, "contract"):  # of an export
         return model.class_names, model.colors
     count = contract(model).num_classes
     names = tuple(map(str, range(count)))

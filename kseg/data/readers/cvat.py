@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from kseg.base.arguments import refused
 from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
@@ -17,7 +16,7 @@ from kseg.data.decode import decode_colors, decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import PHOTOS, column
 from kseg.data.pairs import no_split_there
-from kseg.data.readers.splits import part, text_of
+from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import VOID, Source
 
@@ -56,9 +55,10 @@ def cvat(
 
     Example:
 
-    >>> source = kseg.data.cvat("exported", "train")  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
-    ('background', 'tool')
+    >>> kseg.data.convert(kseg.data.shapes("val", count=2), "voc:exported")  # writes the same
+    PosixPath('exported')
+    >>> kseg.data.cvat("exported", "train").class_names[:2]
+    ('background', 'disk')
     """
     root = Path(root).expanduser()
     if not (root / LABELMAP).is_file():
@@ -109,9 +109,7 @@ def _names_of_split(root, split, val_fraction):
         if split is not None:
             share = 0.2 if val_fraction is None else val_fraction
             return [chosen[i] for i in part(chosen, split, share)]
-    if val_fraction is not None:
-        expected = "None where no random part is drawn, and here the lists say the split"
-        raise refused("val_fraction", val_fraction, expected, "Leave it out.")
+    not_drawn(val_fraction)
     return chosen
 
 

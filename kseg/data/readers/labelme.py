@@ -70,8 +70,7 @@ def labelme(
 
     Example:
 
-    >>> source = kseg.data.labelme("annotated", instances=True)  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
+    >>> kseg.data.labelme("annotated", instances=True).class_names
     ('bus', 'car')
     """
     root = Path(root).expanduser()

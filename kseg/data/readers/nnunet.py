@@ -14,7 +14,7 @@ from kseg.data.files import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.readers.folder import folder
 from kseg.data.readers.labelme import load_json
-from kseg.data.readers.splits import part
+from kseg.data.readers.splits import not_drawn, part
 from kseg.data.source import Source
 
 DESCRIPTION = "dataset.json"
@@ -42,8 +42,7 @@ def nnunet(
 
     Example:
 
-    >>> source = kseg.data.nnunet("Dataset120_Roads", "val")  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
+    >>> kseg.data.nnunet("Dataset120_Roads", "val").class_names
     ('background', 'road')
     """
     root = Path(root).expanduser()
@@ -69,6 +68,7 @@ def nnunet(
         probe=False,
     )
     if split in (None, "test"):
+        not_drawn(val_fraction)
         return source if split is None else source.subset(range(len(source)), f"{source.name}/test")
     chosen = part(source.ids, split, 0.2 if val_fraction is None else val_fraction)
     return source.subset(chosen, f"{source.name}/{split}")

@@ -74,8 +74,7 @@ def via(
 
     Example:
 
-    >>> source = kseg.data.via("balloon", "train", instances=True)  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
+    >>> kseg.data.via("balloon", "train", instances=True).class_names
     ('object',)
     """
     root = Path(root).expanduser()

@@ -16,7 +16,7 @@ from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_o
 from kseg.data.errors import DataError, MissingData
 from kseg.data.files import PHOTOS, stem
 from kseg.data.pairs import ALIASES, files_below, is_split, means, no_split_there
-from kseg.data.readers.splits import part, text_of
+from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.source import Source
 
 IMAGES, LABELS = "images", "labels"  # folders: what Ultralytics exchanges in a photo's path
@@ -57,9 +57,10 @@ def yolo(
 
     Example:
 
-    >>> source = kseg.data.yolo("yolo", "val", instances=True)  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
-    ('cell', 'nucleus')
+    >>> kseg.data.convert({"val": kseg.data.shapes("val", count=2)}, "yolo:scenes")
+    PosixPath('scenes')
+    >>> kseg.data.yolo("scenes", "val", instances=True).class_names[:2]
+    ('disk', 'ring')
     """
     root = Path(root).expanduser()
     file = yaml_file(root)
@@ -155,6 +156,8 @@ def photos_of(root, content, split, val_fraction=None):
     base = root / str(content.get("path") or "")
     base = base if base.is_dir() else root
     if given:
+        if split is None or set(given) != {"train"} and split in given:
+            not_drawn(val_fraction)
         if split is None:
             return sorted({p for each in given for p in _listed(root, base, given[each])})
         if set(given) != {"train"} and split in given:
@@ -169,10 +172,13 @@ def photos_of(root, content, split, val_fraction=None):
             chosen = [photo for photo, name in zip(photos, names) if means(name, split)]
             if not chosen:
                 raise no_split_there(root, split, names)
+            not_drawn(val_fraction)
             return chosen
         if split is None:
+            not_drawn(val_fraction)
             return photos
-    return [photos[i] for i in part(list(map(stem, photos)), split, val_fraction or 0.2)]
+    share = 0.2 if val_fraction is None else val_fraction
+    return [photos[i] for i in part(list(map(stem, photos)), split, share)]
 
 
 def _listed(root, base, entries):
