@@ -24,10 +24,10 @@ from kseg.data.drawn import (
     ellipse,
     header_size,
     polygon_of,
-    raise_faults,
     rectangle,
 )
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import Faults
 from kseg.data.files import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.readers.splits import chosen_of_split, text_of
@@ -75,17 +75,17 @@ def labelme(
     """
     root = Path(root).expanduser()
     files = json_files(root)
-    faults, drawings, kept = [], [], []
+    faults, drawings, kept = Faults(), [], []
     for file in files:
         try:
             drawing = _drawing(root / file, instances)
         except DataError as error:
-            faults.append(error)
+            faults.add(error, file)
             continue
         if drawing is not None:
             drawings.append(drawing)
             kept.append(file)
-    raise_faults(faults)
+    faults.check()
     if not drawings:
         message = f"{str(root)!r} holds no JSON file of labelme, with shapes and imagePath."
         raise MissingData("missing", root, message, "Give the folder of its annotations.")

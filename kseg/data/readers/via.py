@@ -24,10 +24,10 @@ from kseg.data.drawn import (
     ellipse,
     header_size,
     polygon_of,
-    raise_faults,
     rectangle,
 )
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import Faults
 from kseg.data.pairs import files_below
 from kseg.data.readers.labelme import load_json
 from kseg.data.readers.splits import chosen_of_split, text_of
@@ -83,13 +83,13 @@ def via(
         message = f"{str(root)!r} holds no file of VIA with photos."
         raise MissingData("missing", root, message, "Export the annotations as JSON or CSV.")
     attributes = _attributes(root, entries, attribute)
-    faults, drawings = [], []
+    faults, drawings = Faults(), []
     for file, entry in entries:
         try:
             drawings.append(_drawing(root / file, entry, attributes))
         except DataError as error:
-            faults.append(error)
-    raise_faults(faults)
+            faults.add(error, f"{entry['filename']!r}")
+    faults.check()
     listed = class_list(root) if class_names is None else None
     given = listed.class_names if listed else class_names
     given = given if given is None else name_list("class_names", given)

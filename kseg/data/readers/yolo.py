@@ -12,8 +12,9 @@ import numpy as np
 from kseg.base.arguments import name_list
 from kseg.base.types import PathLike
 from kseg.data.class_lists import class_list
-from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_of, raise_faults
+from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_of
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import Faults
 from kseg.data.files import PHOTOS, stem
 from kseg.data.pairs import ALIASES, files_below, is_split, means, no_split_there
 from kseg.data.readers.splits import not_drawn, part, text_of
@@ -68,12 +69,9 @@ def yolo(
     root = file.parent if file else root
     names = _names(content, file, root, class_names)
     photos = photos_of(root, content, split, val_fraction)
-    faults, drawings = [], []
-    for photo in photos:
-        drawing, found = _drawing(photo, names)
-        drawings.append(drawing)
-        faults += found
-    raise_faults(faults)
+    faults = Faults()
+    drawings = [_drawing(photo, names, faults) for photo in photos]
+    faults.check()
     boxes = sum(kind == "box" for drawing in drawings for kind, _ in drawing.problems)
     if boxes and not any(drawing.shapes for drawing in drawings):
         raise DataError(
@@ -240,13 +238,13 @@ def label_file(photo):
     return os.path.join(folder, text)
 
 
-def _drawing(photo, names):
-    """What a photo's file says, and the faults in it."""
+def _drawing(photo, names, faults):
+    """What a photo's file says; what is wrong in it is kept among the faults."""
     if not os.path.isfile(photo):
         raise MissingData("missing", photo, f"{photo!r} does not exist: expected a photo.")
-    drawing, faults, file = Drawing(photo, header_size(photo), []), [], label_file(photo)
+    drawing, file = Drawing(photo, header_size(photo), []), label_file(photo)
     if not os.path.isfile(file):
-        return drawing, faults
+        return drawing
     for number, line in enumerate(text_of(Path(file)).splitlines(), 1):
         values = line.split()
         if not values:
@@ -256,14 +254,15 @@ def _drawing(photo, names):
         except ValueError as error:
             message = f"{file!r}, line {number}: {error}."
             remedy = "Correct the line, or export the labels again."
-            faults.append(DataError("malformed", file, message, remedy))
+            place = f"{file!r}, line {number}"
+            faults.add(DataError("malformed", file, message, remedy), place)
             continue
         if shape is None:
             what = f"line {number} of {file!r} is a box without a mask, which is left out."
             drawing.problems.append(("box", what))
         else:
             drawing.shapes.append(shape)
-    return drawing, faults
+    return drawing
 
 
 def _shape(values, names, size):

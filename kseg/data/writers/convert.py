@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kseg.base import atomic
-from kseg.base.arguments import refused
+from kseg.base.arguments import choice, refused
 from kseg.base.outputs import check_folder
 from kseg.data.source import Source, check_is_source
+from kseg.data.tfrecords import TASKS
 from kseg.data.writers.folders import WRITERS
 
 
@@ -63,6 +64,8 @@ def convert(
     sources = dict(source) if isinstance(source, Mapping) else {"train": source}
     kind, path = target(to)
     _check_together(sources)
+    if kind != "records":
+        _check_usual(next(iter(sources.values())), kind)
     check_free(path)
     done = 0
 
@@ -118,6 +121,16 @@ def check_free(path, read=()):
             raise refused("to", str(path), expected, "Give another one.")
 
 
+def _check_usual(source, kind):
+    """Raises unless this is a source of one class a pixel, or of objects, on photos of 0..255."""
+    remedy = "Convert to records:, which hold all of it."
+    if source.task == "multilabel":
+        raise refused("source.task", source.task, f"'semantic' or 'instance' for {kind}:", remedy)
+    if source.value_range is not None:
+        expected = f"None for {kind}:, whose photos are of 0..255"
+        raise refused("source.value_range", source.value_range, expected, remedy)
+
+
 def _check_together(sources):
     """Raises unless these are sources of one task with the same classes."""
     if not sources:
@@ -127,8 +140,7 @@ def _check_together(sources):
         check_is_source(f"source[{split!r}]", each)
         if not (isinstance(split, str) and split.isidentifier()):
             raise refused("source", split, "names of splits, as 'train' and 'val'")
-        if each.task not in ("semantic", "instance"):
-            raise refused("source.task", each.task, "'semantic' or 'instance'")
+        choice("source.task", each.task, TASKS)
         first = first or each
         if (each.task, each.class_names) != (first.task, first.class_names):
             expected = f"splits of one task and one list of classes, as {first.name!r} has them"
