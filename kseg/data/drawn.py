@@ -13,6 +13,7 @@ import numpy as np
 from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
+from kseg.data.coco_format.annotations import MOST_PIXELS
 from kseg.data.coco_format.categories import role_of
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
 from kseg.data.decode import photo_size, read_photo
@@ -229,6 +230,8 @@ def _objects(drawing, class_of, instances):
 def _rle(shape, height, width):
     """A shape as pycocotools' compressed runs."""
     mask = pycocotools_mask()
+    if height * width >= MOST_PIXELS:  # no photo, so that its reader says so: here it would crash
+        height = width = 1
     if shape.mask is not None:
         whole = np.zeros((height, width), np.uint8, order="F")
         x, y = shape.corner

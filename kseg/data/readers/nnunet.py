@@ -18,6 +18,7 @@ from kseg.data.readers.splits import not_drawn, part
 from kseg.data.source import Source
 
 DESCRIPTION = "dataset.json"
+MOST = 65535  # of a mask of 16 bits
 CHANNEL = re.compile(r"_(\d{4})(\.[^_]+)$")  # of a photo's name: _0000.png
 
 
@@ -91,6 +92,9 @@ def _labels(file, content):
         message = f"{str(file)!r}: labels={labels!r:.80}: expected a number for each name."
         remedy = "Regions, which name several labels, are not read: name each label once."
         raise DataError("malformed", file, message, remedy) from None
+    if not all(0 <= value <= MOST for value, _ in pairs):
+        message = f"{str(file)!r}: labels={labels!r:.80}: expected numbers of 0 to {MOST}."
+        raise DataError("malformed", file, message, "Correct the number.")
     if not pairs:
         raise DataError("malformed", file, f"{str(file)!r} has no labels: expected names.")
     void = tuple(value for value, name in pairs if name.lower() in IGNORED)

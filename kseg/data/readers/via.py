@@ -177,7 +177,8 @@ def _attributes(root, entries, given):
     for _, entry in entries:
         for region in entry["regions"] if isinstance(entry["regions"], list) else []:
             own = region.get("region_attributes") if isinstance(region, dict) else None
-            names = [name for name, value in (own or {}).items() if _text(value)]
+            own = own if isinstance(own, dict) else {}
+            names = [name for name, value in own.items() if _text(value)]
             found.update(names)
             together |= len(names) > 1
     if given is not None:
@@ -216,6 +217,8 @@ def _drawing(file, entry, attributes):
         where = f"region {number}"
         try:
             shape, own = region["shape_attributes"], region.get("region_attributes") or {}
+            if not (isinstance(shape, dict) and isinstance(own, dict)):
+                raise ValueError("its attributes are no names and values")
             kind = shape["name"]
             if kind in AREALESS:
                 what = f"{name}: {where} is a {kind}, without an area."

@@ -24,9 +24,10 @@ def convert(
 ) -> Path:
     """Writes a Source, or the splits of a set, in another layout; exactly, or not at all.
 
-    Photos stay the files they are, byte by byte, but that Cityscapes wants PNG. What a layout
-    cannot hold is refused: void in YOLO, objects that overlap in a map of them. The folder appears
-    when it is complete; an interruption leaves nothing behind.
+    Photos that are JPEG or PNG stay the files they are, byte by byte, but that Cityscapes wants
+    PNG, which others become. What a layout cannot hold is refused: void in YOLO, objects that
+    overlap in a map of them. The folder appears when it is complete; an interruption leaves nothing
+    behind.
 
     Args:
         source: A `Source`, which is written as the split "train"; or a dict of split -> `Source`,
