@@ -88,7 +88,9 @@ def _labels(file, content):
             pairs = [(int(key), str(name)) for key, name in labels.items()]
         else:
             pairs = [(int(value), name) for name, value in labels.items()]
-    except (TypeError, ValueError, AttributeError):
+            if any(value != given for (value, _), given in zip(pairs, labels.values())):
+                raise ValueError("a number with a fraction")
+    except (TypeError, ValueError, AttributeError, OverflowError):
         message = f"{str(file)!r}: labels={labels!r:.80}: expected a number for each name."
         remedy = "Regions, which name several labels, are not read: name each label once."
         raise DataError("malformed", file, message, remedy) from None
