@@ -21,7 +21,37 @@ def furnish(folder):
     write_voc(scenes, folder / "VOCdevkit/VOC2012", "val")
     write_cityscapes(scenes, folder / "cityscapes", "val")
     write_annotations(folder / "annotations/instances_val2017.json")
+    of_tools(folder, photos[0])
     return scenes
+
+
+def of_tools(folder, photo):
+    """Sets of labelme, VIA and nnU-Net, the pets and ADE20K, each as small as it gets."""
+    square = [[10, 10], [30, 10], [30, 30], [10, 30]]
+    shapes = [{"label": name, "points": square, "shape_type": "polygon"} for name in ("bus", "car")]
+    save(folder / "annotated/street.jpg", photo)
+    write_json(folder / "annotated/street.json", {"imagePath": "street.jpg", "shapes": shapes})
+    x, y = zip(*square)
+    region = {"shape_attributes": {"name": "polygon", "all_points_x": x, "all_points_y": y}}
+    entry = {"filename": "0.jpg", "regions": [region | {"region_attributes": {}}]}
+    save(folder / "balloon/train/0.jpg", photo)
+    write_json(folder / "balloon/train/via_region_data.json", {"0.jpg1": entry})
+    labels = {"labels": {"background": 0, "road": 1}, "file_ending": ".png"}
+    write_json(folder / "Dataset120_Roads/dataset.json", labels)
+    mask = np.eye(48, 64, dtype="uint8")
+    for name in ("a", "b"):
+        save(folder / f"Dataset120_Roads/imagesTr/{name}_0000.png", photo)
+        save(folder / f"Dataset120_Roads/labelsTr/{name}.png", mask)
+        save(folder / f"pets/images/{name}.jpg", photo)
+        save(folder / f"pets/annotations/trimaps/{name}.png", mask + 1)
+        split = {"a": "training", "b": "validation"}[name]
+        save(folder / f"ADEChallengeData2016/images/{split}/{name}.jpg", photo)
+        save(folder / f"ADEChallengeData2016/annotations/{split}/{name}.png", mask)
+
+
+def write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
 
 
 def strides_2_to_32():
@@ -54,5 +84,4 @@ def write_annotations(path):
             }
         ],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    write_json(path, content)

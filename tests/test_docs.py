@@ -134,10 +134,15 @@ def more(folder, scenes):
     save(folder / "train2017/0.jpg", photos[0])
     write_annotations(folder / "annotations/instances_train2017.json")
     write_panoptic(folder / "annotations/panoptic_val2017")
+    kseg.data.convert(scenes, f"voc:{folder / 'exported'}")
+    for number, photo in enumerate(photos):
+        save(folder / f"road/{number}_sat.jpg", photo)
+        save(folder / f"road/{number}_mask.png", np.eye(48, 64, dtype="uint8") * 255)
     save(folder / "yolo/images/train/0.jpg", photos[0])
     (folder / "yolo/labels/train").mkdir(parents=True)
     polygons = "0 0.1 0.1 0.6 0.1 0.6 0.7\n1 0.5 0.5 0.9 0.5 0.9 0.9 0.5 0.9\n"
     (folder / "yolo/labels/train/0.txt").write_text(polygons)
+    (folder / "yolo/classes.txt").write_text("cat\ndog\n")
 
 
 def write_panoptic(folder):

@@ -119,7 +119,7 @@ def test_remedies_work(model, source, tmp_path):
     photo = source[0]["image"]
     expected = kseg.predict(model, photo)
     with pytest.raises(TypeError, match=r"\.keras.*kseg.load\(path\).model"):
-        kseg.evaluate(str(path), source)
+        kseg.predict(str(path), photo)
     np.testing.assert_array_equal(kseg.predict(kseg.load(path).model, photo), expected)
     with pytest.raises(TypeError, match="Give its .model"):
         kseg.predict(kseg.load(path), photo)

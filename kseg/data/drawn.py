@@ -13,17 +13,16 @@ import numpy as np
 from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
+from kseg.data.coco_format.annotations import MOST_PIXELS
+from kseg.data.coco_format.categories import role_of
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
 from kseg.data.decode import photo_size, read_photo
 from kseg.data.errors import DataError, require
-from kseg.data.files import column, stem
+from kseg.data.files import column, read_numbers, stem
 from kseg.data.source import VOID, Source
 
-BACKGROUND = ("background", "_background_", "__background__")
-IGNORED = "__ignore__"
 FARTHEST = 1_000_000  # pixels; pycocotools walks along a polygon's sides
 CORNERS = 64  # of a circle at least
-MOST_TOLD = 5  # faults of one set that its error names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Shape:
     """Something drawn on a photo.
 
     Args:
-        label: Name of its class; `__ignore__` for what is not to be looked at.
+        label: Name of its class; or of what is none, see `kseg.data.coco_format.categories`.
         polygons: List of `(x1, y1, x2, y2, ...)` in pixels, which make one object.
         mask: Or a mask, bool `(h, w)`, and `corner`, its x and y in the photo.
         corner: See there.
@@ -115,18 +114,11 @@ def header_size(path):
         with Image.open(path) as image:
             return image.height, image.width
     except Exception:  # of damaged bytes, Pillow raises whatever it runs into
+        pass
+    try:
+        return read_numbers(path).shape[:2]  # of TIFF and arrays
+    except (DataError, OSError, ValueError):
         return 0, 0
-
-
-def raise_faults(faults):
-    """Raises one `DataError` for a list of them, which names the first few, if there is any."""
-    if not faults:
-        return
-    first, told = faults[0], [fault.message for fault in faults[1:MOST_TOLD]]
-    if len(faults) > MOST_TOLD:
-        told.append(f"And {len(faults) - MOST_TOLD} more such faults.")
-    message = " ".join([first.message, *told])
-    raise type(first)(first.kind, first.subject, message, first.remedy)
 
 
 def class_names_of(drawings, given, where):
@@ -134,7 +126,7 @@ def class_names_of(drawings, given, where):
 
     Args:
         drawings: Of all splits.
-        given: Names; None for what is drawn. Background and `__ignore__` are no classes.
+        given: Names; None for what is drawn. `_background_` and `__ignore__` are no classes.
         where: What the names were given by, for the error, such as `"class_names"`.
 
     Raises:
@@ -144,14 +136,13 @@ def class_names_of(drawings, given, where):
     for drawing in drawings:
         for shape in drawing.shapes:
             used.setdefault(shape.label, drawing.photo)
-    no_class = (*BACKGROUND, IGNORED)
-    used = {name: photo for name, photo in used.items() if name.lower() not in no_class}
+    used = {name: photo for name, photo in used.items() if role_of(name) is None}
     if given is None:
         if not used:
             message = "Nothing is drawn on any photo: expected polygons, boxes or circles."
             raise DataError("unsuitable", drawings[0].photo if drawings else "", message)
         return tuple(sorted(used))
-    names = tuple(name for name in given if name.lower() not in no_class)
+    names = tuple(name for name in given if role_of(name) is None)
     unknown = [name for name in sorted(used) if name not in names]
     if unknown:
         photo = used[unknown[0]]
@@ -177,7 +168,7 @@ def drawn_source(name, drawings, class_names, *, instances, by_area):
             of earlier ones.
 
     Returns:
-        `Source`; what is ignored is void in a map, and a crowd of the first class among objects.
+        `Source`; what is ignored is void in a map, and a crowd region of each class among objects.
     """
     names = tuple(class_names) if instances else ("background", *class_names)
     class_of = {each: position for position, each in enumerate(names)}
@@ -218,8 +209,8 @@ def _objects(drawing, class_of, instances):
     """What is drawn as lists of counts, area, class and whether it is ignored; and what is odd."""
     objects, notes = [], []
     for shape in drawing.shapes:
-        ground = shape.label.lower() in BACKGROUND
-        if instances and ground or 0 in drawing.size:
+        role = role_of(shape.label)
+        if instances and role == "background" or 0 in drawing.size:
             continue
         rle = _rle(shape, *drawing.size)
         area = int(pycocotools_mask().area([rle])[0])
@@ -227,16 +218,20 @@ def _objects(drawing, class_of, instances):
             what = f"{shape.label!r} on {drawing.photo!r} has no pixel in the photo."
             notes.append(("empty_instance", what))
             continue
-        ignored = shape.label == IGNORED
-        class_id = 0 if ground or ignored and instances else VOID if ignored else None
-        class_id = class_of[shape.label] if class_id is None else class_id
-        objects.append((rle["counts"].decode("ascii"), area, class_id, ignored))
+        counts, ignored = rle["counts"].decode("ascii"), role == "ignore"
+        if ignored and instances:  # a crowd region of each class
+            classes = range(len(class_of))
+        else:
+            classes = [VOID if ignored else 0 if role else class_of[shape.label]]
+        objects += [(counts, area, class_id, ignored) for class_id in classes]
     return objects, notes
 
 
 def _rle(shape, height, width):
     """A shape as pycocotools' compressed runs."""
     mask = pycocotools_mask()
+    if height * width >= MOST_PIXELS:  # no photo, so that its reader says so: here it would crash
+        height = width = 1
     if shape.mask is not None:
         whole = np.zeros((height, width), np.uint8, order="F")
         x, y = shape.corner

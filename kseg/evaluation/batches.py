@@ -11,7 +11,7 @@ from kseg.data.errors import data_error
 from kseg.data.images import image_array
 from kseg.data.sample import samples
 from kseg.data.source import VOID, Source, check_is_source
-from kseg.models.contract import contract, names_and_colors, part
+from kseg.models.contract import names_and_colors, part, scored_contract
 
 EXPECTED = (
     "a Source, as kseg.data.folder gives one, or a tf.data.Dataset of (images, labels), as "
@@ -49,7 +49,7 @@ class Batches:
     name, void, image_ids, category_ids = "data set", VOID, None, None
 
     def __init__(self, model, dataset):
-        own = contract(model)
+        own = scored_contract(model)
         self.task, self.num_classes, self.dataset = own.task, own.num_classes, dataset
         self.class_names, self.colors = names_and_colors(model)
 
@@ -91,7 +91,7 @@ def samples_for(model, source):
         DataError: a file of a `Source` cannot be read.
         ValueError: an image is none that the model takes.
     """
-    own = contract(model)
+    own = scored_contract(model)
     batched = isinstance(source, Batches)
     with _naming(source) if batched else naming_bad_files(source):
         for sample in source.samples() if batched else samples(source):

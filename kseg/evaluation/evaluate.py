@@ -10,7 +10,7 @@ from kseg.base.types import Dataset, Model, PathLike, Threshold
 from kseg.data.source import Source
 from kseg.evaluation.batches import scored
 from kseg.evaluation.scores import Scores
-from kseg.models.contract import check_source, contract, options, part
+from kseg.models.contract import check_source, options, part, scored_contract
 from kseg.prediction.predictor import KerasPredictor, Predictor
 
 
@@ -109,7 +109,7 @@ def evaluate(
     from kseg.prediction.network import check_weights
 
     model = _opened(model)
-    contract(model)  # says so if it is none
+    scored_contract(model)  # says so if it is none
     given = {
         "boundary": boundary,
         "surface": surface,
@@ -124,7 +124,7 @@ def evaluate(
     scoring = part("kseg.evaluation", model)
     batch_size = integer("batch_size", scoring.BATCH_SIZE if batch_size is None else batch_size)
     numbers = scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)
-    summary = f"{scoring.SCORE_NAME} {numbers[contract(model).score]:.3f} of {source.name}"
+    summary = f"{scoring.SCORE_NAME} {numbers[scored_contract(model).score]:.3f} of {source.name}"
     return Scores(numbers, summary, scoring.tables(source, numbers), scoring.notes(numbers))
 
 

@@ -10,9 +10,10 @@ from kseg.base.arguments import threshold as checked_threshold
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.semantic import same_sized
 from kseg.evaluation.table import Table
-from kseg.models.contract import contract
+from kseg.models.contract import scored_contract
 from kseg.prediction.batching import filled
 from kseg.prediction.multilabel import labels_on_batch
+from kseg.prediction.predictor import ExportPredictor
 
 OPTIONS = {"threshold": 0.5}
 BATCH_SIZE = 8
@@ -25,11 +26,15 @@ def evaluate(model, source, *, batch_size, progress, threshold):
     """`kseg.evaluate` of a model of several classes a pixel; see there."""
     from kseg.metrics.confusion import multilabel_counts, scores
 
-    classes = contract(model).num_classes
+    classes = scored_contract(model).num_classes
     threshold = checked_threshold("threshold", threshold, classes)
     counts, done = np.zeros((classes, 2, 2), np.int64), 0
     for images, labels in same_sized(samples_for(model, source), batch_size):
-        predicted = labels_on_batch(model, filled(images, batch_size), threshold)[: len(images)]
+        if isinstance(model, ExportPredictor):
+            predicted = np.stack(model.predict(list(images), threshold=threshold))
+        else:
+            predicted = labels_on_batch(model, filled(images, batch_size), threshold)
+        predicted = predicted[: len(images)]
         counts += multilabel_counts(labels, predicted, source.void)
         done += len(images)
         if progress:

@@ -9,7 +9,7 @@ from kseg.base.arguments import refused
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
 from kseg.evaluation.table import Table
-from kseg.models.contract import contract
+from kseg.models.contract import scored_contract
 from kseg.prediction.batching import alike, filled
 from kseg.prediction.predictor import ExportPredictor
 from kseg.prediction.semantic import confident_labels_on_batch, labels_on_batch
@@ -36,7 +36,7 @@ def evaluate(model, source, *, batch_size, progress, boundary, surface, calibrat
     """`kseg.evaluate` of a model that labels pixels; see there."""
     from kseg.metrics.confusion import confusion_matrix, scores
 
-    classes = contract(model).num_classes
+    classes = scored_contract(model).num_classes
     confusion = np.zeros((classes, classes), np.int64)
     wanted = {BoundaryColumns: boundary, SurfaceColumns: surface, CalibrationColumns: calibration}
     columns = [kind(source, classes) for kind in wanted if wanted[kind]]

@@ -94,6 +94,15 @@ def end_of(model):
     return layer if hasattr(layer, "task") else None
 
 
+def scored_contract(model):
+    """The `Contract` of what can be scored: of a model, or of an export, which has its own.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    return getattr(model, "contract", None) or contract(model)
+
+
 def _no_model(value):
     """The error for what is given in place of a model."""
     remedy = ""
@@ -184,7 +193,7 @@ def options(room, model, given):
 
 def check_source(model, source):
     """Raises `ValueError` if a source is not of the model's task, or has other classes."""
-    own = contract(model)
+    own = scored_contract(model)
     if source.task != own.task:
         raise ValueError(
             f"source={source.name!r} is of task {source.task!r}, and the model {model.name!r} of "
@@ -252,7 +261,7 @@ def check_learned(model, name, multilabel):
 
 def names_and_colors(model):
     """Names and colours of a model's classes: its own, or ids where nobody has said any."""
-    if getattr(model, "class_names", None):
+    if hasattr(model, "contract"):  # of an export
         return model.class_names, model.colors
     count = contract(model).num_classes
     names = tuple(map(str, range(count)))

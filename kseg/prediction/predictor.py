@@ -11,7 +11,7 @@ import numpy as np
 from kseg.base.arguments import tuples
 from kseg.base.shown import card, counted, line
 from kseg.base.types import Color, Model, PathLike, Photo, Range, Threshold
-from kseg.models.contract import contract, names_and_colors
+from kseg.models.contract import Contract, contract, names_and_colors
 from kseg.prediction.predict import predict
 
 
@@ -121,7 +121,9 @@ class ExportPredictor(Predictor):
     ) -> None:
         more = {"value_range": value_range, "bands": bands}
         super().__init__(path, task, class_names, colors, channels, **more)
-        self.score, self.name, self.num_classes = score, str(path), len(self.class_names)
+        classes = len(self.class_names)
+        own = (task, classes, channels, score, classes, self.value_range)
+        self.name, self.contract = str(path), Contract(*own)
 
     def labels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class ids of a batch and the probability of each.

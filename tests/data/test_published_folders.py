@@ -167,6 +167,23 @@ def test_coco_as_tools_lay_it_out(tmp_path, files, photos, prefix, split):
     assert (label > 0).sum() == 400 and (label == 2).sum() == 64
 
 
+def test_lvis(tmp_path):
+    """Images have an address and no name, annotations no iscrowd; photos lie in two folders."""
+    pytest.importorskip("pycocotools", reason="needs the extra coco")
+    content = coco_content(["a.jpg", "b.jpg"], [(5, 6, 20, 1)])
+    for image, folder in zip(content["images"], ("train2017", "val2017")):
+        name = image.pop("file_name")
+        image["coco_url"] = f"http://images.cocodataset.org/{folder}/{name}"
+        photo(tmp_path / "lvis" / folder / name)
+    for each in content["annotations"]:
+        del each["iscrowd"]
+    (tmp_path / "lvis/lvis_v1_train.json").write_text(json.dumps(content))
+    found = DataSpec(str(tmp_path / "lvis")).resolved()
+    source = found.open("train")
+    assert found.kind == "coco" and source.ids == ("a", "b")
+    assert [(source[i]["label"] == 1).sum() for i in range(2)] == [400, 400]
+
+
 def test_coco_that_is_not_there(tmp_path):
     (tmp_path / "boxes.json").write_text("{}")
     with pytest.raises(

@@ -33,6 +33,26 @@ def tree(scenes, tmp_path):
     return root
 
 
+def test_masks_in_the_colours_of_the_palette(tmp_path, same_eagerly):
+    """As tools write them that know no palette: RGB, whose colours are the classes."""
+    scenes = [kseg.data.shapes("val", count=2, size=(48, 64), instances=i) for i in (False, True)]
+    write_voc(scenes[0], tmp_path / "VOC2012", "train", scenes[1])
+    expected = [kseg.data.voc(tmp_path, "train", instances=i) for i in (False, True)]
+    expected = [[source[i] for i in range(2)] for source in expected]
+    for path in tmp_path.glob("VOC2012/Segmentation*/*.png"):
+        Image.open(path).convert("RGB").save(path)
+    labels = same_eagerly(kseg.data.voc(tmp_path, "train"))
+    objects = same_eagerly(kseg.data.voc(tmp_path, "train", instances=True))
+    for index in range(2):
+        np.testing.assert_array_equal(labels[index]["label"], expected[0][index]["label"])
+        found, right = objects[index], expected[1][index]
+        pairs = [
+            sorted((int(c), m.tobytes()) for c, m in zip(each["classes"], each["masks"]))
+            for each in (found, right)
+        ]
+        assert pairs[0] == pairs[1] and not found["crowd"].any()
+
+
 def test_real_masks_are_the_palette_indices(voc_root, same_eagerly):
     source = kseg.data.voc(voc_root, "trainval")
     assert len(source) == 4 and source.num_classes == 21 and source.void == 255

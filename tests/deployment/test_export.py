@@ -1,5 +1,6 @@
 """`kseg.export`: what it writes does what the model does, or nothing is written."""
 
+import dataclasses
 import json
 import os
 
@@ -138,6 +139,18 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
         again = loaded.predict(photo)
         np.testing.assert_allclose(again.boxes, expected.boxes, atol=1e-2)
         assert np.count_nonzero(again.masks != expected.masks) <= 0.002 * expected.masks.size
+    source = kseg.data.shapes("val", count=2, size=(48, 64), instances=True)
+    names = source.class_names[:2]
+    decode = source.decode  # two classes, those of the model
+    source = dataclasses.replace(
+        source,
+        decode=lambda row: decode(row) | {"classes": decode(row)["classes"] % 2},
+        **{"class_names": names, "colors": source.colors[:2], "category_ids": None},
+    )
+    scores, expected = kseg.evaluate(loaded, source), kseg.evaluate(model, source)
+    assert scores["min_score"] == 0.2 and "Export with min_score=0.0" in repr(scores._repr_html_())
+    assert scores["objects"] == expected["objects"]
+    assert 0 < scores["detections"] <= expected["detections"]
 
 
 @same_graph

@@ -49,8 +49,58 @@ def official(root, seed=0):
     shutil.copy(next(photos.iterdir()), photos / "more.jpg")
     save(root / "sbd/more.png", both[0][0]["label"])
     layouts.write_coco(both[1], root / "coco/photos", root / "coco/all.json")
+    of_tools(root / "tools", both)
     kseg.data.write_records(both[0], root / "records", shards=2)
     kseg.data.write_records(both[0].subset([1]), root / "records2")
+
+
+def of_tools(root, both):
+    """What tools write: of YOLO, CVAT, labelme, VIA and nnU-Net, the pets and ADE20K."""
+    semantic, objects = both
+    parts = {"train": semantic.subset([0, 1, 2]), "val": semantic.subset([3])}
+    for kind in ("yolo", "voc"):
+        kseg.data.convert({s: p for s, p in parts.items()}, f"{kind}:{root / kind}")
+        kseg.data.convert(semantic, f"{kind}:{root / f'one_{kind}'}")
+    shutil.move(root / "one_voc/ImageSets/Segmentation/train.txt", root / "one_voc/all.txt")
+    shutil.move(root / "one_voc/all.txt", root / "one_voc/ImageSets/Segmentation/all.txt")
+    kseg.data.convert(objects, f"voc:{root / 'objects'}")
+    for number in range(4):
+        sample = semantic[number]
+        mask = np.clip(sample["label"], 0, 2)
+        square = [[4 + number, 4], [20, 4], [20, 20], [4, 20]]
+        regions, shapes = [], []
+        for name in ("a", "b"):
+            x, y = zip(*square)
+            drawn = {"name": "polygon", "all_points_x": x, "all_points_y": y}
+            said = {"kind": name, "state": "c"}
+            regions.append({"shape_attributes": drawn, "region_attributes": said})
+            shapes.append({"label": name, "points": square, "shape_type": "polygon"})
+        for folder in ("labelme", "via"):
+            save(root / folder / f"{number}.png", sample["image"])
+        content = {"imagePath": f"{number}.png", "shapes": shapes}
+        (root / "labelme" / f"{number}.json").write_text(json.dumps(content))
+        entry = {str(number): {"filename": f"{number}.png", "regions": regions}}
+        (root / "via").mkdir(exist_ok=True)
+        file = root / "via" / "via.json"
+        before = json.loads(file.read_text()) if file.is_file() else {}
+        file.write_text(json.dumps(before | entry))
+        save(root / f"nnunet/imagesTr/{number}_0000.png", sample["image"])
+        save(root / f"nnunet/labelsTr/{number}.png", mask)
+        save(root / f"pets/images/{number}.png", sample["image"])
+        save(root / f"pets/annotations/trimaps/{number}.png", mask + 1)
+        for split in ("training", "validation")[number > 1 :]:
+            save(root / f"ade/images/{split}/{number}.png", sample["image"])
+            save(root / f"ade/annotations/{split}/{number}.png", mask)
+    labels = {"labels": {"ground": 0, "road": 1, "car": 2}}
+    (root / "nnunet/dataset.json").write_text(json.dumps(labels))
+    for name in ("labelme", "via", "nnunet", "pets", "ade"):  # and another of each
+        shutil.copytree(root / name, root / f"{name}2")
+    for name in ("labelme2", "via2"):
+        for file in (root / name).glob("*.json"):
+            file.write_text(file.read_text().replace("[20, 20]", "[20, 25]").replace("20]", "25]"))
+    for path in ("nnunet2/labelsTr/0.png", "pets2/annotations/trimaps/0.png"):
+        save(root / path, np.ones(SIZE))
+    save(root / "ade2/annotations/training/0.png", np.ones(SIZE))
 
 
 def save(path, array):

@@ -145,6 +145,57 @@ def readers():
                 "instances": True,
             },
         ),
+        "data.yolo": Entry(
+            {"root": below("tools/yolo")},
+            {
+                "root": below("tools/one_yolo"),
+                "split": "val",
+                "class_names": tuple("abcdef"),
+                "instances": True,
+                "val_fraction": Beside({"root": below("tools/one_yolo")}, 0.5),
+            },
+        ),
+        "data.cvat": Entry(
+            {"root": below("tools/voc")},
+            {
+                "root": below("tools/one_voc"),
+                "split": "val",
+                "instances": Beside({"root": below("tools/objects")}, True),
+                "val_fraction": Beside({"root": below("tools/one_voc"), "split": "val"}, 0.5),
+            },
+        ),
+        "data.labelme": Entry(
+            {"root": below("tools/labelme")},
+            {
+                "root": below("tools/labelme2"),
+                "split": "val",
+                "class_names": ("b", "a"),
+                "instances": True,
+                "val_fraction": Beside(SPLIT, 0.5),
+            },
+        ),
+        "data.via": Entry(
+            {"root": below("tools/via"), "attribute": "kind"},
+            {
+                "root": below("tools/via2"),
+                "split": "val",
+                "attribute": "state",
+                "class_names": ("b", "a"),
+                "instances": True,
+                "val_fraction": Beside(SPLIT, 0.5),
+            },
+        ),
+        "data.nnunet": Entry(
+            {"root": below("tools/nnunet")},
+            {"root": below("tools/nnunet2"), "split": "val", "val_fraction": 0.5},
+        ),
+        "data.oxford_pets": Entry(
+            {"root": below("tools/pets")},
+            {"root": below("tools/pets2"), "split": "val", "val_fraction": 0.5},
+        ),
+        "data.ade20k": Entry(
+            {"root": below("tools/ade")}, {"root": below("tools/ade2"), "split": "val"}
+        ),
         "data.records": Entry(
             {"path": below("records")}, {"path": below("records2"), "shard": (1, 2)}
         ),
@@ -273,6 +324,14 @@ def writers():
                 "path": out("other"),
                 "shards": 2,
                 "decoded": True,
+                "progress": NOTES,
+            },
+        ),
+        "data.convert": Entry(
+            {"source": SCENES, "to": Made(lambda place: f"coco:{place.out / 'set'}")},
+            {
+                "source": OTHERS,
+                "to": Made(lambda place: f"folder:{place.out / 'other'}"),
                 "progress": NOTES,
             },
         ),

@@ -197,6 +197,8 @@ def _positions(images, path, faults):
                 raise where.malformed("two images have this id; expected one each.")
             positions[key] = position
             by_text.setdefault(_as_text(key), []).append(position)
+            if "file_name" not in image and isinstance(image.get("coco_url"), str):  # as LVIS
+                image["file_name"] = "/".join(image["coco_url"].split("/")[-2:])
             if not field(image, "file_name", str, where):
                 message = "file_name is empty; expected the photo's name."
                 raise where.malformed(message, REMEDIES["file_name"])

@@ -48,8 +48,8 @@ def ade20k(root: PathLike, split: str = "train") -> Source:
 
     Example:
 
-    >>> source = kseg.data.ade20k("ADEChallengeData2016", "val")  # doctest: +SKIP
-    >>> source.num_classes, source.class_names[:3]  # doctest: +SKIP
+    >>> source = kseg.data.ade20k("ADEChallengeData2016", "val")
+    >>> source.num_classes, source.class_names[:3]
     (150, ('wall', 'building', 'sky'))
     """
     root = Path(root).expanduser()

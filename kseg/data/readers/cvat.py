@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from kseg.base.arguments import refused
 from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
@@ -17,7 +16,7 @@ from kseg.data.decode import decode_colors, decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import PHOTOS, column
 from kseg.data.pairs import no_split_there
-from kseg.data.readers.splits import part, text_of
+from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import VOID, Source
 
@@ -56,9 +55,10 @@ def cvat(
 
     Example:
 
-    >>> source = kseg.data.cvat("exported", "train")  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
-    ('background', 'tool')
+    >>> kseg.data.convert(kseg.data.shapes("val", count=2), "voc:exported")  # writes the same
+    PosixPath('exported')
+    >>> kseg.data.cvat("exported", "train").class_names[:2]
+    ('background', 'disk')
     """
     root = Path(root).expanduser()
     if not (root / LABELMAP).is_file():
@@ -78,14 +78,14 @@ def cvat(
     if instances:
         columns["instances"] = [_mask(root, "SegmentationObject", name) for name in names]
         first = int(labels.class_names[0] == GROUND)
-    label_of = _label_of(labels, columns["label"][0])
-    numbers_of = _numbers_of(columns["instances"][0]) if instances else None
+    label_of = labels_by(labels, columns["label"][0])
+    numbers = numbers_of(columns["instances"][0]) if instances else None
     class_names = labels.class_names[first:]
     colors = labels.palette[first:]
     return Source(
         name=f"{root.resolve().name}{f'/{split}' if split else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
-        decode=(_decode_instances(label_of, numbers_of, first) if instances else _decode(label_of)),
+        decode=(decode_objects(label_of, numbers, first) if instances else decode_labels(label_of)),
         class_names=class_names,
         colors=colors if len(set(colors)) == len(colors) else class_colors(class_names),
         ids=tuple(names),
@@ -109,9 +109,7 @@ def _names_of_split(root, split, val_fraction):
         if split is not None:
             share = 0.2 if val_fraction is None else val_fraction
             return [chosen[i] for i in part(chosen, split, share)]
-    if val_fraction is not None:
-        expected = "None where no random part is drawn, and here the lists say the split"
-        raise refused("val_fraction", val_fraction, expected, "Leave it out.")
+    not_drawn(val_fraction)
     return chosen
 
 
@@ -148,9 +146,9 @@ def _mask(root, folder, name):
     return str(path)
 
 
-def _label_of(labels, mask):
+def labels_by(labels, mask):
     """The function from a mask's path, a tensor, to labels, by what the first mask is."""
-    if _mode(mask) not in ("1", "L", "I", "I;16"):
+    if mode_of(mask) not in ("1", "L", "I", "I;16"):
         packed = [(r << 16) + (g << 8) + b for r, g, b in labels.palette]
         void = [(r << 16) + (g << 8) + b for r, g, b in labels.void_colors or ()]
         return lambda path: relabel(decode_colors(path), packed, void, VOID, path)
@@ -159,14 +157,19 @@ def _label_of(labels, mask):
     return lambda path: relabel(decode_mask(path), values, void, VOID, path)
 
 
-def _numbers_of(mask):
-    """The function from a map of objects to a number for each: its colours, or its own numbers."""
-    if _mode(mask) in ("RGB", "RGBA"):
-        return decode_colors
-    return lambda path: decode_mask(path, wide=True)
+def numbers_of(mask):
+    """How a map of objects numbers them: by its colours, or by its own numbers.
+
+    Returns:
+        The function from a path, a tensor, to the map; and the number of no object but 0: Pascal
+        VOC's border.
+    """
+    if mode_of(mask) in ("RGB", "RGBA"):
+        return decode_colors, (224 << 16) + (224 << 8) + 192
+    return lambda path: decode_mask(path, wide=True), VOID if mode_of(mask) == "P" else 0
 
 
-def _mode(mask):
+def mode_of(mask):
     """How a file holds its pixels, as Pillow calls it; whoever reads it says what is wrong."""
     try:
         with Image.open(mask) as image:
@@ -175,12 +178,20 @@ def _mode(mask):
         return "RGB"
 
 
-def _decode(label_of):
+def decode_labels(label_of):
+    """The decode function of labels, by a function as of `labels_by`."""
     return lambda row: {"image": read_photo(row["image"]), "label": label_of(row["label"])}
 
 
-def _decode_instances(label_of, numbers_of, first):
-    """An object's class is the one that most of its pixels have in the map of classes."""
+def decode_objects(label_of, numbers, first):
+    """The decode function of objects: of the class that most of their pixels have in the map.
+
+    Args:
+        label_of: As of `labels_by`.
+        numbers: As of `numbers_of`.
+        first: Class id of the first of the objects' classes in the map.
+    """
+    numbers_of, border = numbers
 
     def decode(row):
         tf = tensorflow()
@@ -195,7 +206,7 @@ def _decode_instances(label_of, numbers_of, first):
             "Take both from the same export.",
         )
         keys = tf.sort(tf.unique(tf.reshape(objects, [-1])).y)
-        keys = tf.boolean_mask(keys, keys != 0)
+        keys = tf.boolean_mask(keys, (keys != 0) & (keys != border))
         classes = classes_under(objects, label, keys) - first
         void = tf.equal(classes, VOID - first)
         require(

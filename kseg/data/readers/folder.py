@@ -121,8 +121,8 @@ def folder(
     Example:
 
     >>> source = kseg.data.folder("photos", "masks", ["background", "cell"], values=(0, 255))
-    >>> kseg.data.folder("photos/{}.png", "masks/{}.png", ["background", "cell"], values=(0, 255))
-    Source('folder', 4 semantic samples of 2 classes)
+    >>> kseg.data.folder("photos/{}.jpg", "masks/{}.png", ["background", "cell"])
+    <Source: 'folder', 1 semantic sample of 2 classes>
     """
     class_names = name_list("class_names", class_names)
     choice("stored", stored, STORED)

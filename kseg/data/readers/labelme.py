@@ -17,6 +17,7 @@ from kseg.base.arguments import name_list
 from kseg.base.types import PathLike
 from kseg.data.class_lists import class_list
 from kseg.data.drawn import (
+    FARTHEST,
     Drawing,
     Shape,
     class_names_of,
@@ -24,10 +25,10 @@ from kseg.data.drawn import (
     ellipse,
     header_size,
     polygon_of,
-    raise_faults,
     rectangle,
 )
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import Faults
 from kseg.data.files import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.readers.splits import chosen_of_split, text_of
@@ -70,23 +71,22 @@ def labelme(
 
     Example:
 
-    >>> source = kseg.data.labelme("annotated", instances=True)  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
+    >>> kseg.data.labelme("annotated", instances=True).class_names
     ('bus', 'car')
     """
     root = Path(root).expanduser()
     files = json_files(root)
-    faults, drawings, kept = [], [], []
+    faults, drawings, kept = Faults(), [], []
     for file in files:
         try:
             drawing = _drawing(root / file, instances)
         except DataError as error:
-            faults.append(error)
+            faults.add(error, file)
             continue
         if drawing is not None:
             drawings.append(drawing)
             kept.append(file)
-    raise_faults(faults)
+    faults.check()
     if not drawings:
         message = f"{str(root)!r} holds no JSON file of labelme, with shapes and imagePath."
         raise MissingData("missing", root, message, "Give the folder of its annotations.")
@@ -147,7 +147,7 @@ def _drawing(file, instances):
         return None
     photo = _photo(file, content["imagePath"])
     size = tuple(content.get(key) for key in ("imageHeight", "imageWidth"))
-    if not all(isinstance(side, int) and side > 0 for side in size):
+    if not all(type(side) is int and 0 < side < FARTHEST for side in size):
         size = header_size(photo)
     drawing, groups = Drawing(photo, size, []), {}
     if not isinstance(content["shapes"], list):
@@ -156,7 +156,11 @@ def _drawing(file, instances):
         where = f"shapes[{number}]"
         if not (isinstance(each, dict) and isinstance(each.get("label"), str)):
             raise _malformed(file, f"{where} has no label")
+        if not isinstance(each.get("group_id"), (int, str, type(None))):
+            raise _malformed(file, f"{where}: group_id={each['group_id']!r:.60}: expected a number")
         kind = each.get("shape_type") or "polygon"
+        if not isinstance(kind, str):
+            raise _malformed(file, f"{where}: shape_type={kind!r:.60}: expected a name")
         if kind in AREALESS:
             what = f"{file}: {where}, {each['label']!r}, is a {kind}, without an area."
             drawing.problems.append(("empty_instance", what))
@@ -197,6 +201,7 @@ def _shape(each, kind):
     """The `Shape` of an entry; None if it has too few points."""
     points, label = np.asarray(each["points"], np.float64), each["label"]
     if kind == "mask":
+        polygon_of(points)  # refuses what is no pixels
         (left, top), *_ = points.round().astype(int).tolist()
         with Image.open(io.BytesIO(base64.b64decode(each["mask"]))) as image:
             return Shape(label, mask=np.asarray(image.convert("L")) != 0, corner=(left, top))
@@ -210,11 +215,11 @@ def _shape(each, kind):
     if kind == "rectangle":
         (x1, y1), (x2, y2) = points
         x1, x2, y1, y2 = *sorted((x1, x2)), *sorted((y1, y2))
-        return Shape(label, (rectangle(x1, y1, x2, y2),))
+        return Shape(label, (polygon_of(rectangle(x1, y1, x2, y2)),))
     if kind == "circle":
         (x, y), (edge_x, edge_y) = points
         radius = math.hypot(edge_x - x, edge_y - y)
-        return Shape(label, (ellipse(x, y, radius, radius),))
+        return Shape(label, (polygon_of(ellipse(x, y, radius, radius)),))
     raise ValueError(f"shape_type={kind!r}; expected polygon, rectangle, circle or mask")
 
 

@@ -14,10 +14,11 @@ from kseg.data.files import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.readers.folder import folder
 from kseg.data.readers.labelme import load_json
-from kseg.data.readers.splits import part
+from kseg.data.readers.splits import not_drawn, part
 from kseg.data.source import Source
 
 DESCRIPTION = "dataset.json"
+MOST = 65535  # of a mask of 16 bits
 CHANNEL = re.compile(r"_(\d{4})(\.[^_]+)$")  # of a photo's name: _0000.png
 
 
@@ -42,8 +43,7 @@ def nnunet(
 
     Example:
 
-    >>> source = kseg.data.nnunet("Dataset120_Roads", "val")  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
+    >>> kseg.data.nnunet("Dataset120_Roads", "val").class_names
     ('background', 'road')
     """
     root = Path(root).expanduser()
@@ -69,6 +69,7 @@ def nnunet(
         probe=False,
     )
     if split in (None, "test"):
+        not_drawn(val_fraction)
         return source if split is None else source.subset(range(len(source)), f"{source.name}/test")
     chosen = part(source.ids, split, 0.2 if val_fraction is None else val_fraction)
     return source.subset(chosen, f"{source.name}/{split}")
@@ -87,10 +88,15 @@ def _labels(file, content):
             pairs = [(int(key), str(name)) for key, name in labels.items()]
         else:
             pairs = [(int(value), name) for name, value in labels.items()]
-    except (TypeError, ValueError, AttributeError):
+            if any(value != given for (value, _), given in zip(pairs, labels.values())):
+                raise ValueError("a number with a fraction")
+    except (TypeError, ValueError, AttributeError, OverflowError):
         message = f"{str(file)!r}: labels={labels!r:.80}: expected a number for each name."
         remedy = "Regions, which name several labels, are not read: name each label once."
         raise DataError("malformed", file, message, remedy) from None
+    if not all(0 <= value <= MOST for value, _ in pairs):
+        message = f"{str(file)!r}: labels={labels!r:.80}: expected numbers of 0 to {MOST}."
+        raise DataError("malformed", file, message, "Correct the number.")
     if not pairs:
         raise DataError("malformed", file, f"{str(file)!r} has no labels: expected names.")
     void = tuple(value for value, name in pairs if name.lower() in IGNORED)

@@ -8,7 +8,7 @@ from pathlib import Path
 from kseg.base.types import PathLike
 from kseg.data.errors import no_split
 from kseg.data.readers.folder import folder
-from kseg.data.readers.splits import listed, part
+from kseg.data.readers.splits import listed, not_drawn, part
 from kseg.data.source import Source
 
 # "1: foreground, 2: background, 3: not classified": the README of its annotations
@@ -36,9 +36,8 @@ def oxford_pets(
 
     Example:
 
-    >>> source = kseg.data.oxford_pets("pets", "val")  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
-    ('pet', 'background')
+    >>> kseg.data.oxford_pets("pets", "val")
+    <Source: 'pets/val', 1 semantic sample of 2 classes>
     """
     root = Path(root).expanduser()
     source = folder(
@@ -50,10 +49,12 @@ def oxford_pets(
         name=root.resolve().name,
         probe=False,
     )
+    drawn = split in ("train", "val")
+    if not drawn:
+        not_drawn(val_fraction)
     if split is None:
         return source
     lists = root / "annotations"
-    drawn = split in ("train", "val")
     file = lists / f"{'trainval' if drawn else split}.txt"
     if not drawn and not file.is_file():
         raise no_split(split, "'train', 'val', or a list in annotations, as 'trainval', 'test'")

@@ -99,6 +99,13 @@ def part(stems, split, val_fraction):
     return sorted(order[:held_out] if split == "val" else order[held_out:])
 
 
+def not_drawn(val_fraction):
+    """Raises `ValueError` for a share of "val" that is given where no random part is drawn."""
+    if val_fraction is not None:
+        expected = "None where no random part is drawn: here the set itself says the split"
+        raise refused("val_fraction", val_fraction, expected, "Leave it out.")
+
+
 def chosen_of_split(root, files, split, val_fraction=None):
     """Positions of the files of a split: by folder, by the list `root/SPLIT.txt`, or by ratio.
 
@@ -119,9 +126,8 @@ def chosen_of_split(root, files, split, val_fraction=None):
         raise no_split_there(root, split, folders)
     list_file = Path(root) / f"{split}.txt"
     drawn = not (whole or chosen or list_file.is_file())
-    if val_fraction is not None and not drawn:
-        expected = "None where no random part is drawn, and here the set itself says the split"
-        raise refused("val_fraction", val_fraction, expected, "Leave it out.")
+    if not drawn:
+        not_drawn(val_fraction)
     if whole:
         return list(range(len(files)))
     if chosen:

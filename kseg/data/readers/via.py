@@ -24,10 +24,10 @@ from kseg.data.drawn import (
     ellipse,
     header_size,
     polygon_of,
-    raise_faults,
     rectangle,
 )
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import Faults
 from kseg.data.pairs import files_below
 from kseg.data.readers.labelme import load_json
 from kseg.data.readers.splits import chosen_of_split, text_of
@@ -74,8 +74,7 @@ def via(
 
     Example:
 
-    >>> source = kseg.data.via("balloon", "train", instances=True)  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
+    >>> kseg.data.via("balloon", "train", instances=True).class_names
     ('object',)
     """
     root = Path(root).expanduser()
@@ -84,13 +83,13 @@ def via(
         message = f"{str(root)!r} holds no file of VIA with photos."
         raise MissingData("missing", root, message, "Export the annotations as JSON or CSV.")
     attributes = _attributes(root, entries, attribute)
-    faults, drawings = [], []
+    faults, drawings = Faults(), []
     for file, entry in entries:
         try:
             drawings.append(_drawing(root / file, entry, attributes))
         except DataError as error:
-            faults.append(error)
-    raise_faults(faults)
+            faults.add(error, f"{entry['filename']!r}")
+    faults.check()
     listed = class_list(root) if class_names is None else None
     given = listed.class_names if listed else class_names
     given = given if given is None else name_list("class_names", given)
@@ -178,7 +177,8 @@ def _attributes(root, entries, given):
     for _, entry in entries:
         for region in entry["regions"] if isinstance(entry["regions"], list) else []:
             own = region.get("region_attributes") if isinstance(region, dict) else None
-            names = [name for name, value in (own or {}).items() if _text(value)]
+            own = own if isinstance(own, dict) else {}
+            names = [name for name, value in own.items() if _text(value)]
             found.update(names)
             together |= len(names) > 1
     if given is not None:
@@ -217,6 +217,8 @@ def _drawing(file, entry, attributes):
         where = f"region {number}"
         try:
             shape, own = region["shape_attributes"], region.get("region_attributes") or {}
+            if not (isinstance(shape, dict) and isinstance(own, dict)):
+                raise ValueError("its attributes are no names and values")
             kind = shape["name"]
             if kind in AREALESS:
                 what = f"{name}: {where} is a {kind}, without an area."

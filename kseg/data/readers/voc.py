@@ -12,11 +12,18 @@ from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike
-from kseg.data.class_lists import LABELMAP
+from kseg.data.class_lists import LABELMAP, ClassList
 from kseg.data.decode import decode_mask, read_photo, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import PHOTOS, column, missing, stem
-from kseg.data.readers.cvat import cvat
+from kseg.data.readers.cvat import (
+    cvat,
+    decode_labels,
+    decode_objects,
+    labels_by,
+    mode_of,
+    numbers_of,
+)
 from kseg.data.readers.sbd import sbd_masks
 from kseg.data.readers.splits import text_of
 from kseg.data.sample import masks_of
@@ -50,6 +57,9 @@ CLASSES = (
 COLORS = voc_colors(len(CLASSES))
 
 
+BORDER = (224, 224, 192)  # the palette's 255
+
+
 SAME_ARCHIVE = "Take both from the same archive."
 
 
@@ -66,7 +76,7 @@ def voc(
     With `sbd`, the split `"train"` becomes the usual "train_aug": VOC's own, and all photos of SBD,
     train and val, that are not in VOC's val (or test). VOC's finer masks stay where both have one.
     Other splits are the same with and without `sbd`. Classes of one's own in `labelmap.txt` are
-    read as `kseg.data.cvat` does. Photos may be PNG too.
+    read as `kseg.data.cvat` does. Photos may be PNG too, and masks RGB in the palette's colours.
 
     Args:
         root: The folder `VOC{year}`, or `VOCdevkit`, or one that holds `VOCdevkit`.
@@ -123,7 +133,7 @@ def voc(
     return Source(
         name=f"{root.resolve().name.lower()}/{split}{'+sbd' if extended else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
-        decode=_decode_instances if instances else _decode,
+        decode=_decode_by(columns, instances),
         class_names=CLASSES[first:],
         colors=COLORS[first:],
         ids=tuple(ids),
@@ -191,6 +201,17 @@ def _check_files(paths):
             "Unpack the whole archive, or take the id from the split's list in "
             "ImageSets/Segmentation.",
         )
+
+
+def _decode_by(columns, instances):
+    """The decode function: of the palette's indices, or of its colours where masks are RGB."""
+    if mode_of(columns["label"][0]) not in ("RGB", "RGBA"):
+        return _decode_instances if instances else _decode
+    classes = ClassList(None, CLASSES, palette=COLORS, void_colors=(BORDER,))
+    label_of = labels_by(classes, columns["label"][0])
+    if not instances:
+        return decode_labels(label_of)
+    return decode_objects(label_of, numbers_of(columns["instances"][0]), first=1)
 
 
 def _label(row):

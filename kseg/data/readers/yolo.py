@@ -12,11 +12,12 @@ import numpy as np
 from kseg.base.arguments import name_list
 from kseg.base.types import PathLike
 from kseg.data.class_lists import class_list
-from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_of, raise_faults
+from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_of
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import Faults
 from kseg.data.files import PHOTOS, stem
 from kseg.data.pairs import ALIASES, files_below, is_split, means, no_split_there
-from kseg.data.readers.splits import part, text_of
+from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.source import Source
 
 IMAGES, LABELS = "images", "labels"  # folders: what Ultralytics exchanges in a photo's path
@@ -57,9 +58,10 @@ def yolo(
 
     Example:
 
-    >>> source = kseg.data.yolo("yolo", "val", instances=True)  # doctest: +SKIP
-    >>> source.class_names  # doctest: +SKIP
-    ('cell', 'nucleus')
+    >>> kseg.data.convert({"val": kseg.data.shapes("val", count=2)}, "yolo:scenes")
+    PosixPath('scenes')
+    >>> kseg.data.yolo("scenes", "val", instances=True).class_names[:2]
+    ('disk', 'ring')
     """
     root = Path(root).expanduser()
     file = yaml_file(root)
@@ -67,12 +69,9 @@ def yolo(
     root = file.parent if file else root
     names = _names(content, file, root, class_names)
     photos = photos_of(root, content, split, val_fraction)
-    faults, drawings = [], []
-    for photo in photos:
-        drawing, found = _drawing(photo, names)
-        drawings.append(drawing)
-        faults += found
-    raise_faults(faults)
+    faults = Faults()
+    drawings = [_drawing(photo, names, faults) for photo in photos]
+    faults.check()
     boxes = sum(kind == "box" for drawing in drawings for kind, _ in drawing.problems)
     if boxes and not any(drawing.shapes for drawing in drawings):
         raise DataError(
@@ -155,6 +154,8 @@ def photos_of(root, content, split, val_fraction=None):
     base = root / str(content.get("path") or "")
     base = base if base.is_dir() else root
     if given:
+        if split is None or set(given) != {"train"} and split in given:
+            not_drawn(val_fraction)
         if split is None:
             return sorted({p for each in given for p in _listed(root, base, given[each])})
         if set(given) != {"train"} and split in given:
@@ -169,10 +170,13 @@ def photos_of(root, content, split, val_fraction=None):
             chosen = [photo for photo, name in zip(photos, names) if means(name, split)]
             if not chosen:
                 raise no_split_there(root, split, names)
+            not_drawn(val_fraction)
             return chosen
         if split is None:
+            not_drawn(val_fraction)
             return photos
-    return [photos[i] for i in part(list(map(stem, photos)), split, val_fraction or 0.2)]
+    share = 0.2 if val_fraction is None else val_fraction
+    return [photos[i] for i in part(list(map(stem, photos)), split, share)]
 
 
 def _listed(root, base, entries):
@@ -234,13 +238,13 @@ def label_file(photo):
     return os.path.join(folder, text)
 
 
-def _drawing(photo, names):
-    """What a photo's file says, and the faults in it."""
+def _drawing(photo, names, faults):
+    """What a photo's file says; what is wrong in it is kept among the faults."""
     if not os.path.isfile(photo):
         raise MissingData("missing", photo, f"{photo!r} does not exist: expected a photo.")
-    drawing, faults, file = Drawing(photo, header_size(photo), []), [], label_file(photo)
+    drawing, file = Drawing(photo, header_size(photo), []), label_file(photo)
     if not os.path.isfile(file):
-        return drawing, faults
+        return drawing
     for number, line in enumerate(text_of(Path(file)).splitlines(), 1):
         values = line.split()
         if not values:
@@ -250,14 +254,15 @@ def _drawing(photo, names):
         except ValueError as error:
             message = f"{file!r}, line {number}: {error}."
             remedy = "Correct the line, or export the labels again."
-            faults.append(DataError("malformed", file, message, remedy))
+            place = f"{file!r}, line {number}"
+            faults.add(DataError("malformed", file, message, remedy), place)
             continue
         if shape is None:
             what = f"line {number} of {file!r} is a box without a mask, which is left out."
             drawing.problems.append(("box", what))
         else:
             drawing.shapes.append(shape)
-    return drawing, faults
+    return drawing
 
 
 def _shape(values, names, size):

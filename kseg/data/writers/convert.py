@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kseg.base import atomic
-from kseg.base.arguments import refused
+from kseg.base.arguments import choice, refused
 from kseg.base.outputs import check_folder
 from kseg.data.source import Source, check_is_source
 from kseg.data.tfrecords import TASKS
@@ -26,9 +26,10 @@ def convert(
 ) -> Path:
     """Writes a Source, or the splits of a set, in another layout; exactly, or not at all.
 
-    Photos stay the files they are, byte by byte, but that Cityscapes wants PNG. What a layout
-    cannot hold is refused: void in YOLO, objects that overlap in a map of them. The folder appears
-    when it is complete; an interruption leaves nothing behind.
+    Photos that are JPEG or PNG stay the files they are, byte by byte, but that Cityscapes wants
+    PNG, which others become. What a layout cannot hold is refused: void in YOLO, objects that
+    overlap in a map of them. The folder appears when it is complete; an interruption leaves nothing
+    behind.
 
     Args:
         source: A `Source`, which is written as the split "train"; or a dict of split -> `Source`,
@@ -67,6 +68,8 @@ def convert(
     sources = dict(source) if isinstance(source, Mapping) else {"train": source}
     kind, path = target(to)
     _check_together(sources, kind, to)
+    if kind != "records":
+        _check_usual(next(iter(sources.values())), kind)
     check_free(path)
     done = 0
 
@@ -122,6 +125,14 @@ def check_free(path, read=()):
             raise refused("to", str(path), expected, "Give another one.")
 
 
+def _check_usual(source, kind):
+    """Raises unless this is a source of photos of 0..255."""
+    if source.value_range is not None:
+        expected = f"None for {kind}:, whose photos are of 0..255"
+        remedy = "Convert to records:, which hold all of it."
+        raise refused("source.value_range", source.value_range, expected, remedy)
+
+
 def _check_together(sources, kind, to):
     """Raises unless these are sources of one task, that a kind has, with the same classes."""
     if not sources:
@@ -131,8 +142,7 @@ def _check_together(sources, kind, to):
         check_is_source(f"source[{split!r}]", each)
         if not (isinstance(split, str) and split.isidentifier()):
             raise refused("source", split, "names of splits, as 'train' and 'val'")
-        if each.task not in TASKS:
-            raise refused("source.task", each.task, f"one of {', '.join(map(repr, TASKS))}")
+        choice("source.task", each.task, TASKS)
         if each.task == "multilabel" and kind not in OF_SEVERAL:
             expected = " or ".join(f"{own}:PATH" for own in OF_SEVERAL)
             raise refused("to", str(to), f"{expected} for several classes at a pixel")

@@ -17,21 +17,27 @@ class NetworkPredictor(ExportPredictor):
     """A bare network in its format's own runtime, which is `.model`.
 
     Photos go into one that is written for images of one size at that size, and its logits are
-    enlarged or shrunk back, as into a Keras model that is built so. The file holds no names: ids
-    stand for them.
+    enlarged or shrunk back, as into a Keras model that is built so. The file holds no names, for
+    which ids stand, and no task: the class of the highest logit wins. One that is written for
+    numbers of another range than 0..255 does not say which, and is refused.
     """
 
     def __init__(self, path, format):
         self.model = format_module(format).Runtime(path)
+        if self.model.kind != "uint8":
+            expected = "a network of photos of 0..255, and this one takes numbers of another range"
+            remedy = "Export it as format='saved_model', which says the range, and load that."
+            raise refused("path", str(path), expected, remedy)
         shape = (*(side or 32 for side in self.model.shape), self.model.channels)
         count = max(2, self.model(np.zeros((1, *shape), "uint8")).shape[-1])  # one is binary
         names = tuple(map(str, range(count)))
         super().__init__(path, SEMANTIC, names, class_colors(names), self.model.channels, SCORE)
 
-    def predict(self, images, *, min_score=None):
-        if min_score is not None:
-            expected = "None for a model without objects"
-            raise refused("min_score", min_score, expected, "Leave it out.")
+    def predict(self, images, *, min_score=None, threshold=None):
+        for name, value in {"min_score": min_score, "threshold": threshold}.items():
+            if value is not None:
+                expected = "None for a network that labels pixels, one class each"
+                raise refused(name, value, expected, "Leave it out.")
         photos, several = image_arrays(images, self.channels)
         results = [self.labels(photo[None])[0][0] for photo in photos]
         return results if several else results[0]

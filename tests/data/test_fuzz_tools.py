@@ -1,0 +1,114 @@
+"""Damaged files of tools, hundreds of them: a refusal or a sound sample, never a crash.
+
+Mutations follow from a fixed seed. `pytest -m slow` runs twenty times as many.
+"""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from data.damage import damaged_json, damaged_text
+from data.tool_sets import (
+    labelme_file,
+    labelme_mask,
+    labelme_shape,
+    photo,
+    square,
+    via_polygon,
+    via_region,
+    yolo_line,
+)
+from PIL import Image
+
+import kseg
+from kseg.data.errors import PACKED
+from kseg.data.spec import DataSpec
+
+pytest.importorskip("pycocotools", reason="needs the extra coco")
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+COUNTS = [pytest.param(40, id="few"), pytest.param(800, id="many", marks=pytest.mark.slow)]
+
+
+def of_yolo(root):
+    photo(root / "images/train/a.jpg")
+    (root / "labels/train").mkdir(parents=True)
+    lines = [yolo_line(0, square(5, 6, 20)), yolo_line(1, square(15, 16, 8))]
+    (root / "labels/train/a.txt").write_text("\n".join(lines))
+    (root / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [a, b]\n")
+    return "data.yaml", "labels/train/a.txt"
+
+
+def of_labelme(root):
+    photo(root / "a.jpg")
+    shapes = [
+        labelme_shape("cell", square(5, 6, 20), group_id=1),
+        labelme_shape("box", [[30, 26], [10, 6]], "rectangle"),
+        labelme_shape("round", [[45, 20], [45, 30]], "circle"),
+        labelme_mask("blob", (2, 30), np.ones((4, 5), bool)),
+    ]
+    labelme_file(root / "a.json", shapes, "a.jpg")
+    return ("a.json",)
+
+
+def of_via(root):
+    photo(root / "a.jpg")
+    ellipse = {"name": "ellipse", "cx": 20, "cy": 20, "rx": 5, "ry": 4}
+    regions = [
+        via_region(via_polygon(square(5, 6, 20)), type="cell"),
+        via_region(ellipse, type="b"),
+    ]
+    (root / "v.json").write_text(json.dumps({"a": {"filename": "a.jpg", "regions": regions}}))
+    return ("v.json",)
+
+
+def of_cvat(root):
+    root.rmdir()
+    kseg.data.convert(kseg.data.shapes("train", count=1, size=(32, 32)), f"voc:{root}")
+    return "labelmap.txt", "ImageSets/Segmentation/train.txt"
+
+
+def of_nnunet(root):
+    photo(root / "imagesTr/a_0000.png")
+    (root / "labelsTr").mkdir()
+    Image.fromarray(np.eye(40, 60, dtype=np.uint8)).save(root / "labelsTr/a.png")
+    labels = {"background": 0, "cell": 1, "ignore": 2}
+    (root / "dataset.json").write_text(json.dumps({"labels": labels}))
+    return ("dataset.json",)
+
+
+@pytest.mark.parametrize("times", COUNTS)
+@pytest.mark.parametrize("write", [of_yolo, of_labelme, of_via, of_cvat, of_nnunet])
+def test_damaged_files(tmp_path, write, times):
+    rng, root, refused = random.Random(5), tmp_path / "set", 0
+    root.mkdir()
+    for name in write(root):
+        content = (root / name).read_bytes()
+        damage = damaged_json if name.endswith(".json") else damaged_text
+        for trial in range(times):
+            (root / name).write_bytes(damage(content, rng))
+            try:
+                kind = write.__name__.removeprefix("of_")
+                instances = kind != "nnunet" and trial % 2 == 0
+                split = "train" if kind in ("yolo", "cvat") else None
+                sound(DataSpec(f"{kind}:{root}", instances=instances).open(split))
+            except (ValueError, FileNotFoundError):
+                refused += 1
+            except tf.errors.InvalidArgumentError as error:
+                assert PACKED.search(str(error))
+                refused += 1
+        (root / name).write_bytes(content)
+    assert times // 10 < refused
+
+
+def sound(source):
+    sample = source[0]
+    if source.task == "instance":
+        assert sample["masks"].shape[1:] == sample["image"].shape[:2]
+        assert set(sample["classes"].tolist()) <= set(range(source.num_classes))
+        assert sample["masks"].any(axis=(1, 2)).all()
+    else:
+        assert sample["label"].shape == sample["image"].shape[:2]
+        known = {*range(source.num_classes), source.void}
+        assert set(np.unique(sample["label"]).tolist()) <= known
