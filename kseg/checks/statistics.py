@@ -90,6 +90,13 @@ class Statistics:
     numbers: tuple[float, float] | None = None
 
     @property
+    def bare(self) -> bool:
+        """Whether no two classes, or no object, were seen: nothing can be learnt from that."""
+        if self.task == "instance":
+            return not self.instances.any()
+        return self.task == "semantic" and np.count_nonzero(self.pixels) < 2
+
+    @property
     def class_weight(self) -> list[float] | None:
         """Suggested weights of the cross-entropy: square root of the inverse frequency."""
         return class_weights(self.pixels, 0.5) if self.pixels.any() else None

@@ -60,17 +60,17 @@ EXPLAINED = {
 
 def nothing_there(source, read, stats, learnt):
     """One finding if all samples were read and no two classes, or no object, are in them."""
-    if not stats.read or stats.read < stats.samples:
+    if not stats.read or stats.read < stats.samples or not stats.bare:
         return
     kind, photos = ("nothing_to_learn" if learnt else "nothing_to_score"), f"{len(read)} photos"
-    if source.task == "instance" and not stats.instances.any():
+    if source.task == "instance":
         if any(facts.crowds for facts in read):
             number = sum(facts.crowds for facts in read)
             message = f"all {number} objects of {photos} are crowd regions, which are not learnt."
             yield "all_crowd", None, source.name, f"{source.name}: {message}"
         else:
             yield kind, None, source.name, f"{source.name}: there is no object in {photos}."
-    elif source.task == "semantic" and np.count_nonzero(stats.pixels) < 2:
+    else:
         yield kind, None, source.name, f"{source.name}: {_one_class(source, stats)} {photos}."
 
 

@@ -76,7 +76,7 @@ def coco_of_split(root, split):
     whole = None in found
     file = found[None] if whole else next((f for s, f in found.items() if means(s, split)), None)
     if file is None:
-        raise no_split_there(root, split, found)
+        raise no_split_there(root, split, found, [f.relative_to(root) for f in found.values()][:3])
     return file, photos_of(root, file), whole
 
 

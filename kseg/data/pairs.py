@@ -163,20 +163,26 @@ def of_split(pairs, split, root):
     return chosen
 
 
-def no_split_there(root, split, names):
+def no_split_there(root, split, names, files=()):
     """The error for a split that a set has not, and its remedy, by those that it has.
 
     Args:
         root: The folder of the set.
         split: The split.
         names: Of those that there are, or None, in any order.
+        files: Where they were found, for the message.
     """
     there = sorted({name for name in names if name})
+    found = f" (in {', '.join(map(str, files))})" if files else ""
+    if len(there) == 1:  # train and val must not share photos
+        remedy = f"Move a part of its photos and labels to a split {split!r} of the same layout."
+    else:
+        remedy = f"Say which are to be train and val: splits=({there[-1]!r}, {there[0]!r})."
     return MissingData(
         "no_split",
         split,
-        f"split={split!r}: {str(root)!r} has the splits {', '.join(there)}.",
-        f"Say which are to be train and val: splits=({there[-1]!r}, {there[0]!r}).",
+        f"split={split!r}: {str(root)!r} has the splits {', '.join(there)}{found}.",
+        remedy,
     )
 
 

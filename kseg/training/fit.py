@@ -224,6 +224,9 @@ def _compiled_here(model, compile, settings):
 def _checked(sources, check_data):
     """The report on the data, whose errors are raised if `check_data` and warnings are said."""
     report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
+    first = report.sources[0] if report.sources else None
+    if first and first.bare and first.read < first.samples:  # then all of them decide
+        report = check(*sources, duplicates=False)
     if check_data:
         report.raise_on_errors()
     warnings = report.findings if not check_data else report.warnings

@@ -189,7 +189,7 @@ def refused_sets(tmp_path, pair_folders):
 def test_rewording_changes_nothing_of_what_is_refused(refused_sets, request):
     expected = {  # sources that could be opened; kind and place of each refusal
         "voc": (1, ["voc/val"]),
-        "coco": (0, ["coco/train", "coco/val"]),
+        "coco": (0, ["coco/train, coco/val"]),
         "records": (0, ["records/train", "records/val"]),
         "folder": (0, ["folder/train, folder/val"]),
     }

@@ -160,3 +160,13 @@ def test_check_ends_with_0_where_fit_starts(tmp_path, write_image, rng, capsys):
     capsys.readouterr()
     assert main(check) == 1 and main([*fit, "--overwrite"]) == 2
     assert "--values 0,255" in capsys.readouterr().out
+
+
+def test_fit_reads_all_of_a_set_that_looks_bare(tmp_path, monkeypatch):
+    maps = labels(count=4)
+    maps[1, :10] = 1
+    module = sys.modules["kseg.training.fit"]
+    monkeypatch.setattr(module, "CHECKED_SAMPLES", 2)  # the first and the last
+    assert module._checked([source(maps)], True).sources[0].read == 4
+    with pytest.raises(ValueError, match="every labelled pixel is of 'ground'"):
+        module._checked([source(labels(count=4))], True)
