@@ -75,14 +75,10 @@ def ellipse(x, y, rx, ry, turned=0.0):
     """
     count = int(min(max(CORNERS, 2 * math.pi * max(rx, ry)), 4096))
     angle = np.linspace(0, 2 * math.pi, count, endpoint=False)
-    dx, dy = rx * np.cos(angle), ry * np.sin(angle)
-    points = np.stack(
-        [
-            x + dx * math.cos(turned) - dy * math.sin(turned),
-            y + dx * math.sin(turned) + dy * math.cos(turned),
-        ],
-        axis=1,
-    )
+    across, down = math.cos(turned), math.sin(turned)
+    with np.errstate(all="ignore"):  # numbers that are no pixels, which `polygon_of` refuses
+        dx, dy = rx * np.cos(angle), ry * np.sin(angle)
+        points = np.stack([x + dx * across - dy * down, y + dx * down + dy * across], axis=1)
     return tuple(points.ravel().tolist())
 
 

@@ -57,9 +57,9 @@ def test_data_shows_what_was_understood(said, road, tmp_path):
     assert code == 2 and "is read" in text or "are read" in text
     code, text = said("data", "shapes", "--instances", "--limit", "2")
     assert code == 0 and "train: 400 samples (2 looked at)" in text and "instance, 5 cl" in text
-    assert (name := text.rpartition(": ")[2]).endswith("shapes.png") and Image.open(
-        name
-    ).width > 900
+    name = text.rpartition(": ")[2]
+    with Image.open(name) as picture:
+        assert name.endswith("shapes.png") and picture.width > 900
 
 
 def test_convert(said, road, tmp_path):

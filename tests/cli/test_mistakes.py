@@ -59,6 +59,8 @@ def spoiled(root):
         return root / name
 
     (copy("no_classes") / "classes.txt").unlink()
+    for path in (root / "no_classes/masks").iterdir():  # of 0 and 1 all would be said
+        Image.fromarray(np.asarray(Image.open(path)) * 2).save(path)
     (copy("three_classes") / "classes.txt").write_text("ground\nobject\ncar\n")
     (copy("one_class") / "classes.txt").write_text("ground\n")
     shutil.rmtree(copy("no_masks") / "masks")
@@ -111,7 +113,7 @@ MISTAKES = [
     ("fit records:set --run new", "set/train' does not exist"),
     ("fit mnist:x --run new", "expected one of"),
     ("fit shapes:big --run new", "expected shapes, or shapes:N"),
-    ("fit folder:no_classes --run new", "--classes background,cell"),
+    ("fit folder:no_classes --run new", "--classes class0,class1 --values 0,2."),
     ("fit folder:no_masks --run new", "masks' does not exist"),
     ("fit folder:inside_out --run new", "images' does not exist"),
     ("fit folder:unpaired --run new", "1 of 5 images have no mask"),
