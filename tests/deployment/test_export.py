@@ -294,7 +294,10 @@ def test_options_check_themselves(options, message):
         ({"signatures": ("image_bytes",)}, "'serving_default' among them"),
         ({"signatures": ("serving_default", "rle")}, "can have serving_default, image_bytes"),
         ({"min_score": 0.2}, "min_score=0.2 is of instance models, and this one is semantic"),
-        ({"threshold": 0}, "threshold=0 is of instance models, and this one is semantic"),
+        ({"threshold": 0}, "threshold=0.0 is of instance and multilabel models"),
+            {"threshold": 0},
+            "threshold=0.0 is of instance and multilabel models, and this one is sem",
+        ),
     ],
 )
 def test_options_that_are_not_the_models_are_refused(tmp_path, options, message):
@@ -305,7 +308,7 @@ def test_options_that_are_not_the_models_are_refused(tmp_path, options, message)
 
 def test_an_instance_model_brings_its_own_size(tmp_path):
     options = kseg.SavedModelOptions(resize=(24, 40))
-    with pytest.raises(ValueError, match=r"resize=\(24, 40\) is of semantic models"):
+    with pytest.raises(ValueError, match=r"resize=\(24, 40\) is of multilabel and semantic models"):
         kseg.export(small_mask_rcnn(), tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
 

@@ -61,6 +61,7 @@ def sources():
                 "category_ids": (1, 2, 4),
                 "image_ids": (4, 7),
                 "problems": lambda index: [("odd", f"{index} is odd")],
+                "notes": (("odd", "the whole is odd"),),
                 "value_range": (0, 4095),
                 "bits": 12,
                 "bands": (2, 1, 0),

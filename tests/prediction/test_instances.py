@@ -149,7 +149,7 @@ def test_few_photos_wait(found):
 def test_wrong_options_are_named(found, option, message):
     with pytest.raises(ValueError, match=message):
         kseg.predict(InstanceModel(found), photo(0, SIZES[0]), **option)
-    with pytest.raises(ValueError, match="is of instance models"):
+    with pytest.raises(ValueError, match="is of instance (and multilabel )?models"):
         image = keras.Input((None, None, 3))
         kseg.predict(keras.Model(image, image[..., :1]), photo(0, SIZES[0]), **option)
     with pytest.raises(ValueError, match="batch_size=0"):
