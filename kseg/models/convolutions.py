@@ -13,8 +13,10 @@ one core (2026-11-24, JAX 0.10.2, PyTorch 2.13, TensorFlow 2.21):
 """
 
 import keras
+import numpy as np
 from keras import ops
 
+from kseg.base.arguments import choice
 from kseg.base.platform import is_jax_on_cpu, is_torch
 from kseg.ops.channels_last import convolved, max_pooled
 from kseg.ops.depthwise import depthwise_conv
@@ -149,6 +151,89 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
             return super().call(inputs)
         stride, dilation = self.strides[0], self.dilation_rate[0]
         return _finish(self, depthwise_conv(inputs, self.kernel, stride, self.padding, dilation))
+
+
+def bilinear_kernel(factor):
+    """The kernel `(2 * factor, 2 * factor)` whose transposed convolution of stride `factor` is
+    bilinear interpolation: 1 - distance / factor along each axis, from the kernel's centre.
+
+    Example:
+
+    >>> bilinear_kernel(2)[1]
+    array([0.1875, 0.5625, 0.5625, 0.1875], dtype=float32)
+    """
+    distance = np.abs(np.arange(2 * factor) - (factor - 0.5))
+    weights = 1 - distance / factor
+    return np.outer(weights, weights).astype("float32")
+
+
+@keras.saving.register_keras_serializable(package="kseg")
+class DepthwiseConv2DTranspose(keras.layers.Layer):
+    """Transposed convolution with a kernel for each channel, which starts as bilinear
+    interpolation (Long et al. 2015, sections 3.3 and 4.3).
+
+    Each pixel adds its value times the kernel to a square of `2 * factor` pixels, `factor` pixels
+    further for each next one. There is nothing beyond the border, so that the result fades towards
+    zero within `factor` / 2 pixels of it, where `Enlarge` repeats the border. Channels do not mix:
+    `keras.layers.Conv2DTranspose` holds, and multiplies with, C kernels for each of C channels.
+
+    Args:
+        factor: Integer >= 2, the stride; the kernel has `2 * factor` rows and columns.
+        padding: `"valid"` for all that is reached, `"same"` for `factor` times the size, with
+            half-pixel centres: `factor // 2` rows and columns less at each side.
+        learned: Whether the kernels are trained, or stay bilinear.
+
+    Shapes: `(B, H, W, C)` -> `(B, factor * (H + 1), factor * (W + 1), C)` if "valid",
+    `(B, factor * H, factor * W, C)` if "same".
+    """
+
+    def __init__(self, factor, *, padding="same", learned=True, **kwargs):
+        super().__init__(**kwargs)
+        self.factor, self.learned = factor, learned
+        self.padding = choice("padding", padding, ("same", "valid"))
+
+    def build(self, input_shape):
+        size = 2 * self.factor
+        self.kernel = self.add_weight(
+            shape=(size, size, input_shape[-1]),
+            initializer=_bilinear,
+            trainable=self.learned,
+            name="kernel",
+        )
+
+    def call(self, x):
+        f = self.factor
+        kernel = ops.convert_to_tensor(self.kernel)[:, None, :, :]  # (2f, 1, 2f, C)
+        x = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        batch, height, width, channels = ops.shape(x)  # H + 2, W + 2
+        # Row f * i + p of the result is x[i] kernel[p] + x[i - 1] kernel[p + f], and so along W.
+        y = 0
+        for up in (0, 1):
+            for left in (0, 1):
+                pixels = x[:, 1 - up : height - up, 1 - left : width - left]  # (B, H + 1, W + 1, C)
+                part = kernel[up * f : (up + 1) * f, :, left * f : (left + 1) * f]  # (f, 1, f, C)
+                # expand_dims, as LiteRT's calibration knows no slices of six axes
+                y = y + ops.expand_dims(pixels, (2, 4)) * part  # (B, H + 1, f, W + 1, f, C)
+        y = ops.reshape(y, (batch, f * (height - 1), f * (width - 1), channels))
+        if self.padding == "same":
+            cut = f // 2
+            y = y[:, cut : cut + f * (height - 2), cut : cut + f * (width - 2)]
+        return y
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        more = 1 if self.padding == "valid" else 0
+        return (batch, *(s if s is None else self.factor * (s + more) for s in sides), channels)
+
+    def get_config(self):
+        own = {"factor": self.factor, "padding": self.padding, "learned": self.learned}
+        return {**super().get_config(), **own}
+
+
+def _bilinear(shape, dtype=None):
+    """Initializer: the bilinear kernel for each channel, `(2 * factor, 2 * factor, C)`."""
+    kernel = np.repeat(bilinear_kernel(shape[0] // 2)[:, :, None], shape[2], axis=2)
+    return ops.convert_to_tensor(kernel, dtype=dtype)
 
 
 def _as_views(layer):

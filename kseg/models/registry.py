@@ -37,6 +37,7 @@ REGISTERED = {
         "PatchConv2D",
         "UpConv2D",
         "DepthwiseConv2D",
+        "DepthwiseConv2DTranspose",
     ),
     "kseg.models.inputs": ("SemanticModel",),
     "kseg.models.layers": (
@@ -49,7 +50,6 @@ REGISTERED = {
         "ResizeLike",
         "ResizeTo",
         "CropAt",
-        "DepthwiseConv2DTranspose",
         "PadWithZeros",
         "MultiLabel",
     ),

@@ -295,9 +295,6 @@ def test_options_check_themselves(options, message):
         ({"signatures": ("serving_default", "rle")}, "can have serving_default, image_bytes"),
         ({"min_score": 0.2}, "min_score=0.2 is of instance models, and this one is semantic"),
         ({"threshold": 0}, "threshold=0.0 is of instance and multilabel models"),
-            {"threshold": 0},
-            "threshold=0.0 is of instance and multilabel models, and this one is sem",
-        ),
     ],
 )
 def test_options_that_are_not_the_models_are_refused(tmp_path, options, message):

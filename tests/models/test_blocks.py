@@ -4,15 +4,14 @@ import pytest
 from keras import ops
 
 from kseg.models.blocks import conv_norm_relu, depthwise_norm_relu, layer_names
+from kseg.models.convolutions import DepthwiseConv2DTranspose, bilinear_kernel
 from kseg.models.layers import (
     BATCH_NORM,
     CropAt,
     CropLike,
-    DepthwiseConv2DTranspose,
     Enlarge,
     PadToStride,
     ResizeLike,
-    bilinear_kernel,
 )
 
 

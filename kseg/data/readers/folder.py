@@ -28,10 +28,17 @@ from kseg.data.files import (
 )
 from kseg.data.pairs import is_pattern, of_split, paired, splits_of
 from kseg.data.photos import photo_reader
+from kseg.data.readers.folder_arguments import (
+    check_objects,
+    check_several,
+    check_unused,
+    check_values,
+    check_void,
+)
 from kseg.data.readers.folder_classes import class_labels, has_masks_of_classes, masks_of_classes
 from kseg.data.readers.splits import listed, part, subfolder
 from kseg.data.sample import image_size, masks_of
-from kseg.data.source import VOID, WIDE_VOID, Source, check_bands, spread, void_beyond
+from kseg.data.source import VOID, Source, check_bands, spread, void_beyond
 from kseg.data.values import check_value_range
 
 PROBED = 16  # masks looked into before the set is accepted
@@ -127,7 +134,7 @@ def folder(
     class_names = name_list("class_names", class_names)
     choice("stored", stored, STORED)
     if multilabel:
-        _check_several(class_names, instances, stored, palette)
+        check_several(class_names, instances, stored, palette)
     ids, images, masks, one_each = _pairs(
         images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel
     )
@@ -135,18 +142,18 @@ def folder(
         stored = "instances"
     if not multilabel and (stored == "instances" or palette):
         what = "colours (palette=)" if palette and stored == "classes" else "numbers of objects"
-        _check_unused(what, values=values, void_values=None if palette else void_values)
+        check_unused(what, values=values, void_values=None if palette else void_values)
     value_range = check_value_range(value_range, bits)
     photo = photo_reader(images[0], value_range)
     bands = check_bands(bands, photo.bands or 3)
     void = void_beyond(len(class_names))
     if not multilabel:
-        values = _check_values(class_names, values, palette)
-        void_values = _check_void(void_values, values, palette)
+        values = check_values(class_names, values, palette)
+        void_values = check_void(void_values, values, palette)
     if multilabel:
         columns, decode = class_labels(images, masks, class_names, values, void_values, photo)
     elif stored == "instances":
-        _check_objects(class_names, instances, palette)
+        check_objects(class_names, instances, palette)
         columns, decode = _objects(images, masks, one_each, instances, photo)
     else:
         if probe:
@@ -173,7 +180,7 @@ def _pairs(images, masks, class_names, mask_suffix, split, list_file, val_fracti
     """Ids, photos, masks (or the masks of each, joined by newlines), and whether it is those."""
     if is_pattern(images) or is_pattern(masks):
         what = "by patterns, which say all of a name"
-        _check_unused(what, mask_suffix=mask_suffix or None, multilabel=multilabel or None)
+        check_unused(what, mask_suffix=mask_suffix or None, multilabel=multilabel or None)
         return *_by_patterns(images, masks, split, list_file, val_fraction), False
     inner = subfolder(images, split)
     by_folder = inner != Path(images).expanduser()
@@ -324,73 +331,6 @@ def _objects(images, masks, one_each, instances, photo):
         return {"image": image, "label": tf.cast(label, tf.uint8)}
 
     return columns, decode
-
-
-def _check_unused(what, **given):
-    """Raises `ValueError` if values of classes are given for masks that hold something else."""
-    for argument, value in given.items():
-        if value is not None:
-            raise refused(argument, value, f"None: these masks hold {what}", "Leave it out.")
-
-
-def _check_several(class_names, instances, stored, palette):
-    """Raises `ValueError` if something is given that goes with one mask of all classes."""
-    for argument, value, default in (
-        ("instances", instances, False),
-        ("stored", stored, "classes"),
-        ("palette", palette, None),
-    ):
-        if value != default:
-            raise refused(argument, value, f"{default!r} with multilabel=True", "Leave it out.")
-    if not class_names or len(set(class_names)) < len(class_names):
-        raise refused("class_names", class_names, "the name of each class, each another")
-
-
-def _check_objects(class_names, instances, palette):
-    if palette:
-        raise refused("palette", palette, "None: these masks hold objects, not classes")
-    if len(class_names) != (1 if instances else 2):
-        expected = "1 name, that of the object" if instances else "2 names, ground and object"
-        remedy = "The masks tell objects apart, not classes."
-        raise refused("class_names", class_names, expected, remedy)
-
-
-def _check_values(class_names, values, palette):
-    if not class_names:
-        raise refused("class_names", class_names, "the name of each class")
-    if len(class_names) > WIDE_VOID:
-        expected = f"at most {WIDE_VOID}, because label {WIDE_VOID} means void"
-        raise refused("len(class_names)", len(class_names), expected)
-    for argument, given in (("values", values), ("palette", palette)):
-        if given is not None and len(given) != len(class_names):
-            expected = f"one for each of the {len(class_names)} class_names"
-            raise refused(argument, given, expected)
-        if given is not None and len({str(entry) for entry in given}) != len(given):
-            raise refused(argument, given, "a different entry for each class")
-    return tuple(values) if values is not None else tuple(range(len(class_names)))
-
-
-def _check_void(void_values, values, palette):
-    """The values or colours of void, which are no class."""
-    if void_values is None:
-        if palette or VOID in values and void_beyond(len(values)) == VOID:
-            return ()
-        return tuple({VOID, void_beyond(len(values))} - set(values))
-    kind, argument, of_classes = (
-        ("colours (r, g, b)", "palette", tuple(map(tuple, palette)))
-        if palette
-        else ("integers", "values", values)
-    )
-    voids = tuple(tuple(each) if isinstance(each, (list, tuple)) else each for each in void_values)
-    if any(isinstance(each, tuple) != bool(palette) for each in voids):
-        raise refused("void_values", voids, f"{kind}, as the masks have them")
-    for each in voids:
-        if each in of_classes:
-            name = f"{argument}[{of_classes.index(each)}]"
-            expected = f"values that are no class, and {each!r} is {name}"
-            remedy = f"Leave it out, or give {argument}= of the classes without it."
-            raise refused("void_values", voids, expected, remedy)
-    return voids
 
 
 def _packed(color):

@@ -32,12 +32,12 @@ from kseg.base.arguments import choice, integer, number, refused
 from kseg.base.types import ImageShape, Model, PathLike, Range
 from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments, check_strides
-from kseg.models.convolutions import Conv2D
+from kseg.models.convolutions import Conv2D, DepthwiseConv2DTranspose
 from kseg.models.encoders import encode
 from kseg.models.fcn.surgery import carry_vgg16_classifier, vgg16_classifier
 from kseg.models.fcn.vgg16 import FC_WIDTH, fully_connected, vgg16
 from kseg.models.finish import finished
-from kseg.models.layers import CropAt, DepthwiseConv2DTranspose, Normalize, PadToStride, in_levels
+from kseg.models.layers import CropAt, Normalize, PadToStride, in_levels
 
 
 class Skip(NamedTuple):
