@@ -81,7 +81,7 @@ def test_subset(pair_folders):
     np.testing.assert_array_equal(part[0]["image"], source[4]["image"])
 
 
-def test_named(pair_folders, camvid_root):
+def test_named(pair_folders, camvid_root, write_image):
     root = pair_folders()
     assert DataSpec(f"folder:{root}").open("train").class_names == ("ground", "object")
     assert len(DataSpec(f"camvid:{camvid_root}").open("val")) == 101
@@ -92,6 +92,8 @@ def test_named(pair_folders, camvid_root):
     with pytest.raises(FileNotFoundError, match="'nowhere' does not exist"):
         DataSpec("coco:nowhere").open("train")
     (root / "classes.txt").unlink()
+    assert DataSpec(f"folder:{root}").open("train").class_names == ("background", "object")
+    write_image("set/masks/p0.png", np.full((40, 56), 3, np.uint8))  # not 0 and 1 alone
     with pytest.raises(FileNotFoundError, match="classes.txt"):
         DataSpec(f"folder:{root}").open("train")
 
