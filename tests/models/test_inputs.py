@@ -184,6 +184,7 @@ def test_the_first_eager_call(x):
 
 
 def test_the_class_is_saved_and_cloned(model, tmp_path, x):
+    model.optimizer.build(model.trainable_variables)  # Keras warns of one that has not begun
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     for each in (loaded, keras.models.clone_model(model)):
