@@ -8,6 +8,7 @@ import time
 
 import keras
 
+ROOM_FOR_A_BAR = 100  # characters of a line; in less, the numbers alone fit
 SHOWN = 2  # numbers of a step beside the speed: the loss, and the first after it
 EVERY = 0.5  # seconds between two states of a notebook's line
 WIDTH = 79  # of it: a shorter one hides what was there
@@ -96,13 +97,13 @@ class TerminalProgress(PlainProgress):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self.close()
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
 
         self.display = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            TextColumn("step"),
-            MofNCompleteColumn(),
+            *([BarColumn()] if Console().width >= ROOM_FOR_A_BAR else []),
+            TextColumn("step {task.completed}/{task.total}"),
             TextColumn("{task.fields[numbers]}"),
         )
         self.bar = self.display.add_task(
@@ -121,7 +122,7 @@ class TerminalProgress(PlainProgress):
         if steps:
             left = _clock((self.total - self.step) * elapsed / steps)
             numbers = [
-                f"{steps * self.batch_size / elapsed:.1f} images/s",
+                f"{_speed(steps * self.batch_size / elapsed)} images/s",
                 f"{left} left",
                 *numbers,
             ]
@@ -179,7 +180,12 @@ class Compiling:
         return f"compiling {_clock(time.perf_counter() - self.began)}"
 
 
+def _speed(rate):
+    """Three digits at most: a line of 80 characters has no more room."""
+    return f"{rate:.1f}" if rate < 10 else f"{rate:.0f}"
+
+
 def _clock(seconds):
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{seconds:02}"

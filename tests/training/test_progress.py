@@ -142,6 +142,32 @@ def test_the_bar(clock, monkeypatch):
     shown.close()
 
 
+def test_a_line_of_80_characters_has_room_for_all(monkeypatch, clock):
+    import rich.progress
+    from rich.console import Console
+
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    plain = rich.progress.Progress
+    monkeypatch.setattr(
+        rich.progress,
+        "Progress",
+        lambda *columns: plain(*columns, console=screen, auto_refresh=False),
+    )
+    shown = said.TerminalProgress(1297, 1300, batch_size=488, epochs=26)
+    shown.set_params({"steps": 3})
+    shown.on_train_begin()
+    shown.on_epoch_begin(9)
+    for step in range(2):
+        clock[0] += 4
+        shown.on_train_batch_end(step, {"loss": 0.25, "mean_iou": 0.5})
+    shown.display.refresh()
+    line = screen.file.getvalue()
+    shown.close()
+    words = "122 images/s  0:04 left  loss 0.250  mean_iou 0.500"
+    assert "epoch 10/26 step 1299/1300" in line and words in line and "\u2026" not in line
+
+
 def test_in_a_notebook_a_line_is_rewritten(train, tmp_path, capsys, monkeypatch, clock):
     shell = type("ZMQInteractiveShell", (), {})()
     monkeypatch.setattr(said.builtins, "get_ipython", lambda: shell, raising=False)
