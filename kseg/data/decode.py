@@ -165,6 +165,33 @@ def photo_size(content):
     )
 
 
+def size_as_said(row, photo, of, remedy):
+    """The size that annotations say of a photo, which must be the photo's: a wrong one may be huge.
+
+    Where it is wrong the size is 0, so that nothing is decoded in the same step.
+
+    Args:
+        row: dict of `"image"`, the photo's path, and `"size"`, int32 `(2,)`.
+        photo: The photo, as `photo_size` takes it.
+        of: Who says it, in words before the size.
+        remedy: What to do.
+    """
+    tf = tensorflow()
+    size = photo_size(photo)
+    same = tf.reduce_all(size == row["size"])
+    require(
+        same,
+        "size_mismatch",
+        row["image"],
+        lambda: tf.strings.format(
+            "image and mask differ in size: the photo is {} pixels, " + of + " {} (height, width).",
+            (size, row["size"]),
+        ),
+        remedy,
+    )
+    return tf.where(same, size, 0)
+
+
 def decode_mask(path, wide=False, repeated=False):
     """Reads a mask of ids: path, a string tensor -> uint8 `(H, W)`, or int32 if `wide`.
 

@@ -16,8 +16,8 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.annotations import MOST_PIXELS
 from kseg.data.coco_format.categories import role_of
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
-from kseg.data.decode import photo_size, read_photo
-from kseg.data.errors import DataError, require
+from kseg.data.decode import read_photo, size_as_said
+from kseg.data.errors import DataError
 from kseg.data.files import column, read_numbers, stem
 from kseg.data.source import VOID, Source
 
@@ -265,22 +265,9 @@ def _decode_map(row):
 
 
 def _size(row, photo):
-    """The size that a drawing is for, which must be the photo's."""
-    tf = tensorflow()
-    size = photo_size(photo)
-    same = tf.reduce_all(size == row["size"])
-    require(
-        same,
-        "size_mismatch",
-        row["image"],
-        lambda: tf.strings.format(
-            "image and mask differ in size: the photo is {} pixels, its annotation is for {} "
-            "(height, width).",
-            (size, row["size"]),
-        ),
-        "Take both from the same place: a photo that was turned or resized since does not fit.",
-    )
-    return tf.where(same, size, 0)
+    """The size that a drawing is for."""
+    remedy = "Take both from the same place: a photo that was turned or resized since does not fit."
+    return size_as_said(row, photo, "its annotation is for", remedy)
 
 
 def _numbers(text):

@@ -17,7 +17,7 @@ from kseg.data.coco_format.masks import oddities, to_rle, turned
 from kseg.data.coco_format.photos import files_below
 from kseg.data.coco_format.rle import decode_columns, decode_rles
 from kseg.data.coco_format.rows import as_text, classes_of, crowds, row_of_map, row_of_objects
-from kseg.data.decode import decode_colors, photo_size, read_photo
+from kseg.data.decode import decode_colors, read_photo, size_as_said
 from kseg.data.errors import DataError, require
 from kseg.data.faults import Faults
 from kseg.data.files import column, stem
@@ -155,25 +155,9 @@ def _objects(annotated, photos, instances, faults):
 
 
 def _size(row, photo):
-    """The size that the file gives for a photo, which must be the photo's: a wrong one may be huge.
-
-    Where it is wrong the size is 0, so that nothing is decoded in the same step.
-    """
-    tf = tensorflow()
-    size = photo_size(photo)
-    same = tf.reduce_all(size == row["size"])
-    require(
-        same,
-        "size_mismatch",
-        row["image"],
-        lambda: tf.strings.format(
-            "image and mask differ in size: the photo is {} pixels, the annotation file says {} "
-            "(height, width).",
-            (size, row["size"]),
-        ),
-        "Take both from the same release.",
-    )
-    return tf.where(same, size, 0)
+    """The size that the file gives for a photo."""
+    remedy = "Take both from the same release."
+    return size_as_said(row, photo, "the annotation file says", remedy)
 
 
 def _rles(annotated, image, listed, faults):
