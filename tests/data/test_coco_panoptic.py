@@ -82,6 +82,11 @@ class TestPanoptic:
         self.save()
         with pytest.raises(ValueError, match="segment id=16777215: expected a different number"):
             kseg.data.coco(*tree)
+        for beyond in (0, 1 << 24):
+            self.segments[1]["id"] = beyond
+            self.save()
+            with pytest.raises(ValueError, match=f"segment id={beyond}: expected a different"):
+                kseg.data.coco(*tree)
         self.segments = []
         self.save(file_name="b.png")
         with pytest.raises(FileNotFoundError, match="panoptic=.*p/b.png"):

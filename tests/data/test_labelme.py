@@ -25,6 +25,7 @@ def written(root, shapes=(CELL, NUCLEUS), names="abc", **more):
 def test_a_map_and_objects(tmp_path, same_eagerly):
     root = written(tmp_path / "set")
     photo(root / "without.jpg")  # not annotated
+    (root / "._a.json").write_bytes(b"\0of a Mac")
     source = kseg.data.labelme(root)
     assert source.ids == ("a", "b", "c") and source.class_names == ("background", "cell", "nucleus")
     label = same_eagerly(source)[0]["label"]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.data.bad_files import sample_at
+from kseg.data import decode
+from kseg.data.bad_files import explanation, sample_at
 from kseg.data.errors import DataError
 
 
@@ -48,3 +49,31 @@ def test_photos_of_every_kind_are_read(tmp_path, kind, rng):
     with Image.open(path) as stored:
         expected = np.asarray(stored.convert("RGB"))
     np.testing.assert_array_equal(decode_photo(str(path)), expected)
+
+
+def test_a_mask_of_another_size_is_named_with_both_sizes(pair_folders, write_image):
+    root = pair_folders(count=2, size=(24, 32))
+    mask = write_image(root / "masks" / "p1.png", np.zeros((23, 32), np.uint8))
+    source = kseg.data.folder(root / "images", root / "masks", ("a", "b"), split=None)
+    error = explanation(source, 1)
+    assert (error.kind, error.subject) == ("size_mismatch", str(mask))
+    assert "the mask is 32x23 but its image is 32x24 pixels" in str(error)
+    whole = explanation(source, 0)  # nothing is wrong with the other
+    assert (whole.kind, whole.subject) == ("unreadable", source.ids[0])
+
+
+@pytest.mark.once("tensorflow")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_whole_photos_are_read_without_python(tmp_path, kind, rng, monkeypatch):
+    from PIL import Image
+
+    def by_python(path):
+        raise ValueError("read by Python")
+
+    path = tmp_path / "photo"
+    Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)).save(path, kind)
+    monkeypatch.setattr(decode, "photo_bytes", by_python)
+    assert decode.read_photo(str(path)).numpy() == path.read_bytes()
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Exception, match="read by Python"):
+        decode.read_photo(str(path))

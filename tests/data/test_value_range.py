@@ -144,3 +144,11 @@ def test_layouts_that_cannot_hold_bands_say_so(photos, tmp_path):
     with pytest.raises(ValueError, match=r"source.value_range=\(0, 4095\): .* Convert to records:"):
         kseg.data.convert({"train": source}, f"folder:{tmp_path / 'folder'}")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_the_range_that_is_proposed_ends_where_the_next_begins(bits):
+    from kseg.data.values import proposed_range
+
+    assert proposed_range(0, 2**bits - 1, True) == f"bits={bits}"
+    assert proposed_range(0, 2**bits, True) != f"bits={bits}"
