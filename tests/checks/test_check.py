@@ -129,6 +129,16 @@ class TestDuplicates:
         assert not near_duplicates(facts)
 
 
+def test_one_mask_of_two_photos(pair_folders):
+    """Two classes and eight places where they change are enough to tell."""
+    root = pair_folders()
+    first, second = (root / "masks" / f"p{index}.png" for index in (0, 1))
+    second.write_bytes(first.read_bytes())
+    source = kseg.data.folder(root / "images", root / "masks", ("ground", "object"), split=None)
+    same = [each for each in kseg.check(source).findings if each.kind == "duplicate_mask"]
+    assert [Path(file).name for each in same for file in each.files] == ["p0.png", "p1.png"]
+
+
 def test_instances(tmp_path):
     class_ids = np.array([0, 1], np.int32)
     masks = np.zeros((2, 20, 30), np.uint8)

@@ -115,6 +115,12 @@ def test_cut_mix_is_a_rectangle_whose_share_is_uniform():
     np.testing.assert_allclose(quartiles, [0.25, 0.5, 0.75], atol=0.1)  # 3.5 standard errors
 
 
+def test_cut_mix_of_a_half_is_as_high_and_wide_as_its_share_says():
+    samples = [solid(50, 60, 1), solid(50, 60, 2)]
+    half = apply(transforms.cut_mix(1.0, alpha=1e9), samples[0], (1, 3), samples[1:])["label"] == 2
+    assert (half.any(1).sum(), half.any(0).sum()) == (35, 42)  # of sqrt(1 / 2) * 50 and 60
+
+
 def test_cut_mix_of_a_smaller_photo_is_void_beyond_it():
     samples = [solid(50, 60, 1), solid(10, 60, 2)]
     result = apply(transforms.cut_mix(1.0), samples[0], (1, 3), samples[1:])

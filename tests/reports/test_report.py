@@ -13,7 +13,7 @@ from PIL import Image
 
 import kseg
 from kseg import pictures
-from kseg.base.colors import NOT_SCORED
+from kseg.base.colors import NOT_SCORED, object_colors
 from kseg.checks.findings import Finding, Report
 from kseg.pictures.chart import LINES, histogram
 from kseg.pictures.image import RIGHT, WRONG
@@ -175,6 +175,19 @@ def test_captions_and_legends_of_both_tasks():
     assert instance.class_ids(sample) == {0, 1}
     none = {"classes": np.zeros(0, int), "crowd": np.zeros(0, bool)}
     assert instance.caption(scenes, none) == [("no object", ())]
+
+
+def test_small_objects_lie_on_top_and_crowds_below_all():
+    masks = np.zeros((3, 8, 8), bool)
+    masks[0, 2:4, 2:4] = masks[1, 1:7, 1:7] = masks[2, 3:5, 3:5] = True
+    image, nowhere = np.zeros((8, 8, 3), np.uint8), np.zeros((3, 4))
+    crowd = np.array([False, False, True])
+    colors = object_colors(crowd)
+    picture = pictures.objects(image, masks, nowhere, crowd=crowd, opacity=1.0)
+    assert [tuple(picture[place]) for place in ((2, 2), (1, 1), (4, 4), (0, 0))] == [
+        *(colors[0], colors[1]),
+        *(colors[1], (0, 0, 0)),  # the crowd is the smaller of the two
+    ]
 
 
 def test_captions_stand_above_their_boxes():
