@@ -1,6 +1,7 @@
 """TensorFlow on first use, for the input pipelines only."""
 
 import functools
+import inspect
 
 
 @functools.cache
@@ -37,3 +38,43 @@ def converted(function):
     if tensorflow().executing_eagerly() or (function.__module__ or "").startswith("kseg."):
         return function
     return tensorflow().function(function)
+
+
+def built_once(*tensors):
+    """Decorator for a function of tensors: a graph of its own, which other graphs call.
+
+    What reads a mask is some hundred operations, and every data set, split and look at a sample
+    would make them anew, in longer than it takes to read the mask. They are made once for each set
+    of the other arguments, which have to be hashable.
+
+    Args:
+        *tensors: Names of the arguments that are tensors, or become such.
+    """
+
+    def of_any_size(shape):
+        return shape.rank if shape.rank is None else (None,) * shape.rank
+
+    def decorate(function):
+        signature = inspect.signature(function)
+
+        @functools.cache
+        def graph(specs, options):
+            def call(*values):
+                return function(**dict(zip(tensors, values)), **dict(options))
+
+            tf = tensorflow()
+            return tf.function(call, [tf.TensorSpec(*spec) for spec in specs], autograph=False)
+
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            options = dict(given.arguments)
+            values = [tensorflow().convert_to_tensor(options.pop(name)) for name in tensors]
+            specs = tuple((of_any_size(value.shape), value.dtype) for value in values)
+            return graph(specs, tuple(options.items()))(*values)
+
+        call.graph = graph
+        return call
+
+    return decorate

@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 
-from kseg.base.tensorflow import tensorflow
+from kseg.base.tensorflow import built_once, tensorflow
 from kseg.data.converted import by_python, mask_ids, photo_bytes
 from kseg.data.errors import require
 
@@ -17,24 +17,15 @@ GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # colour types of the PNG specification, se
 
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
 PNG_START = 33  # bytes of a signature and a header
-
-
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # its last chunk, which is empty, with its checksum
-
-
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"  # markers SOI and EOI, ITU-T T.81, table B.1
-
-
 # Of a BMP, GIF, TIFF, .npy and .npz: masks that Python reads
 MASK_STARTS = (b"BM", b"GIF8", b"II", b"MM", b"\x93NUMPY", b"PK\x03\x04")
-
-
 REDUCTIONS = (1, 2, 4, 8)  # what libjpeg can divide both sides by while it decodes
 
 
+@built_once("path")
 def read_photo(path):
     """A photo's bytes, not yet decoded: path, a string tensor -> string tensor.
 
@@ -146,6 +137,7 @@ def decode_window(content, first, last, photo, reduction=None):
     return tf.ensure_shape(image, (None, None, 3))
 
 
+@built_once("content")
 def photo_size(content):
     """Height and width of a photo, int32 `(2,)`; of a JPEG or PNG from its header alone."""
     tf = tensorflow()
@@ -192,6 +184,7 @@ def size_as_said(row, photo, of, remedy):
     return tf.where(same, size, 0)
 
 
+@built_once("path")
 def decode_mask(path, wide=False, repeated=False):
     """Reads a mask of ids: path, a string tensor -> uint8 `(H, W)`, or int32 if `wide`.
 
@@ -327,8 +320,12 @@ def relabel(mask, values, void_values, void, path):
     Returns:
         uint8 `(H, W)`, or int32 if a label is beyond 255.
     """
+    return _relabelled(mask, tuple(values), tuple(void_values), void, path)
+
+
+@built_once("mask", "path")
+def _relabelled(mask, values, void_values, void, path):
     tf = tensorflow()
-    mask = tf.convert_to_tensor(mask)
     values, void_values = list(values), list(void_values)
     kind = tf.uint8 if max(len(values) - 1, void) < 256 else tf.int32
     if mask.dtype == tf.uint8 and values == list(range(len(values))):

@@ -14,7 +14,7 @@ import kseg
 from kseg.checks import one_sample, unreadable
 from kseg.checks.findings import KINDS, Finding
 from kseg.checks.open_splits import open_splits
-from kseg.data import bad_files, errors
+from kseg.data import bad_files, decode, errors
 from kseg.data.readers.shapes import CLASS_NAMES
 from kseg.data.spec import DataSpec
 from kseg.data.writers.layouts import write_cityscapes, write_coco, write_voc
@@ -90,6 +90,13 @@ def test_nothing_is_found_in_a_clean_set(layout):
 NONSENSE = "differ in size: a colour mask, but ids, is no class, and 'val' does not exist"
 
 
+def forget_graphs():
+    """Of decoders that are `built_once`: the next use builds them with the words of then."""
+    for function in vars(decode).values():
+        if hasattr(function, "graph"):
+            function.graph.cache_clear()
+
+
 @pytest.fixture
 def reworded(monkeypatch):
     """Every sentence about data becomes `NONSENSE`; kinds, subjects and remedies stay."""
@@ -113,6 +120,9 @@ def reworded(monkeypatch):
     monkeypatch.setattr(one_sample, "wrong_values", seen(one_sample.wrong_values))
     for name in ("wrong_values", "wrong_colors"):
         monkeypatch.setattr(unreadable, name, seen(getattr(unreadable, name)))
+    forget_graphs()
+    yield
+    forget_graphs()
 
 
 @pytest.fixture

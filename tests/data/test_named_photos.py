@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kseg
-from kseg.data import decode
+from kseg.data import converted, decode
 from kseg.data.bad_files import explanation, sample_at
 from kseg.data.errors import DataError
 
@@ -72,7 +72,7 @@ def test_whole_photos_are_read_without_python(tmp_path, kind, rng, monkeypatch):
 
     path = tmp_path / "photo"
     Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)).save(path, kind)
-    monkeypatch.setattr(decode, "photo_bytes", by_python)
+    monkeypatch.setattr(converted, "start_of", by_python)
     assert decode.read_photo(str(path)).numpy() == path.read_bytes()
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(Exception, match="read by Python"):

@@ -84,6 +84,20 @@ def trunk_outputs(name, batch):
     return keras.tree.map_structure(ops.convert_to_numpy, outputs)
 
 
+def whole(function, **options):
+    """The function with these options; on JAX in one piece, compiled sooner than its parts."""
+    function = functools.partial(function, **options)
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
+def proposed(logits, deltas, boxes, size, count):
+    return numpy(whole(propose, before=count, after=count)(logits, deltas, boxes, size))
+
+
 def numpy(tensors):
     return keras.tree.map_structure(ops.convert_to_numpy, tensors)
 
@@ -194,7 +208,7 @@ def test_proposals(batch, stored):
         close(cases.thin_anchors(values), stored[f"{name}/rpn/{what}"], what)
     size = cases.padded(cases.photos(batch))["size"]
     count = cases.PREDICT_PROPOSALS
-    proposals, valid = numpy(propose(logits, deltas, boxes, size, before=count, after=count))
+    proposals, valid = proposed(logits, deltas, boxes, size, count)
     for i in range(len(size)):
         same_boxes(proposals[i][valid[i]], stored[f"{name}/proposals/{i}/boxes"])
 
@@ -205,10 +219,10 @@ def test_heads_at_given_regions(batch, stored):
     name = f"resnet18/{batch}/regions"
     model, features = built("resnet18"), trunk_outputs("resnet18", batch)["features"][:-1]
     regions = np.stack([cases.regions(*size) for size in cases.BATCHES[batch]])
-    pooled = ops.convert_to_numpy(roi_align(features, regions, 7, strides=STRIDES))
+    pooled = numpy(whole(roi_align, size=7, strides=STRIDES)(features, regions))
     pooled = pooled.reshape(-1, *pooled.shape[2:])
     close(cases.thin_regions(pooled), stored[f"{name}/box_features"], "7 x 7")
-    pooled = ops.convert_to_numpy(roi_align(features, regions, 14, strides=STRIDES))
+    pooled = numpy(whole(roi_align, size=14, strides=STRIDES)(features, regions))
     pooled = pooled.reshape(-1, *pooled.shape[2:])[:, ::2, ::2]
     close(cases.thin_regions(pooled), stored[f"{name}/mask_features"], "14 x 14")
     logits, deltas = numpy(box_outputs(model.box_head, features, regions))
@@ -337,8 +351,7 @@ def test_region_targets(truth, stored):
         own = boxes[: cases.OBJECTS[i]]
         regions = np.concatenate([proposals, own])
         of_image = {"boxes": truth["boxes"][i], "valid": truth["valid"][i], "crowd": None}
-        matched = match_regions(regions, of_image)
-        matched = ops.convert_to_numpy(matched)
+        matched = numpy(whole(match_regions)(regions, of_image))
         classes = ops.convert_to_numpy(truth["classes"])[i]
         label = np.where(matched >= 0, classes[matched], -1)
         np.testing.assert_array_equal(label, stored[f"training/{i}/proposal_labels"])
@@ -353,7 +366,7 @@ def test_region_targets(truth, stored):
         if len(rois):
             masks = truth["masks"][i : i + 1]
             where = map(ops.convert_to_tensor, (rois[None], owner[None].astype("int32")))
-            masks = crop_masks(masks, *where, 28)
+            masks = whole(crop_masks, size=28)(masks, *where)
             close(masks[0], stored[f"training/{i}/mask_targets"], "masks")
 
 
@@ -362,7 +375,7 @@ def test_training_proposals(stored):
     boxes, logits, deltas = model._anchors(outputs)
     size = cases.padded(cases.photos("three"))["size"]
     count = cases.TRAIN_PROPOSALS
-    proposals, valid = numpy(propose(logits, deltas, boxes, size, before=count, after=count))
+    proposals, valid = proposed(logits, deltas, boxes, size, count)
     for i, expected in enumerate(of_training(stored, "proposals")):
         same_boxes(proposals[i][valid[i]], expected)
 
