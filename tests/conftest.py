@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from seeds import fresh_seed
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -73,7 +74,7 @@ def fresh_keras():
     """Each test starts from one seed and float32."""
     import keras
 
-    keras.utils.set_random_seed(0)
+    fresh_seed()
     yield
     keras.config.set_dtype_policy("float32")
 

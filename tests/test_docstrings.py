@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import pytest
 from places import furnish, strides_2_to_32
+from seeds import fresh_seed
 
 import kseg
 from kseg.models.saving import save_model
@@ -58,7 +59,7 @@ class Printed(doctest.OutputChecker):
 @pytest.fixture(scope="module")
 def names():
     """What examples may use without making it."""
-    keras.utils.set_random_seed(0)
+    fresh_seed(0)
     mask_rcnn = kseg.build_mask_rcnn(
         12,
         encoder=strides_2_to_32(),

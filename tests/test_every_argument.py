@@ -18,6 +18,7 @@ from every_argument import networks, sets, whole
 from every_argument.inputs import Beside, Made
 from every_argument.place import Asked, made_place, stand_in
 from every_argument.said import said
+from seeds import fresh_seed
 
 import kseg
 from kseg.data import transforms
@@ -73,7 +74,7 @@ def outcome(place, capsys):
         place.out.mkdir()
         place.notes.clear()
         keras.backend.clear_session(free_memory=False)  # names begin anew
-        keras.utils.set_random_seed(0)
+        fresh_seed(0)
         given = {name: made(value, place) for name, value in given.items()}
         several = [made(each, place) for each in given.pop("sources", ())]
         capsys.readouterr()

@@ -7,11 +7,11 @@ import types
 import warnings
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from every_argument.inputs import SIZE, scenes, unet
 from PIL import Image
+from seeds import fresh_seed
 
 import kseg
 from kseg.data.writers import layouts
@@ -133,7 +133,7 @@ def folders(root):
 def runs(place):
     """Runs of models that are not trained, a model of their two classes, and checkpoints."""
     root = place.root
-    keras.utils.set_random_seed(0)
+    fresh_seed(0)
     place.two = unet(2, compile=False)
     for name, classes in (("run", ("a", "b")), ("run2", ("a", "c"))):
         kseg.Run(root / name, classes, ((0, 0, 0), (9, 9, 9)), 255, {}).write()

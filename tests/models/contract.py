@@ -7,6 +7,7 @@ is compiled for each size anew.
 import keras
 import numpy as np
 import pytest
+from seeds import fresh_seed
 
 import kseg
 from kseg.models.contract import contract
@@ -138,7 +139,7 @@ class ModelContract:
     @classmethod
     def model(cls):
         """To predict with. (Made before the seed of a test is set, so that it sets its own.)"""
-        keras.utils.set_random_seed(0)
+        fresh_seed(0)
         return cls.ready(cls.build(cls.num_classes, compile=False))
 
     # What it is

