@@ -2,7 +2,7 @@
 
 import numpy as np
 
-OPTIONS = {}
+OPTIONS = {"min_score": 0.5, "threshold": 0.5}
 HELD_BY = ("saved_model",)  # formats that can hold such a model
 WHY_NOT = (
     "the suppression of overlapping boxes and the conditions in its mask head have no counterpart "

@@ -106,6 +106,10 @@ class ExportPredictor(Predictor):
         score: Key of the number of `kseg.evaluate` that counts, as of
             `kseg.models.contract.Contract`.
         value_range, bands: As of `Predictor`.
+
+    Attributes:
+        told: What the export was told of the options of its task, by name, such as a `threshold`;
+            `predict` and `kseg.evaluate` go by it where they are told nothing else.
     """
 
     def __init__(
@@ -124,6 +128,7 @@ class ExportPredictor(Predictor):
         classes = len(self.class_names)
         own = (task, classes, channels, score, classes, self.value_range)
         self.name, self.contract = str(path), Contract(*own)
+        self.told: dict[str, Any] = {}
 
     def labels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class ids of a batch and the probability of each.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import kseg
+from kseg.cli.main import main
 from kseg.models.saving import save_model
 
 same_graph = pytest.mark.backends("tensorflow", reason="the same graph")
@@ -106,7 +107,7 @@ def test_a_saved_model_does_what_predict_does(tmp_path, photos):
 
 @pytest.mark.once("torch")
 @pytest.mark.backends("tensorflow", "torch", reason="JAX compiles for a minute; the same graph")
-def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
+def test_objects_come_out_as_predict_finds_them(tmp_path, photos, capsys):
     model = small_mask_rcnn()
     names = ("serving_default", "image_bytes")
     exported = kseg.export(
@@ -121,6 +122,11 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
     assert outputs["status"][0].startswith(b"empty") and (outputs["classes"][0] == -1).all()
     loaded = kseg.load(exported.path)
     assert loaded.task == "instance"
+    assert repr(loaded).endswith("mask_rcnn/1', instance, 2 classes>")
+    assert main(["info", str(exported.path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "mask_rcnn, instance, 2 classes: 0, 1 format: saved_model" in printed
+    assert "min_score: 0.2" in printed and "COCO's compressed runs" in printed
     for position, photo in enumerate(photos, 1):
         expected = kseg.predict(model, photo, min_score=0.2)
         count = len(expected)
@@ -266,8 +272,6 @@ def test_what_can_be_exported(tmp_path):
 
 @pytest.mark.once("torch")
 def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
-    from kseg.cli.main import main
-
     model = small_unet(6)
     names = ("sky", "road", "car", "tree", "sign", "person")
     colors = tuple((10 * i, 0, 0) for i in range(6))

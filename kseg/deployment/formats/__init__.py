@@ -69,7 +69,7 @@ def format_options(format, path):
     Example:
 
     >>> format_options(None, "street.onnx")
-    OnnxOptions(shape=(None, None), precision='float32')
+    OnnxOptions(shape=(None, None), precision='float32', threshold=None)
     """
     if not isinstance(format, tuple(map(options_class, FORMATS))):
         format = options_class(format_name(format, path))()
@@ -124,7 +124,7 @@ def options_from(name, given):
     Example:
 
     >>> options_from("litert", {"shape": (256, 320)})
-    LiteRTOptions(shape=(256, 320), precision='float32')
+    LiteRTOptions(shape=(256, 320), precision='float32', threshold=None)
     """
     options, every = options_class(name), every_option()
     for option, value in given.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from kseg.base import arguments
 from kseg.base.arguments import choice, integer, refused, share
-from kseg.base.version import __version__
+from kseg.deployment import metadata
 from kseg.deployment.compare import Exported
 from kseg.deployment.options import Names, Sides, Size, Threshold, documented, option
 from kseg.deployment.process import on_tensorflow
@@ -140,7 +140,7 @@ def export(job, path, options):
         bucket=BUCKET,
     )
     with versions.new(path / name, options.version) as (folder, final):
-        about = _about(job, name)
+        about = metadata.about(job, name)
         asked = {"options": dataclasses.asdict(graph), "own": own}
         on_tensorflow(saved_model.write, model, path=folder, about=about, **asked)
         requests = _warm_up_requests(graph.signatures, contract.contract(model))
@@ -199,26 +199,6 @@ def signature_names(model, asked):
             "compared with the model."
         )
     return tuple(dict.fromkeys(asked))
-
-
-def _about(job, name):
-    """What is kept of an export beside its graph."""
-    import keras
-
-    own = contract.contract(job.model)
-    return {
-        "name": name,
-        "task": own.task,
-        "channels": own.channels,
-        "score": own.score,
-        "value_range": own.value_range,
-        "bands": job.bands,
-        "class_names": job.class_names,
-        "colors": job.colors,
-        "kseg": __version__,
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-    }
 
 
 def _warm_up_requests(signatures, own):
