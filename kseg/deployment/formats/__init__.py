@@ -7,10 +7,10 @@ A format's module has
 - `export(job, path, options)`, which writes, compares and returns `Exported`.
 
 Those of a bare network, all but SavedModel, read alike: they also have `write(model, path, *,
-shape, precision, samples)`, which runs where Keras' backend is TensorFlow, and `Runtime(path)`,
-which runs what was written in the format's own runtime, with neither Keras nor TensorFlow. Such an
-artefact takes `images`, uint8 `(B, H, W, C)`, and gives `logits`, float32 `(B, H, W, K)`; all that
-a model does to an image is inside.
+shape, precision, samples, about)`, which runs where Keras' backend is TensorFlow, and
+`Runtime(path)`, which runs what was written in the format's own runtime, with neither Keras nor
+TensorFlow. Such an artefact takes `images`, uint8 `(B, H, W, C)`, and gives `logits`, float32
+`(B, H, W, K)`; all that a model does to an image is inside.
 """
 
 import dataclasses
