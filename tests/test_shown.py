@@ -196,3 +196,10 @@ def test_objects_of_other_kinds_of_masks():
     assert picture.shape == (267, 400, 3)
     runs = dataclasses.replace(found, masks=[{"size": [600, 900], "counts": "0d3"}])
     assert pictures(runs._repr_html_()) == [] and "0.900" in runs._repr_html_()
+
+
+def test_a_long_path_leaves_room_for_what_it_is():
+    predictor = Predictor("/far" * 40 + "/street.onnx", "semantic", ["a"], [(1, 2, 3)], 3)
+    end = "/far/far/far/far/far/far/far/street.onnx"
+    assert repr(predictor) == f"<Predictor: '...{end}', semantic, 1 class>"
+    assert "/far" * 40 in predictor._repr_html_()

@@ -201,8 +201,8 @@ def add_threshold(parser):
         "--threshold",
         type=threshold,
         metavar="NUMBER[,NUMBER...]",
-        help="of a multilabel model: probability above which a pixel has a class (0.5), one or one "
-        "for each class",
+        help="of a multilabel model: probability above which a pixel has a class (0.5, or what an "
+        "export was told), one or one for each class",
     )
 
 

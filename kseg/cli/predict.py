@@ -21,7 +21,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--run",
         default="runs/unet",
-        help="run folder, .keras file or exported SavedModel (%(default)s)",
+        help="run folder, .keras file or export (%(default)s)",
     )
     parser.add_argument(
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"

@@ -2,22 +2,29 @@
 
 import numpy as np
 
+from kseg.base.arguments import threshold as checked_threshold
 from kseg.deployment.formats import FORMATS
 from kseg.deployment.semantic import is_labelled, tolerance  # noqa: F401 (part of the room)
 
-OPTIONS = {}
+OPTIONS = {"threshold": 0.5}  # what an artefact is told, and who loads it decides by
 HELD_BY = tuple(FORMATS)  # formats that can hold such a model
 WHY_NOT = ""  # not the others
 UNIT = "labels"  # what is compared one by one: of each pixel and class
 
 
-def decide(logits):
-    """bool `(..., C)` of an artefact's logits, at a threshold of 0.5."""
+def decide(logits, *, threshold=0.5):
+    """bool `(..., C)` of an artefact's logits.
+
+    Args:
+        logits: float32 `(..., C)`.
+        threshold: As of `kseg.predict`.
+    """
     from keras import ops
 
     from kseg.ops.decisions import above
 
-    return ops.convert_to_numpy(above(ops.sigmoid(logits), 0.5))
+    threshold = checked_threshold("threshold", threshold, logits.shape[-1])
+    return ops.convert_to_numpy(above(ops.sigmoid(logits), threshold))
 
 
 def differing(expected, actual):

@@ -34,12 +34,12 @@ def is_labelled(model, source):
 
 
 def decide(logits):
-    """Class ids `(...)` of an artefact's logits `(..., C)`."""
+    """Class ids, int32 `(...)`, of an artefact's logits `(..., C)`."""
     from keras import ops
 
     from kseg.ops.decisions import winners
 
-    return ops.convert_to_numpy(winners(logits))
+    return ops.convert_to_numpy(winners(logits)).astype(np.int32, copy=False)
 
 
 def differing(expected, actual):

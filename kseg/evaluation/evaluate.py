@@ -62,7 +62,7 @@ def evaluate(
             which appears whole or not at all. Photos and classes have the source's `image_ids` and
             `category_ids`, or else 1, 2, 3, ... by position. Defaults to None: none is written.
         threshold: Of a multilabel model: the probability above which a pixel has a class, a number,
-            or one for each class. Defaults to None: 0.5.
+            or one for each class. Defaults to None: 0.5; of an export what it was told.
 
     Returns:
         Of a semantic model, a dict with `"images"`, `"pixels"`, `"mean_iou"`, `"mean_dice"`,

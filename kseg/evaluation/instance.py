@@ -35,13 +35,14 @@ def evaluate(model, source, *, batch_size, progress, detections):
     quality = PanopticQuality(source.num_classes)
     truth, listed = {}, {}  # by position: batches of one size come out of order
     objects, crowds = np.zeros(source.num_classes, np.int64), 0
-    photos = (((i, each), each["image"]) for i, each in enumerate(samples_for(model, source)))
-    for (i, sample), instances in _detected(model, photos, batch_size):
-        truth[i] = of_sample(sample, image_ids[i], category_ids)
+    photos = _photos(samples_for(model, source), image_ids, category_ids)
+    for (i, size, known, classes), instances in _detected(model, photos, batch_size):
+        truth[i] = known
         listed[i] = results(instances, image_ids[i], category_ids)
-        _update(quality, sample, instances)
-        np.add.at(objects, sample["classes"][~sample["crowd"]], 1)
-        crowds += int(sample["crowd"].sum())
+        crowd = np.array([each["iscrowd"] for each in known], bool)
+        _update(quality, size, known, classes, crowd, instances)
+        np.add.at(objects, classes[~crowd], 1)
+        crowds += int(crowd.sum())
         if progress:
             progress(len(listed))
 
@@ -55,6 +56,18 @@ def evaluate(model, source, *, batch_size, progress, detections):
     if told := getattr(model, "told", {}).get("min_score"):
         counts["min_score"] = told
     return {**counts, **_report(source, precision, quality.result(), objects)}
+
+
+def _photos(samples, image_ids, category_ids):
+    """Yields, of each sample, what is kept while its photo waits for others, and the photo.
+
+    Whole masks are not: they become runs, and are read one by one.
+    """
+    for index, sample in enumerate(samples):
+        image, known = sample["image"], of_sample(sample, image_ids[index], category_ids)
+        classes = sample["classes"]
+        del sample
+        yield (index, image.shape[:2], known, classes), image
 
 
 def _detected(model, photos, batch_size):
@@ -82,20 +95,28 @@ def _report(source, precision, panoptic, objects):
     }
 
 
-def _update(quality, sample, instances):
-    """Adds a photo to the panoptic quality, with overlaps of both sides resolved."""
+def _update(quality, size, known, classes, crowd, instances):
+    """Adds a photo to the panoptic quality, with overlaps of both sides resolved.
+
+    Args:
+        quality: `PanopticQuality`.
+        size: `(height, width)` of the photo.
+        known: Its true objects, as COCO's annotations.
+        classes, crowd: Of those, `(N,)`.
+        instances: What was found, with masks as runs.
+    """
     from kseg.metrics.panoptic import flattened
 
-    size, decode = sample["image"].shape[:2], pycocotools_mask().decode
-    area = np.count_nonzero(sample["masks"], axis=(1, 2))
-    order = np.lexsort((area, sample["crowd"]))  # the small on top, as in kseg.data.coco's maps
+    decode = pycocotools_mask().decode
+    area = [each["area"] for each in known]
+    order = np.lexsort((area, crowd))  # the small on top, as in kseg.data.coco's maps
     sure = int(np.count_nonzero(instances.scores >= SURE))
     quality.update(
-        flattened((sample["masks"][i] for i in order), size),
-        sample["classes"][order],
+        flattened((decode(known[i]["segmentation"]) for i in order), size),
+        classes[order],
         flattened(map(decode, instances.masks[:sure]), size, min_visible=VISIBLE),
         instances.classes[:sure],
-        crowd=sample["crowd"][order],
+        crowd=crowd[order],
     )
 
 

@@ -15,7 +15,8 @@ from kseg.prediction.batching import filled
 from kseg.prediction.multilabel import labels_on_batch
 from kseg.prediction.predictor import ExportPredictor
 
-OPTIONS = {"threshold": 0.5}
+OPTIONS = {"threshold": None}
+THRESHOLD = 0.5  # of a model; an export goes by what it was told
 BATCH_SIZE = 8
 SCORE_NAME = "mean IoU"
 PER_CLASS = ("iou", "dice", "accuracy", "precision", "pixels")
@@ -27,6 +28,8 @@ def evaluate(model, source, *, batch_size, progress, threshold):
     from kseg.metrics.confusion import multilabel_counts, scores
 
     classes = scored_contract(model).num_classes
+    if threshold is None:
+        threshold = getattr(model, "told", {}).get("threshold", THRESHOLD)
     threshold = checked_threshold("threshold", threshold, classes)
     counts, done = np.zeros((classes, 2, 2), np.int64), 0
     for images, labels in same_sized(samples_for(model, source), batch_size):

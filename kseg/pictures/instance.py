@@ -18,7 +18,7 @@ WIDEST_CAPTION = 1.5  # times its box
 
 def objects(
     image: np.ndarray,
-    masks: ArrayLike,
+    masks: ArrayLike | Sequence[ArrayLike],
     boxes: ArrayLike,
     *,
     crowd: ArrayLike | None = None,
@@ -29,7 +29,8 @@ def objects(
 
     Args:
         image: uint8 `(H, W, 3)`.
-        masks: `(N, H, W)`, zero outside the object.
+        masks: `(N, H, W)`, zero outside the object; or a sequence of N masks, which are taken one
+            by one, as of `kseg.prediction.results.Instances.each_mask`.
         boxes: `(N, 4)`, x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
         crowd: bool `(N,)`, true for a region of many objects, which is grey; None for none.
         captions: A line of text for each object, such as `captions` makes; None for none.
@@ -41,10 +42,12 @@ def objects(
     crowd = np.zeros(len(masks), bool) if crowd is None else np.asarray(crowd)
     colors = object_colors(crowd)
     # small objects last, so that none is lost under a large one; crowds below them all
-    order = sorted(range(len(masks)), key=lambda i: (not crowd[i], -np.count_nonzero(masks[i])))
-    top = np.full(np.shape(image)[:2], -1)
+    areas = [np.count_nonzero(_part(masks, index)[-1]) for index in range(len(masks))]
+    order = sorted(range(len(masks)), key=lambda i: (not crowd[i], -areas[i]))
+    top = np.full(np.shape(image)[:2], -1, np.int32)
     for index in order:
-        top[np.asarray(masks[index]) != 0] = index
+        rows, columns, inside = _part(masks, index)
+        top[rows, columns][inside] = index
     picture = Image.fromarray(overlay(image, top, colors, opacity=opacity, void=-1))
     draw = ImageDraw.Draw(picture)
     width = max(1, round(picture.width / 250))
@@ -57,6 +60,14 @@ def objects(
         for index in order:  # after all boxes, so that none crosses them
             _caption(draw, captions[index], boxes[index], colors[index], picture.size, font)
     return np.asarray(picture)
+
+
+def _part(masks, index):
+    """Rows and columns of a mask, two slices, and which pixels there are the object's, bool."""
+    if hasattr(masks, "part"):  # it draws its own rectangle, and no more
+        rows, columns, values = masks.part(index)
+        return rows, columns, values != 0
+    return slice(None), slice(None), np.asarray(masks[index]) != 0
 
 
 def captions(
@@ -112,12 +123,12 @@ def predicted(image, instances, class_names, colors, void):
 
     Args:
         image: uint8 `(H, W, 3)`.
-        instances: `kseg.prediction.results.Instances` of that photo, with masks of its size.
+        instances: `kseg.prediction.results.Instances` of that photo.
         class_names: Name of each class.
         colors, void: Of the classes; objects have colours of their own.
     """
     names = captions(class_names, instances.classes, instances.scores)
-    return objects(image, instances.masks, instances.boxes, captions=names)
+    return objects(image, instances.each_mask(), instances.boxes, captions=names)
 
 
 def panels(source, sample, instances):

@@ -11,9 +11,9 @@ import numpy as np
 from kseg.base.arguments import choice, integer, share
 from kseg.base.atomic import write_json
 from kseg.models.contract import fixed_size
-from kseg.ops.paste import paste_masks, pasted
 from kseg.ops.resize import bilinear, resized_size
 from kseg.prediction.batching import BUCKET, alike, filled_count
+from kseg.prediction.masks import Pasted
 from kseg.prediction.network import check_weights, forward, not_finite, once
 from kseg.prediction.results import MASKS, Instances
 
@@ -140,24 +140,13 @@ def _detect_batch(model, network, padded, photos, batch_size):
 
 def _instances(detections, size, resized, min_score, threshold, masks):
     """One photo's objects in its own pixels, from the network's."""
+    from kseg.data.coco_format.results import of_mask
+
     kept = (detections["classes"] >= 0) & (detections["scores"] >= min_score)
     scale = np.float32(size) / np.float32(resized)
     boxes = detections["boxes"][kept] * scale[[1, 0, 1, 0]]
     small = detections["masks"][kept]
+    large = Pasted(small, boxes, size, None if masks == "probability" else threshold)
     if masks == "rle":
-        large = _runs(small, boxes, *size, threshold)
-    else:
-        large = paste_masks(small, boxes, *size, threshold=threshold if masks == "binary" else None)
+        large = list(map(of_mask, large))
     return Instances(boxes, detections["classes"][kept], detections["scores"][kept], large)
-
-
-def _runs(masks, boxes, height, width, threshold):
-    """Masks as runs, one after the other: all of them at a photo's size may be too much."""
-    from kseg.data.coco_format.results import of_mask
-
-    runs = []
-    for rows, columns, values in pasted(masks, boxes, height, width):
-        mask = np.zeros((height, width), bool)
-        mask[rows, columns] = values >= threshold
-        runs.append(of_mask(mask))
-    return runs

@@ -45,9 +45,10 @@ def predict(
             keeps all that the model gives. Default None: 0.5.
         threshold: Probability from which on a pixel belongs to an object. Of a multilabel model:
             that above which a pixel has a class, a number or one for each class. Default None: 0.5.
-        masks: `"binary"`, a byte for each pixel of the photo and each object, so that 100 objects
-            of 50 megapixels are 5 GB; `"probability"`, four bytes; or `"rle"`, COCO's compressed
-            runs, which pycocotools makes one mask after the other. Default None: binary.
+        masks: `"binary"`, a byte for each pixel of the photo and each object; `"probability"`, four
+            bytes; or `"rle"`, COCO's compressed runs, which pycocotools makes one mask after the
+            other. The first two are drawn when `.masks` is asked for, where 100 objects of 50
+            megapixels are 5 GB; `.each_mask()` gives one after the other. Default None: binary.
         detections: Objects of a photo at most. Default None: as many as the model was built for,
             100 unless it was told otherwise.
         probabilities: Of a multilabel model: whether to return those of the classes, in place of

@@ -14,6 +14,8 @@ from kseg.base.types import Color, Model, PathLike, Photo, Range, Threshold
 from kseg.models.contract import Contract, contract, names_and_colors
 from kseg.prediction.predict import predict
 
+SHOWN = 40  # characters of a path in one line
+
 
 class Predictor:
     """Something that predicts photos, with the names and colours of its classes.
@@ -78,16 +80,16 @@ class Predictor:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return line(self, self._summary())
+        path = str(self.path)  # of a long one the end says most, and what comes after it is seen
+        return line(self, self._summary(path if len(path) <= SHOWN else f"...{path[-SHOWN:]}"))
 
-    def _summary(self):
-        classes = counted(len(self.class_names), "class")
-        return f"{str(self.path)!r}, {self.task}, {classes}"
+    def _summary(self, path):
+        return f"{path!r}, {self.task}, {counted(len(self.class_names), 'class')}"
 
     def _repr_html_(self) -> str:
         return card(
             type(self).__name__,
-            lines=[self._summary()],
+            lines=[self._summary(str(self.path))],
             headings=["id", "class"],
             rows=[(str(class_id), name) for class_id, name in enumerate(self.class_names)],
             colors=self.colors,
@@ -106,6 +108,10 @@ class ExportPredictor(Predictor):
         score: Key of the number of `kseg.evaluate` that counts, as of
             `kseg.models.contract.Contract`.
         value_range, bands: As of `Predictor`.
+
+    Attributes:
+        told: What the export was told of the options of its task, by name, such as a `threshold`;
+            `predict` and `kseg.evaluate` go by it where they are told nothing else.
     """
 
     def __init__(
@@ -124,6 +130,7 @@ class ExportPredictor(Predictor):
         classes = len(self.class_names)
         own = (task, classes, channels, score, classes, self.value_range)
         self.name, self.contract = str(path), Contract(*own)
+        self.told: dict[str, Any] = {}
 
     def labels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class ids of a batch and the probability of each.

@@ -1,14 +1,17 @@
 """`kseg.export`: what it writes does what the model does, or nothing is written."""
 
 import dataclasses
+import io
 import json
 import os
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import kseg
+from kseg.cli.main import main
 from kseg.models.saving import save_model
 
 same_graph = pytest.mark.backends("tensorflow", reason="the same graph")
@@ -59,10 +62,6 @@ def signature(exported, name, **inputs):
 
 
 def png(image):
-    import io
-
-    from PIL import Image
-
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG")
     return stream.getvalue()
@@ -86,7 +85,7 @@ def test_a_saved_model_does_what_predict_does(tmp_path, photos):
 
     encoded = [png(photo) for photo in photos]
     outputs = signature(exported, "image_bytes", image_bytes=[encoded[0], b"junk", encoded[1]])
-    assert outputs["status"].tolist() == [b"ok", b"neither JPEG nor PNG", b"ok"]
+    assert outputs["status"].tolist() == [b"ok", b"neither JPEG nor PNG nor .npy", b"ok"]
     for position, ids in ((0, expected[0]), (2, expected[1])):
         np.testing.assert_array_equal(pixels(outputs["mask_bytes"][position]), ids)
         counts = np.bincount(ids.ravel(), minlength=4)
@@ -106,7 +105,7 @@ def test_a_saved_model_does_what_predict_does(tmp_path, photos):
 
 @pytest.mark.once("torch")
 @pytest.mark.backends("tensorflow", "torch", reason="JAX compiles for a minute; the same graph")
-def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
+def test_objects_come_out_as_predict_finds_them(tmp_path, photos, capsys):
     model = small_mask_rcnn()
     names = ("serving_default", "image_bytes")
     exported = kseg.export(
@@ -121,6 +120,11 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos):
     assert outputs["status"][0].startswith(b"empty") and (outputs["classes"][0] == -1).all()
     loaded = kseg.load(exported.path)
     assert loaded.task == "instance"
+    assert repr(loaded).endswith("mask_rcnn/1', instance, 2 classes>")
+    assert main(["info", str(exported.path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "mask_rcnn, instance, 2 classes: 0, 1 format: saved_model" in printed
+    assert "min_score: 0.2" in printed and "COCO's compressed runs" in printed
     for position, photo in enumerate(photos, 1):
         expected = kseg.predict(model, photo, min_score=0.2)
         count = len(expected)
@@ -216,8 +220,11 @@ def test_other_models(tmp_path, photos, case):
         counts = signature(exported, "image_bytes", image_bytes=[png(photo)])["pixel_counts"][0]
         ones = int(kseg.predict(model, photo).sum())
         assert counts.tolist() == [photo.shape[0] * photo.shape[1] - ones, ones]
-    if case == "grey":  # encoded photos have three channels
-        assert set(loaded.signatures) == {"serving_default"}
+    if case == "grey":
+        grey = png(photo[:, :, 0])
+        mask = signature(exported, "image_bytes", image_bytes=[grey])["mask_bytes"][0]
+        shown = np.asarray(Image.open(io.BytesIO(mask)))
+        np.testing.assert_array_equal(shown, kseg.predict(model, photo))
 
 
 @pytest.mark.backends("tensorflow", reason="needs the writer in this process")
@@ -266,8 +273,6 @@ def test_what_can_be_exported(tmp_path):
 
 @pytest.mark.once("torch")
 def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
-    from kseg.cli.main import main
-
     model = small_unet(6)
     names = ("sky", "road", "car", "tree", "sign", "person")
     colors = tuple((10 * i, 0, 0) for i in range(6))

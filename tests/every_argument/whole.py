@@ -238,7 +238,7 @@ def asked_by(path, **more):
 
 
 def exports():
-    network = {"shape": (32, 64), "precision": "float16"}
+    network = {"shape": (32, 64), "precision": "float16", "threshold": 0.3}
     two = Made(lambda place: place.two)
     there = Made(lambda place: written(place.out / "there.onnx"))
     return {

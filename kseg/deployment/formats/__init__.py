@@ -7,10 +7,10 @@ A format's module has
 - `export(job, path, options)`, which writes, compares and returns `Exported`.
 
 Those of a bare network, all but SavedModel, read alike: they also have `write(model, path, *,
-shape, precision, samples)`, which runs where Keras' backend is TensorFlow, and `Runtime(path)`,
-which runs what was written in the format's own runtime, with neither Keras nor TensorFlow. Such an
-artefact takes `images`, uint8 `(B, H, W, C)`, and gives `logits`, float32 `(B, H, W, K)`; all that
-a model does to an image is inside.
+shape, precision, samples, about)`, which runs where Keras' backend is TensorFlow, and
+`Runtime(path)`, which runs what was written in the format's own runtime, with neither Keras nor
+TensorFlow. Such an artefact takes `images`, uint8 `(B, H, W, C)`, and gives `logits`, float32
+`(B, H, W, K)`; all that a model does to an image is inside.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ def format_options(format, path):
     Example:
 
     >>> format_options(None, "street.onnx")
-    OnnxOptions(shape=(None, None), precision='float32')
+    OnnxOptions(shape=(None, None), precision='float32', threshold=None)
     """
     if not isinstance(format, tuple(map(options_class, FORMATS))):
         format = options_class(format_name(format, path))()
@@ -124,7 +124,7 @@ def options_from(name, given):
     Example:
 
     >>> options_from("litert", {"shape": (256, 320)})
-    LiteRTOptions(shape=(256, 320), precision='float32')
+    LiteRTOptions(shape=(256, 320), precision='float32', threshold=None)
     """
     options, every = options_class(name), every_option()
     for option, value in given.items():

@@ -6,12 +6,14 @@ An artefact takes images of one size, one at a time.
 import dataclasses
 import itertools
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from kseg.base.optional import import_package
 from kseg.data.images import image_array
+from kseg.deployment import metadata
 from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
@@ -56,7 +58,7 @@ def export(job, path, options):
     return export_network(job, path, options, write, Runtime)
 
 
-def write(model, path, *, shape=(None, None), precision="float32", samples=None):
+def write(model, path, *, shape=(None, None), precision="float32", samples=None, about=None):
     """Writes a semantic model as one LiteRT file for images of one size.
 
     Through `keras.Model.export`, with LiteRT's own operations only. Keras' backend must be
@@ -70,6 +72,8 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
             quarter and integers inside: images stay uint8 and logits float32.
         samples: For "int8": images `(h, w, C)` of the kind that will come, of any sizes; 100 will
             do, and no more are taken. They are scaled to cover `shape` and cut to it.
+        about: What the file says of itself, `kseg.deployment.metadata.about`. Default None:
+            nothing.
 
     Raises:
         ValueError: an argument is out of its range, or LiteRT lacks an operation of the model.
@@ -87,10 +91,10 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
             "LiteRT has no layer whose size is open, beginning with the model's input: give, for "
             "example, shape=(256, 320), or use format='onnx' for images of any size."
         )
-    channels = contract(model).channels
+    own = contract(model)
     photos = []
     if precision == "int8":
-        photos = [fitted(image, shape, channels) for image in _some(samples)]
+        photos = [fitted(image, shape, own.channels, own.value_range) for image in _some(samples)]
     model = uint8_model(model, shape)
     with draft(path, "model.tflite") as made:
         try:
@@ -110,6 +114,9 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
                     "Use precision='float32' or 'float16'."
                 ) from error
             raise
+        if about is not None:
+            with zipfile.ZipFile(made, "a") as behind:  # the interpreter reads the front alone
+                behind.writestr(metadata.FILE, metadata.as_text(about))
 
 
 def _conversion(precision, photos):
@@ -130,17 +137,20 @@ def _conversion(precision, photos):
     return {**attributes, "target_spec": target}
 
 
-def fitted(image, shape, channels):
-    """An image `(h, w, C)` scaled to cover `(H, W)` and cut to its middle: uint8 `(H, W, C)`."""
+def fitted(image, shape, channels, value_range=None):
+    """An image `(h, w, C)` scaled to cover `(H, W)` and cut to its middle: `(H, W, C)`.
+
+    It is uint8; float32 where the model has a `value_range`.
+    """
     import tensorflow as tf
 
-    image = image_array(image, channels, "an image of samples")
+    image = image_array(image, channels, "an image of samples", value_range)
     scale = max(side / own for side, own in zip(shape, image.shape))
     size = [max(side, round(own * scale)) for side, own in zip(shape, image.shape)]
     image = tf.image.resize(image, size, antialias=True).numpy()
     top, left = ((own - side) // 2 for own, side in zip(size, shape))
     image = image[top : top + shape[0], left : left + shape[1]]
-    return np.clip(np.rint(image), 0, 255).astype("uint8")
+    return image if value_range else np.clip(np.rint(image), 0, 255).astype("uint8")
 
 
 def _some(samples):
@@ -161,6 +171,7 @@ class Runtime:
 
     Attributes:
         shape: `(H, W)` that images must have.
+        about: As of an ONNX file's.
 
     Raises:
         ImportError: ai-edge-litert is not installed.
@@ -177,6 +188,7 @@ class Runtime:
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such LiteRT file.")
         litert = import_package("ai_edge_litert.interpreter", "litert", "format='litert'")
+        self.about = metadata.from_text(_said(path), path)
         self.interpreter = litert.Interpreter(model_path=str(path))
         self.run = self.interpreter.get_signature_runner()
         _, *sides, self.channels = self.run.get_input_details()[INPUT]["shape"].tolist()
@@ -187,3 +199,11 @@ class Runtime:
         """Photos, see `checked_images`, -> float32 logits `(B, H, W, K)`, one after the other."""
         images = checked_images(images, self.shape, self.channels, self.kind)
         return np.concatenate([self.run(**{INPUT: image[None]})[OUTPUT] for image in images])
+
+
+def _said(path):
+    """The text of `metadata.FILE` in the ZIP behind a network; None of a file without."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as behind:
+        return behind.read(metadata.FILE).decode() if metadata.FILE in behind.namelist() else None

@@ -7,13 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from kseg.base import atomic
+from kseg.base import arguments, atomic
 from kseg.base.arguments import refused, size
-from kseg.deployment.compare import Exported, resized_numbers
+from kseg.deployment import metadata
+from kseg.deployment.compare import TASKS, Exported, resized_numbers
 from kseg.deployment.formats import formats_in
-from kseg.deployment.options import Size, option
+from kseg.deployment.options import Size, Threshold, option
 from kseg.deployment.process import on_tensorflow
-from kseg.models.contract import part
+from kseg.models.contract import contract, part
+from kseg.models.contract import options as options_of
 from kseg.prediction.predict import predict
 
 CALIBRATION = 100  # photos of which the ranges for int8 are taken
@@ -37,10 +39,18 @@ class NetworkOptions:
     precision: str = option(
         "float32", "What numbers are kept in: `float32`, `float16` or `int8`, if it has that."
     )
+    threshold: Threshold | None = option(
+        None,
+        "Of a multilabel model, kept in the file for whoever loads it: probability above which a "
+        "pixel has a class, a number, or one for each class; by default 0.5.",
+    )
 
     def __post_init__(self):
         remedy = "As in (256, None)."
         object.__setattr__(self, "shape", size("shape", self.shape, optional=True, remedy=remedy))
+        if self.threshold is not None:
+            threshold = arguments.threshold("threshold", self.threshold)
+            object.__setattr__(self, "threshold", threshold)
         if self.precision not in self.precisions:
             others = " or ".join(f"format={name!r}" for name in formats_in(self.precision))
             raise refused(
@@ -69,7 +79,8 @@ def export_network(job, path, options, write, runtime):
     from kseg.deployment.formats.shared import fixed_shape
     from kseg.models.graph import in_float32
 
-    task = part("kseg.deployment", job.model)
+    task = part(TASKS, job.model)
+    told = _told(job.model, options)
     own = fixed_shape(job.model, options.shape)  # photos to compare on are of the size it takes
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     with (
@@ -78,33 +89,47 @@ def export_network(job, path, options, write, runtime):
         tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder,
     ):
         written = Path(folder) / path.name
-        asked = dataclasses.asdict(options)
-        on_tensorflow(write, job.model, path=str(written), samples=samples, **asked)
+        asked = {"shape": options.shape, "precision": options.precision}
+        about = metadata.about(job, path.stem, options={**asked, **told})
+        on_tensorflow(write, job.model, path=str(written), samples=samples, about=about, **asked)
         network, exact = runtime(written), in_float32(job.model)
         comparison = job.compare(
-            lambda image: predict(exact, image),
-            lambda image: task.decide(_finite(network(image[None])[0])),
+            lambda image: predict(exact, image, **told),
+            lambda image: task.decide(_finite(network(image[None])[0]), **told),
             f"{options.format} {options.precision}",
             folder,
             dataclasses.replace(options, shape=own),
         )
         if options.precision != "int8":  # which is compared over many photos alone
-            shares = _other_photos(job, network, exact)
+            shares = _other_photos(job, network, exact, told)
             comparison = job.with_offered(comparison, shares, options)
         written.replace(path)
     return Exported(path, options.format, comparison)
 
 
-def _other_photos(job, network, exact):
+def _told(model, options):
+    """What the artefact is told of the options of the model's task: dict by name.
+
+    Raises:
+        ValueError: one is not of this task, or not of as many classes.
+    """
+    told = options_of(TASKS, model, {"threshold": options.threshold})
+    if "threshold" in told:
+        classes = contract(model).num_classes
+        told["threshold"] = arguments.threshold("threshold", told["threshold"], classes)
+    return told
+
+
+def _other_photos(job, network, exact, told):
     """What else a network takes: a batch, and where its sides are open photos of an odd size."""
-    task = part("kseg.deployment", job.model)
+    task = part(TASKS, job.model)
     (photo,) = job.photos(1)
     sides = zip(network.shape, photo.shape[:2], (3, 2))
     height, width = (fixed or max(1, own - less) for fixed, own, less in sides)
     resized = resized_numbers(photo, (height, width))
     pieces = np.stack([resized, resized[::-1]])
-    actual = task.decide(_finite(network(pieces)))
-    expected = [predict(exact, each) for each in pieces]
+    actual = task.decide(_finite(network(pieces)), **told)
+    expected = [predict(exact, each, **told) for each in pieces]
     share = task.differing(expected, list(actual))
     return {f"a batch of two, {height}x{width}": share}
 

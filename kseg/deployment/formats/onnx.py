@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from kseg.base.optional import import_package
+from kseg.deployment import metadata
 from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
@@ -48,7 +49,7 @@ def export(job, path, options):
     return export_network(job, path, options, write, Runtime)
 
 
-def write(model, path, *, shape=(None, None), precision="float32", samples=None):
+def write(model, path, *, shape=(None, None), precision="float32", samples=None, about=None):
     """Writes a semantic model as one ONNX file, from uint8 `images` to float32 `logits`.
 
     Through `keras.Model.export`, that is tf2onnx. Keras' backend must be TensorFlow.
@@ -59,6 +60,8 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
         shape: `(H, W)` in pixels; None, the default, for any.
         precision: `"float32"`.
         samples: Not used; the other formats' `write` has it.
+        about: What the file says of itself, `kseg.deployment.metadata.about`. Default None:
+            nothing.
 
     Raises:
         ImportError: tf2onnx or onnx is not installed.
@@ -83,6 +86,8 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
             for axis, dim in zip(AXES, value.type.tensor_type.shape.dim):
                 if not dim.dim_value:
                     dim.dim_param = axis
+        if about is not None:
+            graph.metadata_props.add(key=metadata.KEY, value=metadata.as_text(about))
         onnx.save(graph, made)
 
 
@@ -104,6 +109,8 @@ class Runtime:
 
     Attributes:
         shape: `(H, W)` that images must have, None where any will do.
+        about: What the file says of itself, as of `kseg.deployment.metadata.about`; None of one
+            that says nothing.
 
     Raises:
         ImportError: onnxruntime is not installed.
@@ -124,6 +131,8 @@ class Runtime:
         _, *sides, self.channels = self.session.get_inputs()[0].shape
         self.kind = "uint8" if "uint8" in self.session.get_inputs()[0].type else "float32"
         self.shape = tuple(side if isinstance(side, int) else None for side in sides)
+        said = self.session.get_modelmeta().custom_metadata_map.get(metadata.KEY)
+        self.about = metadata.from_text(said, path)
 
     def __call__(self, images):
         """Photos, see `checked_images`, -> float32 logits `(B, H, W, K)`."""

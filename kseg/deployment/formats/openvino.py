@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from kseg.base.optional import import_package
+from kseg.deployment import metadata
 from kseg.deployment.formats.network import NetworkOptions, export_network
 from kseg.deployment.formats.shared import (
     INPUT,
@@ -48,7 +49,7 @@ def export(job, path, options):
     return export_network(job, path, options, write, Runtime)
 
 
-def write(model, path, *, shape=(None, None), precision="float32", samples=None):
+def write(model, path, *, shape=(None, None), precision="float32", samples=None, about=None):
     """Writes a semantic model as a folder of `model.xml` and `model.bin`.
 
     Through `keras.Model.export`. Keras' backend must be TensorFlow.
@@ -59,6 +60,8 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
         shape: `(H, W)` in pixels; None, the default, for any.
         precision: Of the weights in the file: `"float32"`, or `"float16"` for half the size.
         samples: Not used; the other formats' `write` has it.
+        about: What the file says of itself, `kseg.deployment.metadata.about`. Default None:
+            nothing.
 
     Raises:
         ImportError: openvino is not installed.
@@ -75,7 +78,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
     model = uint8_model(model, fixed_shape(model, options.shape))
     with draft(path, "model") as made:
         made.mkdir()
-        whole = made / FILE if precision == "float32" else made.with_name("whole.xml")
+        whole = made.with_name("whole.xml")
         try:
             model.export(
                 str(whole), format="openvino", verbose=False, input_signature=signature(model)
@@ -85,9 +88,10 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None)
                 r"^-- (?:No conversion rule|Conversion is).*: (.*)$", str(error), re.M
             )
             raise refusal("openvino", model, ", ".join(lists).split(", ")) from error
-        if precision == "float16":
-            graph = openvino.Core().read_model(whole)
-            openvino.save_model(graph, made / FILE, compress_to_fp16=True)
+        graph = openvino.Core().read_model(whole)
+        if about is not None:
+            graph.set_rt_info(metadata.as_text(about), [metadata.KEY])
+        openvino.save_model(graph, made / FILE, compress_to_fp16=precision == "float16")
 
 
 class Runtime:
@@ -101,6 +105,7 @@ class Runtime:
 
     Attributes:
         shape: `(H, W)` that images must have, None where any will do.
+        about: As of an ONNX file's.
 
     Raises:
         ImportError: openvino is not installed.
@@ -119,7 +124,11 @@ class Runtime:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such OpenVINO file.")
         openvino = import_package("openvino", "openvino", "format='openvino'")
-        self.model = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        graph = openvino.Core().read_model(path)
+        there = graph.has_rt_info([metadata.KEY])
+        said = graph.get_rt_info([metadata.KEY]).astype(str) if there else None
+        self.about = metadata.from_text(said, path)
+        self.model = openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         _, *sides, channels = self.model.input(INPUT).partial_shape
         self.channels = channels.get_length()
         is_bytes = self.model.input(INPUT).element_type == openvino.Type.u8

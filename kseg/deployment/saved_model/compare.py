@@ -13,9 +13,11 @@ import numpy as np
 
 from kseg.data.decode import PNG_SIGNATURE
 from kseg.data.files import photo_array
+from kseg.deployment.saved_model.encoded import RGB, Encoded
 from kseg.deployment.saved_model.photos import MAX_SIDE, OK
 from kseg.deployment.saved_model.predictor import TASKS, as_served
-from kseg.models.contract import part
+from kseg.models.contract import contract, part
+from kseg.pictures.image import as_rgb
 
 JPEG_QUALITY = 90  # of overlays, and of the photo that is sent as JPEG
 BEYOND = 4  # a photo for `tiled` is longer than a tile by one in so many
@@ -28,14 +30,41 @@ class Asked:
     Args:
         signatures: Name -> function of named tensors, as TensorFlow loads them.
         options: `GraphOptions` that the export was told.
+        encoded: `Encoded`, what files it takes.
     """
 
     signatures: dict
     options: object
+    encoded: Encoded = RGB
 
     def images(self, name, images):
         """The outputs for images `(B, H, W, C)` of one size: dict of arrays `(B, ...)`."""
         return _arrays(self.signatures[name](images=as_served(images, self.signatures[name])))
+
+    def several(self, photo):
+        """Photos of two sizes, odd ones, and their files, of each kind that the model takes.
+
+        A photo, the same again, as it comes out of JPEG where that is taken, and a part of it.
+        """
+        height, width = photo.shape[:2]
+        part_of_it = np.ascontiguousarray(photo[: max(1, height - 3), : max(1, width - 2)])
+        if self.encoded.takes_jpeg and self.encoded.value_range is None:
+            again = jpeg(photo)
+            photos = [photo, decoded(again).reshape(photo.shape), part_of_it]
+        else:
+            again = npy(photo)
+            photos = [photo, photo, part_of_it]
+        return photos, [self.file(photo), again, self.file(part_of_it)]
+
+    def file(self, photo):
+        """A photo as a PNG, where the model takes that, or as an `.npy`."""
+        if self.encoded.takes_png and photo.dtype == self.encoded.png_kind:
+            return png(photo)
+        return npy(photo.astype(self.encoded.kind, copy=False))
+
+    def shown(self, photo):
+        """A photo as overlays show it, uint8 `(H, W, 3)`."""
+        return as_rgb(photo, self.options.bands, self.encoded.value_range)
 
     def files(self, name, files):
         """The outputs for encoded photos, and whether each file that is none was told apart.
@@ -73,24 +102,13 @@ def compare_signatures(job, signatures, options, own):
     task = part(TASKS, job.model)
     if options.signatures == ("serving_default",) and not hasattr(task, "differing"):
         return {}  # the predictor calls it, and is compared: a task of no other needs no more
-    asked = Asked(signatures, options)
+    own_files = contract(job.model)
+    asked = Asked(signatures, options, Encoded(own_files.channels, own_files.value_range))
     (photo,) = job.photos(1)
     photo = within(photo, options.max_pixels)
     return {
         name: task.differing(name, job.model, photo, asked, **own) for name in options.signatures
     }
-
-
-def several(photo):
-    """A photo, the same again as it comes out of JPEG, and a part of it: two sizes, odd ones."""
-    height, width = photo.shape[:2]
-    part_of_it = photo[: max(1, height - 3), : max(1, width - 2)]
-    return [photo, decoded(jpeg(photo)), np.ascontiguousarray(part_of_it)]
-
-
-def encoded(photos):
-    """The files of `several`: PNG, JPEG, PNG; decoded they are what it gave."""
-    return [png(photos[0]), jpeg(photos[0]), png(photos[2])]
 
 
 def beyond_a_tile(photo, options):
@@ -136,7 +154,18 @@ def decoded(content):
 
 
 def png(image):
+    """A PNG of ids `(H, W)` or of a photo `(H, W, C)`, of 8 or of 16 bits."""
+    if image.dtype == np.uint16 and image.ndim == 3:  # of colours Pillow writes 8 bits alone
+        from kseg.base.tensorflow import tensorflow
+
+        return tensorflow().io.encode_png(image).numpy()
     return _file(image, "PNG")
+
+
+def npy(image):
+    stream = BytesIO()
+    np.save(stream, image)
+    return stream.getvalue()
 
 
 def jpeg(image):
@@ -156,6 +185,7 @@ def _file(image, kind, **options):
     from PIL import Image
 
     stream = BytesIO()
+    image = image[:, :, 0] if image.ndim == 3 and image.shape[-1] == 1 else image
     Image.fromarray(image).save(stream, kind, **options)
     return stream.getvalue()
 

@@ -2,23 +2,23 @@
 
 import dataclasses
 import re
-from io import BytesIO
 from typing import ClassVar
 
 import numpy as np
 
 from kseg.base import arguments
 from kseg.base.arguments import choice, integer, refused, share
-from kseg.base.version import __version__
+from kseg.deployment import metadata
 from kseg.deployment.compare import Exported
 from kseg.deployment.options import Names, Sides, Size, Threshold, documented, option
 from kseg.deployment.process import on_tensorflow
 from kseg.deployment.saved_model import versions, warmup
 from kseg.deployment.saved_model import write as saved_model
-from kseg.deployment.saved_model.compare import compare_signatures
+from kseg.deployment.saved_model.compare import compare_signatures, jpeg, npy
+from kseg.deployment.saved_model.encoded import RGB, Encoded
 from kseg.deployment.saved_model.photos import MAX_PIXELS
 from kseg.deployment.saved_model.predictor import TASKS, SavedModelPredictor
-from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions, served_type
+from kseg.deployment.saved_model.signatures import ON_PHOTOS, GraphOptions
 from kseg.models import contract
 from kseg.ops.resize import check_resize
 from kseg.prediction.batching import BUCKET
@@ -38,9 +38,10 @@ class SavedModelOptions:
     - `serving_default`: images `(B, H, W, C)`, uint8, or uint16 or float32 of a model that was
       built with a `value_range` of whole numbers, or of others -> `class_ids` and `scores`, or of
       objects `boxes`, `classes`, `scores` and `masks`;
-    - `image_bytes`: JPEG or PNG files, mixed sizes -> of each photo `mask_bytes`, a PNG of ids at
-      its own size, `pixel_counts`, `mean_confidence`; or of objects boxes, classes, scores and
-      `rle`, COCO's runs. A file that cannot be decoded gets a `status`, and fails no other;
+    - `image_bytes`: JPEG or PNG files, NumPy's `.npy` of any bands, of mixed sizes -> of each photo
+      `mask_bytes`, a PNG of ids at its own size, `pixel_counts`, `mean_confidence`; or of objects
+      boxes, classes, scores and `rle`, COCO's runs. A file that cannot be decoded gets a `status`,
+      and fails no other;
     - `overlay`: the same in, `overlay_bytes`, a picture, out;
     - on request, of models that label pixels: `logits`, and `tiled`, which is `image_bytes` in
       constant memory of the network.
@@ -67,8 +68,7 @@ class SavedModelOptions:
     version: int | None = option(None, "An integer >= 1; by default the next.")
     signatures: Names | None = option(
         None,
-        "Names of those to export; by default serving_default, image_bytes and overlay, of which "
-        "the last two need a model of three channels of 0..255.",
+        "Names of those to export; by default serving_default, image_bytes and overlay.",
     )
     resize: Sides | None = option(
         None,
@@ -138,9 +138,10 @@ def export(job, path, options):
         tile=options.tile,
         overlap=options.overlap,
         bucket=BUCKET,
+        bands=bands_shown(job.bands, model),
     )
     with versions.new(path / name, options.version) as (folder, final):
-        about = _about(job, name)
+        about = metadata.about(job, name)
         asked = {"options": dataclasses.asdict(graph), "own": own}
         on_tensorflow(saved_model.write, model, path=folder, about=about, **asked)
         requests = _warm_up_requests(graph.signatures, contract.contract(model))
@@ -156,6 +157,11 @@ def export(job, path, options):
         shares = compare_signatures(job, written.signatures, graph, own)
         comparison = job.with_offered(comparison, shares, options)
     return Exported(final[0], options.format, comparison)
+
+
+def bands_shown(bands, model):
+    """The bands that pictures of the data show, where the model's photos have them."""
+    return bands if bands and max(bands) < contract.contract(model).channels else None
 
 
 def check_name(name):
@@ -183,16 +189,10 @@ def signature_names(model, asked):
     """
     task = contract.part(TASKS, model)
     possible = (*task.DEFAULT, *task.OPTIONAL)
-    own = contract.contract(model)
-    if own.channels != 3 or own.value_range is not None:
-        possible = tuple(name for name in possible if name not in ON_PHOTOS)
-    asked = tuple(name for name in task.DEFAULT if name in possible) if asked is None else asked
+    asked = task.DEFAULT if asked is None else asked
     for name in asked:
         if name not in possible:
-            raise ValueError(
-                f"signatures={asked!r}: this model can have {', '.join(possible)}; those that take "
-                "encoded photos need three channels of 0..255."
-            )
+            raise ValueError(f"signatures={asked!r}: this model can have {', '.join(possible)}.")
     if "serving_default" not in asked:
         raise ValueError(
             f"signatures={asked!r}: expected 'serving_default' among them, by which the export is "
@@ -201,35 +201,13 @@ def signature_names(model, asked):
     return tuple(dict.fromkeys(asked))
 
 
-def _about(job, name):
-    """What is kept of an export beside its graph."""
-    import keras
-
-    own = contract.contract(job.model)
-    return {
-        "name": name,
-        "task": own.task,
-        "channels": own.channels,
-        "score": own.score,
-        "value_range": own.value_range,
-        "bands": job.bands,
-        "class_names": job.class_names,
-        "colors": job.colors,
-        "kseg": __version__,
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-    }
-
-
 def _warm_up_requests(signatures, own):
     """A small photo for every signature, for TensorFlow Serving to replay."""
-    from PIL import Image
-
-    kind = served_type(own.value_range)
-    images = np.zeros((1, WARM_SIDE, WARM_SIDE, own.channels), kind)
-    photo = BytesIO()
-    Image.fromarray(np.zeros((WARM_SIDE, WARM_SIDE, 3), np.uint8)).save(photo, "JPEG")
-    files = np.array([photo.getvalue()], object)
+    encoded = Encoded(own.channels, own.value_range)
+    low = encoded.value_range[0] if encoded.value_range else 0
+    images = np.full((1, WARM_SIDE, WARM_SIDE, own.channels), low, encoded.kind)
+    plain = encoded == RGB
+    files = np.array([jpeg(images[0]) if plain else npy(images[0])], object)
     return [
         (name, {"image_bytes": files} if name in ON_PHOTOS else {"images": images})
         for name in signatures

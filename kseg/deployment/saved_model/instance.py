@@ -3,17 +3,21 @@
 Axes: B photos of a request, G of one size, D detections, m a mask's side, H and W a photo.
 """
 
+import dataclasses
+
 import numpy as np
 
 from kseg.base.colors import object_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.rle import encode_block, parse
 from kseg.deployment.saved_model import compare, photos
+from kseg.deployment.saved_model.encoded import Encoded
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract, fixed_size, part
-from kseg.ops.paste import paste_mask, paste_masks
+from kseg.ops.paste import paste_mask
 from kseg.ops.resize import resized_size
 from kseg.pictures.image import overlay
+from kseg.prediction.masks import Drawn, Pasted
 from kseg.prediction.predict import predict
 from kseg.prediction.results import Instances
 
@@ -52,14 +56,14 @@ def signatures(model, options, *, min_score=0.5, threshold=0.5):
     return {
         "serving_default": Signature(
             own.serving_default,
-            images_input(own.channels, contract(model).value_range),
+            images_input(own.encoded),
             "decoded images of one size -> objects",
             {**ABOUT_OBJECTS, "masks": "probabilities in the box, (B, D, m, m)"},
         ),
         "image_bytes": Signature(
             own.image_bytes,
             bytes_input(),
-            "JPEG or PNG files of any sizes -> objects",
+            f"files ({own.encoded.words}) of any sizes -> objects",
             {
                 **ABOUT_OBJECTS,
                 "rle": "COCO's compressed runs of the mask at the photo's size, (B, D)",
@@ -70,7 +74,7 @@ def signatures(model, options, *, min_score=0.5, threshold=0.5):
         "overlay": Signature(
             own.overlay,
             bytes_input(),
-            "JPEG or PNG files of any sizes -> pictures",
+            f"files ({own.encoded.words}) of any sizes -> pictures",
             {
                 "overlay_bytes": f"{options.overlay.upper()} of the photo with its objects",
                 "status": STATUS,
@@ -93,7 +97,7 @@ def answer(outputs, size, *, min_score=0.5, threshold=0.5):
     """
     kept = (outputs["classes"] >= 0) & (outputs["scores"] >= min_score)
     boxes = outputs["boxes"][kept]
-    masks = paste_masks(outputs["masks"][kept], boxes, *size, threshold=threshold)
+    masks = Pasted(outputs["masks"][kept], boxes, size, threshold)
     return Instances(boxes, outputs["classes"][kept], outputs["scores"][kept], masks)
 
 
@@ -115,8 +119,8 @@ def differing(name, model, photo, asked, *, min_score=0.5, threshold=0.5):
         photos = [photo, photo[::-1]]
         outputs, right = asked.images(name, np.stack(photos)), True
     else:
-        photos = compare.several(photo)
-        outputs, right = asked.files(name, compare.encoded(photos))
+        photos, files = asked.several(photo)
+        outputs, right = asked.files(name, files)
     if not right:
         return 1.0
     expected = [predict(model, each, **told) for each in photos]
@@ -124,7 +128,7 @@ def differing(name, model, photo, asked, *, min_score=0.5, threshold=0.5):
         pictures = zip(outputs["overlay_bytes"], photos, expected)
         kind = asked.options.overlay
         return max(
-            compare.picture_differs(content, _drawn(each, objects), kind)
+            compare.picture_differs(content, _drawn(asked.shown(each), objects), kind)
             for content, each, objects in pictures
         )
     answers = [
@@ -152,20 +156,33 @@ def _numbers_differ(expected, actual):
 def _from_runs(outputs, size):
     """The `Instances` of one photo, from the outputs of `image_bytes`."""
     kept = outputs["classes"] >= 0
-    masks = [_of_runs(text.decode(), size) for text in outputs["rle"][kept]]
-    masks = np.array(masks, bool).reshape(-1, *size)
+    masks = Texts(outputs["rle"][kept], size)
     return Instances(
         outputs["boxes"][kept], outputs["classes"][kept], outputs["scores"][kept], masks
     )
 
 
-def _of_runs(text, size):
-    """The mask of COCO's runs; an empty one where they are not of this size."""
-    counts = parse(text) if text else np.zeros(1, int)
-    if counts.sum() != size[0] * size[1]:
-        return np.zeros(size, bool)
-    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return flat.reshape(size[::-1]).T
+@dataclasses.dataclass(frozen=True, eq=False)
+class Texts(Drawn):
+    """Masks as the graph writes COCO's runs; an empty one where they are not of this size.
+
+    Args:
+        texts: bytes `(N,)`.
+        size: `(height, width)` of the photo.
+    """
+
+    texts: np.ndarray
+    size: tuple[int, int]
+
+    def __len__(self):
+        return len(self.texts)
+
+    def __getitem__(self, index):
+        counts = parse(self.texts[index].decode()) if self.texts[index] else np.zeros(1, int)
+        if counts.sum() != self.size[0] * self.size[1]:
+            return np.zeros(self.size, bool)
+        flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+        return flat.reshape(self.size[::-1]).T
 
 
 def _drawn(photo, objects):
@@ -174,7 +191,7 @@ def _drawn(photo, objects):
     width = max(1, round(photo.shape[1] / LINE))
     areas = np.prod(objects.boxes[:, 2:] - objects.boxes[:, :2], axis=-1)
     for index in np.argsort(-areas, kind="stable"):
-        top[objects.masks[index]] = index
+        top[objects.each_mask()[index]] = index
         x1, y1, x2, y2 = objects.boxes[index].astype(int)
         inner = outlines[y1 + width : y2 - width, x1 + width : x2 - width].copy()
         outlines[y1:y2, x1:x2] = index
@@ -193,7 +210,8 @@ class ObjectSignatures:
     def __init__(self, model, options, min_score, threshold):
         tf = tensorflow()
         self.options, self.min_score, self.threshold = options, min_score, threshold
-        self.channels, self.resize = contract(model).channels, model.resize
+        own = contract(model)
+        self.encoded, self.resize = Encoded(own.channels, own.value_range), model.resize
         self.fixed = fixed_size(model)
         self.count = model.settings.detections
         self.colors = object_colors([False] * self.count)
@@ -202,7 +220,7 @@ class ObjectSignatures:
         self.network = tf.function(
             lambda image, size: detector({"image": image, "size": size}),
             input_signature=[
-                tf.TensorSpec((None, *self.fixed, self.channels), tf.float32),
+                tf.TensorSpec((None, *self.fixed, own.channels), tf.float32),
                 tf.TensorSpec((None, 2), tf.int32),
             ],
             autograph=False,
@@ -227,7 +245,8 @@ class ObjectSignatures:
             detections["rle"] = self.runs_of(detections, tf.shape(images)[1:3])
             return {name: detections[name] for name in (*empty, "finite")}
 
-        results, sizes = photos.answered(image_bytes, empty, answer, self.options.max_pixels)
+        most = self.options.max_pixels
+        results, sizes = photos.answered(image_bytes, empty, answer, most, self.encoded)
         return {**results, "size": sizes}
 
     def overlay(self, image_bytes):
@@ -236,11 +255,13 @@ class ObjectSignatures:
 
         def answer(images):
             detections = self.detect(images)
+            images = self.encoded.picture(images, self.options.bands)
             pictures = encode(self.drawn(images, detections))
             return {"overlay_bytes": pictures, "finite": detections["finite"]}
 
         empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
-        return photos.answered(image_bytes, empty, answer, self.options.max_pixels)[0]
+        most = self.options.max_pixels
+        return photos.answered(image_bytes, empty, answer, most, self.encoded)[0]
 
     # Their steps
 

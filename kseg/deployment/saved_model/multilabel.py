@@ -17,7 +17,6 @@ from kseg.deployment.saved_model.semantic import (
     served,  # noqa: F401 (part of the room)
 )
 from kseg.deployment.saved_model.signatures import Signature, bytes_input, images_input
-from kseg.models.contract import contract
 from kseg.pictures.image import overlay
 
 OPTIONS = {"resize": None, "threshold": 0.5}
@@ -40,7 +39,7 @@ def signatures(model, options, *, resize=None, threshold=0.5):
         resize, threshold: As of `kseg.predict`.
     """
     own = SeveralSignatures(model, options, resize, threshold)
-    images, encoded = images_input(own.channels, contract(model).value_range), bytes_input()
+    images, files = images_input(own.encoded), bytes_input()
     return {
         "serving_default": Signature(
             own.serving_default,
@@ -58,18 +57,21 @@ def signatures(model, options, *, resize=None, threshold=0.5):
             {"logits": "(B, H, W, C)"},
         ),
         "image_bytes": Signature(
-            own.image_bytes, encoded, "JPEG or PNG files of any sizes -> masks", ABOUT_MASKS
+            own.image_bytes,
+            files,
+            f"files ({own.encoded.words}) of any sizes -> masks",
+            ABOUT_MASKS,
         ),
         "tiled": Signature(
             own.tiled,
-            encoded,
+            files,
             f"the same, in tiles of {options.tile} pixels: memory for photos of any size",
             ABOUT_MASKS,
         ),
         "overlay": Signature(
             own.overlay,
-            encoded,
-            "JPEG or PNG files of any sizes -> pictures",
+            files,
+            f"files ({own.encoded.words}) of any sizes -> pictures",
             {
                 "overlay_bytes": f"{options.overlay.upper()} of the photo in its classes' colours",
                 "status": ABOUT_MASKS["status"],
@@ -129,10 +131,9 @@ def differing(name, model, photo, asked, *, resize=None, threshold=0.5):
         return max(float(wrong.mean()), far(outputs["probabilities"], probabilities, near))
     if name == "tiled":
         seen, sides = [compare.beyond_a_tile(photo, asked.options)], asked.options
-        files, tiling = [compare.png(seen[0])], (sides.tile, sides.overlap)
+        files, tiling = [asked.file(seen[0])], (sides.tile, sides.overlap)
     else:
-        seen = compare.several(photo)
-        files, tiling = compare.encoded(seen), None
+        (seen, files), tiling = asked.several(photo), None
     expected = [_decided(logits_of(model, each, resize, tiling), threshold)[0] for each in seen]
     outputs, right = asked.files(name, files)
     if not right:
@@ -140,7 +141,7 @@ def differing(name, model, photo, asked, *, resize=None, threshold=0.5):
     if name == "overlay":
         colors, kind = asked.options.colors, asked.options.overlay
         return max(
-            compare.picture_differs(content, overlay(each, labels, colors), kind)
+            compare.picture_differs(content, overlay(asked.shown(each), labels, colors), kind)
             for content, each, labels in zip(outputs["overlay_bytes"], seen, expected)
         )
     return max(map(_masks_differ, outputs["mask_bytes"], outputs["pixel_counts"], expected))
@@ -214,11 +215,12 @@ class SeveralSignatures(LabelSignatures):
 
         def drawn(images):
             labels, whole = self.decided(self.logits_of(images))
+            images = self.encoded.picture(images, self.options.bands)
             pictures = painted(images, labels, self.options.colors)
             return {"overlay_bytes": encode(pictures), "finite": whole}
 
         empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
-        return photos.answered(image_bytes, empty, drawn, self.options.max_pixels)[0]
+        return self.answered(image_bytes, empty, drawn)
 
     # Their steps
 
@@ -238,9 +240,7 @@ class SeveralSignatures(LabelSignatures):
         shape = tf.stack([tf.size(image_bytes), self.num_classes])
         empty = {"mask_bytes": tf.fill(shape, ""), "pixel_counts": tf.zeros(shape, tf.int32)}
         empty = {name: tf.ensure_shape(x, (None, self.num_classes)) for name, x in empty.items()}
-        return photos.answered(
-            image_bytes, empty, lambda images: self.masks(*decided(images)), self.options.max_pixels
-        )[0]
+        return self.answered(image_bytes, empty, lambda images: self.masks(*decided(images)))
 
     def masks(self, labels, whole):
         """`(G, H, W, C)` labels -> what is answered of each photo."""

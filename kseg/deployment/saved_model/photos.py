@@ -5,43 +5,43 @@ Axes: B photos of a request, G of one size, H and W a photo.
 """
 
 from kseg.base.tensorflow import mapped, tensorflow
-from kseg.data.decode import decode_image, is_png, photo_size
+from kseg.deployment.saved_model.encoded import RGB
 
 MAX_PIXELS = 50_000_000  # 12 bytes of each are held at times
 MAX_SIDE = 65_500  # pixels: libjpeg, which draws overlays, writes no more
 GROUP_PIXELS = 1 << 22  # two photos of 1024x2048 at a time: bounds the memory of a large request
 
 OK = "ok"
-EMPTY = "empty: expected the bytes of a JPEG or PNG file"
-UNKNOWN = "neither JPEG nor PNG"
+EMPTY = "empty: expected the bytes of a JPEG, PNG or .npy file"
+UNKNOWN = "neither JPEG nor PNG nor .npy"
 DAMAGED = "damaged: it cannot be decoded"
 BROKEN = "the network's numbers are not finite: NaN is no answer"
 
 
-def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
+def answered(contents, empty, answer, max_pixels=MAX_PIXELS, encoded=RGB):
     """Answers a request of encoded photos, in groups of one size.
 
     Of all photos the headers are read first; then one group after the other is decoded and
     answered, so that the memory of a request is that of its largest group.
 
     Args:
-        contents: string `(B,)`, JPEG or PNG files.
+        contents: string `(B,)`, files.
         empty: dict of the results, `(B, ...)`, as they are for a photo that cannot be answered.
-        answer: Function of a group's images, uint8 `(G, H, W, 3)`, to a dict like `empty`,
-            `(G, ...)`; and optionally `"finite"`, bool `(G,)`: where it is not, the results are
-            left empty.
+        answer: Function of a group's images, `(G, H, W, C)`, to a dict like `empty`, `(G, ...)`;
+            and optionally `"finite"`, bool `(G,)`: where it is not, the results are left empty.
         max_pixels: Photos of more are not decoded.
+        encoded: What files are taken. Default: those of photos of three bands, which are uint8.
 
     Returns:
         dict of the results, `(B, ...)`, and of `"status"`, string `(B,)`: `"ok"` or what is wrong;
         and int32 `(B, 2)`, height and width of the photos, 0 where the status is not ok.
     """
     tf = tensorflow()
-    sizes, status = headers(contents, max_pixels)
+    sizes, status = headers(contents, max_pixels, encoded)
     none = tf.zeros([0], tf.string)
 
     def group_of(members, size):
-        images, whole = decode(tf.gather(contents, members), size)
+        images, whole = decode(tf.gather(contents, members), size, encoded)
         # a header may promise more than follows: the network is not run for nothing
         results = tf.cond(
             tf.reduce_any(whole),
@@ -53,12 +53,14 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
     def finite_of(images):
         results = dict(answer(images))
         finite = results.pop("finite", tf.fill(tf.shape(images)[:1], True))
-        status = tf.where(finite, OK, BROKEN)
-        kept = {name: only(finite, values, empty[name][:1]) for name, values in results.items()}
+        right = encoded.within(images)
+        status = tf.where(right, tf.where(finite, OK, BROKEN), encoded.beyond())
+        fine = status == OK
+        kept = {name: only(fine, values, empty[name][:1]) for name, values in results.items()}
         return {**kept, "status": status}
 
-    def only(finite, values, nothing):
-        each = tf.reshape(finite, [-1] + [1] * (len(values.shape) - 1))
+    def only(fine, values, nothing):
+        each = tf.reshape(fine, [-1] + [1] * (len(values.shape) - 1))
         return tf.ensure_shape(tf.where(each, values, nothing), values.shape)
 
     damaged = tf.where(status == OK, DAMAGED, status)
@@ -66,25 +68,23 @@ def answered(contents, empty, answer, max_pixels=MAX_PIXELS):
     return results, tf.where((results["status"] == OK)[:, None], sizes, 0)
 
 
-def headers(contents, max_pixels):
+def headers(contents, max_pixels, encoded=RGB):
     """Sizes of encoded photos, from their headers, and which of them are to be decoded.
 
     Args:
         contents: string `(B,)`.
         max_pixels: The largest photo that is accepted.
+        encoded: What files are taken.
 
     Returns:
         sizes: int32 `(B, 2)`, height and width.
         status: string `(B,)`, `"ok"` or what is wrong.
     """
     tf = tensorflow()
-    known = tf.map_fn(
-        lambda content: tf.io.is_jpeg(content) | is_png(content),
-        contents,
-        fn_output_signature=tf.bool,
-    )
+    known = tf.map_fn(encoded.is_known, contents, fn_output_signature=tf.bool)
+    taken = tf.map_fn(encoded.is_taken, contents, fn_output_signature=tf.bool)
     places = tf.where(known)[:, 0]
-    sizes, read = _surviving(photo_size, tf.gather(contents, places), tf.zeros([2], tf.int32))
+    sizes, read = _surviving(encoded.size, tf.gather(contents, places), tf.zeros([2], tf.int32))
     read = tf.scatter_nd(places[:, None], read, tf.shape(known, tf.int64))
     sizes = tf.scatter_nd(places[:, None], sizes, tf.stack([tf.size(known, tf.int64), 2]))
     too_large = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=-1) > max_pixels
@@ -94,29 +94,32 @@ def headers(contents, max_pixels):
     # PNG's sizes are unsigned: what is negative here is beyond 2**31, which its standard forbids
     read = read & tf.reduce_all(sizes > 0, axis=-1)
     status = tf.where(read, status, DAMAGED)
+    status = tf.where(read & ~taken, f"unsuitable: expected {encoded.words}", status)
     status = tf.where(known, status, UNKNOWN)
     return sizes, tf.where(contents == "", EMPTY, status)
 
 
-def decode(contents, size):
+def decode(contents, size, encoded=RGB):
     """Decodes photos of one size.
 
     Args:
         contents: string `(G,)`.
         size: int32 `(2,)`, their height and width.
+        encoded: What files are taken.
 
     Returns:
-        uint8 `(G, H, W, 3)`, black where a photo is damaged; bool `(G,)`, which are not.
+        `(G, H, W, C)`, black where a photo is damaged; bool `(G,)`, which are not.
     """
     tf = tensorflow()
 
     def image(content):
-        decoded = decode_image(content)
+        decoded = encoded.decode(content)
         same = tf.debugging.assert_equal(tf.shape(decoded)[:2], size)
         with tf.control_dependencies([same]):
             return tf.identity(decoded)
 
-    return _surviving(image, contents, tf.zeros(tf.concat([size, [3]], 0), tf.uint8))
+    black = tf.zeros(tf.concat([size, [encoded.channels]], 0), encoded.kind)
+    return _surviving(image, contents, black)
 
 
 def _surviving(function, contents, nothing):

@@ -7,11 +7,11 @@ import numpy as np
 
 from kseg.base.arguments import refused, tuples
 from kseg.data.images import image_arrays
+from kseg.deployment.metadata import FILE as ABOUT  # in assets.extra, which servers leave alone
 from kseg.deployment.saved_model import versions
 from kseg.models.contract import options, part
 from kseg.prediction.predictor import ExportPredictor
 
-ABOUT = "kseg.json"  # in assets.extra, which servers leave alone
 TASKS = "kseg.deployment.saved_model"  # the room whose modules know the signatures
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from kseg.base.tensorflow import tensorflow
 from kseg.deployment.saved_model import compare, photos, tiles
+from kseg.deployment.saved_model.encoded import Encoded
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract
 from kseg.ops.resize import bilinear, resized_size
@@ -45,7 +46,7 @@ def signatures(model, options, *, resize=None):
             `kseg.predict`; None for none.
     """
     own = LabelSignatures(model, options, resize)
-    images, encoded = images_input(own.channels, contract(model).value_range), bytes_input()
+    images, files = images_input(own.encoded), bytes_input()
     return {
         "serving_default": Signature(
             own.serving_default,
@@ -63,18 +64,18 @@ def signatures(model, options, *, resize=None):
             {"logits": "(B, H, W, C)"},
         ),
         "image_bytes": Signature(
-            own.image_bytes, encoded, "JPEG or PNG files of any sizes -> masks", ABOUT_MASK
+            own.image_bytes, files, f"files ({own.encoded.words}) of any sizes -> masks", ABOUT_MASK
         ),
         "tiled": Signature(
             own.tiled,
-            encoded,
+            files,
             f"the same, in tiles of {options.tile} pixels: memory for photos of any size",
             ABOUT_MASK,
         ),
         "overlay": Signature(
             own.overlay,
-            encoded,
-            "JPEG or PNG files of any sizes -> pictures",
+            files,
+            f"files ({own.encoded.words}) of any sizes -> pictures",
             {
                 "overlay_bytes": f"{options.overlay.upper()} of the photo in its classes' colours",
                 "status": ABOUT_MASK["status"],
@@ -131,11 +132,10 @@ def differing(name, model, photo, asked, *, resize=None):
         return max(float(wrong.mean()), far(outputs["scores"], scores, near))
     if name == "tiled":
         photos, sides = [compare.beyond_a_tile(photo, asked.options)], asked.options
-        files = [compare.png(photos[0])]
+        files = [asked.file(photos[0])]
         logits = [logits_of(model, each, resize, (sides.tile, sides.overlap)) for each in photos]
     else:
-        photos = compare.several(photo)
-        files = compare.encoded(photos)
+        photos, files = asked.several(photo)
         logits = [logits_of(model, each, resize) for each in photos]
     outputs, right = asked.files(name, files)
     expected = [_top_class(each) for each in logits]
@@ -144,7 +144,9 @@ def differing(name, model, photo, asked, *, resize=None):
     if name == "overlay":
         return max(
             compare.picture_differs(
-                content, overlay(each, ids, asked.options.colors, void=-1), asked.options.overlay
+                content,
+                overlay(asked.shown(each), ids, asked.options.colors, void=-1),
+                asked.options.overlay,
             )
             for content, each, (ids, _) in zip(outputs["overlay_bytes"], photos, expected)
         )
@@ -201,12 +203,13 @@ class LabelSignatures:
         tf = tensorflow()
         self.options, self.resize = options, resize
         own = contract(model)
-        self.channels, self.num_classes, self.outputs = own.channels, own.num_classes, own.outputs
+        self.encoded = Encoded(own.channels, own.value_range)
+        self.num_classes, self.outputs = own.num_classes, own.outputs
         self.kind = tf.uint8 if self.num_classes <= 256 else tf.uint16
         # one function, so that the network is in the file once, however many signatures call it
         self.network = tf.function(
             lambda images: model(images, training=False),
-            input_signature=[tf.TensorSpec((None, None, None, self.channels), tf.float32)],
+            input_signature=[tf.TensorSpec((None, None, None, own.channels), tf.float32)],
             autograph=False,
         )
 
@@ -246,11 +249,12 @@ class LabelSignatures:
 
         def drawn(images):
             ids, scores = self.top_class(self.logits_of(images))
+            images = self.encoded.picture(images, self.options.bands)
             pictures = blended(images, tf.cast(ids, tf.int32), self.options.colors)
             return {"overlay_bytes": encode(pictures), "finite": finite(scores)}
 
         empty = {"overlay_bytes": tf.fill(tf.shape(image_bytes), "")}
-        return photos.answered(image_bytes, empty, drawn, self.options.max_pixels)[0]
+        return self.answered(image_bytes, empty, drawn)
 
     # Their steps
 
@@ -282,9 +286,12 @@ class LabelSignatures:
             "pixel_counts": tf.zeros([count, self.num_classes], tf.int32),
             "mean_confidence": tf.zeros([count]),
         }
-        return photos.answered(
-            image_bytes, empty, lambda images: self.masks(*winners(images)), self.options.max_pixels
-        )[0]
+        return self.answered(image_bytes, empty, lambda images: self.masks(*winners(images)))
+
+    def answered(self, image_bytes, empty, answer):
+        """As `photos.answered`, of the files that this model takes."""
+        most = self.options.max_pixels
+        return photos.answered(image_bytes, empty, answer, most, self.encoded)[0]
 
     def masks(self, ids, scores):
         """`(G, H, W)` class ids and scores -> what is answered of each photo."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from kseg.base.tensorflow import tensorflow
 
-ON_PHOTOS = ("image_bytes", "overlay", "tiled")  # those that decode JPEG and PNG
+ON_PHOTOS = ("image_bytes", "overlay", "tiled")  # those that take files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,8 @@ class GraphOptions:
         tile, overlap: Side of a tile and what it shares with the next, in pixels; of `tiled`.
         bucket: Where photos are filled up, their sides become multiples of so many pixels. As on
             the model's own backend, for what is filled up has a part in the numbers.
+        bands: Positions of those of a photo that overlays show, red, green and blue, or one of
+            grey. Default None: the first three, or the first.
     """
 
     signatures: tuple[str, ...]
@@ -50,6 +52,7 @@ class GraphOptions:
     tile: int
     overlap: int
     bucket: int
+    bands: tuple[int, ...] | None = None
 
 
 def served_type(value_range):
@@ -70,10 +73,10 @@ def served_type(value_range):
     return "uint16" if whole and low >= 0 and 255 < high < 1 << 16 else "float32"
 
 
-def images_input(channels, value_range=None):
-    """The input of signatures that take decoded images."""
-    kind = served_type(value_range)
-    return tensorflow().TensorSpec((None, None, None, channels), kind, name="images")
+def images_input(encoded):
+    """The input of signatures that take decoded images, of the kind of those in files."""
+    shape = (None, None, None, encoded.channels)
+    return tensorflow().TensorSpec(shape, encoded.kind, name="images")
 
 
 def bytes_input():

@@ -92,10 +92,10 @@ def test_a_bad_photo_gets_a_status_and_fails_no_other(photo):
     assert [each.split(":")[0] for each in status] == [
         "empty",
         "ok",
-        "neither JPEG nor PNG",
+        "neither JPEG nor PNG nor .npy",
         "damaged",
         "damaged",
-        "neither JPEG nor PNG",
+        "neither JPEG nor PNG nor .npy",
         "ok",
     ]
     assert sizes.tolist() == [[0, 0], [13, 17], [0, 0], [0, 0], [0, 0], [0, 0], [13, 17]]

@@ -357,7 +357,7 @@ def check_unknown(content, row):
             "empty",
             "damaged",
             "too large",
-            "neither JPEG nor PNG",
+            "neither JPEG nor PNG nor .npy",
         )
         return
     mask = np.asarray(Image.open(BytesIO(row["mask_bytes"])))
