@@ -50,8 +50,8 @@ class Pasted(Drawn):
     Example:
 
     >>> masks = Pasted(np.ones((1, 28, 28), "float32"), np.array([[2, 1, 5, 3]]), (4, 6), 0.5)
-    >>> masks[0].sum(), masks.part(0)[:2], masks.array().shape
-    (np.int64(20), (slice(0, 4, None), slice(1, 6, None)), (1, 4, 6))
+    >>> int(masks[0].sum()), masks.part(0)[:2], masks.array().shape
+    (20, (slice(0, 4, None), slice(1, 6, None)), (1, 4, 6))
     """
 
     small: np.ndarray
