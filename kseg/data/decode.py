@@ -164,12 +164,12 @@ def size_as_said(row, photo, of, remedy):
 
     Args:
         row: dict of `"image"`, the photo's path, and `"size"`, int32 `(2,)`.
-        photo: The photo, as `photo_size` takes it.
+        photo: The photo, or its bytes.
         of: Who says it, in words before the size.
         remedy: What to do.
     """
     tf = tensorflow()
-    size = photo_size(photo)
+    size = photo_size(photo) if photo.dtype == tf.string else tf.shape(photo)[:2]
     same = tf.reduce_all(size == row["size"])
     require(
         same,

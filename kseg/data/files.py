@@ -19,7 +19,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
 from kseg.data.errors import DataError, MissingData, missing_folder
 from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
-from kseg.data.values import NotAPhoto, as_bytes, numbers
+from kseg.data.values import NotAPhoto, as_bytes, clipped, numbers
 
 # Endings of files with the numbers of a photo or a mask, as NumPy writes them
 ARRAYS = (".npy", ".npz")
@@ -113,6 +113,15 @@ def shortened(names, most=3):
     return ", ".join(names[:most]) + more
 
 
+def likewise(places, most=10):
+    """A sentence on further places of a fault that has been told of one; "" if there is none.
+
+    >>> likewise(["b.jpg", "c.jpg"], most=1)
+    ' Likewise b.jpg and 1 more.'
+    """
+    return f" Likewise {shortened(list(places), most)}." if places else ""
+
+
 def stem(path):
     """File name without folder and ending."""
     return os.path.splitext(os.path.basename(path))[0]
@@ -132,7 +141,8 @@ def pair_by_name(images, masks, mask_suffix=""):
             "unpaired",
             first,
             f"{len(missing)} of {len(images)} images have no mask; the first is {first!r}: "
-            f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}.",
+            f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}."
+            f"{likewise(list(map(os.path.basename, missing[1:])))}",
             "Add the mask or remove the image.",
         )
     return [by_name[stem(image) + mask_suffix] for image in images]
@@ -155,7 +165,7 @@ def column(paths):
     return np.array([str(path) for path in paths], dtype=object)
 
 
-def load_photo(path, channels=3, value_range=None):
+def load_photo(path, channels=3, value_range=None, clip=False):
     """Reads a photo: path -> `(H, W, channels)`.
 
     With three channels and no range, the same bytes as `kseg.data.decode.decode_photo`.
@@ -164,6 +174,7 @@ def load_photo(path, channels=3, value_range=None):
         path: A photo, or an array in NumPy's `.npy` or `.npz`.
         channels: Of the model; None for those of the file, without alpha.
         value_range: `(low, high)` of its numbers, which then stay what they are; None for 0..255.
+        clip: Whether numbers beyond that become its ends, in place of an error. Default False.
 
     Returns:
         uint8; with a range uint8, uint16 or float32.
@@ -173,9 +184,10 @@ def load_photo(path, channels=3, value_range=None):
             channels or numbers.
     """
     with reading(path):
-        if value_range is None and not is_stacked(path):
+        if value_range is None and not is_stacked(path):  # of 0..255, which nothing is beyond
             return _by_pillow(path, lambda image: photo_array(image, channels or 3))
-        array = numbers(read_numbers(path, channels == 4), value_range)
+        array = read_numbers(path, channels == 4)
+        array = numbers(clipped(array, value_range) if clip else array, value_range)
         return array if channels is None else with_channels(array, channels)
 
 
@@ -196,6 +208,29 @@ def read_numbers(path, alpha=False):
         return _deep_png(path, alpha)
 
     return _by_pillow(path, lambda image: pillow_numbers(image, alpha))
+
+
+def read_bands(files, read=read_numbers):
+    """The numbers of a photo that has a file, or several with some of its bands each.
+
+    Args:
+        files: Their paths, in the order of the bands.
+        read: What reads one. Default `read_numbers`.
+
+    Raises:
+        DataError: they are not of one size, or not of one type.
+    """
+    arrays = [read(file) for file in files]
+    first = arrays[0]
+    for file, array in zip(files, arrays):
+        if array.shape[:2] != first.shape[:2]:
+            sizes = f"{array.shape[:2]}, and {str(files[0])!r} of {first.shape[:2]}"
+            message = f"{str(file)!r} is of {sizes} pixels (height, width): expected bands of one."
+            raise DataError("size_mismatch", file, message, "Export them again, at one size.")
+        if array.dtype != first.dtype:
+            message = f"{str(file)!r} holds {array.dtype}, and {str(files[0])!r} {first.dtype}."
+            raise DataError("unsuitable", file, message, "Write the bands of a photo alike.")
+    return first if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
 
 def _tiff_numbers(path, alpha):

@@ -5,9 +5,10 @@ the format as version 2 documents it, and the older of the Medical Segmentation 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import IGNORED
 from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.files import PHOTOS
@@ -23,9 +24,18 @@ CHANNEL = re.compile(r"_(\d{4})(\.[^_]+)$")  # of a photo's name: _0000.png
 
 
 def nnunet(
-    root: PathLike, split: str | None = "train", *, val_fraction: float | None = None
+    root: PathLike,
+    split: str | None = "train",
+    *,
+    val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads a set of two-dimensional photos in nnU-Net's folders.
+
+    A photo of several files, `a_0000.tif`, `a_0001.tif`, ..., has their bands in this order.
 
     Args:
         root: Folder that holds `dataset.json`, `imagesTr` and `labelsTr`: `imagesTr/a_0000.png`
@@ -33,13 +43,14 @@ def nnunet(
         split: `"train"` (the default) or `"val"`, a fixed random part of those; `"test"` for
             `imagesTs` with `labelsTs`; None for all of `imagesTr`.
         val_fraction: Share of `"val"`; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` with the classes of `dataset.json`; its label `ignore` is void.
 
     Raises:
         FileNotFoundError: a folder, a photo or a mask is missing.
-        ValueError: `dataset.json` is damaged, photos are volumes, or of a file for each channel.
+        ValueError: `dataset.json` is damaged, or photos are volumes.
 
     Example:
 
@@ -60,11 +71,15 @@ def nnunet(
             message = f"{str(root / name)!r} does not exist: expected nnU-Net's folders."
             raise MissingData("missing", root / name, message)
     source = folder(
-        root / photos / f"{{}}_0000{_ending(root / photos)}",
+        [root / photos / f"{{}}_{channel}" for channel in _channels(root / photos)],
         root / masks / "{}",
         tuple(labels.values()),
         values=tuple(labels),
         void_values=void or None,
+        value_range=value_range,
+        bits=bits,
+        bands=bands,
+        clip=clip,
         name=root.resolve().name,
         probe=False,
     )
@@ -103,16 +118,15 @@ def _labels(file, content):
     return {value: name for value, name in sorted(pairs) if value not in void}, void
 
 
-def _ending(photos):
-    """The ending of the photos of a folder, which are of one file each.
+def _channels(photos):
+    """The numbers of the files that each photo of a folder has: `["0000"]`, or more.
 
     Raises:
-        DataError: they are volumes, or of several files each.
+        DataError: they are volumes.
         MissingData: there is none.
     """
     names = files_below(photos)
     found = [match for name in names if (match := CHANNEL.search(name))]
-    others = sorted({match[1] for match in found} - {"0000"})
     endings = {match[2].lower() for match in found}
     if not found:
         message = f"{str(photos)!r} holds no photo whose name ends in _0000: it holds {len(names)}."
@@ -122,8 +136,4 @@ def _ending(photos):
         message = f"{str(photos)!r} holds files ending in {ending}: expected {', '.join(PHOTOS)}."
         remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
         raise DataError("unsuitable", photos, message, remedy)
-    if others:
-        message = f"{str(photos)!r} has a file for each channel, as _{others[0]}: expected _0000."
-        remedy = "Write the channels of a photo into one PNG."
-        raise DataError("unsuitable", photos, message, remedy)
-    return ""
+    return sorted({match[1] for match in found} | {"0000"})

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.arguments import name_list
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import class_list
 from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_of
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
 from kseg.data.files import PHOTOS, stem
 from kseg.data.pairs import ALIASES, files_below, is_split, means, no_split_there
+from kseg.data.photos import Numbers
 from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.source import Source
 
@@ -31,6 +32,10 @@ def yolo(
     class_names: Sequence[str] | None = None,
     instances: bool = False,
     val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads polygons in YOLO's format.
 
@@ -47,6 +52,7 @@ def yolo(
             `classes.txt`.
         instances: Whether samples hold objects in place of a map of labels.
         val_fraction: Share of `"val"` where the set has no split of its own; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` with void = 255.
@@ -63,6 +69,7 @@ def yolo(
     >>> kseg.data.yolo("scenes", "val", instances=True).class_names[:2]
     ('disk', 'ring')
     """
+    numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     file = yaml_file(root)
     content = _yaml(file) if file else {}
@@ -82,7 +89,7 @@ def yolo(
             "Export the set for segmentation, with polygons.",
         )
     name = f"{root.resolve().name}{f'/{split}' if split else ''}"
-    return drawn_source(name, drawings, names, instances=instances, by_area=True)
+    return drawn_source(name, drawings, names, instances=instances, by_area=True, numbers=numbers)
 
 
 def yaml_file(root):
