@@ -18,8 +18,9 @@ from kseg.data.coco_format.categories import role_of
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
 from kseg.data.decode import size_as_said
 from kseg.data.errors import DataError
-from kseg.data.files import column, read_numbers, stem
+from kseg.data.files import column, read_numbers, start_of, stem
 from kseg.data.source import VOID, Source
+from kseg.data.tiff import is_tiff, size_in_header
 
 FARTHEST = 1_000_000  # pixels; pycocotools walks along a polygon's sides
 CORNERS = 64  # of a circle at least
@@ -107,12 +108,14 @@ def header_size(path):
     from PIL import Image
 
     try:
+        if is_tiff(start_of(path)):  # Pillow takes rows for pages, and bands for columns, of some
+            return size_in_header(path)
         with Image.open(path) as image:
             return image.height, image.width
     except Exception:  # of damaged bytes, Pillow raises whatever it runs into
         pass
     try:
-        return read_numbers(path).shape[:2]  # of TIFF and arrays
+        return read_numbers(path).shape[:2]  # of arrays
     except (DataError, OSError, ValueError):
         return 0, 0
 

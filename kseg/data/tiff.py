@@ -85,6 +85,22 @@ def _is_opaque(series, page):
     return last.min() == np.iinfo(page.dtype).max
 
 
+def size_in_header(path):
+    """Height and width of a TIFF.
+
+    Raises:
+        NotAPhoto: it holds several pages.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = _only_series(file)
+        shape = list(series.shape)
+        if len(shape) == 3:
+            del shape[bands_axis(series.axes, series.shape)]
+        return tuple(shape)
+
+
 def check_one_page(path):
     """Raises `NotAPhoto` if a TIFF holds more than a photo."""
     import tifffile

@@ -62,7 +62,8 @@ def nnunet(
     if not file.is_file():
         message = f"root={str(root)!r} holds no {DESCRIPTION}."
         raise MissingData("missing", root, message, "Give the folder DatasetNNN_NAME.")
-    labels, void = _labels(file, load_json(file))
+    content = load_json(file)
+    labels, void = _labels(file, content)
     photos, masks = ("imagesTs", "labelsTs") if split == "test" else ("imagesTr", "labelsTr")
     for name in (photos, masks):
         if not (root / name).is_dir():
@@ -83,6 +84,7 @@ def nnunet(
         name=root.resolve().name,
         probe=False,
     )
+    _check_channels(file, content, source)
     if split in (None, "test"):
         not_drawn(val_fraction)
         return source if split is None else source.subset(range(len(source)), f"{source.name}/test")
@@ -116,6 +118,15 @@ def _labels(file, content):
         raise DataError("malformed", file, f"{str(file)!r} has no labels: expected names.")
     void = tuple(value for value, name in pairs if name.lower() in IGNORED)
     return {value: name for value, name in sorted(pairs) if value not in void}, void
+
+
+def _check_channels(file, content, source):
+    """Raises `DataError` if `dataset.json` names more channels than photos have."""
+    names = content.get("channel_names") or content.get("modality") or ()
+    if source.channels is not None and len(names) > source.channels:
+        message = f"{str(file)!r} names {len(names)} channels, and photos have {source.channels}."
+        remedy = "Add the files of the others, as _0001, or name those that there are."
+        raise DataError("unsuitable", file, message, remedy)
 
 
 def _channels(photos):
