@@ -127,17 +127,22 @@ def stem(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def pair_by_name(images, masks, mask_suffix=""):
-    """Photo paths and their mask paths, matched by file name without ending.
+def pair_by_name(images, masks, mask_suffix, faults):
+    """The mask of each photo, matched by file name without ending.
 
-    Raises:
-        MissingData: a photo has no mask; the message names the first of them.
+    Args:
+        images, masks: Paths.
+        mask_suffix: What a mask's name adds to its photo's.
+        faults: `kseg.data.faults.Faults`, to which photos without a mask are added.
+
+    Returns:
+        List of paths; None for a photo without one.
     """
     by_name = {stem(mask): mask for mask in masks}
     missing = [image for image in images if stem(image) + mask_suffix not in by_name]
     if missing:
         first = missing[0]
-        raise MissingData(
+        error = MissingData(
             "unpaired",
             first,
             f"{len(missing)} of {len(images)} images have no mask; the first is {first!r}: "
@@ -145,7 +150,13 @@ def pair_by_name(images, masks, mask_suffix=""):
             f"{likewise(list(map(os.path.basename, missing[1:])))}",
             "Add the mask or remove the image.",
         )
-    return [by_name[stem(image) + mask_suffix] for image in images]
+        faults.add(error)
+    return [by_name.get(stem(image) + mask_suffix) for image in images]
+
+
+def complete(*columns):
+    """Positions at which no column has None."""
+    return [index for index, row in enumerate(zip(*columns)) if None not in row]
 
 
 def missing(paths):

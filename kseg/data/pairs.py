@@ -90,17 +90,19 @@ def matching(files, pattern, endings):
     return found
 
 
-def paired(root, photos, masks):
+def paired(root, photos, masks, faults=None):
     """Photos and masks below a folder, by two patterns.
 
     Args:
         root: The folder.
         photos, masks: Patterns of paths from there, with equally many holes; of photos maybe a
             list, of the files of their bands.
+        faults: `kseg.data.faults.Faults`, to which photos without a mask, or without a band, are
+            added; None to raise.
 
     Returns:
         List of `Pair`, by key; the paths are whole, those of bands joined by newlines. A file that
-        is a mask by its pattern is no photo.
+        is a mask by its pattern is no photo. A mask that is not there is None.
 
     Raises:
         ValueError: they are no such patterns.
@@ -110,18 +112,19 @@ def paired(root, photos, masks):
     _check_patterns(several, masks)
     files = files_below(root)
     of_masks = matching(files, masks, MASKS)
-    of_photos = _photos(root, files, several, set(of_masks.values()))
-    _check_each(root, of_photos, of_masks, masks)
+    of_photos = _photos(root, files, several, set(of_masks.values()), faults)
+    _check_each(root, of_photos, of_masks, masks, faults)
     return [
-        Pair(key, of_photos[key], os.path.join(root, of_masks[key])) for key in sorted(of_photos)
+        Pair(key, of_photos[key], os.path.join(root, of_masks[key]) if key in of_masks else None)
+        for key in sorted(of_photos)
     ]
 
 
-def paired_classes(root, photos, masks, class_names):
+def paired_classes(root, photos, masks, class_names, faults=None):
     """Photos and the masks of their classes below a folder, by patterns.
 
     Args:
-        root, photos: As of `paired`.
+        root, photos, faults: As of `paired`.
         masks: Pattern with `{class}`, or of arrays, which hold all classes.
         class_names: Of the classes.
 
@@ -133,8 +136,8 @@ def paired_classes(root, photos, masks, class_names):
         ValueError, MissingData: as of `paired`; a class of which there is no mask counts too.
     """
     if CLASS not in masks:
-        rows = paired(root, photos, masks)
-        others = [row.mask for row in rows if not row.mask.lower().endswith(ARRAYS)]
+        rows = paired(root, photos, masks, faults)
+        others = [row.mask for row in rows if row.mask and not row.mask.lower().endswith(ARRAYS)]
         if others:
             expected = f"a pattern with {CLASS}, or of arrays (.npy), where pixels have several"
             remedy = f"As in pairs=('images/{{}}.jpg', 'masks/{CLASS}/{{}}.png')."
@@ -149,10 +152,13 @@ def paired_classes(root, photos, masks, class_names):
             message = f"No file in {str(root)!r} is of the pattern {masks.replace(CLASS, name)!r}."
             raise MissingData("missing", root, message, "Correct class_names=, or pairs=.")
     taken = {file for found in of_class for file in found.values()}
-    of_photos = _photos(root, files, several, taken)
-    _check_each(root, of_photos, {key for found in of_class for key in found}, masks)
+    of_photos = _photos(root, files, several, taken, faults)
+    there = {key for found in of_class for key in found}
+    _check_each(root, of_photos, there, masks, faults)
 
     def joined(key):
+        if key not in there:
+            return None
         return "\n".join(os.path.join(root, of[key]) if key in of else "" for of in of_class)
 
     return [Pair(key, of_photos[key], joined(key)) for key in sorted(of_photos)]
@@ -168,7 +174,7 @@ def _check_patterns(photos, masks):
         raise refused("pairs", given, expected, "As in pairs=('{}_sat.jpg', '{}_mask.png').")
 
 
-def _photos(root, files, patterns, taken):
+def _photos(root, files, patterns, taken, faults):
     """Key -> path of a photo, or paths of its bands, of those files that are not taken."""
     files = [file for file in files if file not in taken]
     of_bands = [matching(files, pattern, PHOTOS) for pattern in patterns]
@@ -188,23 +194,33 @@ def _photos(root, files, patterns, taken):
         if alone:
             message = f"{len(alone)} of {len(keys)} photos have no file {pattern!r}; the first "
             message += f"missing in {str(root)!r} is {alone[0]!r}.{likewise(alone[1:])}"
-            raise MissingData("unpaired", alone[0], message, "Add the band, or remove the photo.")
+            remedy = "Add the band, or remove the photo."
+            _keep(MissingData("unpaired", alone[0], message, remedy), faults)
+    keys = [key for key in keys if all(key in found for found in of_bands)]
     return {key: "\n".join(os.path.join(root, of[key]) for of in of_bands) for key in keys}
 
 
-def _check_each(root, of_photos, of_masks, masks):
-    """Raises unless there is a mask for each photo, by their keys."""
+def _keep(error, faults):
+    """Adds an error to the faults, or raises it where nobody keeps them."""
+    if faults is None:
+        raise error
+    faults.add(error)
+
+
+def _check_each(root, of_photos, of_masks, masks, faults):
+    """Adds to the faults unless there is a mask for each photo, by their keys."""
     alone = [key for key in of_photos if key not in of_masks]
     if alone:
         photo = of_photos[alone[0]].split("\n")[0]
         others = [os.path.basename(of_photos[key].split("\n")[0]) for key in alone[1:]]
-        raise MissingData(
+        error = MissingData(
             "unpaired",
             photo,
             f"{len(alone)} of {len(of_photos)} images have no mask; the first is {photo!r}: "
             f"expected {_named(masks, alone[0])!r} in {str(root)!r}.{likewise(others)}",
             "Add the mask or remove the image.",
         )
+        _keep(error, faults)
 
 
 def _named(pattern, key):

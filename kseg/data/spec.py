@@ -295,7 +295,7 @@ class DataSpec:
             "tfds": lambda: self._tfds(name, split),
             "folder": lambda: self.told()._folder(split, probe),
             "records": lambda: self._records(split),
-            "shapes": lambda: shapes(split, **objects, **scenes),
+            "shapes": lambda: shapes(split, instances=self.instances, **scenes),
         }
         return readers[kind]()
 

@@ -10,7 +10,8 @@ from kseg.base.arguments import choice
 from kseg.base.types import PathLike, Range
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import MissingData
-from kseg.data.files import MASKS, PHOTOS, column, list_files, pair_by_name, stem
+from kseg.data.faults import Faults
+from kseg.data.files import MASKS, PHOTOS, column, complete, list_files, pair_by_name, stem
 from kseg.data.photos import Numbers
 from kseg.data.source import VOID, Source
 
@@ -75,7 +76,13 @@ def camvid(
             f"{split} and {split}annot.",
         )
     images = list_files(root / split, PHOTOS, "root/split", kind="no_split")
-    masks = pair_by_name(images, list_files(root / f"{split}annot", MASKS, "root/splitannot"))
+    faults = Faults()
+    masks = list_files(root / f"{split}annot", MASKS, "root/splitannot")
+    masks = pair_by_name(images, masks, "", faults)
+    whole = complete(masks)
+    if not whole:
+        faults.check()
+    images, masks = ([of[i] for i in whole] for of in (images, masks))
 
     def decode(row):
         label = relabel(
@@ -84,7 +91,7 @@ def camvid(
         return {"label": label}
 
     photos = numbers.photos(images)
-    return Source(
+    source = Source(
         name=f"camvid/{split}",
         columns={
             "image": column(images),
@@ -96,3 +103,5 @@ def camvid(
         ids=tuple(map(stem, images)),
         **photos.said,
     )
+    faults.check(rest=source)
+    return source

@@ -15,7 +15,8 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import column, load_mask
+from kseg.data.faults import Faults
+from kseg.data.files import column, complete, likewise, load_mask
 from kseg.data.photos import Numbers
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source, spread
@@ -116,7 +117,8 @@ def cityscapes(
     root = Path(root).expanduser()
     photos = _photos(root, split)
     names = [f"{city}/{os.path.basename(path)[: -len(IMAGE)]}" for city, path in photos]
-    masks = _Masks(root / "gtFine" / split, names)
+    faults = Faults()
+    masks = _Masks(root / "gtFine" / split, names, faults)
     if instances:
         own = _own_classes(root, THING_IDS)
         classes = dict(zip(THINGS, THING_IDS)) if own is None else own
@@ -129,10 +131,14 @@ def cityscapes(
         if kind == LABEL and not masks.has_all(LABEL) and masks.has_any(TRAIN_IDS):
             kind = TRAIN_IDS  # name the first that is missing of these
         paths, classes = masks.all(kind), dict(zip(CLASSES, LABEL_IDS))
-        _probe(paths, kind)
+        _probe([path for path in paths if path], kind)
         decode = _decode_train_ids if kind == TRAIN_IDS else _decode_label_ids
+    whole = complete(paths)
+    if not whole:
+        faults.check()
+    photos, names, paths = ([of[i] for i in whole] for of in (photos, names, paths))
     read = numbers.photos([path for _, path in photos])
-    return Source(
+    source = Source(
         name=f"cityscapes/{split}",
         columns={
             "image": column(path for _, path in photos),
@@ -146,6 +152,8 @@ def cityscapes(
         category_ids=tuple(classes.values()),
         **read.said,
     )
+    faults.check(rest=source)
+    return source
 
 
 def _colors(label_ids):
@@ -203,8 +211,8 @@ def _photos(root, split):
 class _Masks:
     """Which masks of a split there are, of the photos with these names, `city/stem`."""
 
-    def __init__(self, folder, names):
-        self.folder, self.names, self.there = folder, names, set()
+    def __init__(self, folder, names, faults):
+        self.folder, self.names, self.there, self.faults = folder, names, set(), faults
         for city in {name.split("/")[0] for name in names}:
             if (folder / city).is_dir():
                 self.there |= {f"{city}/{file}" for file in os.listdir(folder / city)}
@@ -216,18 +224,22 @@ class _Masks:
         return any(name + kind in self.there for name in self.names)
 
     def all(self, kind):
+        """Their paths; None for one that is missing, which is added to the faults."""
         missing = [name + kind for name in self.names if name + kind not in self.there]
         if missing:
             first = self.folder / missing[0]
-            raise MissingData(
+            error = MissingData(
                 "unpaired",
                 first,
                 f"{len(missing)} of {len(self.names)} photos have no *{kind}; the first missing is "
-                f"{str(first)!r}.",
+                f"{str(first)!r}.{likewise(missing[1:])}",
                 "Unpack gtFine beside leftImg8bit, or make the missing masks; every photo of a "
                 "split needs one of the same kind.",
             )
-        return [str(self.folder / (name + kind)) for name in self.names]
+            self.faults.add(error)
+        gone = set(missing)
+        files = [name + kind for name in self.names]
+        return [None if file in gone else str(self.folder / file) for file in files]
 
 
 def _probe(paths, kind):

@@ -15,7 +15,8 @@ from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import LABELMAP, class_list
 from kseg.data.decode import decode_colors, decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import PHOTOS, column
+from kseg.data.faults import Faults
+from kseg.data.files import PHOTOS, column, complete
 from kseg.data.pairs import no_split_there
 from kseg.data.photos import Numbers
 from kseg.data.readers.splits import not_drawn, part, text_of
@@ -78,13 +79,29 @@ def cvat(
         message = f"{str(root / LABELMAP)!r} has no colours: expected name:r,g,b:parts:actions."
         raise DataError("malformed", root / LABELMAP, message, "Export it again.")
     names = _names_of_split(root, split, val_fraction)
-    columns = {
-        "image": [_photo(root, name) for name in names],
-        "label": [_mask(root, "SegmentationClass", name) for name in names],
-    }
+    faults = Faults()
+
+    def found(find, *where):
+        """What `find` gives for each name; None where it does not find it."""
+        paths = []
+        for name in names:
+            try:
+                paths.append(find(root, *where, name))
+            except DataError as error:
+                faults.add(error, repr(name))
+                paths.append(None)
+        return paths
+
+    columns = {"image": found(_photo), "label": found(_mask, "SegmentationClass")}
+    if instances:
+        columns["instances"] = found(_mask, "SegmentationObject")
+    whole = complete(*columns.values())
+    if not whole:
+        faults.check()
+    names = [names[i] for i in whole]
+    columns = {key: [paths[i] for i in whole] for key, paths in columns.items()}
     first = 0
     if instances:
-        columns["instances"] = [_mask(root, "SegmentationObject", name) for name in names]
         first = int(labels.class_names[0] == GROUND)
     label_of = labels_by(labels, columns["label"][0])
     if instances:
@@ -94,7 +111,7 @@ def cvat(
     photos = numbers.photos(columns["image"])
     class_names = labels.class_names[first:]
     colors = labels.palette[first:]
-    return Source(
+    source = Source(
         name=f"{root.resolve().name}{f'/{split}' if split else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
         decode=photos.beside(decode),
@@ -104,6 +121,8 @@ def cvat(
         task="instance" if instances else "semantic",
         **photos.said,
     )
+    faults.check(rest=source)
+    return source
 
 
 def _names_of_split(root, split, val_fraction):

@@ -13,7 +13,8 @@ from kseg.base.colors import class_colors
 from kseg.base.types import Color, PathLike, Range
 from kseg.data.decode import decode_colors, decode_mask, relabel
 from kseg.data.errors import DataError
-from kseg.data.files import column, is_one_bit, load_mask
+from kseg.data.faults import Faults
+from kseg.data.files import column, complete, is_one_bit, load_mask
 from kseg.data.photos import Numbers
 from kseg.data.pixel_weights import weight_reader
 from kseg.data.readers.folder_arguments import (
@@ -142,6 +143,7 @@ def folder(
         check_several(class_names, instances, stored, palette)
     numbers = Numbers(value_range, bits, bands, clip)
     check_beside(instances, class_masks, pixel_weights, weight_scale)
+    faults = Faults()
     files = files_of_split(
         images,
         masks,
@@ -151,14 +153,26 @@ def folder(
         list_file=list_file,
         val_fraction=val_fraction,
         multilabel=multilabel,
+        faults=faults,
     )
+    said = {"class_masks": class_masks, "pixel_weights": pixel_weights}
+    more = {
+        argument: beside(argument, where, files, mask_suffix, faults)
+        for argument, where in said.items()
+        if where is not None
+    }
+    whole = complete(files.masks, *more.values())
+    if probe or not whole:
+        faults.check()
+    files = files.kept(whole)
+    more = {argument: [paths[i] for i in whole] for argument, paths in more.items()}
     photos, void = numbers.photos(files.images), void_beyond(len(class_names))
     if multilabel:
         columns, decode = class_labels(
             files.images, files.masks, class_names, values, void_values, photos
         )
     elif class_masks is not None:
-        under = beside("class_masks", class_masks, files, mask_suffix)
+        under = more["class_masks"]
         class_names, colors, columns, decode = _objects_of_classes(
             files, under, class_names, values, palette, void_values, colors, photos
         )
@@ -178,11 +192,10 @@ def folder(
         columns = {"image": column(files.images), "label": column(files.masks)}
         decode = _labels(values, palette, void_values, void, photos)
     if pixel_weights is not None:
-        paths = beside("pixel_weights", pixel_weights, files, mask_suffix)
-        columns, decode = _weighted(columns, decode, paths, weight_scale)
+        columns, decode = _weighted(columns, decode, more["pixel_weights"], weight_scale)
     if colors is None:
         colors = palette or class_colors(class_names)
-    return Source(
+    source = Source(
         name=f"{name}/{split}" if split else name,
         columns=columns,
         decode=decode,
@@ -193,6 +206,8 @@ def folder(
         task="multilabel" if multilabel else "instance" if instances else "semantic",
         **photos.said,
     )
+    faults.check(rest=source)
+    return source
 
 
 def _objects_of_classes(files, under, class_names, values, palette, void_values, colors, photos):

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from kseg.base.arguments import refused
 from kseg.data.errors import DataError, MissingData
-from kseg.data.faults import Faults
 from kseg.data.files import MASKS, PHOTOS, likewise, list_files, pair_by_name, stem
 from kseg.data.pairs import (
     CLASS,
@@ -46,6 +45,12 @@ class Files(NamedTuple):
     keys: list | None
     split: str | None
 
+    def kept(self, positions):
+        """Those at these positions."""
+        few = [[of[i] for i in positions] for of in (self.ids, self.images, self.masks)]
+        keys = self.keys and [self.keys[i] for i in positions]
+        return Files(*few, self.each, keys, self.split)
+
     @property
     def first(self):
         """The path of each photo, or of the first of its bands."""
@@ -62,11 +67,14 @@ def files_of_split(
     list_file=None,
     val_fraction=DEFAULT_FRACTION,
     multilabel=False,
+    faults,
 ):
     """The `Files` of a split; arguments as of `kseg.data.folder`.
 
+    What lacks a photo or a mask is added to the `Faults`, and has None for it.
+
     Raises:
-        MissingData: a folder, a photo or a mask is missing.
+        MissingData: a folder is missing.
         ValueError: an argument does not fit what there is.
     """
     several = isinstance(images, (list, tuple))
@@ -74,13 +82,13 @@ def files_of_split(
         check_unused("by patterns, which say all of a name", mask_suffix=mask_suffix or None)
         patterns = tuple(images) if several else (images,)
         names = class_names if multilabel else None
-        return _by_patterns(patterns, masks, names, split, list_file, val_fraction)
+        return _by_patterns(patterns, masks, names, split, list_file, val_fraction, faults)
     inner = subfolder(images, split)
     by_folder = inner != Path(images).expanduser()
     masks = subfolder(masks, split) if by_folder else Path(masks).expanduser()
     if multilabel:
         images, each = list_files(inner, PHOTOS, "images"), False
-        masks = masks_of_classes(images, masks, class_names, mask_suffix)
+        masks = masks_of_classes(images, masks, class_names, mask_suffix, faults)
     elif inner == masks:
         images, masks, each = *bowl(inner), True
     else:
@@ -90,18 +98,19 @@ def files_of_split(
             raise DataError("unsuitable", masks, message, "Give multilabel=True.")
         each = masks.is_dir() and (masks / (stem(images[0]) + mask_suffix)).is_dir()
         if each:
-            masks = _objects_of_each(images, masks, mask_suffix)
+            masks = _objects_of_each(images, masks, mask_suffix, faults)
         else:
-            masks = pair_by_name(images, list_files(masks, MASKS, "masks"), mask_suffix)
+            masks = pair_by_name(images, list_files(masks, MASKS, "masks"), mask_suffix, faults)
     whole = split is None or by_folder
-    chosen = _chosen(images, list(map(stem, images)), split, whole, list_file, val_fraction)
+    names = list(map(stem, images))
+    chosen = _chosen(images, names, split, whole, list_file, val_fraction, faults)
     images, masks = [images[i] for i in chosen], [masks[i] for i in chosen]
     ids = list(map(stem, images))
     return Files(ids, images, masks, each, None, split if by_folder else None)
 
 
-def beside(argument, where, files, mask_suffix=""):
-    """The paths of what lies beside the photos of a split: a file for each.
+def beside(argument, where, files, mask_suffix, faults):
+    """The paths of what lies beside the photos of a split: a file for each, or None.
 
     Args:
         argument: Its name, as `"pixel_weights"`.
@@ -109,9 +118,10 @@ def beside(argument, where, files, mask_suffix=""):
             if the photos have them; or a pattern of paths.
         files: The `Files` of the split.
         mask_suffix: As of `kseg.data.folder`.
+        faults: The `Faults`, to which photos without such a file are added.
 
     Raises:
-        MissingData: there is no such folder, or none for a photo.
+        MissingData: there is no such folder.
         ValueError: it is a pattern, and the photos are not said by one.
     """
     if not is_pattern(where):
@@ -135,36 +145,37 @@ def beside(argument, where, files, mask_suffix=""):
     paths = [next((there[name] for name in of if name in there), None) for of in names]
     missing = [photo for photo, path in zip(files.first, paths) if path is None]
     if missing:
-        raise MissingData(
+        error = MissingData(
             "unpaired",
             missing[0],
             f"{len(missing)} of {len(paths)} images have no file in {argument}={str(where)!r}; the "
             f"first is {missing[0]!r}.{likewise(list(map(os.path.basename, missing[1:])))}",
             "Add the file, of the same name, or remove the image.",
         )
+        faults.add(error)
     return paths
 
 
-def _objects_of_each(images, masks, mask_suffix):
-    """The masks of each photo's objects, from a folder of its name."""
-    faults, found = Faults(), []
+def _objects_of_each(images, masks, mask_suffix, faults):
+    """The masks of each photo's objects, from a folder of its name; None where there is none."""
+    found = []
     for image in images:
         try:
             found.append(one_each(masks / (stem(image) + mask_suffix), image))
         except DataError as error:
             faults.add(error, repr(os.path.basename(image)))
-    faults.check()
+            found.append(None)
     return found
 
 
-def _chosen(images, ids, split, whole, list_file, val_fraction):
+def _chosen(images, ids, split, whole, list_file, val_fraction, faults):
     """Positions of a split: those in the list file, all of them if `whole`, or a random part."""
     if val_fraction != DEFAULT_FRACTION and (whole or list_file is not None):
         expected = f"{DEFAULT_FRACTION}, the default, where no random part is drawn"
         remedy = "Leave it out; a part is drawn by split= where there are no sub-folders."
         raise refused("val_fraction", val_fraction, expected, remedy)
     if list_file is not None:
-        return listed(list_file, images)
+        return listed(list_file, images, faults)
     return range(len(images)) if whole else part(ids, split, val_fraction)
 
 
@@ -173,7 +184,7 @@ def _fixed(pattern):
     return next(each for each in pattern.parents if not is_pattern(each) and CLASS not in str(each))
 
 
-def _by_patterns(images, masks, class_names, split, list_file, val_fraction):
+def _by_patterns(images, masks, class_names, split, list_file, val_fraction, faults):
     """The `Files` of a split by patterns: of photos, or of each of their bands, and of masks.
 
     Args:
@@ -185,9 +196,9 @@ def _by_patterns(images, masks, class_names, split, list_file, val_fraction):
     root = os.path.commonpath(list(map(_fixed, patterns)))
     *photos, of_masks = (os.path.relpath(pattern, root) for pattern in patterns)
     if class_names is None:
-        rows = paired(root, photos, of_masks)
+        rows = paired(root, photos, of_masks, faults)
     else:
-        rows = paired_classes(root, photos, of_masks, class_names)
+        rows = paired_classes(root, photos, of_masks, class_names, faults)
     whole = split is None
     if split is not None and list_file is None and any(splits_of(rows, split)):
         rows, whole = of_split(rows, split, root), True
@@ -195,7 +206,7 @@ def _by_patterns(images, masks, class_names, split, list_file, val_fraction):
     ids = ["/".join(row.key) if "\n" in row.photo else stem(row.photo) for row in rows]
     if len(set(ids)) < len(ids):
         ids = ["/".join(row.key) for row in rows]
-    chosen = _chosen(first, ids, split, whole, list_file, val_fraction)
+    chosen = _chosen(first, ids, split, whole, list_file, val_fraction, faults)
     rows, ids = [rows[i] for i in chosen], [ids[i] for i in chosen]
     photos, masks = [row.photo for row in rows], [row.mask for row in rows]
     return Files(ids, photos, masks, False, [row.key for row in rows], None)

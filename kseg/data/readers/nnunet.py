@@ -15,7 +15,7 @@ from kseg.data.files import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.readers.folder import folder
 from kseg.data.readers.labelme import load_json
-from kseg.data.readers.splits import not_drawn, part
+from kseg.data.readers.splits import not_drawn, of_no_split, part
 from kseg.data.source import Source
 
 DESCRIPTION = "dataset.json"
@@ -71,19 +71,20 @@ def nnunet(
                 raise no_split(split, f"'train' or 'val': {str(root)!r} has no {name}")
             message = f"{str(root / name)!r} does not exist: expected nnU-Net's folders."
             raise MissingData("missing", root / name, message)
-    source = folder(
-        [root / photos / f"{{}}_{channel}" for channel in _channels(root / photos)],
-        root / masks / "{}",
-        tuple(labels.values()),
-        values=tuple(labels),
-        void_values=void or None,
-        value_range=value_range,
-        bits=bits,
-        bands=bands,
-        clip=clip,
-        name=root.resolve().name,
-        probe=False,
-    )
+    with of_no_split():
+        source = folder(
+            [root / photos / f"{{}}_{channel}" for channel in _channels(root / photos)],
+            root / masks / "{}",
+            tuple(labels.values()),
+            values=tuple(labels),
+            void_values=void or None,
+            value_range=value_range,
+            bits=bits,
+            bands=bands,
+            clip=clip,
+            name=root.resolve().name,
+            probe=False,
+        )
     _check_channels(file, content, source)
     if split in (None, "test"):
         not_drawn(val_fraction)

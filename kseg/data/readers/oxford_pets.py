@@ -9,7 +9,7 @@ from pathlib import Path
 from kseg.base.types import PathLike, Range
 from kseg.data.errors import no_split
 from kseg.data.readers.folder import folder
-from kseg.data.readers.splits import listed, not_drawn, part
+from kseg.data.readers.splits import listed, not_drawn, of_no_split, part
 from kseg.data.source import Source
 
 # "1: foreground, 2: background, 3: not classified": the README of its annotations
@@ -49,19 +49,20 @@ def oxford_pets(
     <Source: 'pets/val', 1 semantic sample of 2 classes>
     """
     root = Path(root).expanduser()
-    source = folder(
-        root / "images",
-        root / TRIMAPS,
-        CLASSES,
-        values=VALUES,
-        void_values=(UNCLASSIFIED,),
-        name=root.resolve().name,
-        value_range=value_range,
-        bits=bits,
-        bands=bands,
-        clip=clip,
-        probe=False,
-    )
+    with of_no_split():
+        source = folder(
+            root / "images",
+            root / TRIMAPS,
+            CLASSES,
+            values=VALUES,
+            void_values=(UNCLASSIFIED,),
+            name=root.resolve().name,
+            value_range=value_range,
+            bits=bits,
+            bands=bands,
+            clip=clip,
+            probe=False,
+        )
     drawn = split in ("train", "val")
     if not drawn:
         not_drawn(val_fraction)

@@ -16,7 +16,8 @@ from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import LABELMAP, ClassList
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import PHOTOS, column, missing, stem
+from kseg.data.faults import Faults
+from kseg.data.files import PHOTOS, column, complete, likewise, missing, stem
 from kseg.data.photos import Numbers
 from kseg.data.readers.cvat import (
     cvat,
@@ -136,11 +137,16 @@ def voc(
     columns = {"image": [photos[name] for name in ids], "label": [classes[name] for name in ids]}
     if instances:
         columns["instances"] = [objects[name] for name in ids]
-    for paths in columns.values():
-        _check_files(paths)
+    faults = Faults()
+    there = _those_there(columns, faults)
+    whole = complete(*there.values())
+    if not whole:
+        faults.check()
+    ids = [ids[i] for i in whole]
+    columns = {key: [paths[i] for i in whole] for key, paths in columns.items()}
     photos = numbers.photos(columns["image"])
     first = int(instances)
-    return Source(
+    source = Source(
         name=f"{root.resolve().name.lower()}/{split}{'+sbd' if extended else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
         decode=photos.beside(_decode_by(columns, instances)),
@@ -151,6 +157,8 @@ def voc(
         category_ids=tuple(range(first, len(CLASSES))),
         **photos.said,
     )
+    faults.check(rest=source)
+    return source
 
 
 def _root(root, year):
@@ -203,15 +211,23 @@ def _listed(root, split):
     return ids
 
 
-def _check_files(paths):
-    if absent := missing(paths):
-        raise MissingData(
+def _those_there(columns, faults):
+    """The paths of each column, with None for files that are missing, which are faults."""
+    absent = missing([path for paths in columns.values() for path in paths])
+    if absent:
+        total = sum(map(len, columns.values()))
+        others = [os.path.join(*Path(path).parts[-2:]) for path in absent[1:]]
+        error = MissingData(
             "missing",
             absent[0],
-            f"{len(absent)} of {len(paths)} files are missing; the first is {absent[0]!r}.",
+            f"{len(absent)} of {total} files are missing; the first is {absent[0]!r}."
+            f"{likewise(others)}",
             "Unpack the whole archive, or take the id from the split's list in "
             "ImageSets/Segmentation.",
         )
+        faults.add(error)
+    gone = set(absent)
+    return {key: [None if p in gone else p for p in paths] for key, paths in columns.items()}
 
 
 def _decode_by(columns, instances):

@@ -77,7 +77,7 @@ def yolo(
     names = _names(content, file, root, class_names)
     photos = photos_of(root, content, split, val_fraction)
     faults = Faults()
-    drawings = [_drawing(photo, names, faults) for photo in photos]
+    drawings = [each for photo in photos if (each := _drawing(photo, names, faults))]
     faults.check()
     boxes = sum(kind == "box" for drawing in drawings for kind, _ in drawing.problems)
     if boxes and not any(drawing.shapes for drawing in drawings):
@@ -204,7 +204,7 @@ def _listed(root, base, entries):
 def _of_list(file, base, root):
     """The photos that a text file names, a path a line."""
     lines = [line.strip() for line in text_of(file).splitlines() if line.strip()]
-    photos = []
+    photos, faults = [], Faults()
     for line in lines:
         # CVAT writes data/images/... of what lies in images/
         ways = [line, line.removeprefix("./"), line.removeprefix("data/")]
@@ -212,8 +212,10 @@ def _of_list(file, base, root):
         place = next((each for each in places if each.is_file()), None)
         if place is None:
             message = f"{str(file)!r} names {line!r}, and there is no such photo."
-            raise MissingData("unpaired", file, message, "Correct the list, or add the photo.")
+            remedy = "Correct the list, or add the photo."
+            faults.add(MissingData("unpaired", file, message, remedy), repr(line))
         photos.append(str(place))
+    faults.check()
     return photos
 
 
@@ -246,9 +248,11 @@ def label_file(photo):
 
 
 def _drawing(photo, names, faults):
-    """What a photo's file says; what is wrong in it is kept among the faults."""
+    """What a photo's file says, None without photo; what is wrong is kept among the faults."""
     if not os.path.isfile(photo):
-        raise MissingData("missing", photo, f"{photo!r} does not exist: expected a photo.")
+        message = f"{photo!r} does not exist: expected a photo."
+        faults.add(MissingData("missing", photo, message), repr(photo))
+        return None
     drawing, file = Drawing(photo, header_size(photo), []), label_file(photo)
     if not os.path.isfile(file):
         return drawing
