@@ -15,6 +15,7 @@ import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
+from kseg.base.optional import install
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
 from kseg.data.errors import DataError, MissingData, missing_folder
@@ -370,6 +371,10 @@ def load_mask(path):
         DataError: the file is missing, is no readable image, or holds several pages.
     """
     with reading(path):
+        if is_tiff(start_of(path)) and layout_of(path).is_lossy:
+            expected = "a mask compressed without loss, as PNG is"
+            remedy = "JPEG changes ids: export the masks again, from the original."
+            raise refused("compression", "JPEG", expected, remedy, NotAPhoto)
         if is_stacked(path):
             array = read_numbers(path)
             if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
@@ -421,6 +426,10 @@ def reading(path):
         yield
     except DataError:
         raise
+    except CompressedTiff as error:
+        message = f"{str(path)!r} is a TIFF compressed by {error}, for which imagecodecs is missing"
+        message += ": it comes with kseg's extra tiff."
+        raise DataError("unsuitable", path, message, install("tiff")) from error
     except NotAPhoto as error:
         raise DataError("unsuitable", path, f"{str(path)!r}: {error}") from None
     except UnidentifiedImageError as error:
