@@ -133,8 +133,13 @@ def _stored_numbers(path):
         return np.load(kept(path, ".npy", lambda: read_numbers(path), _npy))
 
 
-def mask_ids(path, wide):
+def mask_ids(path, wide, signed=False):
     """The ids of a mask that is no PNG: int32 or uint8 `(H, W)`.
+
+    Args:
+        path: Of the file.
+        wide: Whether ids may be above 255.
+        signed: Whether they may be below 0. Default False.
 
     Raises:
         DataError: it cannot be read, is of colours, or has ids above 255 that are not wanted.
@@ -144,7 +149,7 @@ def mask_ids(path, wide):
         message = f"{path!r}: this is a colour mask, but ids were expected."
         remedy = "Give the colour of each class (palette=)."
         raise DataError("color_mask", path, message, remedy)
-    if mask.size and not (0 <= mask.min() and (wide or mask.max() < 256)):
+    if mask.size and not ((signed or 0 <= mask.min()) and (wide or mask.max() < 256)):
         value = mask.min() if mask.min() < 0 else mask.max()
         expected = "expected at least 0" if value < 0 else "expected at most 255"
         message = f"{path!r}: the mask holds the value {value}, which is no class: {expected}."

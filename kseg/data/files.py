@@ -9,6 +9,7 @@ either: masks are drawn on the stored raster.
 
 import contextlib
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,11 @@ def stem(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def same_name(name):
+    """A name as it is compared: letters with marks may be stored in two ways, as macOS does it."""
+    return unicodedata.normalize("NFC", name)
+
+
 def pair_by_name(images, masks, mask_suffix, faults):
     """The mask of each photo, matched by file name without ending.
 
@@ -139,8 +145,13 @@ def pair_by_name(images, masks, mask_suffix, faults):
     Returns:
         List of paths; None for a photo without one.
     """
-    by_name = {stem(mask): mask for mask in masks}
-    missing = [image for image in images if stem(image) + mask_suffix not in by_name]
+    by_name, twice = {}, {}
+    for mask in masks:
+        name = same_name(stem(mask))
+        if by_name.setdefault(name, mask) != mask:
+            twice[name] = mask
+    names = [same_name(stem(image) + mask_suffix) for image in images]
+    missing = [image for image, name in zip(images, names) if name not in by_name]
     if missing:
         first = missing[0]
         error = MissingData(
@@ -152,7 +163,13 @@ def pair_by_name(images, masks, mask_suffix, faults):
             "Add the mask or remove the image.",
         )
         faults.add(error)
-    return [by_name.get(stem(image) + mask_suffix) for image in images]
+    for name in names:
+        if name in twice:
+            message = f"{by_name[name]!r} and {twice[name]!r} are of one photo: expected one mask."
+            remedy = "Move the masks of one kind into a folder of their own."
+            place = repr(os.path.basename(twice[name]))
+            faults.add(DataError("unpaired", twice[name], message, remedy), place)
+    return [None if name in twice else by_name.get(name) for name in names]
 
 
 def complete(*columns):
@@ -377,6 +394,8 @@ def load_mask(path):
             raise refused("compression", "JPEG", expected, remedy, NotAPhoto)
         if is_stacked(path):
             array = read_numbers(path)
+            if array.dtype.kind == "f" and (array == np.rint(array)).all():
+                array = array.astype(np.int64)  # as rasters and NumPy's own zeros are
             if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
                 expected = "integers (height, width), one id a pixel"
                 raise refused("mask", array, expected, "Export it anew as PNG.", NotAPhoto)

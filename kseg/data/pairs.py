@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kseg.base.arguments import refused
 from kseg.data.errors import MissingData, missing_folder
-from kseg.data.files import ARRAYS, MASKS, PHOTOS, likewise
+from kseg.data.files import ARRAYS, MASKS, PHOTOS, likewise, same_name
 
 HOLE = "{}"
 CLASS = "{class}"  # in a pattern of masks of a class each
@@ -83,8 +83,9 @@ def matching(files, pattern, endings):
     found = {}
     for file in files:
         match = expression.fullmatch(file)
-        if match and found.setdefault(match.groups(), file) != file:
-            both = f"{found[match.groups()]!r} and {file!r}"
+        key = match and tuple(map(same_name, match.groups()))
+        if match and found.setdefault(key, file) != file:
+            both = f"{found[key]!r} and {file!r}"
             expected = f"a pattern that means one of {both}, which differ in their endings"
             raise refused("pairs", pattern, expected, "Write the ending too.")
     return found

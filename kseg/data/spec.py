@@ -76,6 +76,15 @@ OF_FOLDER = ("pairs", "mask_suffix", "class_masks", "pixel_weights")  # who says
 OWN_OPTIONS = (*OPTIONS["folder"], "attribute")
 
 
+def missing_set(path):
+    """The error for the folder of a set that is none."""
+    if path.expanduser().is_file():
+        message = f"{str(path)!r} is a file: expected the folder of the data set."
+        return MissingData("missing", path, message, "Unpack an archive, and give its folder.")
+    message = f"{str(path)!r} does not exist: expected the folder of the data set."
+    return MissingData("missing", path, message)
+
+
 @dataclasses.dataclass(frozen=True)
 class DataSpec:
     """How a data set was named, kept in the run folder so that later commands find it again.
@@ -204,7 +213,7 @@ class DataSpec:
         """
         found = [self.spec] if self.kind != asked.kind else []
         if self.pairs != asked.pairs:
-            found.append(f"pairs {' with '.join(self.pairs)}")  # one pattern of photos, as found
+            found.append(f"pairs {' with '.join(self.pairs)}")
         if self.class_names != asked.class_names:
             found.append(f"classes {', '.join(self.class_names)}")
         for name in ("values", "palette", "void_values"):
@@ -236,6 +245,8 @@ class DataSpec:
         """
         kind, _, place = self.spec.partition(":")
         if kind not in OPTIONS or not (place or kind == "shapes"):
+            if Path(self.spec).expanduser().is_file():
+                raise missing_set(Path(self.spec))
             raise refused("data", self.spec, f"one of {', '.join(KINDS)}, or a folder")
         if kind == "shapes" and place and not (place.isdecimal() and int(place) >= MIN_SIDE):
             expected = f"shapes, or shapes:N for N x N pixels, N at least {MIN_SIDE}"
@@ -255,11 +266,7 @@ class DataSpec:
         if self.splits is not None and len(self.splits) != 2:
             raise refused("splits", self.splits, "two names, those of the set for train and val")
         if self.path is not None and not self.path.is_dir():
-            raise MissingData(
-                "missing",
-                self.path,
-                f"{str(self.path)!r} does not exist: expected the folder of the data set.",
-            )
+            raise missing_set(self.path)
 
     def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.

@@ -200,7 +200,7 @@ def _photos(root, split):
         for city in sorted(os.listdir(folder))
         if (folder / city).is_dir()
         for name in sorted(os.listdir(folder / city))
-        if name.endswith(IMAGE)
+        if name.endswith(IMAGE) and not name.startswith(".")
     ]
     if not photos:
         message = f"{str(folder)!r} holds no {{city}}/*{IMAGE}."

@@ -224,8 +224,9 @@ def _objects_of_classes(files, under, class_names, values, palette, void_values,
     colors = tuple(colors[i] for i in kept) if colors is not None else own if palette else None
     if palette:
         own, ground, void = ([_packed(color) for color in each] for each in (own, ground, void))
-    wide = not palette and max(*own, *ground, *void) > VOID
-    read = decode_colors if palette else lambda path: decode_mask(path, wide)
+    signed = min(*own, *ground, *void) < 0
+    wide = signed or max(*own, *ground, *void) > VOID
+    read = decode_colors if palette else lambda path: decode_mask(path, wide, signed=signed)
     decided = of_classes(names, read, own, ground, void)
     columns, decode = objects(files.images, files.masks, files.each, photos, decided)
     return names, colors, {**columns, "label": column(under)}, decode
@@ -251,11 +252,12 @@ def _labels(values, palette, void_values, void, photo):
         voids = [_packed(color) for color in void_values]
     else:
         voids = list(void_values)
-    wide = max(*values, *voids, 0) > 255
+    signed = min(*values, *voids, 0) < 0
+    wide = signed or max(*values, *voids, 0) > 255
 
     def decode(row):
         path = row["label"]
-        mask = decode_colors(path) if palette else decode_mask(path, wide)
+        mask = decode_colors(path) if palette else decode_mask(path, wide, signed=signed)
         return {
             "image": photo(row["image"]),
             "label": relabel(mask, values, voids, void, path),

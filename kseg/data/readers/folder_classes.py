@@ -23,6 +23,7 @@ from kseg.data.files import (
     ARRAYS,
     MASKS,
     column,
+    is_hidden,
     likewise,
     list_files,
     load_array,
@@ -92,7 +93,8 @@ def _by_photo(images, names, folder, class_names, faults):
             rows.append(None)
             continue
         with os.scandir(folder / name) as entries:
-            masks = {stem(e.path): e.path for e in entries if e.name.lower().endswith(MASKS)}
+            masks = [e for e in entries if e.name.lower().endswith(MASKS) and not is_hidden(e)]
+            masks = {stem(e.path): e.path for e in masks}
         rows.append([masks.get(each, "") for each in class_names])
         others |= masks.keys() - set(class_names)
     for each, of_class in zip(class_names, zip(*filter(None, rows))):
@@ -109,7 +111,7 @@ def _by_photo(images, names, folder, class_names, faults):
 
 def _folders_in(folder):
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir())
+        return sorted(e.name for e in entries if e.is_dir() and not is_hidden(e))
 
 
 def _check_each(images, have, expected, faults):

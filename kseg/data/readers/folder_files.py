@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from kseg.base.arguments import refused
 from kseg.data.errors import DataError, MissingData
-from kseg.data.files import MASKS, PHOTOS, likewise, list_files, pair_by_name, stem
+from kseg.data.files import (
+    MASKS,
+    PHOTOS,
+    likewise,
+    list_files,
+    pair_by_name,
+    same_name,
+    stem,
+)
 from kseg.data.pairs import (
     CLASS,
     files_below,
@@ -127,8 +135,8 @@ def beside(argument, where, files, mask_suffix, faults):
     if not is_pattern(where):
         folder = Path(where).expanduser()
         folder = folder / files.split if files.split else folder
-        there = {stem(path): path for path in list_files(folder, MASKS, argument)}
-        names = [(stem(path) + mask_suffix, stem(path)) for path in files.first]
+        there = {same_name(stem(path)): path for path in list_files(folder, MASKS, argument)}
+        names = [tuple(map(same_name, (stem(p) + mask_suffix, stem(p)))) for p in files.first]
         if files.keys:
             names = [
                 (*of, *key[-1:], *Path(key[-1]).parts[-1:]) for of, key in zip(names, files.keys)

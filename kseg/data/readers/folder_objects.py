@@ -19,6 +19,7 @@ from kseg.data.sample import image_size, masks_of
 from kseg.data.source import void_beyond
 
 MOST_OF_OTHERS = 0.25  # share of an object's pixels that may be of other classes
+OF_ARCHIVES = "__MACOSX"  # a folder that macOS puts beside what it packs
 BLACK = (0, 0, 0)  # the ground in colours
 
 
@@ -27,7 +28,8 @@ def bowl(root):
     if not root.is_dir():
         raise missing_folder("images", root)
     images, masks = [], []
-    for sample in sorted(entry.path for entry in os.scandir(root) if entry.is_dir()):
+    folders = [e for e in os.scandir(root) if e.is_dir() and not is_hidden(e)]
+    for sample in sorted(e.path for e in folders if e.name != OF_ARCHIVES):
         photos = list_files(os.path.join(sample, "images"), PHOTOS, "images")
         if len(photos) > 1:
             message = f"{sample!r} holds {len(photos)} images: expected one."

@@ -35,6 +35,7 @@ from kseg.data.photos import Numbers
 from kseg.data.readers.splits import chosen_of_split, text_of
 from kseg.data.source import Source
 
+TURNED = ("rotation", "oriented_rectangle", "quadrilateral")  # of X-AnyLabeling: four corners
 AREALESS = ("line", "linestrip", "point", "points", "lines")
 
 
@@ -217,7 +218,7 @@ def _shape(each, kind):
         (left, top), *_ = points.round().astype(int).tolist()
         with Image.open(io.BytesIO(base64.b64decode(each["mask"]))) as image:
             return Shape(label, mask=np.asarray(image.convert("L")) != 0, corner=(left, top))
-    if kind == "polygon":
+    if kind in ("polygon", *TURNED) or kind == "rectangle" and len(points) == 4:
         polygon = polygon_of(points)
         return None if polygon is None else Shape(label, (polygon,))
     if points.shape != (2, 2) and kind in ("rectangle", "circle"):

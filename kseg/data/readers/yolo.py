@@ -22,6 +22,7 @@ from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.source import Source
 
 IMAGES, LABELS = "images", "labels"  # folders: what Ultralytics exchanges in a photo's path
+POSE = "kpt_shape"  # of a YAML file whose lines are boxes and points
 BEYOND = 0.01  # share of a side by which a point may lie beyond the photo: rounding
 
 
@@ -74,6 +75,10 @@ def yolo(
     file = yaml_file(root)
     content = _yaml(file) if file else {}
     root = file.parent if file else root
+    if POSE in content:
+        message = f"{str(file)!r} has {POSE}: these are boxes and key points, as for poses."
+        remedy = "Export the set for segmentation, with polygons."
+        raise DataError("unsuitable", file, message, remedy)
     names = _names(content, file, root, class_names)
     photos = photos_of(root, content, split, val_fraction)
     faults = Faults()
