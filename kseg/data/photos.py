@@ -1,6 +1,6 @@
 """How the photos of a set are read: as bytes of JPEG and PNG, or as all the numbers that there are.
 
-The first photo says it for all. Colours of 0..255 stay bytes until a transform says which part of
+The first photo that can be read says it for all. Colours of 0..255 stay bytes until a transform says which part of
 them is wanted; several bands, or numbers of a range that the set has said, are read as they are
 stored, and `kseg.data.images` decides what they mean. What is said of them is the same for every
 reader of files: `Numbers`.
@@ -21,6 +21,8 @@ from kseg.data.decode import read_photo
 from kseg.data.files import is_stacked, read_bands
 from kseg.data.source import check_bands
 from kseg.data.values import check_value_range
+
+TRIED = 10  # photos, of which one is to be readable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +51,9 @@ class Numbers:
     def photos(self, paths):
         """The `Photos` of these paths, one for each sample; of several files joined by newlines."""
         said = check_value_range(self.value_range, self.bits)
-        first = next(iter(paths), "")
-        read = photo_reader(first, said, self.clip)
+        readers = (photo_reader(path, said, self.clip) for path in paths[:TRIED])
+        files = paths[0].count("\n") + 1 if len(paths) else 1
+        read = next(filter(None, readers), PhotoReader(files if files > 1 else None))
         return Photos(read, said, check_bands(self.bands, read.bands or 3))
 
 
@@ -103,11 +106,10 @@ class PhotoReader:
 
 
 def photo_reader(first, value_range=None, clip=False):
-    """The `PhotoReader` for photos like this one.
+    """The `PhotoReader` for photos like this one; None if it cannot be read, as the check says.
 
     Args:
-        first: Path of a photo, or paths of its bands, joined by newlines. One that cannot be read
-            is taken for a file of colours; the check says what is wrong with it.
+        first: Path of a photo, or paths of its bands, joined by newlines.
         value_range: `(low, high)` of a set that says it.
         clip: Whether numbers are held within it. Default False.
     """
@@ -117,7 +119,7 @@ def photo_reader(first, value_range=None, clip=False):
             return PhotoReader()
         numbers = read_bands(files)
     except Exception:  # of damaged bytes, libraries raise whatever they run into
-        return PhotoReader()
+        return None
     kind = numbers.dtype.newbyteorder("=")
     name = "uint8" if kind.kind == "b" else kind.name
     return PhotoReader(numbers.shape[-1], name, value_range if clip else None)

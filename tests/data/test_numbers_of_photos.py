@@ -199,7 +199,9 @@ def test_bands_in_files_of_their_own(tmp_path, capsys):
     assert main([*command, "--bits", "9", "--clip"]) == 0
     (tmp_path / "train_nir" / "nir_patch_1.TIF").unlink()
     assert main([*command, "--bits", "10"]) == 1
-    assert "1 of 3 photos have no file" in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError, match="1 of 3 photos have no file") as raised:
+        kseg.data.folder(bands, tmp_path / "train_gt/gt_{}.TIF", names, bits=10, probe=False)
+    assert raised.value.rest.ids == ("patch_0", "patch_2")
     shutil.rmtree(tmp_path / "train_nir")
     with pytest.raises(FileNotFoundError, match="No file in .* is of the pattern 'train_nir"):
         kseg.data.folder(bands, tmp_path / "train_gt/gt_{}.TIF", names)

@@ -94,6 +94,12 @@ def test_nnunet(tmp_path, write_image, version):
         np.testing.assert_array_equal(source[index]["image"][..., 3:], second)
         np.testing.assert_array_equal(source[index]["label"], LABEL)
     assert [each.kind for each in kseg.check(source).errors] == []
+    for name in "ab":  # and the first photo says nothing of how many bands there are
+        (root / "imagesTr" / f"{name}_0001.png").write_bytes(b"no photo")
+    (error,) = kseg.check(kseg.data.nnunet(root, None)).errors
+    assert error.kind == "wrong_format"
+    assert [each[-10:] for each in error.files] == ["a_0001.png", "b_0001.png"]
+    photo(root / "imagesTr" / "a_0001.png")
     photo(root / "imagesTr" / "b_0001.png", (41, 60))
     (error,) = kseg.check(source).errors
     assert error.kind == "size_mismatch" and error.files[0].endswith("b_0001.png")

@@ -38,14 +38,14 @@ def halves(several=False):
 def test_a_fit_learns_and_scores_what_has_weight(tmp_path, several):
     weighted, whole = halves(several)
     settings = kseg.Settings(
-        size=SIZE, epochs=25, batch_size=2, learning_rate=0.1, validate_epochs=25
+        size=SIZE, epochs=40, batch_size=2, learning_rate=0.1, validate_epochs=40
     )
     model = kseg.build_unet(2, width=2, depth=1, multilabel=several)
     run = tmp_path / "run"
     as_they_are = [transforms.letterbox(SIZE)]
     kseg.fit(model, weighted, weighted, run=run, settings=settings, augment=as_they_are)
-    last = kseg.Run.open(run).history()[-1]
-    assert last["loss"] < 0.5
+    first, *_, last = kseg.Run.open(run).history()
+    assert last["loss"] < 0.7 * first["loss"]
     assert last["mean_iou"] > 0.95  # of the pixels that have a weight
     assert last["val_mean_iou"] > 0.95
     score = "mean_iou"
