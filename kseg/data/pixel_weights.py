@@ -72,7 +72,7 @@ def weight_reader(scale):
 
     def read(path, size):
         weight = by_python(lambda name: load_weights(name, scale), path, np.zeros((0, 0), "f4"))
-        require(
+        same = require(
             tf.reduce_all(tf.shape(weight) == size),
             "size_mismatch",
             path,
@@ -82,7 +82,8 @@ def weight_reader(scale):
             ),
             "Make them of the mask, at its size.",
         )
-        return tf.ensure_shape(weight, (None, None))
+        with tf.control_dependencies([same]):  # else what follows may fail before it
+            return tf.ensure_shape(tf.identity(weight), (None, None))
 
     return read
 

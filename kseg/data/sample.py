@@ -92,7 +92,7 @@ def weight_of(sample, void):
             f'"weight" of a sample has shape {weight.shape}: expected (H, W), beside a "label".'
         )
     label = sample["label"]
-    require(
+    same = require(
         tf.reduce_all(tf.shape(weight) == size_of(sample)),
         "size_mismatch",
         "",
@@ -110,7 +110,8 @@ def weight_of(sample, void):
     )
     is_void = label == tf.cast(void, label.dtype)
     is_void = tf.reduce_all(is_void, axis=-1) if len(label.shape) == 3 else is_void
-    return tf.where(is_void, 0.0, weight)
+    with tf.control_dependencies([same]):
+        return tf.where(is_void, 0.0, tf.identity(weight))
 
 
 def require_area(boxes):

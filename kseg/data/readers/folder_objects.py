@@ -156,13 +156,15 @@ def of_classes(class_names, read, values, ground, void):
         label = relabel(read(path), (*values, *ground), void, none, path)
         label = tf.cast(label, tf.int32)
         label = tf.where(label == none, count + 1, tf.minimum(label, count))  # the ground: `count`
-        require(
+        same = require(
             tf.reduce_all(tf.shape(label) == tf.shape(object_masks)[1:]),
             "size_mismatch",
             path,
             lambda: tf.strings.join(["it and the objects of '", row["image"], "' differ in size."]),
             "Take both from the same export.",
         )
+        with tf.control_dependencies([same]):  # else what follows may fail before it
+            label = tf.identity(label)
 
         def counted(mask):
             return tf.math.bincount(label[mask != 0], minlength=count + 2, maxlength=count + 2)
