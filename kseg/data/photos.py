@@ -1,9 +1,9 @@
 """How the photos of a set are read: as bytes of JPEG and PNG, or as all the numbers that there are.
 
-The first photo that can be read says it for all. Colours of 0..255 stay bytes until a transform says which part of
-them is wanted; several bands, or numbers of a range that the set has said, are read as they are
-stored, and `kseg.data.images` decides what they mean. What is said of them is the same for every
-reader of files: `Numbers`.
+The first photo that can be read says it for all. Colours of 0..255 stay bytes until a transform
+says which part of them is wanted; several bands, or numbers of a range that the set has said, are
+read as they are stored, and `kseg.data.images` decides what they mean. What is said of them is the
+same for every reader of files: `Numbers`.
 """
 
 from __future__ import annotations
