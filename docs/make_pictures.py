@@ -1,4 +1,4 @@
-"""Draws the pictures of your-data.md: every transform on one generated scene.
+"""Draws the pictures of your-data.md: every layout, and every transform on one generated scene.
 
 python docs/make_pictures.py
 """
@@ -6,6 +6,7 @@ python docs/make_pictures.py
 import functools
 from pathlib import Path
 
+import make_layout_pictures
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -81,6 +82,7 @@ def strip(pictures):
 
 def main():
     FOLDER.mkdir(exist_ok=True)
+    make_layout_pictures.main()
     for instances, transforms in ((False, SEMANTIC), (True, INSTANCE)):
         source = kseg.data.shapes("val", size=SIZE, count=8, seed=3, instances=instances)
         for name, transform in transforms.items():

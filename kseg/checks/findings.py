@@ -100,6 +100,7 @@ KINDS = {
         "convert them to the 19 train ids.",
     ),
     "void_mask": (WARNING, "Nothing is learnt from it: draw the mask, or remove the sample."),
+    "no_weight": (WARNING, "Nothing is learnt from it: make its weights anew, or remove it."),
     "single_class_mask": (WARNING, "Look whether the mask is finished."),
     "no_instances": (WARNING, "Look whether the annotation is finished."),
     "turned": (

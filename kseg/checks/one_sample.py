@@ -14,7 +14,7 @@ from kseg.checks.mask_values import ghosts, wrong_values
 from kseg.checks.unreadable import USUAL, format_of, orientation_of, why_unreadable
 from kseg.data.bad_files import class_file, file_of, look_at
 from kseg.data.errors import DataError, data_error
-from kseg.data.sample import constants, decoded, read
+from kseg.data.sample import WEIGHT, constants, decoded, read
 from kseg.data.values import levels
 
 THUMBNAIL = 32
@@ -46,6 +46,7 @@ class Facts:
         thumbnail: uint8 `(32, 32)`, grey.
         instances: Instances of each class, of an instance source, without crowd regions.
         crowds: Crowd regions, of an instance source.
+        weightless: Whether every labelled pixel has weight 0.
         numbers: Least and largest number of the photo; of one that was refused for them, as they
             are stored.
     """
@@ -64,6 +65,7 @@ class Facts:
     thumbnail: np.ndarray | None = None
     instances: np.ndarray | None = None
     crowds: int = 0
+    weightless: bool = False
     numbers: tuple[float, float] | None = None
 
 
@@ -154,6 +156,10 @@ class SampleReader:
             facts.content = _digest(content) if content else None
             facts.thumbnail = thumbnail
             facts.problems += self.pillow_problems(index, content)
+        if WEIGHT in sample and not sample[WEIGHT].any():
+            facts.weightless = True
+            file = self.name(WEIGHT, index)
+            facts.problems.append(("no_weight", file, f"{file!r}: every pixel has weight 0."))
         if self.source.task == "semantic":
             self.measure_label(facts, sample["label"])
         elif self.source.task == "multilabel":

@@ -32,6 +32,8 @@ def open_splits(spec):
             sources[split] = spec.open(split, probe=False)
         except (ValueError, FileNotFoundError) as error:
             fault = _fault(error)
+            if getattr(error, "rest", None) is not None:  # one look tells of all files
+                sources[split] = error.rest
             # of "test", which is not learnt from, it matters only what is there
             if split in LEARNT or fault not in refused and fault[0] != "no_split":
                 refused.setdefault(fault, (error, []))[1].append(f"{kind}/{split}")

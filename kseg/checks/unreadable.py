@@ -65,13 +65,17 @@ def why_unreadable(source, index, error):
     """
     photo, mask = file_of(source, "image", index), file_of(source, "label", index)
     masks = [mask, *(p for name in ("labels", "instances") for p in files_of(source, name, index))]
-    seen = [_broken(photo, "image"), *(_broken(each, "label") for each in masks)]
+    seen = [_broken(each, "image") for each in files_of(source, "image", index)]
+    seen += [_broken(each, "label") for each in masks]
+    seen += [_broken(each, "weight") for each in files_of(source, "weight", index)]
     problems = [problem for problem in seen if problem]
     if not problems and (fault := undecodable(source, index)):
         problems = [(fault.kind, fault.subject, fault.message)]
-    if mask and not problems and source.task == "semantic":
-        problems = _of_the_pair(source, photo, mask, data_error(error))
-    if photo and not problems:
+    fault = data_error(error)
+    of_weights = fault.subject in files_of(source, "weight", index)
+    if mask and not (problems or of_weights) and source.task == "semantic":
+        problems = _of_the_pair(source, photo, mask, fault)
+    if photo and not (problems or of_weights):
         problems = _of_other_size(photo, masks)
     if problems:
         return problems

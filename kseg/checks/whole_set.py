@@ -59,10 +59,19 @@ EXPLAINED = {
 
 
 def nothing_there(source, read, stats, learnt):
-    """One finding if all samples were read and no two classes, or no object, are in them."""
-    if not stats.read or stats.read < stats.samples or not stats.bare:
+    """One finding if all samples were read and no two classes, or no object, are in them.
+
+    Or if no pixel has a weight.
+    """
+    if not stats.read or stats.read < stats.samples:
         return
     kind, photos = ("nothing_to_learn" if learnt else "nothing_to_score"), f"{len(read)} photos"
+    if read and all(facts.weightless for facts in read):
+        message = f"{source.name}: every pixel of {photos} has weight 0."
+        yield kind, None, source.name, message
+        return
+    if not stats.bare:
+        return
     if source.task == "instance":
         if any(facts.crowds for facts in read):
             number = sum(facts.crowds for facts in read)

@@ -49,6 +49,7 @@ def add_data_options(parser):
         help="or what black and white are among them, e.g. 0,1",
     )
     parser.add_argument("--bands", type=integers, metavar="R,G,B", help=BANDS)
+    add_clip(parser)
     parser.add_argument(
         "--attribute", help="of a set of VIA's: the attribute that is a region's class"
     )
@@ -56,7 +57,23 @@ def add_data_options(parser):
         "--pairs",
         type=patterns,
         metavar="PHOTOS,MASKS",
-        help="patterns of paths, with {} for the same text in both, e.g. '{}_sat.jpg,{}_mask.png'",
+        help="patterns of paths, with {} for the same text in both, e.g. '{}_sat.jpg,{}_mask.png'; "
+        "of a file for each band 'red/{}.tif+nir/{}.tif,mask/{}.png', of masks for each class "
+        "'{}.jpg,{class}/{}.png' with --multilabel",
+    )
+    parser.add_argument(
+        "--class-masks",
+        metavar="FOLDER",
+        help="with objects: a second mask each, of classes, in this folder of the set (or pattern)",
+    )
+    parser.add_argument(
+        "--pixel-weights",
+        metavar="FOLDER",
+        help="a weight of each pixel for the loss, in pictures or arrays in this folder of the set "
+        "(or pattern)",
+    )
+    parser.add_argument(
+        "--weight-scale", type=float, help="the number that is weight 1 in these, e.g. 255"
     )
     parser.add_argument(
         "--splits",
@@ -72,6 +89,16 @@ def add_data_options(parser):
         action="store_true",
         default=None,
         help="of folder:PATH: a pixel may have several classes, each has masks of its own",
+    )
+
+
+def add_clip(parser):
+    """The option for numbers of photos that are beyond their range."""
+    parser.add_argument(
+        "--clip",
+        action="store_true",
+        default=None,
+        help="take numbers beyond the range of the photos for its ends, in place of an error",
     )
 
 
@@ -94,7 +121,11 @@ DATA_OPTIONS = (
     "bits",
     "value_range",
     "bands",
+    "clip",
     "pairs",
+    "class_masks",
+    "pixel_weights",
+    "weight_scale",
     "attribute",
     "splits",
     "val_fraction",
@@ -242,9 +273,11 @@ def values_or_colors(text):
 
 
 def patterns(text):
-    """`{}_sat.jpg,{}_mask.png` -> two patterns."""
-    pair = tuple(part.strip() for part in text.split(","))
-    if len(pair) != 2 or not all("{}" in part for part in pair):
+    """`{}_sat.jpg,{}_mask.png` -> two patterns; `a/{}+b/{},m/{}` -> those of bands, and another."""
+    photos, _, masks = (part.strip() for part in text.partition(","))
+    bands = tuple(part.strip() for part in photos.split("+"))
+    pair = (bands if len(bands) > 1 else photos, masks)
+    if not all("{}" in part and "," not in part for part in (*bands, masks)):
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected PHOTOS,MASKS, each with {{}}, e.g. '{{}}_sat.jpg,{{}}_mask.png'"
         )

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from kseg.cli.options import BANDS, add_overwrite, add_threshold, console, integers
+from kseg.cli.options import BANDS, add_clip, add_overwrite, add_threshold, console, integers
 from kseg.prediction.files import BadPhotos, predict_files
 
 HELP = "Write id masks, or objects, and colour overlays of photos."
@@ -27,6 +27,7 @@ def add_arguments(parser):
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
     parser.add_argument("--bands", type=integers, metavar="R,G,B", help=BANDS)
+    add_clip(parser)
     add_threshold(parser)
     add_overwrite(parser)
 
@@ -44,6 +45,7 @@ def run(options):
             options.output,
             min_score=options.min_score,
             bands=options.bands,
+            clip=bool(options.clip),
             threshold=options.threshold,
             overwrite=options.overwrite,
         )

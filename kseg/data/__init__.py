@@ -10,6 +10,7 @@ errors.py        what is wrong with a user's data, in fields
 bad_files.py     the first bad file of a training, found and named
 tfrecords.py     samples as records
 cache.py         samples kept in memory or on disk
+pixel_weights.py weights of pixels beside masks
 readers/         one file a layout -> Source
 writers/         a Source -> an official layout, or records
 coco_format/     COCO's annotations, runs and results
@@ -18,6 +19,7 @@ transforms/      joint random operations on a photo and its labels
 
 from kseg.data import transforms
 from kseg.data.pipeline import batches, steps_per_epoch
+from kseg.data.pixel_weights import border_weights
 from kseg.data.readers.ade20k import ade20k
 from kseg.data.readers.camvid import camvid
 from kseg.data.readers.cityscapes import cityscapes
@@ -48,6 +50,7 @@ __all__ = [
     "via",
     "yolo",
     "batches",
+    "border_weights",
     "convert",
     "camvid",
     "cityscapes",

@@ -10,7 +10,8 @@ from kseg.data.files import load_mask, read_numbers, reading, start_of
 from kseg.data.sample import samples
 
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."
-MASKS_AND_PHOTOS = ("image", "label", "labels", "instances")  # columns of their paths
+MASKS_AND_PHOTOS = ("image", "label", "labels", "instances", "weight")  # columns of their paths
+AS_PHOTOS = ("image", "weight")  # of any numbers, which are no ids
 REPLACE = "Replace or remove the file."
 
 
@@ -102,12 +103,12 @@ def look_at(path, column="image"):
 
     Args:
         path: The file.
-        column: `"image"` for a photo, else a mask.
+        column: `"image"` for a photo, `"weight"` for weights, else a mask.
 
     Raises:
         DataError: it cannot be read.
     """
-    if column != "image":
+    if column not in AS_PHOTOS:
         return load_mask(path)
     with reading(path):
         return read_numbers(path)
@@ -130,7 +131,16 @@ def undecodable(source, index):
 
 
 def file_of(source, column, index):
-    """The path of a sample's photo (`"image"`) or mask (`"label"`); None where it is no file."""
+    """The path of a sample's photo (`"image"`) or mask (`"label"`); None where it is no file.
+
+    Of a photo of several files, the first.
+    """
+    text = _text(source, column, index)
+    return text.split("\n")[0] if text and column == "image" else text
+
+
+def _text(source, column, index):
+    """What a column of paths holds for a sample; None where it holds something else."""
     rows = source.columns.get(column)
     if rows is None or rows.ndim != 1 or rows.dtype.kind not in "OU":
         return None
@@ -138,8 +148,8 @@ def file_of(source, column, index):
 
 
 def files_of(source, column, index):
-    """The paths of a sample's files in a column, which may be one for each instance."""
-    return [path for path in (file_of(source, column, index) or "").split("\n") if path]
+    """The paths of a sample's files in a column, which may be one for each instance, or band."""
+    return [path for path in (_text(source, column, index) or "").split("\n") if path]
 
 
 def class_file(source, index, class_id):

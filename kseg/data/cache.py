@@ -1,7 +1,9 @@
 """Samples that are read and decoded once, and then come from memory or from disk."""
 
+import dataclasses
 import hashlib
 import os
+import types
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,7 @@ def fingerprint(source):
     digest.update(repr((source.void, source.category_ids)).encode())
     if source.value_range is not None or source.bands is not None:
         digest.update(repr((source.value_range, source.bands)).encode())
+    digest.update(repr(said_in(source.decode)).encode())
     for name, rows in sorted(source.columns.items()):
         digest.update(name.encode())
         if rows.dtype.kind not in "OUS":
@@ -68,6 +71,44 @@ def fingerprint(source):
                     digest.update(repr((status.st_size, status.st_mtime_ns)).encode())
     name = "".join(c if c.isalnum() else "-" for c in source.name)
     return f"{name}-{digest.hexdigest()[:24]}"
+
+
+def said_in(thing, depth=8):
+    """What a function is made with, as values, colours and ranges: of its closure and defaults.
+
+    Two sets of the same files that are read differently are not the same contents.
+
+    Args:
+        thing: A function, or what one holds.
+        depth: How far to look.
+    """
+    if thing is None or isinstance(thing, (bool, int, float, str, bytes, range)):
+        return repr(thing)
+    if isinstance(thing, np.ndarray):
+        return thing.dtype.str, thing.shape, hashlib.sha256(thing.tobytes()).hexdigest()
+    if depth == 0:
+        return ""
+    if isinstance(thing, (list, tuple)):
+        return [said_in(each, depth - 1) for each in thing]
+    if isinstance(thing, dict):
+        return [(said_in(k, depth - 1), said_in(v, depth - 1)) for k, v in thing.items()]
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        held = [getattr(thing, field.name) for field in dataclasses.fields(thing)]
+        return [type(thing).__name__, *(said_in(each, depth - 1) for each in held)]
+    if isinstance(thing, types.FunctionType):
+        held = [cell.cell_contents for cell in thing.__closure__ or () if not _is_empty(cell)]
+        held += [thing.__defaults__, thing.__kwdefaults__]
+        return [thing.__qualname__, *(said_in(each, depth - 1) for each in held)]
+    return type(thing).__name__
+
+
+def _is_empty(cell):
+    """Whether nothing has been put into the cell of a closure yet."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return True
+    return False
 
 
 def _in_memory(source):

@@ -20,10 +20,12 @@ from kseg.data.files import (
     is_stacked,
     load_mask,
     load_photo,
+    read_bands,
     read_numbers,
     reading,
     start_of,
 )
+from kseg.data.values import clipped
 
 VERSION = 1  # of what is kept; what reads otherwise raises it
 OF_GRAPHS = (b"\xff\xd8\xff", b"\x89PNG")  # beginnings of what TensorFlow decodes as it is
@@ -52,15 +54,16 @@ def by_python(function, path, like):
     def called(path):
         name = os.fsdecode(np.asarray(path).item())
         try:
-            return function(name), b"", b"", b""
+            return function(name), b"", b"", b"", b""
         except DataError as error:
-            message = error.message.removeprefix(repr(name)).lstrip(": ")
-            return like, error.kind.encode(), message.encode(), error.remedy.encode()
+            message = error.message.removeprefix(repr(error.subject)).lstrip(": ")
+            said = (error.kind, os.fsencode(error.subject), message, error.remedy)
+            return like, *(text if isinstance(text, bytes) else text.encode() for text in said)
 
     kind = tf.string if isinstance(like, bytes) else tf.as_dtype(like.dtype)
-    result, *fault = tf.numpy_function(called, [path], [kind, *[tf.string] * 3], stateful=False)
-    kind, message, remedy = fault
-    fine = require(kind == b"", kind, path, lambda: message, remedy)
+    result, *fault = tf.numpy_function(called, [path], [kind, *[tf.string] * 4], stateful=False)
+    kind, subject, message, remedy = fault
+    fine = require(kind == b"", kind, subject, lambda: message, remedy)
     with tf.control_dependencies([fine]):
         return tf.identity(result)
 
@@ -97,19 +100,19 @@ def _decodable(path):
     return content
 
 
-def photo_numbers(path, channels, dtype):
+def photo_numbers(paths, channels, dtype, within=None):
     """The stored numbers of a photo of several bands: an array `(H, W, channels)` of this type.
+
+    Args:
+        paths: Of its file, or of its bands' files, joined by newlines.
+        channels, dtype: Of the set's photos.
+        within: `(low, high)` that numbers are held within; None to leave them.
 
     Raises:
         DataError: it cannot be read, or is of other bands, or of another type.
     """
-    own = str(path).lower().endswith(ARRAYS[0])  # of NumPy: nothing is gained by a copy
-    with reading(path):
-        array = (
-            read_numbers(path)
-            if own
-            else np.load(kept(path, ".npy", lambda: read_numbers(path), _npy))
-        )
+    files = paths.split("\n")
+    path, array = files[0], read_bands(files, _stored_numbers)
     if array.shape[-1] != channels:
         message = f"{path!r} has {array.shape[-1]} bands, and the first photo has {channels}."
         raise DataError("unsuitable", path, message, "Give photos of one kind.")
@@ -117,11 +120,26 @@ def photo_numbers(path, channels, dtype):
     if not np.can_cast(array.dtype, dtype, "safe"):
         message = f"{path!r} holds numbers of {array.dtype}, and the first photo {dtype}."
         raise DataError("unsuitable", path, message, "Give photos of one kind.")
+    if within is not None:
+        array = clipped(array, within)
     return np.ascontiguousarray(array, dtype)
 
 
-def mask_ids(path, wide):
+def _stored_numbers(path):
+    """The numbers of a file, from the cache where it is not NumPy's own, which needs no copy."""
+    with reading(path):
+        if str(path).lower().endswith(ARRAYS[0]):
+            return read_numbers(path)
+        return np.load(kept(path, ".npy", lambda: read_numbers(path), _npy))
+
+
+def mask_ids(path, wide, signed=False):
     """The ids of a mask that is no PNG: int32 or uint8 `(H, W)`.
+
+    Args:
+        path: Of the file.
+        wide: Whether ids may be above 255.
+        signed: Whether they may be below 0. Default False.
 
     Raises:
         DataError: it cannot be read, is of colours, or has ids above 255 that are not wanted.
@@ -131,7 +149,7 @@ def mask_ids(path, wide):
         message = f"{path!r}: this is a colour mask, but ids were expected."
         remedy = "Give the colour of each class (palette=)."
         raise DataError("color_mask", path, message, remedy)
-    if mask.size and not (0 <= mask.min() and (wide or mask.max() < 256)):
+    if mask.size and not ((signed or 0 <= mask.min()) and (wide or mask.max() < 256)):
         value = mask.min() if mask.min() < 0 else mask.max()
         expected = "expected at least 0" if value < 0 else "expected at most 255"
         message = f"{path!r}: the mask holds the value {value}, which is no class: {expected}."

@@ -164,12 +164,12 @@ def size_as_said(row, photo, of, remedy):
 
     Args:
         row: dict of `"image"`, the photo's path, and `"size"`, int32 `(2,)`.
-        photo: The photo, as `photo_size` takes it.
+        photo: The photo, or its bytes.
         of: Who says it, in words before the size.
         remedy: What to do.
     """
     tf = tensorflow()
-    size = photo_size(photo)
+    size = photo_size(photo) if photo.dtype == tf.string else tf.shape(photo)[:2]
     same = tf.reduce_all(size == row["size"])
     require(
         same,
@@ -185,11 +185,11 @@ def size_as_said(row, photo, of, remedy):
 
 
 @built_once("path")
-def decode_mask(path, wide=False, repeated=False):
+def decode_mask(path, wide=False, repeated=False, signed=False):
     """Reads a mask of ids: path, a string tensor -> uint8 `(H, W)`, or int32 if `wide`.
 
     Of a PNG inside the graph; BMP, GIF, TIFF and NumPy's arrays are read by Python. `repeated` is
-    of `mask_of_bytes`.
+    of `mask_of_bytes`; `signed` masks, which are `wide` too, may hold numbers below 0.
     """
     tf = tensorflow()
     content = tf.io.read_file(path)
@@ -197,7 +197,7 @@ def decode_mask(path, wide=False, repeated=False):
     other = tf.reduce_any([tf.strings.substr(content, 0, len(b)) == b for b in MASK_STARTS])
     mask = tf.cond(
         other,
-        lambda: by_python(lambda name: mask_ids(name, wide), path, nothing),
+        lambda: by_python(lambda name: mask_ids(name, wide, signed), path, nothing),
         lambda: mask_of_bytes(content, path, wide, repeated),
     )
     return tf.ensure_shape(mask, (None, None))

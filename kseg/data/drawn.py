@@ -16,10 +16,11 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.annotations import MOST_PIXELS
 from kseg.data.coco_format.categories import role_of
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
-from kseg.data.decode import read_photo, size_as_said
+from kseg.data.decode import size_as_said
 from kseg.data.errors import DataError
-from kseg.data.files import column, read_numbers, stem
+from kseg.data.files import column, read_numbers, start_of, stem
 from kseg.data.source import VOID, Source
+from kseg.data.tiff import is_tiff, size_in_header
 
 FARTHEST = 1_000_000  # pixels; pycocotools walks along a polygon's sides
 CORNERS = 64  # of a circle at least
@@ -107,12 +108,14 @@ def header_size(path):
     from PIL import Image
 
     try:
+        if is_tiff(start_of(path)):  # Pillow takes rows for pages, and bands for columns, of some
+            return size_in_header(path)
         with Image.open(path) as image:
             return image.height, image.width
     except Exception:  # of damaged bytes, Pillow raises whatever it runs into
         pass
     try:
-        return read_numbers(path).shape[:2]  # of TIFF and arrays
+        return read_numbers(path).shape[:2]  # of arrays
     except (DataError, OSError, ValueError):
         return 0, 0
 
@@ -152,7 +155,7 @@ def class_names_of(drawings, given, where):
     return names
 
 
-def drawn_source(name, drawings, class_names, *, instances, by_area):
+def drawn_source(name, drawings, class_names, *, instances, by_area, numbers):
     """A `Source` of what is drawn.
 
     Args:
@@ -162,6 +165,7 @@ def drawn_source(name, drawings, class_names, *, instances, by_area):
         instances: Whether samples hold objects, else a map whose class 0 is the background.
         by_area: Of a map: whether smaller objects lie on top of larger ones, or later ones on top
             of earlier ones.
+        numbers: `kseg.data.photos.Numbers` of the photos.
 
     Returns:
         `Source`; what is ignored is void in a map, and a crowd region of each class among objects.
@@ -182,6 +186,7 @@ def drawn_source(name, drawings, class_names, *, instances, by_area):
         )
         if drawing.problems or notes:
             problems[index] = [*drawing.problems, *notes]
+    photos = numbers.photos([drawing.photo for drawing in drawings])
     ids = [drawing.name or stem(drawing.photo) for drawing in drawings]
     if len(set(ids)) < len(ids):
         ids = [os.path.splitext(drawing.photo)[0].lstrip("/") for drawing in drawings]
@@ -192,12 +197,13 @@ def drawn_source(name, drawings, class_names, *, instances, by_area):
             **{key: column(row[key] for row in rows) for key in ("rles", "classes", "crowd")},
             "size": np.array([drawing.size for drawing in drawings], np.int32),
         },
-        decode=_decode_objects if instances else _decode_map,
+        decode=(_decode_objects if instances else _decode_map)(photos),
         class_names=names,
         colors=class_colors(names),
         ids=tuple(ids),
         task="instance" if instances else "semantic",
         problems=lambda index: problems.get(index, []),
+        **photos.said,
     )
 
 
@@ -239,29 +245,36 @@ def _rle(shape, height, width):
     return mask.merge(rles) if len(rles) > 1 else rles[0]
 
 
-def _decode_objects(row):
-    photo = read_photo(row["image"])
-    return {
-        "image": photo,
-        "masks": decode_rles(row["rles"], _size(row, photo)),
-        "classes": _numbers(row["classes"]),
-        "crowd": _numbers(row["crowd"]) != 0,
-    }
+def _decode_objects(photos):
+    def decode(row):
+        photo = photos(row["image"])
+        return {
+            "image": photo,
+            "masks": decode_rles(row["rles"], _size(row, photo)),
+            "classes": _numbers(row["classes"]),
+            "crowd": _numbers(row["crowd"]) != 0,
+        }
+
+    return decode
 
 
-def _decode_map(row):
+def _decode_map(photos):
     tf = tensorflow()
-    photo = read_photo(row["image"])
-    size = _size(row, photo)
-    masks = decode_columns(row["rles"], size)
-    classes = tf.cast(_numbers(row["classes"]), tf.uint8)
-    label = tf.foldl(
-        # its class where the mask is 1
-        lambda label, i: label + masks[i] * (classes[i] - label),
-        tf.range(tf.size(classes)),
-        tf.zeros([size[0] * size[1]], tf.uint8),
-    )
-    return {"image": photo, "label": tf.transpose(tf.reshape(label, [size[1], size[0]]))}
+
+    def decode(row):
+        photo = photos(row["image"])
+        size = _size(row, photo)
+        masks = decode_columns(row["rles"], size)
+        classes = tf.cast(_numbers(row["classes"]), tf.uint8)
+        label = tf.foldl(
+            # its class where the mask is 1
+            lambda label, i: label + masks[i] * (classes[i] - label),
+            tf.range(tf.size(classes)),
+            tf.zeros([size[0] * size[1]], tf.uint8),
+        )
+        return {"image": photo, "label": tf.transpose(tf.reshape(label, [size[1], size[0]]))}
+
+    return decode
 
 
 def _size(row, photo):

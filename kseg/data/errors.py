@@ -50,6 +50,7 @@ class DataError(ValueError):
         super().__init__(kind, str(subject), message, remedy)
         self.kind, self.subject = kind, str(subject)
         self.message, self.remedy = message, remedy
+        self.rest = None  # a `Source` of the samples that nothing is wrong with, if a reader has it
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()

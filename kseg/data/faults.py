@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kseg.data.errors import DataError
 from kseg.data.files import shortened
+
+if TYPE_CHECKING:
+    from kseg.data.source import Source
 
 MOST_FAULTS, MOST_PLACES = 8, 10  # that one message tells of
 
@@ -58,8 +62,12 @@ class Faults:
             else:
                 self._kinds[key][1][place] = None
 
-    def check(self) -> None:
-        """Raises one `DataError` of all that was kept, if there is anything."""
+    def check(self, rest: Source | None = None) -> None:
+        """Raises one `DataError` of all that was kept, if there is anything.
+
+        Args:
+            rest: The samples that nothing is wrong with, for whoever looks on; None for none.
+        """
         told = []
         for first, places in self._kinds.values():
             if places:
@@ -67,4 +75,6 @@ class Faults:
                 first = type(first)(first.kind, first.subject, message, first.remedy)
             told.append(first)
         if told:
-            raise told[0] if len(told) == 1 else ManyFaults(told)
+            error = told[0] if len(told) == 1 else ManyFaults(told)
+            error.rest = rest
+            raise error

@@ -9,17 +9,19 @@ either: masks are drawn on the stored raster.
 
 import contextlib
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
+from kseg.base.optional import install
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
 from kseg.data.errors import DataError, MissingData, missing_folder
 from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
-from kseg.data.values import NotAPhoto, as_bytes, numbers
+from kseg.data.values import NotAPhoto, as_bytes, clipped, numbers
 
 # Endings of files with the numbers of a photo or a mask, as NumPy writes them
 ARRAYS = (".npy", ".npz")
@@ -113,29 +115,66 @@ def shortened(names, most=3):
     return ", ".join(names[:most]) + more
 
 
+def likewise(places, most=10):
+    """A sentence on further places of a fault that has been told of one; "" if there is none.
+
+    >>> likewise(["b.jpg", "c.jpg"], most=1)
+    ' Likewise b.jpg and 1 more.'
+    """
+    return f" Likewise {shortened(list(places), most)}." if places else ""
+
+
 def stem(path):
     """File name without folder and ending."""
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def pair_by_name(images, masks, mask_suffix=""):
-    """Photo paths and their mask paths, matched by file name without ending.
+def same_name(name):
+    """A name as it is compared: letters with marks may be stored in two ways, as macOS does it."""
+    return unicodedata.normalize("NFC", name)
 
-    Raises:
-        MissingData: a photo has no mask; the message names the first of them.
+
+def pair_by_name(images, masks, mask_suffix, faults):
+    """The mask of each photo, matched by file name without ending.
+
+    Args:
+        images, masks: Paths.
+        mask_suffix: What a mask's name adds to its photo's.
+        faults: `kseg.data.faults.Faults`, to which photos without a mask are added.
+
+    Returns:
+        List of paths; None for a photo without one.
     """
-    by_name = {stem(mask): mask for mask in masks}
-    missing = [image for image in images if stem(image) + mask_suffix not in by_name]
+    by_name, twice = {}, {}
+    for mask in masks:
+        name = same_name(stem(mask))
+        if by_name.setdefault(name, mask) != mask:
+            twice[name] = mask
+    names = [same_name(stem(image) + mask_suffix) for image in images]
+    missing = [image for image, name in zip(images, names) if name not in by_name]
     if missing:
         first = missing[0]
-        raise MissingData(
+        error = MissingData(
             "unpaired",
             first,
             f"{len(missing)} of {len(images)} images have no mask; the first is {first!r}: "
-            f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}.",
+            f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}."
+            f"{likewise(list(map(os.path.basename, missing[1:])))}",
             "Add the mask or remove the image.",
         )
-    return [by_name[stem(image) + mask_suffix] for image in images]
+        faults.add(error)
+    for name in names:
+        if name in twice:
+            message = f"{by_name[name]!r} and {twice[name]!r} are of one photo: expected one mask."
+            remedy = "Move the masks of one kind into a folder of their own."
+            place = repr(os.path.basename(twice[name]))
+            faults.add(DataError("unpaired", twice[name], message, remedy), place)
+    return [None if name in twice else by_name.get(name) for name in names]
+
+
+def complete(*columns):
+    """Positions at which no column has None."""
+    return [index for index, row in enumerate(zip(*columns)) if None not in row]
 
 
 def missing(paths):
@@ -155,7 +194,7 @@ def column(paths):
     return np.array([str(path) for path in paths], dtype=object)
 
 
-def load_photo(path, channels=3, value_range=None):
+def load_photo(path, channels=3, value_range=None, clip=False):
     """Reads a photo: path -> `(H, W, channels)`.
 
     With three channels and no range, the same bytes as `kseg.data.decode.decode_photo`.
@@ -164,6 +203,7 @@ def load_photo(path, channels=3, value_range=None):
         path: A photo, or an array in NumPy's `.npy` or `.npz`.
         channels: Of the model; None for those of the file, without alpha.
         value_range: `(low, high)` of its numbers, which then stay what they are; None for 0..255.
+        clip: Whether numbers beyond that become its ends, in place of an error. Default False.
 
     Returns:
         uint8; with a range uint8, uint16 or float32.
@@ -173,9 +213,10 @@ def load_photo(path, channels=3, value_range=None):
             channels or numbers.
     """
     with reading(path):
-        if value_range is None and not is_stacked(path):
+        if value_range is None and not is_stacked(path):  # of 0..255, which nothing is beyond
             return _by_pillow(path, lambda image: photo_array(image, channels or 3))
-        array = numbers(read_numbers(path, channels == 4), value_range)
+        array = read_numbers(path, channels == 4)
+        array = numbers(clipped(array, value_range) if clip else array, value_range)
         return array if channels is None else with_channels(array, channels)
 
 
@@ -196,6 +237,29 @@ def read_numbers(path, alpha=False):
         return _deep_png(path, alpha)
 
     return _by_pillow(path, lambda image: pillow_numbers(image, alpha))
+
+
+def read_bands(files, read=read_numbers):
+    """The numbers of a photo that has a file, or several with some of its bands each.
+
+    Args:
+        files: Their paths, in the order of the bands.
+        read: What reads one. Default `read_numbers`.
+
+    Raises:
+        DataError: they are not of one size, or not of one type.
+    """
+    arrays = [read(file) for file in files]
+    first = arrays[0]
+    for file, array in zip(files, arrays):
+        if array.shape[:2] != first.shape[:2]:
+            sizes = f"{array.shape[:2]}, and {str(files[0])!r} of {first.shape[:2]}"
+            message = f"{str(file)!r} is of {sizes} pixels (height, width): expected bands of one."
+            raise DataError("size_mismatch", file, message, "Export them again, at one size.")
+        if array.dtype != first.dtype:
+            message = f"{str(file)!r} holds {array.dtype}, and {str(files[0])!r} {first.dtype}."
+            raise DataError("unsuitable", file, message, "Write the bands of a photo alike.")
+    return first if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
 
 def _tiff_numbers(path, alpha):
@@ -324,8 +388,14 @@ def load_mask(path):
         DataError: the file is missing, is no readable image, or holds several pages.
     """
     with reading(path):
+        if is_tiff(start_of(path)) and layout_of(path).is_lossy:
+            expected = "a mask compressed without loss, as PNG is"
+            remedy = "JPEG changes ids: export the masks again, from the original."
+            raise refused("compression", "JPEG", expected, remedy, NotAPhoto)
         if is_stacked(path):
             array = read_numbers(path)
+            if array.dtype.kind == "f" and (array == np.rint(array)).all():
+                array = array.astype(np.int64)  # as rasters and NumPy's own zeros are
             if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
                 expected = "integers (height, width), one id a pixel"
                 raise refused("mask", array, expected, "Export it anew as PNG.", NotAPhoto)
@@ -375,6 +445,10 @@ def reading(path):
         yield
     except DataError:
         raise
+    except CompressedTiff as error:
+        message = f"{str(path)!r} is a TIFF compressed by {error}, for which imagecodecs is missing"
+        message += ": it comes with kseg's extra tiff."
+        raise DataError("unsuitable", path, message, install("tiff")) from error
     except NotAPhoto as error:
         raise DataError("unsuitable", path, f"{str(path)!r}: {error}") from None
     except UnidentifiedImageError as error:

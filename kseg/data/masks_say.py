@@ -7,7 +7,7 @@ import numpy as np
 from kseg.data.class_lists import class_list
 from kseg.data.errors import DataError, MissingData
 from kseg.data.files import MASKS, list_files, load_mask
-from kseg.data.pairs import files_below, paired
+from kseg.data.pairs import files_below, is_pattern, paired
 from kseg.data.source import VOID, spread
 
 LOOKED_AT = 32  # masks
@@ -36,7 +36,7 @@ def folder_options(spec):
         return _by_looking(spec)
     said = {"class_names": listed.class_names}
     given = [n for n in ("values", "palette", "void_values") if getattr(spec, n) is not None]
-    if spec.instances or given:
+    if spec.instances and spec.class_masks is None or given:
         return said
     in_colors = listed.palette is not None and _in_colors(spec)
     if in_colors:
@@ -65,7 +65,9 @@ def has_usual_names(root):
 def masks_of(spec):
     """Paths of the masks of a folder, a few of them; none where that is for its reader to say."""
     try:
-        if spec.pairs:
+        if spec.class_masks is not None and not is_pattern(spec.class_masks):
+            masks = list_files(spec.path / spec.class_masks, MASKS, "class_masks")
+        elif spec.pairs:
             masks = [pair.mask for pair in paired(spec.path, *spec.pairs)]
         else:
             folders = [spec.path / "masks", *sorted((spec.path / "masks").glob("*/"))]

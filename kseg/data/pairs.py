@@ -1,7 +1,9 @@
 """Photos and their masks by patterns: `{}_sat.jpg` with `{}_mask.png`.
 
-Each `{}` stands for any text, folders and all, and what stands there in the name of a photo stands
-there in the name of its mask. A pattern without an ending means any that is read.
+The bands of a photo may have a file, and a pattern, each; and so may the masks of several classes,
+of which `{class}` stands for the name. Each `{}` stands for any text, folders and all, and what
+stands there in the name of a photo stands there in the name of its mask. A pattern without an
+ending means any that is read.
 """
 
 import os
@@ -11,9 +13,10 @@ from typing import NamedTuple
 
 from kseg.base.arguments import refused
 from kseg.data.errors import MissingData, missing_folder
-from kseg.data.files import MASKS, PHOTOS
+from kseg.data.files import ARRAYS, MASKS, PHOTOS, likewise, same_name
 
 HOLE = "{}"
+CLASS = "{class}"  # in a pattern of masks of a class each
 # What sets call their splits, beside the name itself
 ALIASES = {
     "train": ("train", "training", "trn"),
@@ -80,63 +83,152 @@ def matching(files, pattern, endings):
     found = {}
     for file in files:
         match = expression.fullmatch(file)
-        if match and found.setdefault(match.groups(), file) != file:
-            both = f"{found[match.groups()]!r} and {file!r}"
+        key = match and tuple(map(same_name, match.groups()))
+        if match and found.setdefault(key, file) != file:
+            both = f"{found[key]!r} and {file!r}"
             expected = f"a pattern that means one of {both}, which differ in their endings"
             raise refused("pairs", pattern, expected, "Write the ending too.")
     return found
 
 
-def paired(root, photos, masks):
+def paired(root, photos, masks, faults=None):
     """Photos and masks below a folder, by two patterns.
 
     Args:
         root: The folder.
-        photos, masks: Patterns of paths from there, with equally many holes.
+        photos, masks: Patterns of paths from there, with equally many holes; of photos maybe a
+            list, of the files of their bands.
+        faults: `kseg.data.faults.Faults`, to which photos without a mask, or without a band, are
+            added; None to raise.
 
     Returns:
-        List of `Pair`, by key; the paths are whole. A file that is a mask by its pattern is no
-        photo.
+        List of `Pair`, by key; the paths are whole, those of bands joined by newlines. A file that
+        is a mask by its pattern is no photo. A mask that is not there is None.
 
     Raises:
         ValueError: they are no such patterns.
         MissingData: there is no photo, or one without a mask.
     """
-    counts = [pattern.count(HOLE) for pattern in (photos, masks)]
-    if photos == masks or counts[0] != counts[1] or not counts[0]:
-        expected = "two different patterns with equally many {}, of photos and of masks"
-        raise refused(
-            "pairs", (photos, masks), expected, "As in pairs=('{}_sat.jpg', '{}_mask.png')."
-        )
+    several = (photos,) if isinstance(photos, str) else tuple(photos)
+    _check_patterns(several, masks)
     files = files_below(root)
     of_masks = matching(files, masks, MASKS)
-    known = set(of_masks.values())
-    of_photos = matching([file for file in files if file not in known], photos, PHOTOS)
-    if not of_photos:
-        first = f", such as {files[0]!r}" if files else ""
-        message = (
-            f"No file in {str(root)!r} is of the pattern {photos!r}: it holds {len(files)}{first}."
-        )
-        raise MissingData(
-            "missing", root, message, "Give the patterns of photos and masks (pairs=)."
-        )
+    of_photos = _photos(root, files, several, set(of_masks.values()), faults)
+    _check_each(root, of_photos, of_masks, masks, faults)
+    return [
+        Pair(key, of_photos[key], os.path.join(root, of_masks[key]) if key in of_masks else None)
+        for key in sorted(of_photos)
+    ]
+
+
+def paired_classes(root, photos, masks, class_names, faults=None):
+    """Photos and the masks of their classes below a folder, by patterns.
+
+    Args:
+        root, photos, faults: As of `paired`.
+        masks: Pattern with `{class}`, or of arrays, which hold all classes.
+        class_names: Of the classes.
+
+    Returns:
+        List of `Pair`; a mask is a path for each class, `""` where there is none, joined by
+        newlines, or that of an array.
+
+    Raises:
+        ValueError, MissingData: as of `paired`; a class of which there is no mask counts too.
+    """
+    if CLASS not in masks:
+        rows = paired(root, photos, masks, faults)
+        others = [row.mask for row in rows if row.mask and not row.mask.lower().endswith(ARRAYS)]
+        if others:
+            expected = f"a pattern with {CLASS}, or of arrays (.npy), where pixels have several"
+            remedy = f"As in pairs=('images/{{}}.jpg', 'masks/{CLASS}/{{}}.png')."
+            raise refused("pairs", (photos, masks), f"{expected} classes", remedy)
+        return rows
+    several = (photos,) if isinstance(photos, str) else tuple(photos)
+    _check_patterns(several, masks)
+    files = files_below(root)
+    of_class = [matching(files, masks.replace(CLASS, name), MASKS) for name in class_names]
+    for name, found in zip(class_names, of_class):
+        if not found:
+            message = f"No file in {str(root)!r} is of the pattern {masks.replace(CLASS, name)!r}."
+            raise MissingData("missing", root, message, "Correct class_names=, or pairs=.")
+    taken = {file for found in of_class for file in found.values()}
+    of_photos = _photos(root, files, several, taken, faults)
+    there = {key for found in of_class for key in found}
+    _check_each(root, of_photos, there, masks, faults)
+
+    def joined(key):
+        if key not in there:
+            return None
+        return "\n".join(os.path.join(root, of[key]) if key in of else "" for of in of_class)
+
+    return [Pair(key, of_photos[key], joined(key)) for key in sorted(of_photos)]
+
+
+def _check_patterns(photos, masks):
+    """Raises unless these are different patterns with equally many holes."""
+    patterns = (*photos, masks)
+    counts = {pattern.count(HOLE) for pattern in patterns}
+    if len(set(patterns)) < len(patterns) or len(counts) > 1 or not max(counts):
+        expected = "two different patterns with equally many {}, of photos and of masks"
+        given = (photos[0] if len(photos) == 1 else photos, masks)
+        raise refused("pairs", given, expected, "As in pairs=('{}_sat.jpg', '{}_mask.png').")
+
+
+def _photos(root, files, patterns, taken, faults):
+    """Key -> path of a photo, or paths of its bands, of those files that are not taken."""
+    files = [file for file in files if file not in taken]
+    of_bands = [matching(files, pattern, PHOTOS) for pattern in patterns]
+    for pattern, found in zip(patterns, of_bands):
+        if not found:
+            first = f", such as {files[0]!r}" if files else ""
+            message = (
+                f"No file in {str(root)!r} is of the pattern {pattern!r}: it holds {len(files)}"
+                f"{first}."
+            )
+            raise MissingData(
+                "missing", root, message, "Give the patterns of photos and masks (pairs=)."
+            )
+    keys = sorted({key for found in of_bands for key in found})
+    for pattern, found in zip(patterns, of_bands):
+        alone = [_named(pattern, key) for key in keys if key not in found]
+        if alone:
+            message = f"{len(alone)} of {len(keys)} photos have no file {pattern!r}; the first "
+            message += f"missing in {str(root)!r} is {alone[0]!r}.{likewise(alone[1:])}"
+            remedy = "Add the band, or remove the photo."
+            _keep(MissingData("unpaired", alone[0], message, remedy), faults)
+    keys = [key for key in keys if all(key in found for found in of_bands)]
+    return {key: "\n".join(os.path.join(root, of[key]) for of in of_bands) for key in keys}
+
+
+def _keep(error, faults):
+    """Adds an error to the faults, or raises it where nobody keeps them."""
+    if faults is None:
+        raise error
+    faults.add(error)
+
+
+def _check_each(root, of_photos, of_masks, masks, faults):
+    """Adds to the faults unless there is a mask for each photo, by their keys."""
     alone = [key for key in of_photos if key not in of_masks]
     if alone:
-        name = masks
-        for text in alone[0]:
-            name = name.replace(HOLE, text, 1)
-        photo = os.path.join(root, of_photos[alone[0]])
-        raise MissingData(
+        photo = of_photos[alone[0]].split("\n")[0]
+        others = [os.path.basename(of_photos[key].split("\n")[0]) for key in alone[1:]]
+        error = MissingData(
             "unpaired",
             photo,
             f"{len(alone)} of {len(of_photos)} images have no mask; the first is {photo!r}: "
-            f"expected {name!r} in {str(root)!r}.",
+            f"expected {_named(masks, alone[0])!r} in {str(root)!r}.{likewise(others)}",
             "Add the mask or remove the image.",
         )
-    return [
-        Pair(key, os.path.join(root, of_photos[key]), os.path.join(root, of_masks[key]))
-        for key in sorted(of_photos)
-    ]
+        _keep(error, faults)
+
+
+def _named(pattern, key):
+    """A pattern with what stands for its holes."""
+    for text in key:
+        pattern = pattern.replace(HOLE, text, 1)
+    return pattern
 
 
 def splits_of(pairs, split):

@@ -12,7 +12,7 @@ from kseg.base.arguments import refused
 from kseg.base.tensorflow import converted, mapped, tensorflow
 from kseg.base.types import Dataset, PathLike, Size, Transform
 from kseg.data.cache import cached
-from kseg.data.sample import boxes_of, constants, decoded, read, size_of
+from kseg.data.sample import WEIGHT, boxes_of, constants, decoded, read, size_of
 from kseg.data.source import LABELLED, Source, check_is_source
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, letterbox_factor, random_scale_crop
@@ -63,13 +63,14 @@ def batches(
     Returns:
         `tf.data.Dataset` of images `(B, H, W, C)`, uint8 or as the source's `dtype` and
         `value_range` say, and int32 labels `(B, H, W)`, of a multilabel source uint8
-        `(B, H, W, classes)`; for an instance source, of two dicts: `"image"`, `(B, H, W, C)`, and
-        `"size"`, int32 `(B, 2)`, height and width of each image without its padding; and `"boxes"`,
-        float32 `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is no instance; `"masks"`,
-        uint8 `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of many objects. Of a
-        source of another task, images and what its samples hold beside them: a dict, or the one
-        thing that there is. A training set drops an incomplete last batch if it holds at least one
-        whole one, so that shapes never change; an evaluation set drops nothing.
+        `(B, H, W, classes)`. Where pixels have weights these are the third, Keras' `sample_weight`:
+        float32 `(B, H, W)`, 0 where a label is void. Of an instance source two dicts: `"image"`,
+        `(B, H, W, C)`, and `"size"`, int32 `(B, 2)`, height and width of each image without its
+        padding; and `"boxes"`, float32 `(B, N, 4)`; `"classes"`, int32 `(B, N)`, -1 where there is
+        no instance; `"masks"`, uint8 `(B, N, H, W)`; `"crowd"`, bool `(B, N)`, true for a region of
+        many objects. Of a source of another task, images and what its samples hold beside them: a
+        dict, or the one thing that there is. A training set drops an incomplete last batch if it
+        holds at least one whole one, so that shapes never change; an evaluation set drops nothing.
 
     Raises:
         TypeError: `source` is none.
@@ -93,8 +94,7 @@ def batches(
         """(inputs, labels) of the sample with this number in this epoch."""
         sample, photo = finished(*_drawn(epoch, number, len(source), seed, shuffle))
         if source.task != "instance":
-            rest = {name: values for name, values in sample.items() if name != "image"}
-            return sample["image"], rest if len(rest) > 1 else next(iter(rest.values()))
+            return _parts(sample)
         whole = size_of(sample) if training or size is None else letterboxed_size(photo, size)
         return {"image": sample["image"], "size": whole}, padded(sample, max_instances)
 
@@ -109,6 +109,14 @@ def batches(
     if source.task == "semantic":
         ds = mapped(ds, _wide_labels)
     return _prefetched(ds)
+
+
+def _parts(sample):
+    """Image, labels and, if there are, weights of a sample; of a task of one's own all it holds."""
+    rest = {name: values for name, values in sample.items() if name != "image"}
+    if rest.keys() == {"label", WEIGHT}:
+        return sample["image"], rest["label"], rest[WEIGHT]
+    return sample["image"], rest if len(rest) > 1 else next(iter(rest.values()))
 
 
 def sample_maker(source, transforms):
@@ -306,7 +314,7 @@ def _transforms(size, augment, void):
 
 def _padding(spec, source):
     """What fills a batch of photos of different sizes: black, void, and no pixel of a mask."""
-    inputs, labels = tensorflow().nest.map_structure(
+    inputs, labels, *weights = tensorflow().nest.map_structure(
         lambda each: each.dtype.as_numpy_dtype(0), spec
     )
     if source.task in LABELLED:
@@ -319,12 +327,12 @@ def _padding(spec, source):
             inputs["image"] = black.astype(inputs["image"].dtype)
         else:
             inputs = black.astype(inputs.dtype)
-    return inputs, labels
+    return inputs, labels, *weights
 
 
-def _wide_labels(images, labels):
+def _wide_labels(images, labels, *weights):
     """The labels as int32: after batching, which is quicker with bytes."""
-    return images, tensorflow().cast(labels, "int32")
+    return images, tensorflow().cast(labels, "int32"), *weights
 
 
 def _prefetched(ds):

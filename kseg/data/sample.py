@@ -42,6 +42,7 @@ def samples(source: Source) -> Iterator[dict[str, np.ndarray]]:
 
 
 MAPS = ("label", "masks")  # whatever moves with the image's pixels: `maps_of` has H, W last
+WEIGHT = "weight"  # of each pixel of a label; it moves with it
 
 
 def read(source, row, whole=True):
@@ -61,6 +62,8 @@ def read(source, row, whole=True):
             sample["boxes"] = boxes_of(sample["masks"])
         else:
             require_area(sample["boxes"])
+    if WEIGHT in sample:
+        sample[WEIGHT] = weight_of(sample, source.void)
     if any(key in sample for key in MAPS):
         size = image_size(sample["image"])
         require(
@@ -73,6 +76,42 @@ def read(source, row, whole=True):
             ),
         )
     return decoded(sample) if whole else sample
+
+
+def weight_of(sample, void):
+    """The weight of each pixel, float32 `(H, W)`: 0 where the label is void.
+
+    Args:
+        sample: A sample with a label `(H, W)`, or `(H, W, C)`, and a weight.
+        void: Label of pixels that are never learned.
+    """
+    tf = tensorflow()
+    weight = tf.cast(sample[WEIGHT], tf.float32)
+    if "label" not in sample or len(weight.shape) != 2:
+        raise ValueError(
+            f'"weight" of a sample has shape {weight.shape}: expected (H, W), beside a "label".'
+        )
+    label = sample["label"]
+    same = require(
+        tf.reduce_all(tf.shape(weight) == size_of(sample)),
+        "size_mismatch",
+        "",
+        lambda: tf.strings.format(
+            "label and weights differ in size: {} and {} (height, width).",
+            (size_of(sample), tf.shape(weight)),
+        ),
+    )
+    require(
+        tf.reduce_all((weight >= 0) & (weight < np.inf)),  # NaN is neither
+        "unsuitable",
+        "",
+        lambda: "weights of pixels that are negative, infinite or NaN.",
+        "Give numbers from 0 on.",
+    )
+    is_void = label == tf.cast(void, label.dtype)
+    is_void = tf.reduce_all(is_void, axis=-1) if len(label.shape) == 3 else is_void
+    with tf.control_dependencies([same]):
+        return tf.where(is_void, 0.0, tf.identity(weight))
 
 
 def require_area(boxes):
@@ -129,7 +168,8 @@ def moved(sample, image, move, void):
         sample: The sample as it was.
         image: The new image.
         move: Function `(maps, fill) -> maps` that moves `(K, H, W)` maps as the image was moved,
-            by nearest neighbour, with `fill` where nothing was; applied to `"label"` and `"masks"`.
+            by nearest neighbour, with `fill` where nothing was; applied to `"label"`, `"masks"` and
+            `"weight"`, which is 0 there.
         void: Label of new area.
 
     Returns:
@@ -139,6 +179,8 @@ def moved(sample, image, move, void):
     if "label" in sample:
         label = sample["label"]
         sample["label"] = label_of(move(maps_of(label), void), label)
+    if WEIGHT in sample:
+        sample[WEIGHT] = move(sample[WEIGHT][None], 0)[0]
     if "masks" in sample:
         sample["masks"] = move(sample["masks"], 0)
         sample = without_empty(sample)

@@ -33,6 +33,8 @@ class Source:
     - semantic: `"label"`, integer class ids `(H, W)`, `void` where there is none;
     - multilabel: `"label"`, uint8 `(H, W, C)`, of each class 1 where it is, `void` where it is not
       scored, else 0: a pixel may have several classes, or none;
+    - either of these: maybe `"weight"` too, float `(H, W)`, how much each pixel counts in the loss,
+      from 0 on, whatever the unit; a pixel of weight 0 is not scored;
     - instance: `"masks"`, uint8 0 or 1 `(N, H, W)`; `"classes"`, int32 `(N,)`; `"boxes"`, float32
       `(N, 4)`, the masks' x1, y1, x2, y2 in pixels with x2 and y2 exclusive; and `"crowd"`, bool
       `(N,)`, true for a region of many objects that counts neither for nor against a prediction.
@@ -126,8 +128,8 @@ class Source:
         return len(self.class_names)
 
     @functools.cached_property
-    def stored(self) -> Any:
-        """`tf.TensorSpec` of an image as `decode` gives it: a string where it is a file's bytes."""
+    def _decoded(self) -> Any:
+        """What `decode` gives: the `tf.TensorSpec` of an image, and the names of all."""
         from kseg.base.tensorflow import converted, tensorflow
 
         tf = tensorflow()
@@ -137,11 +139,29 @@ class Source:
             else tf.TensorSpec((), tf.string)
             for name, rows in self.columns.items()
         }
-        decode = tf.function(
-            lambda row: tf.convert_to_tensor(converted(self.decode)(row)["image"]), autograph=False
-        )
-        image = decode.get_concrete_function(rows).outputs[0]
-        return tf.TensorSpec(image.shape, image.dtype)
+        names = []
+
+        def decode(row):
+            sample = converted(self.decode)(row)
+            names.extend(sample)
+            return tf.convert_to_tensor(sample["image"])
+
+        function = tf.function(decode, autograph=False)
+        image = function.get_concrete_function(rows).outputs[0]
+        return tf.TensorSpec(image.shape, image.dtype), tuple(names)
+
+    @property
+    def stored(self) -> Any:
+        """`tf.TensorSpec` of an image as `decode` gives it: a string where it is a file's bytes."""
+        return self._decoded[0]
+
+    @property
+    def weighted(self) -> bool:
+        """Whether samples have a weight of each pixel; False where `decode` fails."""
+        try:
+            return self.task in LABELLED and "weight" in self._decoded[1]
+        except Exception:  # as of `channels`
+            return False
 
     @property
     def channels(self) -> int | None:

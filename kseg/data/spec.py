@@ -44,15 +44,16 @@ KINDS = (
 )
 
 # Kind -> which options it takes; `splits` all do but for `shapes`, of which there is no other.
-OPTIONS = {kind.partition(":")[0]: ("splits",) for kind in KINDS} | {
-    "oxford_pets": ("splits", "val_fraction"),
-    "coco": ("splits", "val_fraction"),
+NUMBERS = ("bits", "value_range", "bands", "clip")  # of photos that are files
+OPTIONS = {kind.partition(":")[0]: ("splits", *NUMBERS) for kind in KINDS} | {
+    "oxford_pets": ("splits", *NUMBERS, "val_fraction"),
+    "coco": ("splits", *NUMBERS, "val_fraction"),
     "records": ("splits", "multilabel"),
-    "yolo": ("splits", "class_names", "val_fraction"),
-    "labelme": ("splits", "class_names", "val_fraction"),
-    "cvat": ("splits", "val_fraction"),
-    "via": ("splits", "class_names", "attribute", "val_fraction"),
-    "nnunet": ("splits", "val_fraction"),
+    "yolo": ("splits", *NUMBERS, "class_names", "val_fraction"),
+    "labelme": ("splits", *NUMBERS, "class_names", "val_fraction"),
+    "cvat": ("splits", *NUMBERS, "val_fraction"),
+    "via": ("splits", *NUMBERS, "class_names", "attribute", "val_fraction"),
+    "nnunet": ("splits", *NUMBERS, "val_fraction"),
     "tfds": ("splits", "class_names", "values", "void_values", "val_fraction"),
     "folder": (
         "splits",
@@ -61,16 +62,27 @@ OPTIONS = {kind.partition(":")[0]: ("splits",) for kind in KINDS} | {
         "palette",
         "void_values",
         "mask_suffix",
-        "bits",
-        "value_range",
-        "bands",
+        *NUMBERS,
         "pairs",
+        "class_masks",
+        "pixel_weights",
+        "weight_scale",
         "val_fraction",
         "multilabel",
     ),
     "shapes": (),
 }
+OF_FOLDER = ("pairs", "mask_suffix", "class_masks", "pixel_weights")  # who says one means a folder
 OWN_OPTIONS = (*OPTIONS["folder"], "attribute")
+
+
+def missing_set(path):
+    """The error for the folder of a set that is none."""
+    if path.expanduser().is_file():
+        message = f"{str(path)!r} is a file: expected the folder of the data set."
+        return MissingData("missing", path, message, "Unpack an archive, and give its folder.")
+    message = f"{str(path)!r} does not exist: expected the folder of the data set."
+    return MissingData("missing", path, message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,11 +111,15 @@ class DataSpec:
         void_values: Values (or colours) of pixels without a label for `folder` and `tfds`; None for
             255, or for what is known of the set.
         mask_suffix: What a mask's name adds to its photo's, for `folder`; None for nothing.
-        bits, value_range, bands: Of the photos of `folder`, as of `Source`; None for 0..255, and
-            the first three.
+        bits, value_range, bands: Of the photos, as of `Source`; None for 0..255, and the first
+            three.
+        clip: Whether numbers beyond that range become its ends: True, or None.
         pairs: Patterns of photos and of masks below `PATH`, for `folder`, as
-            `("{}_sat.jpg", "{}_mask.png")`; None for the folders `images` and `masks`, or for what
-            names tell.
+            `("{}_sat.jpg", "{}_mask.png")`, the first maybe several, of the files of the bands;
+            None for the folders `images` and `masks`, or for what names tell.
+        class_masks, pixel_weights: Folders or patterns below `PATH`, for `folder`: of masks of
+            classes beside those of objects, and of weights; None for none.
+        weight_scale: The number that is weight 1 in the latter; None for files of floats.
         attribute: Name of the attribute that is a region's class, for `via`; None for the only one.
         splits: What the set calls the splits "train" and "val"; None for just that.
         val_fraction: Share held out for validation where the set has no split of its own; None for
@@ -122,7 +138,11 @@ class DataSpec:
     bits: int | None = None
     value_range: tuple[float, float] | None = None
     bands: tuple[int, ...] | None = None
-    pairs: tuple[str, str] | None = None
+    clip: bool | None = None
+    pairs: tuple[str | tuple[str, ...], str] | None = None
+    class_masks: str | None = None
+    pixel_weights: str | None = None
+    weight_scale: float | None = None
     attribute: str | None = None
     splits: tuple[str, str] | None = None
     val_fraction: float | None = None
@@ -161,7 +181,7 @@ class DataSpec:
         """
         if self.kind not in OPTIONS and Path(self.spec).expanduser().is_dir():
             folder = Path(self.spec).expanduser().resolve()
-            own = [name for name in ("pairs", "mask_suffix") if getattr(self, name) is not None]
+            own = [name for name in OF_FOLDER if getattr(self, name) is not None]
             kind, pairs = ("folder", self.pairs) if own else layout_of(folder)
             return dataclasses.replace(self, spec=f"{kind}:{folder}", pairs=pairs).resolved()
         path = self.path
@@ -225,6 +245,8 @@ class DataSpec:
         """
         kind, _, place = self.spec.partition(":")
         if kind not in OPTIONS or not (place or kind == "shapes"):
+            if Path(self.spec).expanduser().is_file():
+                raise missing_set(Path(self.spec))
             raise refused("data", self.spec, f"one of {', '.join(KINDS)}, or a folder")
         if kind == "shapes" and place and not (place.isdecimal() and int(place) >= MIN_SIDE):
             expected = f"shapes, or shapes:N for N x N pixels, N at least {MIN_SIDE}"
@@ -244,11 +266,7 @@ class DataSpec:
         if self.splits is not None and len(self.splits) != 2:
             raise refused("splits", self.splits, "two names, those of the set for train and val")
         if self.path is not None and not self.path.is_dir():
-            raise MissingData(
-                "missing",
-                self.path,
-                f"{str(self.path)!r} does not exist: expected the folder of the data set.",
-            )
+            raise missing_set(self.path)
 
     def open(self, split, probe=True):
         """Opens the split `"train"`, `"val"` or, where the set has one, `"test"`.
@@ -264,35 +282,40 @@ class DataSpec:
         kind, _, name = self.spec.partition(":")
         split = dict(zip(("train", "val"), self.splits or ())).get(split, split)
         scenes = {"size": (int(name), int(name))} if kind == "shapes" and name else {}
-        objects = {"instances": self.instances}
-        share = {"val_fraction": self.val_fraction}
+        numbers = self._numbers()
+        objects = {"instances": self.instances, **numbers}
+        share = {"val_fraction": self.val_fraction, **numbers}
         readers = {
-            "camvid": lambda: camvid(self.path, split),
+            "camvid": lambda: camvid(self.path, split, **numbers),
             "voc": lambda: voc(self.path, split, **objects),
             "cityscapes": lambda: cityscapes(self.path, split, **objects),
-            "ade20k": lambda: ade20k(self.path, split),
+            "ade20k": lambda: ade20k(self.path, split, **numbers),
             "oxford_pets": lambda: oxford_pets(self.path, split, **share),
             "coco": lambda: self._coco(split),
-            "yolo": lambda: yolo(self.path, split, **objects, **share, **self._names()),
-            "labelme": lambda: labelme(self.path, split, **objects, **share, **self._names()),
-            "cvat": lambda: cvat(self.path, split, **objects, **share),
+            "yolo": lambda: yolo(self.path, split, **(objects | share | self._names())),
+            "labelme": lambda: labelme(self.path, split, **(objects | share | self._names())),
+            "cvat": lambda: cvat(self.path, split, **(objects | share)),
             "via": lambda: via(
-                self.path, split, attribute=self.attribute, **objects, **share, **self._names()
+                self.path, split, attribute=self.attribute, **(objects | share | self._names())
             ),
             "nnunet": lambda: nnunet(self.path, split, **share),
             "tfds": lambda: self._tfds(name, split),
             "folder": lambda: self.told()._folder(split, probe),
             "records": lambda: self._records(split),
-            "shapes": lambda: shapes(split, **objects, **scenes),
+            "shapes": lambda: shapes(split, instances=self.instances, **scenes),
         }
         return readers[kind]()
+
+    def _numbers(self):
+        """What is said of the photos' numbers, as readers take it."""
+        return {**{name: getattr(self, name) for name in NUMBERS}, "clip": bool(self.clip)}
 
     def _names(self):
         return {"class_names": self.class_names}
 
     def _coco(self, split):
         annotations, photos, whole = coco_of_split(self.path, split)
-        source = coco(photos, annotations, instances=self.instances)
+        source = coco(photos, annotations, instances=self.instances, **self._numbers())
         if not whole:
             self._no_fraction("annotations of each split")
             return source
@@ -333,18 +356,25 @@ class DataSpec:
             self._no_fraction(f"the list {listed.name}")
         elif (self.path / "images" / split).is_dir():
             self._no_fraction(f"the folder images/{split}")
-        images, masks = (self.path / each for each in self.pairs or ("images", "masks"))
+        images, masks = self.pairs or ("images", "masks")
+        several = isinstance(images, tuple)
+        images = [self.path / each for each in images] if several else self.path / images
+        beside = {
+            name: value and self.path / value
+            for name in ("class_masks", "pixel_weights")
+            for value in [getattr(self, name)]
+        }
         return folder(
             images,
-            masks,
+            self.path / masks,
             self.class_names,
             values=self.values,
             palette=self.palette,
             void_values=self.void_values,
             mask_suffix=self.mask_suffix or "",
-            bits=self.bits,
-            value_range=self.value_range,
-            bands=self.bands,
+            **self._numbers(),
+            **beside,
+            weight_scale=self.weight_scale,
             instances=self.instances,
             multilabel=bool(self.multilabel),
             split=split,

@@ -3,7 +3,7 @@
 from kseg.base.tensorflow import mapped, tensorflow
 from kseg.data.decode import mask_of_bytes
 from kseg.data.errors import DataError, require
-from kseg.data.sample import MAPS, constants, maps_of, read, size_of
+from kseg.data.sample import MAPS, WEIGHT, constants, maps_of, read, size_of
 from kseg.data.source import LABELLED
 
 FORMAT = 1  # of source.json; a later version that reads another layout raises it
@@ -18,7 +18,7 @@ def encoded_samples(source, decoded):
     Pixels are raw arrays if `decoded`. Otherwise the photo is its file's bytes, or a PNG where
     there was no file; the label is a PNG, and so are the masks, one below the other `(N * H, W)`,
     and a label of several classes, `(C * H, W)`.
-    Photos that no PNG of bytes holds are raw arrays always.
+    Photos that no PNG of bytes holds are raw arrays always, and weights are float32.
     """
     tf = tensorflow()
     raw_image = decoded or not is_colour(source)
@@ -37,7 +37,7 @@ def encoded_samples(source, decoded):
         row = {name: rows[index] for name, rows in columns.items()}
         sample = read(source, row, whole=raw_image)
         size = size_of(sample)
-        stored = {key: sample[key] for key in ("classes", "crowd") if key in sample}
+        stored = {key: sample[key] for key in ("classes", "crowd", WEIGHT) if key in sample}
         stored |= {"size": size, "image": sample["image"]}
         if source.task == "multilabel":
             sample["label"] = maps_of(sample["label"])
@@ -73,6 +73,7 @@ def layout_of(source):
         "channels": source.channels or 3,
         "dtype": source.dtype,
         "colour": is_colour(source),
+        "weighted": source.weighted,
     }
 
 
@@ -85,7 +86,7 @@ def as_example(tf, sample):
     """A sample of `encoded_samples` -> tf.train.Example."""
 
     def feature(name, value):
-        if isinstance(value, bytes) or name in ("image", *MAPS):
+        if isinstance(value, bytes) or name in ("image", WEIGHT, *MAPS):
             text = value if isinstance(value, bytes) else value.tobytes()
             return tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
         return tf.train.Feature(int64_list=tf.train.Int64List(value=value.astype(int).tolist()))
@@ -147,7 +148,17 @@ def record_offsets(file):
     return offsets
 
 
-def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8", colour=True):
+def example_parser(
+    decoded,
+    *,
+    task,
+    void,
+    num_classes,
+    channels=3,
+    dtype="uint8",
+    colour=True,
+    weighted=False,
+):
     """Function from a serialized example to a sample.
 
     Args:
@@ -155,6 +166,7 @@ def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8
         task, void, num_classes: Of the source.
         channels, dtype: Of its images.
         colour: Whether these are three channels of 0..255, which are raw if `decoded` alone.
+        weighted: Whether pixels have weights.
     """
     tf = tensorflow()
     kind = tf.as_dtype(dtype)
@@ -167,6 +179,8 @@ def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8
         wanted["label"] = text
     else:
         wanted |= {"masks": text, "classes": numbers, "crowd": numbers}
+    if weighted:
+        wanted[WEIGHT] = text
 
     def pixels(content, shape, kind):
         if decoded:
@@ -176,6 +190,13 @@ def example_parser(decoded, *, task, void, num_classes, channels=3, dtype="uint8
 
     def parse(serialized):
         stored = tf.io.parse_single_example(serialized, wanted)
+        sample = pictures(stored)
+        if weighted:
+            weight = tf.io.decode_raw(stored[WEIGHT], tf.float32)
+            sample[WEIGHT] = tf.reshape(weight, tf.cast(stored["size"], tf.int32))
+        return sample
+
+    def pictures(stored):
         height, width = tf.unstack(tf.cast(stored["size"], tf.int32))
         image = stored["image"]
         if decoded or not colour:

@@ -21,11 +21,16 @@ ONE_PAGE = (
     "Save each as a file of its own; bands of one photo as one page of several samples, as "
     "tifffile.imwrite(path, array, planarconfig='separate', photometric='minisblack') does."
 )
-MORE_CODECS = "run pip install imagecodecs, which kseg's extra tiff names too"
+# Compressions that Pillow undoes, by their numbers: none, CCITT, LZW, JPEG, PackBits, deflate, LZMA
+# and ZSTD; and those of which it undoes a predictor too, which it forgets where none should be
+BY_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000)
+PREDICTED = (1, 5, 8, 32946, 34925, 50000)
+LOSSY = (6, 7, 34892, 33007)  # JPEG
+NO_PREDICTOR = (None, 1)
 
 
 class CompressedTiff(ValueError):
-    """A TIFF is compressed in a way that takes another package."""
+    """A TIFF is compressed in a way that takes another package, `imagecodecs`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +42,14 @@ class Layout:
         dtype: Of its numbers, as NumPy calls it.
         has_alpha: Whether the last of its bands says which pixels are seen.
         is_plain: Whether it is a photo of grey or colours, of which Pillow reads everything.
+        is_lossy: Whether it is compressed by JPEG, which changes numbers.
     """
 
     bands: int
     dtype: str
     has_alpha: bool
     is_plain: bool
+    is_lossy: bool
 
 
 def is_tiff(start):
@@ -70,7 +77,10 @@ def layout_of(path):
         colors = bands in (1, 3) or bool(has_alpha) or page.photometric == SEPARATED and not extra
         shallow = page.bitspersample in (1, 2, 4, 8) or page.bitspersample == 16 and bands == 1
         plain = is_color and colors and shallow and page.dtype.kind in "bu"
-        return Layout(bands, str(np.dtype(page.dtype)), bool(has_alpha), bool(plain))
+        way = int(page.compression)
+        undone = way in BY_PILLOW and (way in PREDICTED or page.predictor in NO_PREDICTOR)
+        plain, lossy = bool(plain and undone), way in LOSSY
+        return Layout(bands, str(np.dtype(page.dtype)), bool(has_alpha), plain, lossy)
 
 
 def _is_opaque(series, page):
@@ -80,9 +90,25 @@ def _is_opaque(series, page):
     """
     try:
         last = series.asarray()[..., -1]
-    except ValueError:  # a compression: Pillow will say
+    except (ImportError, ValueError):  # a compression: Pillow will say
         return True
     return last.min() == np.iinfo(page.dtype).max
+
+
+def size_in_header(path):
+    """Height and width of a TIFF.
+
+    Raises:
+        NotAPhoto: it holds several pages.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = _only_series(file)
+        shape = list(series.shape)
+        if len(shape) == 3:
+            del shape[bands_axis(series.axes, series.shape)]
+        return tuple(shape)
 
 
 def check_one_page(path):
@@ -104,12 +130,7 @@ def read_tiff(path):
 
     with tifffile.TiffFile(path) as file:
         series = _only_series(file)
-        try:
-            array = series.asarray()
-        except ValueError as error:
-            if "codec" not in str(error):
-                raise
-            raise CompressedTiff(f"{error}: {MORE_CODECS}") from error
+        array = _decompressed(series)
         if array.ndim == 3:
             array = np.moveaxis(array, bands_axis(series.axes, array.shape), -1)
         else:
@@ -119,12 +140,31 @@ def read_tiff(path):
     return array
 
 
+def _decompressed(series):
+    """The array of a picture; of what cannot be undone, the name of the way that it is compressed.
+
+    tifffile asks for `imagecodecs`, or from Python 3.14 on for a module of its own library.
+    """
+    try:
+        return series.asarray()
+    except (ImportError, ValueError) as error:
+        if not isinstance(error, ImportError) and "codec" not in str(error):
+            raise
+        page = series.keyframe
+        way = getattr(page.compression, "name", str(page.compression))
+        if page.predictor not in NO_PREDICTOR:
+            way += f" with predictor {int(page.predictor)}"
+        raise CompressedTiff(way) from error
+
+
 def _only_series(file):
     """The pictures of a file that are one photo, without smaller copies of it and masks."""
     pages = [
         each for each in file.series if not (each.keyframe.is_reduced or each.keyframe.is_mask)
     ]
-    one = pages[0] if pages else None
+    if not pages:
+        raise ValueError("it holds no page")
+    one = pages[0]
     if len(pages) != 1 or len(one.shape) not in (2, 3) or set("ITZ") & set(one.axes):
         expected = "one page in a file"
         raise refused("pages", len(file.pages), expected, ONE_PAGE, NotAPhoto)

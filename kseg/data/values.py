@@ -103,11 +103,27 @@ def _check_own_range(array, value_range, name):
     least, most = array.min().item(), array.max().item()
     for what, value, beyond in (("min", least, least < low), ("max", most, most > high)):
         if beyond:
-            remedy = f"Give a larger range to model and data, or np.clip(image, {low}, {high})."
+            remedy = "Give a larger range to model and data, or hold files within it: clip=True "
+            remedy += f"(an array: np.clip(image, {low}, {high}))."
             raise refused(f"{name}.{what}()", value, wanted, remedy, NotAPhoto)
     if array.dtype.kind == "f" and low >= 0 and 0 < most <= 1 < high / 2:
         remedy = f"These are of 0..1: multiply by {high}."
         raise refused(f"{name}.max()", most, wanted, remedy, NotAPhoto)
+
+
+def clipped(array, value_range):
+    """Numbers held within a range, of the same type; NaN stays NaN.
+
+    >>> clipped(np.array([7, 5000], "uint16"), (0, 4095)).tolist()
+    [7, 4095]
+    """
+    low, high = value_range
+    if array.dtype.kind in "iu":  # bounds beyond a type hold everything
+        kind = np.iinfo(array.dtype)
+        low, high = max(int(np.ceil(low)), kind.min), min(int(np.floor(high)), kind.max)
+    elif array.dtype.kind != "f":
+        return array
+    return np.clip(array, low, high)
 
 
 def words(value_range):

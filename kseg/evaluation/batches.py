@@ -9,7 +9,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.errors import data_error
 from kseg.data.images import image_array
-from kseg.data.sample import samples
+from kseg.data.sample import WEIGHT, samples
 from kseg.data.source import VOID, Source, check_is_source
 from kseg.models.contract import names_and_colors, part, scored_contract
 
@@ -42,8 +42,9 @@ class Batches:
 
     Args:
         model: Whose classes they are.
-        dataset: Of pairs, of batches or of single photos: images and labels, which are ids, one-hot
-            or with a last axis of 1; or what `kseg.data.batches` gives of objects.
+        dataset: Of batches or of single photos: images and labels, which are ids, one-hot or with a
+            last axis of 1, and maybe weights of their pixels; or what `kseg.data.batches` gives of
+            objects.
     """
 
     name, void, image_ids, category_ids = "data set", VOID, None, None
@@ -56,22 +57,34 @@ class Batches:
     def samples(self):
         """Yields samples as `kseg.data.samples` does, without the padding of objects."""
         for element in self.dataset.as_numpy_iterator():
-            if not (isinstance(element, tuple) and len(element) == 2):
+            if not (isinstance(element, tuple) and len(element) in (2, 3)):
                 shown = f"{len(element)} things" if isinstance(element, tuple) else type(element)
-                remedy = "Without weights: source.map(lambda image, label, *rest: (image, label))."
-                raise refused("source", shown, "pairs of (images, labels)", remedy)
-            images, labels = element
+                expected = "(images, labels), or (images, labels, weights of pixels)"
+                raise refused("source", shown, expected)
+            images, labels, *weights = element
             if isinstance(labels, dict):
                 yield from _objects(images, labels)
             else:
-                yield from self._labels(np.asarray(images), np.asarray(labels))
+                yield from self._labels(*map(np.asarray, (images, labels, *weights)))
 
-    def _labels(self, images, labels):
+    def _labels(self, images, labels, *weights):
         if images.ndim == 3:
-            images, labels = images[None], labels[None]
+            images, labels, *weights = (each[None] for each in (images, labels, *weights))
         labels = part("kseg.evaluation", self).labels_of(labels, images, self.void)
-        for image, label in zip(images, labels):
-            yield {"image": image, "label": label}
+        for index, (image, label) in enumerate(zip(images, labels)):
+            sample = {"image": image, "label": label}
+            if weights:
+                sample[WEIGHT] = _of_pixels(weights[0], images.shape[:3])[index]
+            yield sample
+
+
+def _of_pixels(weights, shape):
+    """Weights of a batch, `(B, H, W)` or `(B, H, W, 1)`, as `(B, H, W)`."""
+    if weights.shape not in (shape, (*shape, 1)):
+        remedy = "Without weights: source.map(lambda image, label, *rest: (image, label))."
+        expected = f"{shape}, one of each pixel"
+        raise refused("shape of the weights in source", weights.shape, expected, remedy)
+    return weights.reshape(shape)
 
 
 def _objects(inputs, labels):
@@ -95,10 +108,20 @@ def samples_for(model, source):
     batched = isinstance(source, Batches)
     with _naming(source) if batched else naming_bad_files(source):
         for sample in source.samples() if batched else samples(source):
+            if WEIGHT in sample:  # what has none in training is not scored either
+                sample["label"] = unweighted_void(sample, source.void)
             yield {
                 **sample,
                 "image": image_array(sample["image"], own.channels, value_range=own.value_range),
             }
+
+
+def unweighted_void(sample, void):
+    """The label of a sample, void where a pixel's weight is 0: metrics count no such pixel."""
+    counted = sample[WEIGHT] != 0
+    label = sample["label"]
+    counted = counted[..., None] if label.ndim > counted.ndim else counted
+    return np.where(counted, label, np.asarray(void, label.dtype))
 
 
 @contextlib.contextmanager

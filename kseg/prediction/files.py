@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.base.outputs import check_outputs, folded, identity
 from kseg.data.errors import DataError
-from kseg.data.images import image_array
+from kseg.data.files import load_photo
 from kseg.data.source import check_bands
 from kseg.models.contract import part
 
@@ -29,7 +30,15 @@ class BadPhotos(ValueError):
 
 
 def predict_files(
-    predictor, photos, output, *, min_score=None, threshold=None, bands=None, overwrite=False
+    predictor,
+    photos,
+    output,
+    *,
+    min_score=None,
+    threshold=None,
+    bands=None,
+    clip=False,
+    overwrite=False,
 ):
     """Writes what `kseg.predict` says of each photo, and an overlay of each.
 
@@ -45,6 +54,8 @@ def predict_files(
         min_score, threshold: As of `kseg.predict`.
         bands: Those of the photos that overlays show, as of `Source`. Default None: as in training,
             or the first three.
+        clip: Whether numbers of a photo beyond the model's `value_range` become its ends, in place
+            of an error. Defaults to False.
         overwrite: Whether to replace earlier results. Defaults to False.
 
     Returns:
@@ -60,6 +71,9 @@ def predict_files(
     from kseg.pictures.image import as_rgb, save
 
     bands = check_bands(bands, predictor.channels) or _bands_of(predictor)
+    if clip and predictor.value_range is None:
+        expected = "False for a model of 0..255, which no number of a file is beyond"
+        raise refused("clip", clip, expected, "Leave it out.")
     writing, drawing = part("kseg.prediction", predictor), part("kseg.pictures", predictor)
     names, colors = predictor.class_names, predictor.colors
     photos = list({identity(photo): photo for photo in photos}.values())
@@ -72,7 +86,7 @@ def predict_files(
     written, bad = [], []
     for photo, (result, overlay) in zip(photos, paths):
         try:
-            image = image_array(photo, predictor.channels, value_range=predictor.value_range)
+            image = load_photo(photo, predictor.channels, predictor.value_range, clip)
         except DataError as error:
             bad.append(error)
             continue

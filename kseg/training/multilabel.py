@@ -5,6 +5,7 @@ from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
 from kseg.models.defaults import compile_own
 from kseg.training.schedule import optimizer
+from kseg.training.weighing import counted
 
 OPTIONS = {}
 TRAINED = ("loss", "mean_iou")  # columns of the history, of the batches learned from
@@ -25,7 +26,7 @@ def compile_model(model, settings, steps, source, pixels):
     if settings.dice:
         loss = loss + settings.dice * DiceLoss(**several)
     metric = MeanIoU(source.num_classes, class_names=source.class_names, **several)
-    compile_own(model, optimizer=optimizer(settings, steps), loss=loss, metrics=[metric])
+    compile_own(model, optimizer=optimizer(settings, steps), loss=loss, **counted(source, metric))
 
 
 def weights(pixels, balance):

@@ -6,6 +6,7 @@ from kseg.metrics import MeanIoU
 from kseg.models.contract import contract
 from kseg.models.defaults import compile_own
 from kseg.training.schedule import optimizer
+from kseg.training.weighing import counted
 
 OPTIONS = {}
 TRAINED = ("loss", "mean_iou")  # columns of the history, of the batches learned from
@@ -34,4 +35,4 @@ def compile_model(model, settings, steps, source, pixels):
     metric = MeanIoU(
         contract(model).outputs, ignore_class=source.void, class_names=source.class_names
     )
-    compile_own(model, optimizer=optimizer(settings, steps), loss=loss, metrics=[metric])
+    compile_own(model, optimizer=optimizer(settings, steps), loss=loss, **counted(source, metric))

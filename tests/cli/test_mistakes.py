@@ -101,7 +101,7 @@ MISTAKES = [
     ("fit two --run new", "this could be camvid or folder"),
     ("fit folder:sett --run new", "sett' does not exist"),
     ("fit folder: --run new", "expected one of"),
-    ("fit folder:text.txt --run new", "text.txt' does not exist: expected the folder"),
+    ("fit folder:text.txt --run new", "text.txt' is a file: expected the folder"),
     ("fit folder:empty --run new", "classes.txt' does not exist"),
     ("fit folder:empty --classes a,b --run new", "images' does not exist"),
     ("fit voc:set --run new", "set"),

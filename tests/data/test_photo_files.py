@@ -237,7 +237,7 @@ def test_a_mask_of_floats_is_a_finding(pair_folders):
     root = pair_folders(count=2, size=(24, 32))
     for index in range(2):
         (root / "masks" / f"p{index}.png").unlink()
-        ids = np.full((24, 32), index, np.float32 if index else np.int64)
+        ids = np.full((24, 32), index * 0.5, np.float32)  # whole numbers are ids
         tifffile.imwrite(root / "masks" / f"p{index}.tif", ids)
     (error,) = kseg.check(folder_of(root, probe=False)).errors
     assert error.files == (str(root / "masks" / "p1.tif"),)

@@ -82,8 +82,31 @@ def test_nnunet(tmp_path, write_image, version):
     assert found.kind == "nnunet" and len(found.open("train")) == 3 and len(found.open("val")) == 1
     with pytest.raises(ValueError, match="has no imagesTs"):
         found.open("test")
+    first = photo(root / "imagesTr" / "a_0001.png")
+    message = r"3 of 4 photos have no file 'imagesTr/\{\}_0001'.* is 'imagesTr/b_0001'. Likewise"
+    with pytest.raises(FileNotFoundError, match=message):
+        found.open("train")
+    others = [photo(root / "imagesTr" / f"{name}_0001.png", seed=5) for name in "bcd"]
+    source = kseg.data.nnunet(root, None, bands=(3, 4, 5))  # six bands, of two files of three
+    assert (source.channels, source.dtype, source.bands) == (6, "uint8", (3, 4, 5))
+    assert source.ids == ("a", "b", "c", "d")
+    for index, second in enumerate([first, *others]):
+        np.testing.assert_array_equal(source[index]["image"][..., 3:], second)
+        np.testing.assert_array_equal(source[index]["label"], LABEL)
+    assert [each.kind for each in kseg.check(source).errors] == []
+    for name in "ab":  # and the first photo says nothing of how many bands there are
+        (root / "imagesTr" / f"{name}_0001.png").write_bytes(b"no photo")
+    (error,) = kseg.check(kseg.data.nnunet(root, None)).errors
+    assert error.kind == "wrong_format"
+    assert [each[-10:] for each in error.files] == ["a_0001.png", "b_0001.png"]
     photo(root / "imagesTr" / "a_0001.png")
-    with pytest.raises(ValueError, match="a file for each channel, as _0001"):
+    photo(root / "imagesTr" / "b_0001.png", (41, 60))
+    (error,) = kseg.check(source).errors
+    assert error.kind == "size_mismatch" and error.files[0].endswith("b_0001.png")
+    (root / "dataset.json").write_text(
+        json.dumps({"labels": labels, "channel_names": dict.fromkeys("0123456", "band")})
+    )
+    with pytest.raises(ValueError, match="names 7 channels, and photos have 6"):
         found.open("train")
     (root / "dataset.json").write_text(json.dumps({"labels": {"whole": [1, 2]}}))
     with pytest.raises(ValueError, match="Regions, which name several labels, are not read"):

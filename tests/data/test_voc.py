@@ -188,7 +188,7 @@ def test_mistakes(tree, tmp_path):
     with pytest.raises(FileNotFoundError, match="test.txt.*train, val"):
         kseg.data.voc(tree, "test")
     (tree / "SegmentationClass" / "val-00001.png").unlink()
-    with pytest.raises(FileNotFoundError, match="1 of 2 .*SegmentationClass/val-00001.png"):
+    with pytest.raises(FileNotFoundError, match="1 of 4 .*SegmentationClass/val-00001.png"):
         kseg.data.voc(tree)
     (tree / "ImageSets" / "Segmentation" / "val.txt").write_text("\n")
     with pytest.raises(ValueError, match="val.txt.*empty"):

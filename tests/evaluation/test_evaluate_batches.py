@@ -79,7 +79,9 @@ def test_data_sets_that_cannot_be_scored(model, source):
     batches = kseg.data.batches(source, batch_size=2)
     with pytest.raises(ValueError, match=r"a data set that ends. .*source.take"):
         kseg.evaluate(model, batches.repeat())
-    with pytest.raises(ValueError, match=r"expected pairs of \(images, labels\)"):
-        kseg.evaluate(model, batches.map(lambda x, y: (x, y, y)))
+    with pytest.raises(ValueError, match=r"source='4 things': expected \(images, labels\), or"):
+        kseg.evaluate(model, batches.map(lambda x, y: (x, y, y, y)))
+    with pytest.raises(ValueError, match=r"shape of the weights in source=.*Without weights: "):
+        kseg.evaluate(model, batches.map(lambda x, y: (x, y, y[:, 0])))
     with pytest.raises(ValueError, match=r"image.max\(\)=0.*Multiply by 255"):
         kseg.evaluate(model, batches.map(lambda x, y: (x / 255, y)))

@@ -125,6 +125,8 @@ def folders(root):
         ):
             save(root / folder / f"{index}.png", array)
         save(root / "masks" / f"{index}_x.png", mask // 2)
+        (root / "weights").mkdir(exist_ok=True)
+        np.save(root / "weights" / f"{index}.npy", np.float32(mask + 1))
         for class_id, name in enumerate("abc"):
             save(root / "classes" / name / f"{index}.png", 255 * (mask >= class_id))
     (root / "two.txt").write_text("1\n4\n")

@@ -24,6 +24,7 @@ SCENES = Made(lambda place: scenes())
 OTHERS = Made(lambda place: scenes(seed=1))
 OBJECTS = Made(lambda place: scenes(instances=True))
 IMAGES = np.arange(24, dtype="uint8").reshape(2, 2, 2, 3)
+TOUCHING = np.array([[1, 0, 2, 2], [0, 0, 0, 3]])
 LABELS = np.arange(8, dtype="uint8").reshape(2, 2, 2) % 3
 
 SOURCE = {
@@ -43,6 +44,12 @@ TWO = {"class_names": ("a", "b")}
 ONE = {"class_names": ("object",), "stored": "instances"}
 COLORS = ((0, 0, 0), (200, 0, 0), (0, 200, 0))
 SPLIT = {"split": "train"}
+NUMBERS = {
+    "value_range": (0, 4095),
+    "bits": 12,
+    "bands": (2, 1, 0),
+    "clip": Beside({"value_range": (100, 150)}, True, refused=True),
+}
 
 
 def sources():
@@ -69,6 +76,9 @@ def sources():
         ),
         "data.samples": Entry(
             {"source": SCENES}, {"source": OTHERS}, lambda samples, place: list(samples)
+        ),
+        "data.border_weights": Entry(
+            {"objects": TOUCHING}, {"objects": TOUCHING[::-1], "w0": 3.0, "sigma": 2.0}
         ),
         "data.steps_per_epoch": Entry(
             {"source": SCENES, "batch_size": 2},
@@ -116,16 +126,24 @@ def readers():
                 "split": "train",
                 "list_file": below("set/two.txt"),
                 "val_fraction": Beside(SPLIT, 0.5),
-                "value_range": (0, 4095),
-                "bits": 12,
-                "bands": (2, 1, 0),
+                **NUMBERS,
+                "class_masks": Beside(
+                    {**TWO, "stored": "instances", "instances": True},
+                    below("set/masks"),
+                    refused=True,
+                ),
+                "pixel_weights": below("set/weights"),
+                "weight_scale": Beside({"pixel_weights": below("set/weights")}, 2.0),
                 "name": "mine",
                 "probe": Beside({**TWO, "masks": below("set/white")}, False, refused=True),
             },
         ),
-        "data.camvid": Entry({"root": below("camvid")}, {"root": below("camvid2"), "split": "val"}),
+        "data.camvid": Entry(
+            {"root": below("camvid")}, {"root": below("camvid2"), "split": "val", **NUMBERS}
+        ),
         "data.cityscapes": Entry(
-            {"root": below("city")}, {"root": below("city2"), "split": "val", "instances": True}
+            {"root": below("city")},
+            {"root": below("city2"), "split": "val", "instances": True, **NUMBERS},
         ),
         "data.coco": Entry(
             {"images": below("coco/photos"), "annotations": below("coco/all.json")},
@@ -134,6 +152,7 @@ def readers():
                 "annotations": below("coco2/all.json"),
                 "instances": True,
                 "panoptic": "folder",
+                **NUMBERS,
             },
         ),
         "data.voc": Entry(
@@ -144,6 +163,7 @@ def readers():
                 "year": "2007",
                 "sbd": below("sbd"),
                 "instances": True,
+                **NUMBERS,
             },
         ),
         "data.yolo": Entry(
@@ -154,6 +174,7 @@ def readers():
                 "class_names": tuple("abcdef"),
                 "instances": True,
                 "val_fraction": Beside({"root": below("tools/one_yolo")}, 0.5),
+                **NUMBERS,
             },
         ),
         "data.cvat": Entry(
@@ -163,6 +184,7 @@ def readers():
                 "split": "val",
                 "instances": Beside({"root": below("tools/objects")}, True),
                 "val_fraction": Beside({"root": below("tools/one_voc"), "split": "val"}, 0.5),
+                **NUMBERS,
             },
         ),
         "data.labelme": Entry(
@@ -173,6 +195,7 @@ def readers():
                 "class_names": ("b", "a"),
                 "instances": True,
                 "val_fraction": Beside(SPLIT, 0.5),
+                **NUMBERS,
             },
         ),
         "data.via": Entry(
@@ -184,18 +207,20 @@ def readers():
                 "class_names": ("b", "a"),
                 "instances": True,
                 "val_fraction": Beside(SPLIT, 0.5),
+                **NUMBERS,
             },
         ),
         "data.nnunet": Entry(
             {"root": below("tools/nnunet")},
-            {"root": below("tools/nnunet2"), "split": "val", "val_fraction": 0.5},
+            {"root": below("tools/nnunet2"), "split": "val", "val_fraction": 0.5, **NUMBERS},
         ),
         "data.oxford_pets": Entry(
             {"root": below("tools/pets")},
-            {"root": below("tools/pets2"), "split": "val", "val_fraction": 0.5},
+            {"root": below("tools/pets2"), "split": "val", "val_fraction": 0.5, **NUMBERS},
         ),
         "data.ade20k": Entry(
-            {"root": below("tools/ade")}, {"root": below("tools/ade2"), "split": "val"}
+            {"root": below("tools/ade")},
+            {"root": below("tools/ade2"), "split": "val", **NUMBERS},
         ),
         "data.records": Entry(
             {"path": below("records")}, {"path": below("records2"), "shard": (1, 2)}

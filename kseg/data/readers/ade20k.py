@@ -3,9 +3,10 @@ Torralba, "Scene Parsing through ADE20K Dataset", CVPR 2017; the folders of ADEC
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.errors import MissingData
 from kseg.data.pairs import ALIASES
 from kseg.data.readers.folder import folder
@@ -32,13 +33,22 @@ CLASSES = tuple(" ".join(name.split()) for name in CLASSES)
 OTHER = 0  # "other objects", which its benchmark does not score
 
 
-def ade20k(root: PathLike, split: str = "train") -> Source:
+def ade20k(
+    root: PathLike,
+    split: str = "train",
+    *,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
+) -> Source:
     """Reads ADE20K as the scene parsing challenge has it.
 
     Args:
         root: Folder that holds `images/training`, `annotations/training` and likewise for
             `validation`.
         split: `"train"` (the default) or `"val"`, or what the folders are called.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` of 150 classes; 0 in the masks, what is none of them, is void.
@@ -67,5 +77,9 @@ def ade20k(root: PathLike, split: str = "train") -> Source:
         values=range(1, len(CLASSES) + 1),
         void_values=(OTHER,),
         name=f"{root.resolve().name}/{split}",
+        value_range=value_range,
+        bits=bits,
+        bands=bands,
+        clip=clip,
         probe=False,
     )

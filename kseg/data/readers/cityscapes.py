@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
-from kseg.base.types import PathLike
-from kseg.data.decode import decode_mask, read_photo, relabel
+from kseg.base.types import PathLike, Range
+from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import column, load_mask
+from kseg.data.faults import Faults
+from kseg.data.files import column, complete, likewise, load_mask
+from kseg.data.photos import Numbers
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source, spread
 
@@ -73,7 +76,16 @@ OWN_CLASSES = "classes.json"  # name -> label id, beside the folders of a set of
 PROBED = 8  # masks looked into before the set is accepted
 
 
-def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False) -> Source:
+def cityscapes(
+    root: PathLike,
+    split: str = "train",
+    *,
+    instances: bool = False,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
+) -> Source:
     """Reads Cityscapes: `root/leftImg8bit/{split}/{city}` and `root/gtFine/{split}/{city}`.
 
     Masks of train ids (`labelTrainIds`) are used where every photo has one; else those of label ids
@@ -86,6 +98,7 @@ def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False)
         split: `"train"`, `"val"` or `"test"`, or whatever folder there is.
         instances: Whether samples hold objects of the eight kinds that are counted, from
             `instanceIds`. A group that is not divided into its members counts as crowd.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` of 19 classes, or of instances of 8; `category_ids` are the official label ids.
@@ -100,10 +113,12 @@ def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False)
     >>> source.num_classes, source.category_ids[:3]
     (19, (7, 8, 11))
     """
+    numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     photos = _photos(root, split)
     names = [f"{city}/{os.path.basename(path)[: -len(IMAGE)]}" for city, path in photos]
-    masks = _Masks(root / "gtFine" / split, names)
+    faults = Faults()
+    masks = _Masks(root / "gtFine" / split, names, faults)
     if instances:
         own = _own_classes(root, THING_IDS)
         classes = dict(zip(THINGS, THING_IDS)) if own is None else own
@@ -116,21 +131,29 @@ def cityscapes(root: PathLike, split: str = "train", *, instances: bool = False)
         if kind == LABEL and not masks.has_all(LABEL) and masks.has_any(TRAIN_IDS):
             kind = TRAIN_IDS  # name the first that is missing of these
         paths, classes = masks.all(kind), dict(zip(CLASSES, LABEL_IDS))
-        _probe(paths, kind)
+        _probe([path for path in paths if path], kind)
         decode = _decode_train_ids if kind == TRAIN_IDS else _decode_label_ids
-    return Source(
+    whole = complete(paths)
+    if not whole:
+        faults.check()
+    photos, names, paths = ([of[i] for i in whole] for of in (photos, names, paths))
+    read = numbers.photos([path for _, path in photos])
+    source = Source(
         name=f"cityscapes/{split}",
         columns={
             "image": column(path for _, path in photos),
             "label": column(paths),
         },
-        decode=decode,
+        decode=read.beside(decode),
         class_names=tuple(classes),
         colors=_colors(classes.values()),
         ids=tuple(name.split("/")[1] for name in names),
         task="instance" if instances else "semantic",
         category_ids=tuple(classes.values()),
+        **read.said,
     )
+    faults.check(rest=source)
+    return source
 
 
 def _colors(label_ids):
@@ -177,7 +200,7 @@ def _photos(root, split):
         for city in sorted(os.listdir(folder))
         if (folder / city).is_dir()
         for name in sorted(os.listdir(folder / city))
-        if name.endswith(IMAGE)
+        if name.endswith(IMAGE) and not name.startswith(".")
     ]
     if not photos:
         message = f"{str(folder)!r} holds no {{city}}/*{IMAGE}."
@@ -188,8 +211,8 @@ def _photos(root, split):
 class _Masks:
     """Which masks of a split there are, of the photos with these names, `city/stem`."""
 
-    def __init__(self, folder, names):
-        self.folder, self.names, self.there = folder, names, set()
+    def __init__(self, folder, names, faults):
+        self.folder, self.names, self.there, self.faults = folder, names, set(), faults
         for city in {name.split("/")[0] for name in names}:
             if (folder / city).is_dir():
                 self.there |= {f"{city}/{file}" for file in os.listdir(folder / city)}
@@ -201,18 +224,22 @@ class _Masks:
         return any(name + kind in self.there for name in self.names)
 
     def all(self, kind):
+        """Their paths; None for one that is missing, which is added to the faults."""
         missing = [name + kind for name in self.names if name + kind not in self.there]
         if missing:
             first = self.folder / missing[0]
-            raise MissingData(
+            error = MissingData(
                 "unpaired",
                 first,
                 f"{len(missing)} of {len(self.names)} photos have no *{kind}; the first missing is "
-                f"{str(first)!r}.",
+                f"{str(first)!r}.{likewise(missing[1:])}",
                 "Unpack gtFine beside leftImg8bit, or make the missing masks; every photo of a "
                 "split needs one of the same kind.",
             )
-        return [str(self.folder / (name + kind)) for name in self.names]
+            self.faults.add(error)
+        gone = set(missing)
+        files = [name + kind for name in self.names]
+        return [None if file in gone else str(self.folder / file) for file in files]
 
 
 def _probe(paths, kind):
@@ -247,7 +274,7 @@ def _probe(paths, kind):
 
 def _decode_train_ids(row):
     label = relabel(decode_mask(row["label"]), range(len(CLASSES)), [VOID], VOID, row["label"])
-    return {"image": read_photo(row["image"]), "label": label}
+    return {"label": label}
 
 
 def _decode_label_ids(row):
@@ -262,7 +289,7 @@ def _decode_label_ids(row):
         lambda: tf.gather(train_ids, tf.cast(mask, tf.int32)),
         lambda: relabel(mask, LABEL_IDS, [*others, LICENSE_PLATE], VOID, row["label"]),
     )
-    return {"image": read_photo(row["image"]), "label": label}
+    return {"label": label}
 
 
 def _decode_own(label_ids):
@@ -272,7 +299,7 @@ def _decode_own(label_ids):
     def decode(row):
         mask = decode_mask(row["label"])
         label = relabel(mask, label_ids, [*others, LICENSE_PLATE], VOID, row["label"])
-        return {"image": read_photo(row["image"]), "label": label}
+        return {"label": label}
 
     return decode
 
@@ -305,7 +332,6 @@ def _objects(row, thing_ids):
     is_thing = tf.reduce_any(is_class, axis=1)
     keys = tf.boolean_mask(keys, is_thing)
     return {
-        "image": read_photo(row["image"]),
         "masks": masks_of(mask, keys),
         "classes": tf.argmax(tf.boolean_mask(is_class, is_thing), axis=1, output_type=tf.int32),
         "crowd": keys < PER_LABEL,

@@ -5,22 +5,24 @@ al., "Panoptic Segmentation", CVPR 2019. Masks come out as pycocotools decodes t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.coco_format.annotations import Place, beyond, field, load
 from kseg.data.coco_format.masks import oddities, to_rle, turned
 from kseg.data.coco_format.photos import files_below
 from kseg.data.coco_format.rle import decode_columns, decode_rles
 from kseg.data.coco_format.rows import as_text, classes_of, crowds, row_of_map, row_of_objects
-from kseg.data.decode import decode_colors, read_photo, size_as_said
+from kseg.data.decode import decode_colors, size_as_said
 from kseg.data.errors import DataError, require
 from kseg.data.faults import Faults
 from kseg.data.files import column, stem
+from kseg.data.photos import Numbers
 from kseg.data.sample import masks_of, without_empty
 from kseg.data.source import Source, void_beyond
 
@@ -31,6 +33,10 @@ def coco(
     *,
     instances: bool = False,
     panoptic: PathLike | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads photos annotated in COCO's format: polygons, runs of either kind, or panoptic.
 
@@ -56,6 +62,7 @@ def coco(
             things.
         panoptic: Folder of the PNGs of a panoptic set; by default named as `annotations`, without
             `.json`.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source`; its `image_ids` and `category_ids` are the file's own numbers, the latter with 0
@@ -73,7 +80,7 @@ def coco(
     >>> source.class_names[:2], source.category_ids[11]
     (('person', 'bicycle'), 13)
     """
-    faults = Faults()
+    numbers, faults = Numbers(value_range, bits, bands, clip), Faults()
     annotated = load(annotations, faults)
     photos = []
     try:
@@ -84,7 +91,7 @@ def coco(
     if annotated.panoptic:
         faults.check()
         return _panoptic(
-            annotated, photos, instances, panoptic or os.path.splitext(annotated.path)[0]
+            annotated, photos, instances, panoptic or os.path.splitext(annotated.path)[0], numbers
         )
     if panoptic is not None:
         raise DataError(
@@ -94,10 +101,10 @@ def coco(
             "panoptic set.",
             "Leave panoptic out, or give the panoptic JSON.",
         )
-    return _objects(annotated, photos, instances, faults)
+    return _objects(annotated, photos, instances, faults, numbers)
 
 
-def _objects(annotated, photos, instances, faults):
+def _objects(annotated, photos, instances, faults, numbers):
     objects, problems, areas = [], {}, []
     for index, (image, listed) in enumerate(zip(annotated.images, annotated.of_image)):
         found, notes = _rles(annotated, image, listed, faults)
@@ -111,9 +118,10 @@ def _objects(annotated, photos, instances, faults):
     make = row_of_objects if instances else row_of_map
     rows = [make(each, class_of, annotated.roles, void) for each in objects]
     notes = annotated.notes + (oddities(annotated, areas) or crowds(annotated))
+    read = numbers.photos(photos)
 
     def decode_objects(row):
-        photo = read_photo(row["image"])
+        photo = read(row["image"])
         return {
             "image": photo,
             "masks": decode_rles(row["rles"], _size(row, photo)),
@@ -123,7 +131,7 @@ def _objects(annotated, photos, instances, faults):
 
     def decode_map(row):
         tf = tensorflow()
-        photo, kind = read_photo(row["image"]), tf.uint8 if void < 256 else tf.int32
+        photo, kind = read(row["image"]), tf.uint8 if void < 256 else tf.int32
         size = _size(row, photo)
         masks = tf.cast(decode_columns(row["rles"], size), kind)
         classes = tf.cast(_numbers(row["classes"]), kind)
@@ -151,6 +159,7 @@ def _objects(annotated, photos, instances, faults):
         categories,
         problems,
         notes,
+        read,
     )
 
 
@@ -199,7 +208,7 @@ def _rles(annotated, image, listed, faults):
     return objects, notes
 
 
-def _panoptic(annotated, photos, instances, folder):
+def _panoptic(annotated, photos, instances, folder, numbers):
     missing = [
         image["file_name"] for image, of in zip(annotated.images, annotated.of_image) if not of
     ]
@@ -223,7 +232,7 @@ def _panoptic(annotated, photos, instances, folder):
         ]
     class_of = {category["id"]: position for position, category in enumerate(chosen)}
     void = void_beyond(len(chosen))
-    rows, problems = [], {}
+    rows, problems, read = [], {}, numbers.photos(photos)
     for index, (image, annotation) in enumerate(zip(annotated.images, each)):
         where, segments, notes = annotated.where(annotation), {}, []
         for segment in annotation["segments_info"]:
@@ -273,7 +282,7 @@ def _panoptic(annotated, photos, instances, folder):
         things = tf.where(classes >= 0)[:, 0]
         return without_empty(
             {
-                "image": read_photo(row["image"]),
+                "image": read(row["image"]),
                 "masks": masks_of(looked_up(row), tf.cast(things, tf.int32) + 1),
                 "classes": tf.gather(classes, things),
                 "crowd": tf.gather(_numbers(row["crowd"]) != 0, things),
@@ -285,7 +294,7 @@ def _panoptic(annotated, photos, instances, folder):
         kind = tf.uint8 if void < 256 else tf.int32
         classes = tf.cast(tf.concat([[void], _numbers(row["classes"])], 0), kind)
         label = tf.gather(classes, looked_up(row))
-        return {"image": read_photo(row["image"]), "label": label}
+        return {"image": read(row["image"]), "label": label}
 
     return _source(
         annotated,
@@ -302,6 +311,7 @@ def _panoptic(annotated, photos, instances, folder):
         [category["id"] for category in chosen],
         problems,
         annotated.notes,
+        read,
     )
 
 
@@ -315,7 +325,7 @@ def _colors(categories):
 
 
 def _source(
-    annotated, columns, decode, names, colors, instances, void, categories, problems, notes
+    annotated, columns, decode, names, colors, instances, void, categories, problems, notes, read
 ):
     files = [image["file_name"].replace("\\", "/") for image in annotated.images]
     ids = [stem(name) for name in files]
@@ -339,6 +349,7 @@ def _source(
         image_ids=tuple(image["id"] for image in annotated.images),
         problems=lambda index: problems.get(index, []),
         notes=tuple(notes),
+        **read.said,
     )
 
 

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import LABELMAP, class_list
-from kseg.data.decode import decode_colors, decode_mask, read_photo, relabel
+from kseg.data.decode import decode_colors, decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import PHOTOS, column
+from kseg.data.faults import Faults
+from kseg.data.files import PHOTOS, column, complete
 from kseg.data.pairs import no_split_there
+from kseg.data.photos import Numbers
 from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import VOID, Source
@@ -31,6 +34,10 @@ def cvat(
     *,
     instances: bool = False,
     val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads an export of CVAT as "Segmentation mask 1.1".
 
@@ -44,6 +51,7 @@ def cvat(
             `default.txt`, `"train"` or `"val"` for a fixed random part; None for all photos.
         instances: Whether samples hold objects, of `SegmentationObject`, in place of labels.
         val_fraction: Share of `"val"` of a random part; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` with the classes in the order of `labelmap.txt`, void = 255; of instances without
@@ -60,6 +68,7 @@ def cvat(
     >>> kseg.data.cvat("exported", "train").class_names[:2]
     ('background', 'disk')
     """
+    numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     if not (root / LABELMAP).is_file():
         message = f"root={str(root)!r} holds no {LABELMAP}."
@@ -70,27 +79,50 @@ def cvat(
         message = f"{str(root / LABELMAP)!r} has no colours: expected name:r,g,b:parts:actions."
         raise DataError("malformed", root / LABELMAP, message, "Export it again.")
     names = _names_of_split(root, split, val_fraction)
-    columns = {
-        "image": [_photo(root, name) for name in names],
-        "label": [_mask(root, "SegmentationClass", name) for name in names],
-    }
+    faults = Faults()
+
+    def found(find, *where):
+        """What `find` gives for each name; None where it does not find it."""
+        paths = []
+        for name in names:
+            try:
+                paths.append(find(root, *where, name))
+            except DataError as error:
+                faults.add(error, repr(name))
+                paths.append(None)
+        return paths
+
+    columns = {"image": found(_photo), "label": found(_mask, "SegmentationClass")}
+    if instances:
+        columns["instances"] = found(_mask, "SegmentationObject")
+    whole = complete(*columns.values())
+    if not whole:
+        faults.check()
+    names = [names[i] for i in whole]
+    columns = {key: [paths[i] for i in whole] for key, paths in columns.items()}
     first = 0
     if instances:
-        columns["instances"] = [_mask(root, "SegmentationObject", name) for name in names]
         first = int(labels.class_names[0] == GROUND)
     label_of = labels_by(labels, columns["label"][0])
-    numbers = numbers_of(columns["instances"][0]) if instances else None
+    if instances:
+        decode = decode_objects(label_of, numbers_of(columns["instances"][0]), first)
+    else:
+        decode = decode_labels(label_of)
+    photos = numbers.photos(columns["image"])
     class_names = labels.class_names[first:]
     colors = labels.palette[first:]
-    return Source(
+    source = Source(
         name=f"{root.resolve().name}{f'/{split}' if split else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
-        decode=(decode_objects(label_of, numbers, first) if instances else decode_labels(label_of)),
+        decode=photos.beside(decode),
         class_names=class_names,
         colors=colors if len(set(colors)) == len(colors) else class_colors(class_names),
         ids=tuple(names),
         task="instance" if instances else "semantic",
+        **photos.said,
     )
+    faults.check(rest=source)
+    return source
 
 
 def _names_of_split(root, split, val_fraction):
@@ -179,12 +211,12 @@ def mode_of(mask):
 
 
 def decode_labels(label_of):
-    """The decode function of labels, by a function as of `labels_by`."""
-    return lambda row: {"image": read_photo(row["image"]), "label": label_of(row["label"])}
+    """The decode function of labels, by a function as of `labels_by`, without the photo."""
+    return lambda row: {"label": label_of(row["label"])}
 
 
 def decode_objects(label_of, numbers, first):
-    """The decode function of objects: of the class that most of their pixels have in the map.
+    """The decode function of objects, of the class that most of their pixels have in the map.
 
     Args:
         label_of: As of `labels_by`.
@@ -217,7 +249,6 @@ def decode_objects(label_of, numbers, first):
             "Take both from the same export.",
         )
         return {
-            "image": read_photo(row["image"]),
             "masks": masks_of(objects, keys),
             "classes": tf.where(void, 0, classes),
             "crowd": void,

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from kseg.base.arguments import choice, name_list, refused
+from kseg.base.arguments import choice, name_list
 from kseg.base.colors import class_colors
-from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Color, PathLike, Range
 from kseg.data.decode import decode_colors, decode_mask, relabel
-from kseg.data.errors import DataError, MissingData, missing_folder
-from kseg.data.files import (
-    MASKS,
-    PHOTOS,
-    column,
-    is_hidden,
-    is_one_bit,
-    list_files,
-    load_mask,
-    pair_by_name,
-    stem,
-)
-from kseg.data.pairs import is_pattern, of_split, paired, splits_of
-from kseg.data.photos import photo_reader
+from kseg.data.errors import DataError
+from kseg.data.faults import Faults
+from kseg.data.files import column, complete, is_one_bit, load_mask
+from kseg.data.photos import Numbers
+from kseg.data.pixel_weights import weight_reader
 from kseg.data.readers.folder_arguments import (
+    check_beside,
     check_objects,
     check_several,
     check_unused,
     check_values,
     check_void,
 )
-from kseg.data.readers.folder_classes import class_labels, has_masks_of_classes, masks_of_classes
-from kseg.data.readers.splits import listed, part, subfolder
-from kseg.data.sample import image_size, masks_of
-from kseg.data.source import VOID, Source, check_bands, spread, void_beyond
-from kseg.data.values import check_value_range
+from kseg.data.readers.folder_classes import class_labels
+from kseg.data.readers.folder_files import beside, files_of_split
+from kseg.data.readers.folder_objects import classes_and_ground, objects, of_classes, of_one_class
+from kseg.data.sample import size_of
+from kseg.data.source import VOID, Source, spread, void_beyond
 
 PROBED = 16  # masks looked into before the set is accepted
 
@@ -48,7 +38,7 @@ STORED = ("classes", "instances")
 
 
 def folder(
-    images: PathLike,
+    images: PathLike | Sequence[PathLike],
     masks: PathLike,
     class_names: Sequence[str],
     *,
@@ -59,13 +49,17 @@ def folder(
     mask_suffix: str = "",
     stored: Literal["classes", "instances"] = "classes",
     instances: bool = False,
+    class_masks: PathLike | None = None,
     multilabel: bool = False,
+    pixel_weights: PathLike | None = None,
+    weight_scale: float | None = None,
     split: str | None = None,
     list_file: PathLike | None = None,
     val_fraction: float = 0.2,
     value_range: Range | None = None,
     bits: int | None = None,
     bands: Sequence[int] | None = None,
+    clip: bool = False,
     name: str = "folder",
     probe: bool = True,
 ) -> Source:
@@ -82,12 +76,13 @@ def folder(
         images: Folder of photos: JPEG, PNG, BMP, GIF, TIFF, WebP, `.npy`, `.npz` and the like. Of
             TIFF and NumPy's files every band is read; all photos have as many as the first. Or a
             pattern of their paths, in which `{}` stands for any text, folders and all:
-            `"DATA/{}_sat.jpg"`.
+            `"DATA/{}_sat.jpg"`; or a list of those, of the files of each band.
         masks: Folder of masks (PNG, BMP, GIF, TIFF, `.npy`, `.npz`), or of folders of them; with a
             pattern of photos, that of their masks, `"DATA/{}_mask.png"`, with the same text for
-            `{}`.
+            `{}`; with `multilabel=True` `{class}` in it is the name of a class.
         class_names: Name of each class. Where masks hold objects: of the ground and of the object;
-            with `instances=True` of the object alone.
+            with `instances=True` of the object alone, or, with `class_masks`, of each class; the
+            name `background` among them is that of no object.
         values: The value that stands for each class in the masks, for example `(0, 255)` for black
             and white masks; None for 0, 1, 2, ...
         palette: RGB of each class in colour-coded masks; None for masks of ids.
@@ -100,11 +95,21 @@ def folder(
         stored: `"classes"` for masks of class ids or colours, `"instances"` for masks of objects;
             folders of one mask an object are recognised by themselves.
         instances: Whether to return objects in place of labels; the masks must hold objects.
+        class_masks: With `instances=True` folder, or pattern, of a second mask for each photo, of
+            classes: an object is of the class that most of its pixels have there, and one of which
+            more than a quarter are of other classes is refused. `values`, `palette` and
+            `void_values` are of these masks; by default 1, 2, ... are the classes and 0 is none, or
+            black. None where all objects are of one class.
         multilabel: Whether a pixel may have several classes. There is then a black and white mask
             for each class, `masks/CLASS/NAME.png` or `masks/NAME/CLASS.png`, none for a class that
             is nowhere in the photo; or an array `(H, W, C)`, `masks/NAME.npy`. `values` are two, of
             pixels without and with the class; None for 0 and 255, or for 0 and 1 with 255 for void,
             whichever the masks hold.
+        pixel_weights: Folder, or pattern, of a weight of each pixel beside each mask: grey pictures
+            or arrays of the photo's size, from 0 on, as `kseg.data.border_weights` makes them. They
+            move with the labels, and losses use them. None where all pixels count alike.
+        weight_scale: The number in these files that is weight 1, as 255; None for files of floats,
+            which are weights; whole numbers must say it.
         split: None for all samples; a name of which `images` and `masks` have a sub-folder; else
             `"train"` or `"val"` for a fixed random part. By patterns, a folder within `{}`, which
             may be called `training`, `valid`, `validation` or `testing` too.
@@ -113,6 +118,7 @@ def folder(
         val_fraction: Share of `"val"`, above 0 and below 1, if the split is a random part.
         value_range, bits: Of the photos' numbers, and
         bands: those that pictures show: as of `Source`.
+        clip: Whether numbers beyond the range become its ends; False refuses such photos.
         name: Name of the source in messages.
         probe: Whether to look into a few masks and refuse what would train without an error;
             False leaves that to `kseg.check`, which looks into all.
@@ -135,143 +141,108 @@ def folder(
     choice("stored", stored, STORED)
     if multilabel:
         check_several(class_names, instances, stored, palette)
-    ids, images, masks, one_each = _pairs(
-        images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel
+    numbers = Numbers(value_range, bits, bands, clip)
+    check_beside(instances, class_masks, pixel_weights, weight_scale)
+    faults = Faults()
+    files = files_of_split(
+        images,
+        masks,
+        class_names,
+        mask_suffix=mask_suffix,
+        split=split,
+        list_file=list_file,
+        val_fraction=val_fraction,
+        multilabel=multilabel,
+        faults=faults,
     )
-    if one_each or instances:
-        stored = "instances"
-    if not multilabel and (stored == "instances" or palette):
-        what = "colours (palette=)" if palette and stored == "classes" else "numbers of objects"
-        check_unused(what, values=values, void_values=None if palette else void_values)
-    value_range = check_value_range(value_range, bits)
-    photo = photo_reader(images[0], value_range)
-    bands = check_bands(bands, photo.bands or 3)
-    void = void_beyond(len(class_names))
-    if not multilabel:
+    said = {"class_masks": class_masks, "pixel_weights": pixel_weights}
+    more = {
+        argument: beside(argument, where, files, mask_suffix, faults)
+        for argument, where in said.items()
+        if where is not None
+    }
+    whole = complete(files.masks, *more.values())
+    if probe or not whole:
+        faults.check()
+    files = files.kept(whole)
+    more = {argument: [paths[i] for i in whole] for argument, paths in more.items()}
+    photos, void = numbers.photos(files.images), void_beyond(len(class_names))
+    if multilabel:
+        columns, decode = class_labels(
+            files.images, files.masks, class_names, values, void_values, photos
+        )
+    elif class_masks is not None:
+        under = more["class_masks"]
+        class_names, colors, columns, decode = _objects_of_classes(
+            files, under, class_names, values, palette, void_values, colors, photos
+        )
+    elif files.each or instances or stored == "instances":
+        check_unused("numbers of objects", values=values, void_values=void_values)
+        check_values(class_names, values, palette)
+        check_objects(class_names, instances, palette)
+        decided = of_one_class if instances else None
+        columns, decode = objects(files.images, files.masks, files.each, photos, decided)
+    else:
+        if palette:
+            check_unused("colours (palette=)", values=values)
         values = check_values(class_names, values, palette)
         void_values = check_void(void_values, values, palette)
-    if multilabel:
-        columns, decode = class_labels(images, masks, class_names, values, void_values, photo)
-    elif stored == "instances":
-        check_objects(class_names, instances, palette)
-        columns, decode = _objects(images, masks, one_each, instances, photo)
-    else:
         if probe:
-            _probe(masks, class_names, values, palette)
-        columns = {"image": column(images), "label": column(masks)}
-        decode = _labels(values, palette, void_values, void, photo)
+            _probe(files.masks, class_names, values, palette)
+        columns = {"image": column(files.images), "label": column(files.masks)}
+        decode = _labels(values, palette, void_values, void, photos)
+    if pixel_weights is not None:
+        columns, decode = _weighted(columns, decode, more["pixel_weights"], weight_scale)
     if colors is None:
         colors = palette or class_colors(class_names)
-    return Source(
+    source = Source(
         name=f"{name}/{split}" if split else name,
         columns=columns,
         decode=decode,
         class_names=class_names,
         colors=tuple(map(tuple, colors)),
-        ids=tuple(ids),
+        ids=tuple(files.ids),
         void=void,
         task="multilabel" if multilabel else "instance" if instances else "semantic",
-        value_range=value_range,
-        bands=bands,
+        **photos.said,
     )
+    faults.check(rest=source)
+    return source
 
 
-def _pairs(images, masks, class_names, mask_suffix, split, list_file, val_fraction, multilabel):
-    """Ids, photos, masks (or the masks of each, joined by newlines), and whether it is those."""
-    if is_pattern(images) or is_pattern(masks):
-        what = "by patterns, which say all of a name"
-        check_unused(what, mask_suffix=mask_suffix or None, multilabel=multilabel or None)
-        return *_by_patterns(images, masks, split, list_file, val_fraction), False
-    inner = subfolder(images, split)
-    by_folder = inner != Path(images).expanduser()
-    masks = subfolder(masks, split) if by_folder else Path(masks).expanduser()
-    if multilabel:
-        images, one_each = list_files(inner, PHOTOS, "images"), False
-        masks = masks_of_classes(images, masks, class_names, mask_suffix)
-    elif inner == masks:
-        images, masks, one_each = *_bowl(inner), True
-    else:
-        images = list_files(inner, PHOTOS, "images")
-        if has_masks_of_classes(images, masks, class_names, mask_suffix):
-            message = f"masks={str(masks)!r} holds a mask for each of class_names by itself."
-            raise DataError("unsuitable", masks, message, "Give multilabel=True.")
-        one_each = masks.is_dir() and (masks / (stem(images[0]) + mask_suffix)).is_dir()
-        if one_each:
-            masks = [_one_each(masks / (stem(image) + mask_suffix), image) for image in images]
-        else:
-            masks = pair_by_name(images, list_files(masks, MASKS, "masks"), mask_suffix)
-    whole = split is None or by_folder
-    chosen = _chosen(images, list(map(stem, images)), split, whole, list_file, val_fraction)
-    images, masks = [images[i] for i in chosen], [masks[i] for i in chosen]
-    return list(map(stem, images)), images, masks, one_each
+def _objects_of_classes(files, under, class_names, values, palette, void_values, colors, photos):
+    """Names and colours of the classes of objects, columns and decode function, by masks of both.
+
+    Args:
+        files: The `Files` of the split.
+        under: Paths of the masks of classes.
+        class_names, values, palette, void_values, colors: As of `folder`.
+        photos: What reads them.
+    """
+    names, own, ground, void = classes_and_ground(class_names, values, palette, void_values)
+    kept = [class_names.index(name) for name in names]
+    colors = tuple(colors[i] for i in kept) if colors is not None else own if palette else None
+    if palette:
+        own, ground, void = ([_packed(color) for color in each] for each in (own, ground, void))
+    signed = min(*own, *ground, *void) < 0
+    wide = signed or max(*own, *ground, *void) > VOID
+    read = decode_colors if palette else lambda path: decode_mask(path, wide, signed=signed)
+    decided = of_classes(names, read, own, ground, void)
+    columns, decode = objects(files.images, files.masks, files.each, photos, decided)
+    return names, colors, {**columns, "label": column(under)}, decode
 
 
-def _chosen(images, ids, split, whole, list_file, val_fraction):
-    """Positions of a split: those in the list file, all of them if `whole`, or a random part."""
-    default = folder.__kwdefaults__["val_fraction"]
-    if val_fraction != default and (whole or list_file is not None):
-        expected = f"{default}, the default, where no random part is drawn"
-        remedy = "Leave it out; a part is drawn by split= where there are no sub-folders."
-        raise refused("val_fraction", val_fraction, expected, remedy)
-    if list_file is not None:
-        return listed(list_file, images)
-    return range(len(images)) if whole else part(ids, split, val_fraction)
+def _weighted(columns, decode, paths, scale):
+    """Columns and decode function with a weight of each pixel, read from these paths."""
+    read = weight_reader(scale)
+    columns = {**columns, "weight": column(paths)}
+    columns["weight_scale"] = np.full(len(paths), scale or 0, np.float32)  # a cache goes by it
 
+    def weighted(row):
+        sample = decode(row)
+        return {**sample, "weight": read(row["weight"], size_of(sample))}
 
-def _by_patterns(images, masks, split, list_file, val_fraction):
-    """Ids, photos and masks of a split, by two patterns."""
-    patterns = [Path(pattern).expanduser().absolute() for pattern in (images, masks)]
-    fixed = [next(p for p in pattern.parents if not is_pattern(p)) for pattern in patterns]
-    root = os.path.commonpath(fixed)
-    rows = paired(root, *(os.path.relpath(pattern, root) for pattern in patterns))
-    whole = split is None
-    if split is not None and list_file is None and any(splits_of(rows, split)):
-        rows, whole = of_split(rows, split, root), True
-    ids = [stem(row.photo) for row in rows]
-    if len(set(ids)) < len(ids):
-        ids = ["/".join(row.key) for row in rows]
-    chosen = _chosen([row.photo for row in rows], ids, split, whole, list_file, val_fraction)
-    rows = [rows[i] for i in chosen]
-    return [ids[i] for i in chosen], [row.photo for row in rows], [row.mask for row in rows]
-
-
-def _bowl(root):
-    """The layout of the 2018 Data Science Bowl: `root/NAME/images/NAME.png`, `.../masks/*.png`."""
-    if not root.is_dir():
-        raise missing_folder("images", root)
-    images, masks = [], []
-    for sample in sorted(entry.path for entry in os.scandir(root) if entry.is_dir()):
-        photos = list_files(os.path.join(sample, "images"), PHOTOS, "images")
-        if len(photos) > 1:
-            message = f"{sample!r} holds {len(photos)} images: expected one."
-            raise DataError("malformed", sample, message)
-        images += photos
-        masks.append(_one_each(os.path.join(sample, "masks"), photos[0]))
-    if not images:
-        raise MissingData(
-            "missing",
-            root,
-            f"images={str(root)!r} and masks= are the same folder, and it holds no folder of "
-            "`images` and `masks` for each photo.",
-            "Give the folder of the photos and that of the masks.",
-        )
-    return images, masks
-
-
-def _one_each(folder, image):
-    """The paths of the masks of one photo's objects, joined by newlines; none for no object."""
-    if not os.path.isdir(folder):
-        raise MissingData(
-            "unpaired",
-            folder,
-            f"{str(folder)!r} does not exist: expected a folder with one mask for each object of "
-            f"{image!r}.",
-            "Add it, empty if there is no object, or remove the image.",
-        )
-    with os.scandir(folder) as entries:
-        return "\n".join(
-            sorted(e.path for e in entries if e.name.lower().endswith(MASKS) and not is_hidden(e))
-        )
+    return columns, weighted
 
 
 def _labels(values, palette, void_values, void, photo):
@@ -281,56 +252,18 @@ def _labels(values, palette, void_values, void, photo):
         voids = [_packed(color) for color in void_values]
     else:
         voids = list(void_values)
-    wide = max(*values, *voids, 0) > 255
+    signed = min(*values, *voids, 0) < 0
+    wide = signed or max(*values, *voids, 0) > 255
 
     def decode(row):
         path = row["label"]
-        mask = decode_colors(path) if palette else decode_mask(path, wide)
+        mask = decode_colors(path) if palette else decode_mask(path, wide, signed=signed)
         return {
             "image": photo(row["image"]),
             "label": relabel(mask, values, voids, void, path),
         }
 
     return decode
-
-
-def _objects(images, masks, one_each, instances, photo):
-    """Columns and decode function of masks of objects."""
-    tf = tensorflow()
-    columns = {"image": column(images), "instances": column(masks)}
-
-    def object_mask(path):
-        return tf.cast(decode_mask(path, wide=True) > 0, tf.uint8)
-
-    def decode_files(row):
-        paths = tf.strings.split(row["instances"], "\n")
-        paths = tf.boolean_mask(paths, paths != "")
-        image = photo(row["image"])
-
-        def none():
-            return tf.zeros(tf.concat([[0], image_size(image)], 0), tf.uint8)
-
-        object_masks = tf.cond(
-            tf.size(paths) > 0,
-            lambda: tf.map_fn(object_mask, paths, fn_output_signature=tf.uint8),
-            none,
-        )
-        return image, tf.ensure_shape(object_masks, (None, None, None))
-
-    def decode_numbers(row):
-        numbers = decode_mask(row["instances"], wide=True)
-        keys = tf.sort(tf.unique(tf.reshape(numbers, [-1])).y)
-        return photo(row["image"]), masks_of(numbers, tf.boolean_mask(keys, keys > 0))
-
-    def decode(row):
-        image, object_masks = (decode_files if one_each else decode_numbers)(row)
-        if instances:
-            classes = tf.zeros(tf.shape(object_masks)[:1], tf.int32)
-            return {"image": image, "masks": object_masks, "classes": classes}
-        label = tf.reduce_any(object_masks > 0, axis=0)
-        return {"image": image, "label": tf.cast(label, tf.uint8)}
-
-    return columns, decode
 
 
 def _packed(color):

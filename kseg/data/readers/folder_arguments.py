@@ -1,6 +1,6 @@
 """What may be said of a folder of masks, and what does not go together."""
 
-from kseg.base.arguments import refused
+from kseg.base.arguments import number, refused
 from kseg.data.source import VOID, WIDE_VOID, void_beyond
 
 
@@ -22,6 +22,21 @@ def check_several(class_names, instances, stored, palette):
             raise refused(argument, value, f"{default!r} with multilabel=True", "Leave it out.")
     if not class_names or len(set(class_names)) < len(class_names):
         raise refused("class_names", class_names, "the name of each class, each another")
+
+
+def check_beside(instances, class_masks, pixel_weights, weight_scale):
+    """Raises `ValueError` if what lies beside masks does not go with what is read of these."""
+    if class_masks is not None and not instances:
+        expected = "None without instances=True: of labels the masks of classes are the masks"
+        raise refused("class_masks", str(class_masks), expected, "Give them as masks=.")
+    if pixel_weights is not None and instances:
+        expected = "None with instances=True: pixels of labels have weights"
+        raise refused("pixel_weights", str(pixel_weights), expected, "Leave it out.")
+    if weight_scale is not None and pixel_weights is None:
+        expected = "None without pixel_weights=, whose number of weight 1 it is"
+        raise refused("weight_scale", weight_scale, expected, "Leave it out.")
+    if weight_scale is not None:
+        number("weight_scale", weight_scale, above=0)
 
 
 def check_objects(class_names, instances, palette):

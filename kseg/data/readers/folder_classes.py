@@ -19,7 +19,17 @@ from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import ARRAYS, MASKS, column, list_files, load_array, load_mask, stem
+from kseg.data.files import (
+    ARRAYS,
+    MASKS,
+    column,
+    is_hidden,
+    likewise,
+    list_files,
+    load_array,
+    load_mask,
+    stem,
+)
 from kseg.data.sample import image_size
 from kseg.data.source import VOID, spread
 
@@ -28,7 +38,7 @@ PROBED = 16  # masks looked into for the values that they hold
 RESIZED = "Export the mask at the image's size; never resize masks with interpolation."
 
 
-def masks_of_classes(images, folder, class_names, mask_suffix):
+def masks_of_classes(images, folder, class_names, mask_suffix, faults):
     """What of a folder belongs to each photo.
 
     Args:
@@ -36,26 +46,27 @@ def masks_of_classes(images, folder, class_names, mask_suffix):
         folder: Of the masks, a `pathlib.Path`.
         class_names: Of the classes.
         mask_suffix: What a mask's name, or its folder's, adds to its photo's.
+        faults: `kseg.data.faults.Faults`, to which photos without any mask are added.
 
     Returns:
         A string for each photo: the paths of the masks of its classes, joined by newlines, empty
-        for none; or the path of its array.
+        for none; or the path of its array. None for a photo without any.
 
     Raises:
-        MissingData: there is none for a photo, or for a class.
+        MissingData: there is none for a class.
     """
     names = [stem(image) + mask_suffix for image in images]
     folders = [name for name in class_names if (folder / name).is_dir()]
     if folders:
-        return _by_class(images, names, folder, class_names, folders)
+        return _by_class(images, names, folder, class_names, folders, faults)
     if folder.is_dir() and _folders_in(folder):
-        return _by_photo(images, names, folder, class_names)
+        return _by_photo(images, names, folder, class_names, faults)
     arrays = {stem(path): path for path in list_files(folder, ARRAYS, "masks")}
-    _check_each(images, [name in arrays for name in names], f"NAME.npy in {str(folder)!r}")
-    return [arrays[name] for name in names]
+    _check_each(images, [name in arrays for name in names], f"NAME.npy in {str(folder)!r}", faults)
+    return [arrays.get(name) for name in names]
 
 
-def _by_class(images, names, folder, class_names, folders):
+def _by_class(images, names, folder, class_names, folders, faults):
     for name in class_names:
         if name not in folders:
             there = ", ".join(_folders_in(folder))
@@ -68,21 +79,25 @@ def _by_class(images, names, folder, class_names, folders):
             )
     masks = [{stem(p): p for p in list_files(folder / c, MASKS, "masks")} for c in class_names]
     rows = [[of_class.get(name, "") for of_class in masks] for name in names]
-    _check_each(images, map(any, rows), f"NAME.png in a folder of a class in {str(folder)!r}")
-    return ["\n".join(row) for row in rows]
+    expected = f"NAME.png in a folder of a class in {str(folder)!r}"
+    _check_each(images, map(any, rows), expected, faults)
+    return ["\n".join(row) if any(row) else None for row in rows]
 
 
-def _by_photo(images, names, folder, class_names):
-    _check_each(
-        images, [(folder / name).is_dir() for name in names], f"a folder NAME in {str(folder)!r}"
-    )
+def _by_photo(images, names, folder, class_names, faults):
+    there = [(folder / name).is_dir() for name in names]
+    _check_each(images, there, f"a folder NAME in {str(folder)!r}", faults)
     rows, others = [], set()
-    for name in names:
+    for name, is_there in zip(names, there):
+        if not is_there:
+            rows.append(None)
+            continue
         with os.scandir(folder / name) as entries:
-            masks = {stem(e.path): e.path for e in entries if e.name.lower().endswith(MASKS)}
+            masks = [e for e in entries if e.name.lower().endswith(MASKS) and not is_hidden(e)]
+            masks = {stem(e.path): e.path for e in masks}
         rows.append([masks.get(each, "") for each in class_names])
         others |= masks.keys() - set(class_names)
-    for each, of_class in zip(class_names, zip(*rows)):
+    for each, of_class in zip(class_names, zip(*filter(None, rows))):
         if not any(of_class):
             there = ", ".join(f"{other}.png" for other in sorted(others)[:6]) or "none of others"
             raise MissingData(
@@ -91,24 +106,26 @@ def _by_photo(images, names, folder, class_names):
                 f"masks={str(folder)!r}: no photo has a mask {each}.png, and there are {there}.",
                 "Correct class_names=, or leave the class out.",
             )
-    return ["\n".join(row) for row in rows]
+    return [row and "\n".join(row) for row in rows]
 
 
 def _folders_in(folder):
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir())
+        return sorted(e.name for e in entries if e.is_dir() and not is_hidden(e))
 
 
-def _check_each(images, have, expected):
+def _check_each(images, have, expected, faults):
     missing = [image for image, has in zip(images, have) if not has]
     if missing:
-        raise MissingData(
+        error = MissingData(
             "unpaired",
             missing[0],
             f"{len(missing)} of {len(images)} images have no mask of any class; the first is "
-            f"{missing[0]!r}: expected {expected.replace('NAME', stem(missing[0]))}.",
+            f"{missing[0]!r}: expected {expected.replace('NAME', stem(missing[0]))}."
+            f"{likewise(list(map(os.path.basename, missing[1:])))}",
             "Add it, empty (black) where the photo shows none of the classes, or remove the image.",
         )
+        faults.add(error)
 
 
 def class_labels(images, masks, class_names, values, void_values, photo):

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from kseg.base.arguments import name_list
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import class_list
 from kseg.data.drawn import (
     FARTHEST,
@@ -31,9 +31,11 @@ from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
 from kseg.data.files import PHOTOS
 from kseg.data.pairs import files_below
+from kseg.data.photos import Numbers
 from kseg.data.readers.splits import chosen_of_split, text_of
 from kseg.data.source import Source
 
+TURNED = ("rotation", "oriented_rectangle", "quadrilateral")  # of X-AnyLabeling: four corners
 AREALESS = ("line", "linestrip", "point", "points", "lines")
 
 
@@ -44,6 +46,10 @@ def labelme(
     class_names: Sequence[str] | None = None,
     instances: bool = False,
     val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads photos annotated with labelme: polygons, boxes, circles and masks.
 
@@ -60,6 +66,7 @@ def labelme(
             the order of the alphabet.
         instances: Whether samples hold objects in place of a map of labels.
         val_fraction: Share of `"val"` of a random part; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` with void = 255.
@@ -74,6 +81,7 @@ def labelme(
     >>> kseg.data.labelme("annotated", instances=True).class_names
     ('bus', 'car')
     """
+    numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     files = json_files(root)
     faults, drawings, kept = Faults(), [], []
@@ -94,7 +102,12 @@ def labelme(
     chosen = chosen_of_split(root, kept, split, val_fraction)
     name = f"{root.resolve().name}{f'/{split}' if split else ''}"
     return drawn_source(
-        name, [drawings[i] for i in chosen], names, instances=instances, by_area=False
+        name,
+        [drawings[i] for i in chosen],
+        names,
+        instances=instances,
+        by_area=False,
+        numbers=numbers,
     )
 
 
@@ -205,7 +218,7 @@ def _shape(each, kind):
         (left, top), *_ = points.round().astype(int).tolist()
         with Image.open(io.BytesIO(base64.b64decode(each["mask"]))) as image:
             return Shape(label, mask=np.asarray(image.convert("L")) != 0, corner=(left, top))
-    if kind == "polygon":
+    if kind in ("polygon", *TURNED) or kind == "rectangle" and len(points) == 4:
         polygon = polygon_of(points)
         return None if polygon is None else Shape(label, (polygon,))
     if points.shape != (2, 2) and kind in ("rectangle", "circle"):

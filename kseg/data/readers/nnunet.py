@@ -5,16 +5,17 @@ the format as version 2 documents it, and the older of the Medical Segmentation 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import IGNORED
 from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.files import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.readers.folder import folder
 from kseg.data.readers.labelme import load_json
-from kseg.data.readers.splits import not_drawn, part
+from kseg.data.readers.splits import not_drawn, of_no_split, part
 from kseg.data.source import Source
 
 DESCRIPTION = "dataset.json"
@@ -23,9 +24,18 @@ CHANNEL = re.compile(r"_(\d{4})(\.[^_]+)$")  # of a photo's name: _0000.png
 
 
 def nnunet(
-    root: PathLike, split: str | None = "train", *, val_fraction: float | None = None
+    root: PathLike,
+    split: str | None = "train",
+    *,
+    val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads a set of two-dimensional photos in nnU-Net's folders.
+
+    A photo of several files, `a_0000.tif`, `a_0001.tif`, ..., has their bands in this order.
 
     Args:
         root: Folder that holds `dataset.json`, `imagesTr` and `labelsTr`: `imagesTr/a_0000.png`
@@ -33,13 +43,14 @@ def nnunet(
         split: `"train"` (the default) or `"val"`, a fixed random part of those; `"test"` for
             `imagesTs` with `labelsTs`; None for all of `imagesTr`.
         val_fraction: Share of `"val"`; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` with the classes of `dataset.json`; its label `ignore` is void.
 
     Raises:
         FileNotFoundError: a folder, a photo or a mask is missing.
-        ValueError: `dataset.json` is damaged, photos are volumes, or of a file for each channel.
+        ValueError: `dataset.json` is damaged, or photos are volumes.
 
     Example:
 
@@ -51,7 +62,8 @@ def nnunet(
     if not file.is_file():
         message = f"root={str(root)!r} holds no {DESCRIPTION}."
         raise MissingData("missing", root, message, "Give the folder DatasetNNN_NAME.")
-    labels, void = _labels(file, load_json(file))
+    content = load_json(file)
+    labels, void = _labels(file, content)
     photos, masks = ("imagesTs", "labelsTs") if split == "test" else ("imagesTr", "labelsTr")
     for name in (photos, masks):
         if not (root / name).is_dir():
@@ -59,15 +71,21 @@ def nnunet(
                 raise no_split(split, f"'train' or 'val': {str(root)!r} has no {name}")
             message = f"{str(root / name)!r} does not exist: expected nnU-Net's folders."
             raise MissingData("missing", root / name, message)
-    source = folder(
-        root / photos / f"{{}}_0000{_ending(root / photos)}",
-        root / masks / "{}",
-        tuple(labels.values()),
-        values=tuple(labels),
-        void_values=void or None,
-        name=root.resolve().name,
-        probe=False,
-    )
+    with of_no_split():
+        source = folder(
+            [root / photos / f"{{}}_{channel}" for channel in _channels(root / photos)],
+            root / masks / "{}",
+            tuple(labels.values()),
+            values=tuple(labels),
+            void_values=void or None,
+            value_range=value_range,
+            bits=bits,
+            bands=bands,
+            clip=clip,
+            name=root.resolve().name,
+            probe=False,
+        )
+    _check_channels(file, content, source)
     if split in (None, "test"):
         not_drawn(val_fraction)
         return source if split is None else source.subset(range(len(source)), f"{source.name}/test")
@@ -103,16 +121,24 @@ def _labels(file, content):
     return {value: name for value, name in sorted(pairs) if value not in void}, void
 
 
-def _ending(photos):
-    """The ending of the photos of a folder, which are of one file each.
+def _check_channels(file, content, source):
+    """Raises `DataError` if `dataset.json` names more channels than photos have."""
+    names = content.get("channel_names") or content.get("modality") or ()
+    if source.channels is not None and len(names) > source.channels:
+        message = f"{str(file)!r} names {len(names)} channels, and photos have {source.channels}."
+        remedy = "Add the files of the others, as _0001, or name those that there are."
+        raise DataError("unsuitable", file, message, remedy)
+
+
+def _channels(photos):
+    """The numbers of the files that each photo of a folder has: `["0000"]`, or more.
 
     Raises:
-        DataError: they are volumes, or of several files each.
+        DataError: they are volumes.
         MissingData: there is none.
     """
     names = files_below(photos)
     found = [match for name in names if (match := CHANNEL.search(name))]
-    others = sorted({match[1] for match in found} - {"0000"})
     endings = {match[2].lower() for match in found}
     if not found:
         message = f"{str(photos)!r} holds no photo whose name ends in _0000: it holds {len(names)}."
@@ -122,8 +148,4 @@ def _ending(photos):
         message = f"{str(photos)!r} holds files ending in {ending}: expected {', '.join(PHOTOS)}."
         remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
         raise DataError("unsuitable", photos, message, remedy)
-    if others:
-        message = f"{str(photos)!r} has a file for each channel, as _{others[0]}: expected _0000."
-        remedy = "Write the channels of a photo into one PNG."
-        raise DataError("unsuitable", photos, message, remedy)
-    return ""
+    return sorted({match[1] for match in found} | {"0000"})

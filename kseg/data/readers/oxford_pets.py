@@ -3,12 +3,13 @@ Dogs", CVPR 2012; the folders of its two archives, images.tar.gz and annotations
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.errors import no_split
 from kseg.data.readers.folder import folder
-from kseg.data.readers.splits import listed, not_drawn, part
+from kseg.data.readers.splits import listed, not_drawn, of_no_split, part
 from kseg.data.source import Source
 
 # "1: foreground, 2: background, 3: not classified": the README of its annotations
@@ -17,7 +18,14 @@ TRIMAPS = "annotations/trimaps"
 
 
 def oxford_pets(
-    root: PathLike, split: str | None = "train", *, val_fraction: float | None = None
+    root: PathLike,
+    split: str | None = "train",
+    *,
+    val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads the Oxford-IIIT Pet set from its own folders.
 
@@ -26,6 +34,7 @@ def oxford_pets(
         split: `"trainval"` or `"test"`, as its lists in `annotations` have them; `"train"` (the
             default) or `"val"`, a fixed random part of the former; None for all photos.
         val_fraction: Share of `"val"`; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` of two classes, pet and background; the unclassified outline is void.
@@ -40,15 +49,20 @@ def oxford_pets(
     <Source: 'pets/val', 1 semantic sample of 2 classes>
     """
     root = Path(root).expanduser()
-    source = folder(
-        root / "images",
-        root / TRIMAPS,
-        CLASSES,
-        values=VALUES,
-        void_values=(UNCLASSIFIED,),
-        name=root.resolve().name,
-        probe=False,
-    )
+    with of_no_split():
+        source = folder(
+            root / "images",
+            root / TRIMAPS,
+            CLASSES,
+            values=VALUES,
+            void_values=(UNCLASSIFIED,),
+            name=root.resolve().name,
+            value_range=value_range,
+            bits=bits,
+            bands=bands,
+            clip=clip,
+            probe=False,
+        )
     drawn = split in ("train", "val")
     if not drawn:
         not_drawn(val_fraction)

@@ -1,11 +1,12 @@
 """Which of a folder's photos belong to a split: by sub-folder, by list file, or by ratio."""
 
+import contextlib
 import zlib
 from pathlib import Path
 
 from kseg.base.arguments import number, refused
 from kseg.data.errors import DataError, MissingData, no_split
-from kseg.data.files import stem
+from kseg.data.files import likewise, stem
 from kseg.data.pairs import is_split, means, no_split_there
 
 
@@ -28,11 +29,16 @@ def subfolder(folder, split):
     return folder
 
 
-def listed(path, paths):
+def listed(path, paths, faults=None):
     """Positions of the paths that a list file names, in the file's order.
 
     The file holds a name a line, with or without folder and ending; empty lines and those that
     begin with `#` are skipped. What follows a space is ignored, as the mask's path in some lists.
+
+    Args:
+        path: Of the file.
+        paths: Of the photos.
+        faults: `kseg.data.faults.Faults`, to which names of no photo are added; None to raise.
 
     Raises:
         MissingData: the list file does not exist, or a name in it is no photo.
@@ -48,20 +54,26 @@ def listed(path, paths):
         message = f"{str(path)!r} names no photo: expected one name a line."
         raise DataError("malformed", path, message)
     places = {stem(photo): position for position, photo in enumerate(paths)}
-    chosen = []
+    chosen, unknown = [], []
     for name in names:
         # a name may hold spaces, and dots that end nothing
         candidates = (name, stem(name), name.split()[0], stem(name.split()[0]))
         place = next((places[c] for c in candidates if c in places), None)
         if place is None:
-            raise MissingData(
-                "unpaired",
-                path,
-                f"{str(path)!r} names {name!r}, but there is no such photo among the {len(paths)} "
-                "in the folder.",
-                "Correct the list, or add the photo.",
-            )
-        chosen.append(place)
+            unknown.append(name)
+        else:
+            chosen.append(place)
+    if unknown:
+        error = MissingData(
+            "unpaired",
+            path,
+            f"{str(path)!r} names {unknown[0]!r}, but there is no such photo among the "
+            f"{len(paths)} in the folder.{likewise(list(map(repr, unknown[1:])))}",
+            "Correct the list, or add the photo.",
+        )
+        if faults is None or not chosen:
+            raise error
+        faults.add(error)
     if len(set(chosen)) < len(chosen):
         twice = next(stem(paths[c]) for c in chosen if chosen.count(c) > 1)
         message = f"{str(path)!r} names {twice!r} twice: expected each photo once."
@@ -97,6 +109,16 @@ def part(stems, split, val_fraction):
     order = sorted(range(len(stems)), key=lambda i: (zlib.crc32(stems[i].encode()), stems[i]))
     held_out = min(max(1, round(val_fraction * len(stems))), len(stems) - 1)
     return sorted(order[:held_out] if split == "val" else order[held_out:])
+
+
+@contextlib.contextmanager
+def of_no_split():
+    """A set is read within that is divided afterwards: what is right with it is of no split yet."""
+    try:
+        yield
+    except DataError as error:
+        error.rest = None
+        raise
 
 
 def not_drawn(val_fraction):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.arguments import name_list, refused
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import class_list
 from kseg.data.drawn import (
     Drawing,
@@ -29,6 +29,7 @@ from kseg.data.drawn import (
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
 from kseg.data.pairs import files_below
+from kseg.data.photos import Numbers
 from kseg.data.readers.labelme import load_json
 from kseg.data.readers.splits import chosen_of_split, text_of
 from kseg.data.source import Source
@@ -46,6 +47,10 @@ def via(
     class_names: Sequence[str] | None = None,
     instances: bool = False,
     val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads regions drawn with VIA: polygons, boxes, circles and ellipses.
 
@@ -63,6 +68,7 @@ def via(
             the order of the alphabet.
         instances: Whether samples hold objects in place of a map of labels.
         val_fraction: Share of `"val"` of a random part; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` with void = 255.
@@ -77,6 +83,7 @@ def via(
     >>> kseg.data.via("balloon", "train", instances=True).class_names
     ('object',)
     """
+    numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     entries = [(file, entry) for file in via_files(root) for entry in _entries(root / file)]
     if not entries:
@@ -98,7 +105,12 @@ def via(
     chosen = chosen_of_split(root, places, split, val_fraction)
     name = f"{root.resolve().name}{f'/{split}' if split else ''}"
     return drawn_source(
-        name, [drawings[i] for i in chosen], names, instances=instances, by_area=True
+        name,
+        [drawings[i] for i in chosen],
+        names,
+        instances=instances,
+        by_area=True,
+        numbers=numbers,
     )
 
 

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import LABELMAP, ClassList
-from kseg.data.decode import decode_mask, read_photo, relabel
+from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import PHOTOS, column, missing, stem
+from kseg.data.faults import Faults
+from kseg.data.files import PHOTOS, column, complete, likewise, missing, stem
+from kseg.data.photos import Numbers
 from kseg.data.readers.cvat import (
     cvat,
     decode_labels,
@@ -70,6 +73,10 @@ def voc(
     year: str = "2012",
     sbd: PathLike | None = None,
     instances: bool = False,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads Pascal VOC's segmentation set, on its own or together with SBD.
 
@@ -86,6 +93,7 @@ def voc(
             are converted once, to PNGs in `dataset/kseg_png`. Or a folder of PNGs of class ids,
             converted already, such as `SegmentationClassAug`.
         instances: Whether samples hold objects, of `SegmentationObject`, in place of labels.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` of 21 classes, or of instances of 20; the border around objects, 255, is void.
@@ -100,12 +108,14 @@ def voc(
     >>> source.num_classes, source.class_names[1]
     (21, 'aeroplane')
     """
+    numbers = Numbers(value_range, bits, bands, clip)
     root = _root(root, year)
     if (root / LABELMAP).is_file():
         if sbd is not None:
             expected = f"None with {LABELMAP}, which says that the classes are not VOC's"
             raise refused("sbd", str(sbd), expected, "Leave it out.")
-        return cvat(root, split, instances=instances)
+        said = {"value_range": value_range, "bits": bits, "bands": bands, "clip": clip}
+        return cvat(root, split, instances=instances, **said)
     ids = _listed(root, split)
     classes, objects = (
         {name: str(root / folder / f"{name}.png") for name in ids}
@@ -127,19 +137,28 @@ def voc(
     columns = {"image": [photos[name] for name in ids], "label": [classes[name] for name in ids]}
     if instances:
         columns["instances"] = [objects[name] for name in ids]
-    for paths in columns.values():
-        _check_files(paths)
+    faults = Faults()
+    there = _those_there(columns, faults)
+    whole = complete(*there.values())
+    if not whole:
+        faults.check()
+    ids = [ids[i] for i in whole]
+    columns = {key: [paths[i] for i in whole] for key, paths in columns.items()}
+    photos = numbers.photos(columns["image"])
     first = int(instances)
-    return Source(
+    source = Source(
         name=f"{root.resolve().name.lower()}/{split}{'+sbd' if extended else ''}",
         columns={key: column(paths) for key, paths in columns.items()},
-        decode=_decode_by(columns, instances),
+        decode=photos.beside(_decode_by(columns, instances)),
         class_names=CLASSES[first:],
         colors=COLORS[first:],
         ids=tuple(ids),
         task="instance" if instances else "semantic",
         category_ids=tuple(range(first, len(CLASSES))),
+        **photos.said,
     )
+    faults.check(rest=source)
+    return source
 
 
 def _root(root, year):
@@ -192,19 +211,27 @@ def _listed(root, split):
     return ids
 
 
-def _check_files(paths):
-    if absent := missing(paths):
-        raise MissingData(
+def _those_there(columns, faults):
+    """The paths of each column, with None for files that are missing, which are faults."""
+    absent = missing([path for paths in columns.values() for path in paths])
+    if absent:
+        total = sum(map(len, columns.values()))
+        others = [os.path.join(*Path(path).parts[-2:]) for path in absent[1:]]
+        error = MissingData(
             "missing",
             absent[0],
-            f"{len(absent)} of {len(paths)} files are missing; the first is {absent[0]!r}.",
+            f"{len(absent)} of {total} files are missing; the first is {absent[0]!r}."
+            f"{likewise(others)}",
             "Unpack the whole archive, or take the id from the split's list in "
             "ImageSets/Segmentation.",
         )
+        faults.add(error)
+    gone = set(absent)
+    return {key: [None if p in gone else p for p in paths] for key, paths in columns.items()}
 
 
 def _decode_by(columns, instances):
-    """The decode function: of the palette's indices, or of its colours where masks are RGB."""
+    """The decode function of all but the photo: of palette indices, or of RGB masks by colour."""
     if mode_of(columns["label"][0]) not in ("RGB", "RGBA"):
         return _decode_instances if instances else _decode
     classes = ClassList(None, CLASSES, palette=COLORS, void_colors=(BORDER,))
@@ -219,7 +246,7 @@ def _label(row):
 
 
 def _decode(row):
-    return {"image": read_photo(row["image"]), "label": _label(row)}
+    return {"label": _label(row)}
 
 
 def _decode_instances(row):
@@ -252,7 +279,6 @@ def _decode_instances(row):
         SAME_ARCHIVE,
     )
     return {
-        "image": read_photo(row["image"]),
         "masks": masks_of(objects, keys),
         "classes": tf.argmax(counts, axis=1, output_type=tf.int32) - 1,
     }

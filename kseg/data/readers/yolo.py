@@ -10,17 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.arguments import name_list
-from kseg.base.types import PathLike
+from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import class_list
 from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_of
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
 from kseg.data.files import PHOTOS, stem
 from kseg.data.pairs import ALIASES, files_below, is_split, means, no_split_there
+from kseg.data.photos import Numbers
 from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.source import Source
 
 IMAGES, LABELS = "images", "labels"  # folders: what Ultralytics exchanges in a photo's path
+POSE = "kpt_shape"  # of a YAML file whose lines are boxes and points
 BEYOND = 0.01  # share of a side by which a point may lie beyond the photo: rounding
 
 
@@ -31,6 +33,10 @@ def yolo(
     class_names: Sequence[str] | None = None,
     instances: bool = False,
     val_fraction: float | None = None,
+    value_range: Range | None = None,
+    bits: int | None = None,
+    bands: Sequence[int] | None = None,
+    clip: bool = False,
 ) -> Source:
     """Reads polygons in YOLO's format.
 
@@ -47,6 +53,7 @@ def yolo(
             `classes.txt`.
         instances: Whether samples hold objects in place of a map of labels.
         val_fraction: Share of `"val"` where the set has no split of its own; None for 0.2.
+        value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
         `Source` with void = 255.
@@ -63,14 +70,19 @@ def yolo(
     >>> kseg.data.yolo("scenes", "val", instances=True).class_names[:2]
     ('disk', 'ring')
     """
+    numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     file = yaml_file(root)
     content = _yaml(file) if file else {}
     root = file.parent if file else root
+    if POSE in content:
+        message = f"{str(file)!r} has {POSE}: these are boxes and key points, as for poses."
+        remedy = "Export the set for segmentation, with polygons."
+        raise DataError("unsuitable", file, message, remedy)
     names = _names(content, file, root, class_names)
     photos = photos_of(root, content, split, val_fraction)
     faults = Faults()
-    drawings = [_drawing(photo, names, faults) for photo in photos]
+    drawings = [each for photo in photos if (each := _drawing(photo, names, faults))]
     faults.check()
     boxes = sum(kind == "box" for drawing in drawings for kind, _ in drawing.problems)
     if boxes and not any(drawing.shapes for drawing in drawings):
@@ -82,7 +94,7 @@ def yolo(
             "Export the set for segmentation, with polygons.",
         )
     name = f"{root.resolve().name}{f'/{split}' if split else ''}"
-    return drawn_source(name, drawings, names, instances=instances, by_area=True)
+    return drawn_source(name, drawings, names, instances=instances, by_area=True, numbers=numbers)
 
 
 def yaml_file(root):
@@ -197,7 +209,7 @@ def _listed(root, base, entries):
 def _of_list(file, base, root):
     """The photos that a text file names, a path a line."""
     lines = [line.strip() for line in text_of(file).splitlines() if line.strip()]
-    photos = []
+    photos, faults = [], Faults()
     for line in lines:
         # CVAT writes data/images/... of what lies in images/
         ways = [line, line.removeprefix("./"), line.removeprefix("data/")]
@@ -205,8 +217,10 @@ def _of_list(file, base, root):
         place = next((each for each in places if each.is_file()), None)
         if place is None:
             message = f"{str(file)!r} names {line!r}, and there is no such photo."
-            raise MissingData("unpaired", file, message, "Correct the list, or add the photo.")
+            remedy = "Correct the list, or add the photo."
+            faults.add(MissingData("unpaired", file, message, remedy), repr(line))
         photos.append(str(place))
+    faults.check()
     return photos
 
 
@@ -239,9 +253,11 @@ def label_file(photo):
 
 
 def _drawing(photo, names, faults):
-    """What a photo's file says; what is wrong in it is kept among the faults."""
+    """What a photo's file says, None without photo; what is wrong is kept among the faults."""
     if not os.path.isfile(photo):
-        raise MissingData("missing", photo, f"{photo!r} does not exist: expected a photo.")
+        message = f"{photo!r} does not exist: expected a photo."
+        faults.add(MissingData("missing", photo, message), repr(photo))
+        return None
     drawing, file = Drawing(photo, header_size(photo), []), label_file(photo)
     if not os.path.isfile(file):
         return drawing

@@ -76,7 +76,7 @@ def random_affine(
             )
 
         def move(maps, fill):
-            wide = tf.cast(maps, tf.int32) if maps.dtype != tf.uint8 else maps
+            wide = maps if maps.dtype in (tf.uint8, tf.float32) else tf.cast(maps, tf.int32)
             result = resampled(wide[..., None], "NEAREST", float(fill))[..., 0]
             return tf.ensure_shape(tf.cast(result, maps.dtype), maps.shape)
 

@@ -7,7 +7,7 @@ from typing import Any
 from kseg.base.arguments import refused, tuples
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Transform
-from kseg.data.sample import maps_of, moved
+from kseg.data.sample import WEIGHT, maps_of, moved
 from kseg.data.transforms.levels import as_image
 
 GEOMETRIC = (
@@ -119,16 +119,23 @@ def from_keras(layer: Any, void: int = 255) -> Transform:
             maps = sample[key] if key == "masks" else maps_of(sample[key])
             # what the layer fills in becomes `fill` once the difference is added again
             maps = tf.cast(maps, tf.float32) - (fill - fill_value)
+            if WEIGHT in sample:
+                maps = tf.concat([maps, sample[WEIGHT][None] + fill_value], axis=0)
             maps = tf.transpose(maps, (1, 2, 0))[None]
         result, maps = compiled(tf.cast(image, tf.float32)[None], maps, seed)
         result = as_image(result[0], image, within=True)
         if maps is None:
             return {**sample, "image": result}
-        maps = tf.transpose(tf.round(maps[0] + (fill - fill_value)), (2, 0, 1))
+        maps = tf.transpose(maps[0], (2, 0, 1))
+        weight = None
+        if WEIGHT in sample:
+            maps, weight = maps[:-1], tf.maximum(maps[-1:] - fill_value, 0)
+        maps = tf.round(maps + (fill - fill_value))
 
         def move(old, fill):
             del fill  # it is in place already
-            return tf.ensure_shape(tf.cast(maps, old.dtype), old.shape)
+            new = weight if old.dtype == tf.float32 else maps
+            return tf.ensure_shape(tf.cast(new, old.dtype), old.shape)
 
         return moved(sample, result, move, void)
 

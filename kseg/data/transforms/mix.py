@@ -6,8 +6,10 @@ from kseg.base import arguments
 from kseg.base.arguments import number, share, value_range
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import Range, Size, Transform
-from kseg.data.sample import label_of, maps_of, moved, size_of, without_empty
+from kseg.data.sample import WEIGHT, label_of, maps_of, moved, size_of, without_empty
 from kseg.data.transforms.chance import uniform
+
+SUMMED = ("image", "label", WEIGHT)  # of several samples on one canvas; objects are side by side
 
 
 def mosaic(
@@ -54,7 +56,7 @@ def mosaic(
             # a loop, that whatever reads a photo and comes before is built once, not three times
             canvas = placed(sample, 0)
             shapes = {key: (None, *value.shape[1:]) for key, value in canvas.items()}
-            shapes |= {key: canvas[key].shape for key in ("image", "label") if key in canvas}
+            shapes |= {key: canvas[key].shape for key in SUMMED if key in canvas}
             shapes = {key: tf.TensorShape(shape) for key, shape in shapes.items()}
             _, canvas = tf.while_loop(
                 lambda number, canvas: number < 4,
@@ -173,6 +175,8 @@ def _pasted(sample, other, inside):
     if "label" in sample:
         mixed = tf.where(inside, maps_of(other["label"]), maps_of(sample["label"]))
         result["label"] = label_of(mixed, sample["label"])
+    if WEIGHT in sample:
+        result[WEIGHT] = tf.where(inside, other[WEIGHT], sample[WEIGHT])
     if "masks" in sample:
         inside = tf.cast(inside, tf.uint8)
         result["masks"] = tf.concat(
@@ -221,6 +225,8 @@ def _framed(sample, corner, size):
         label = sample["label"]
         maps = tf.pad(maps_of(label), tf.concat([[[0, 0]], around], 0))
         result["label"] = label_of(tf.ensure_shape(maps, (None, *size)), label)
+    if WEIGHT in sample:
+        result[WEIGHT] = tf.ensure_shape(tf.pad(sample[WEIGHT], around), size)
     if "masks" in sample:
         masks = tf.pad(sample["masks"], tf.concat([[[0, 0]], around], 0))
         result["masks"] = tf.ensure_shape(masks, (None, *size))
@@ -232,8 +238,6 @@ def _sum(one, other):
     """Two samples on one canvas, each zero where the other is not."""
     tf = tensorflow()
     return {
-        key: value + other[key]
-        if key in ("image", "label")
-        else tf.concat([value, other[key]], axis=0)
+        key: value + other[key] if key in SUMMED else tf.concat([value, other[key]], axis=0)
         for key, value in one.items()
     }

@@ -69,7 +69,8 @@ def convert(
     kind, path = target(to)
     _check_together(sources, kind, to)
     if kind != "records":
-        _check_usual(next(iter(sources.values())), kind)
+        for each in sources.values():
+            _check_usual(each, kind)
     check_free(path)
     done = 0
 
@@ -127,6 +128,10 @@ def check_free(path, read=()):
 
 def _check_usual(source, kind):
     """Raises unless this is a source of photos of 0..255."""
+    if source.weighted:
+        expected = f"False for {kind}:, which holds no weights of pixels"
+        remedy = "Convert to records:, which hold them; or open the set without them."
+        raise refused("source.weighted", True, expected, remedy)
     if source.value_range is not None:
         expected = f"None for {kind}:, whose photos are of 0..255"
         remedy = "Convert to records:, which hold all of it."

@@ -105,7 +105,7 @@ def write_records(
             "decoded": decoded,
             "value_range": source.value_range,
             "bands": source.bands,
-            "images": {key: layout[key] for key in ("channels", "dtype", "colour")},
+            "images": {key: layout[key] for key in ("channels", "dtype", "colour", "weighted")},
             "files": files,
         }
         (unfinished / "source.json").write_text(json.dumps(description, indent=1))
