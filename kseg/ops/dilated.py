@@ -18,8 +18,6 @@ long again.)
 
 import functools
 
-from kseg.base.tensorflow import tensorflow
-
 
 def dilated_conv(x, kernel, padding, dilation):
     """`keras.ops.conv` of images without steps or groups, on TensorFlow.
@@ -33,7 +31,9 @@ def dilated_conv(x, kernel, padding, dilation):
     Returns:
         `(B, h, w, D)`.
     """
-    return tensorflow().nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
+    import tensorflow as tf
+
+    return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
 
 
 @functools.cache
@@ -42,7 +42,8 @@ def has_gradient():
 
     That is oneDNN's, which is not on every processor, and can be switched off.
     """
-    tf = tensorflow()
+    import tensorflow as tf
+
     with tf.init_scope(), tf.device("CPU"):
         x = tf.ones((1, 5, 5, 1))
         ends = {"strides": [1] * 4, "padding": "SAME", "dilations": [1, 2, 2, 1]}
