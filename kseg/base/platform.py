@@ -13,3 +13,8 @@ def is_jax_on_cpu():
 def is_torch():
     """Whether the backend is PyTorch, whose kernels take channels-last images as views."""
     return keras.config.backend() == "torch"
+
+
+def is_tensorflow():
+    """Whether the backend is TensorFlow."""
+    return keras.config.backend() == "tensorflow"

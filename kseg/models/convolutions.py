@@ -17,14 +17,17 @@ import numpy as np
 from keras import ops
 
 from kseg.base.arguments import choice
-from kseg.base.platform import is_jax_on_cpu, is_torch
+from kseg.base.platform import is_jax_on_cpu, is_tensorflow, is_torch
 from kseg.ops.channels_last import convolved, max_pooled
 from kseg.ops.depthwise import depthwise_conv
+from kseg.ops.dilated import dilated_conv, has_gradient
 
 
 @keras.saving.register_keras_serializable(package="kseg")
 class Conv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D`, without Keras' copies of each feature map on PyTorch.
+
+    On TensorFlow dilation is one operation; see `kseg.ops.dilated`.
 
     Example:
 
@@ -33,9 +36,11 @@ class Conv2D(keras.layers.Conv2D):
     """
 
     def convolution_op(self, inputs, kernel):
+        kernel = ops.convert_to_tensor(kernel)
+        if _as_one_dilation(self):
+            return dilated_conv(inputs, kernel, self.padding, self.dilation_rate)
         if not _as_views(self):
             return super().convolution_op(inputs, kernel)
-        kernel = ops.convert_to_tensor(kernel)
         return convolved(inputs, kernel, self.strides, self.padding, self.dilation_rate)
 
 
@@ -239,6 +244,12 @@ def _bilinear(shape, dtype=None):
 def _as_views(layer):
     """Whether a layer's feature maps may go to PyTorch's kernels as they are."""
     return is_torch() and layer.data_format == "channels_last"
+
+
+def _as_one_dilation(layer):
+    """Whether TensorFlow should convolve with gaps by one operation."""
+    dilated = {*layer.dilation_rate} != {1} and layer.data_format == "channels_last"
+    return dilated and layer.groups == 1 and is_tensorflow() and has_gradient()
 
 
 def _finish(layer, x):

@@ -2,11 +2,10 @@
 
 import weakref
 
-import keras
-
 from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
 from kseg.models.graph import compilation
+from kseg.models.optimizer import AdamW
 
 LEARNING_RATE = 1e-3  # AdamW's own default; safe for a U-Net from a random start
 WEIGHT_DECAY = 1e-4
@@ -26,7 +25,7 @@ def compile_semantic(model, num_classes, multilabel=False):
     """
     compile_own(
         model,
-        optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY, name=NAME),
+        optimizer=AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY, name=NAME),
         loss=CrossEntropyLoss(multilabel=multilabel) + DiceLoss(multilabel=multilabel),
         metrics=[MeanIoU(num_classes, multilabel=multilabel)],
     )
@@ -36,7 +35,7 @@ def compile_instance(model):
     """Compiles an instance model, which brings its losses: AdamW, gradients held to norm 10."""
     compile_own(
         model,
-        optimizer=keras.optimizers.AdamW(
+        optimizer=AdamW(
             INSTANCE_LEARNING_RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=10.0, name=NAME
         ),
     )

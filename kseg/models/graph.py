@@ -1,13 +1,20 @@
 """The graph inside a Keras model, for which Keras has no public words: nested layers, calls of a
 layer, what made a tensor, `compile`. Keras' private attributes are read in this file alone."""
 
+import collections
 import contextlib
 import math
+import weakref
 
 import keras
 from keras.src.models.functional import Functional
 
+from kseg.base.platform import is_torch
+from kseg.models import folding
+
 PROBE = 512  # pixels; every stride divides it
+
+_made_steps = weakref.WeakKeyDictionary()  # model -> whether they are folded -> its steps
 
 
 def layers_of(model):
@@ -82,26 +89,80 @@ def is_functional(model):
     return isinstance(model, Functional)
 
 
-def run(model, inputs):
-    """What `model(inputs, training=False)` gives, in less memory: for calls without a compiler.
+def inferred(model, inputs):
+    """What `model(inputs, training=False)` gives, by `run` where nothing compiles it."""
+    return run(model, inputs) if is_torch() else model(inputs, training=False)
 
-    Keras keeps every feature map until its call ends; here each goes after its last reader.
-    Nested functional models are run alike; any other model is simply called.
+
+def run(model, inputs):
+    """What `model(inputs, training=False)` gives, in less memory and time: without a compiler.
+
+    Keras keeps every feature map until its call ends; here each goes after its last reader. On
+    PyTorch, where no gradient is asked for, batch norm and ReLU are folded into what is before
+    them: see `kseg.models.folding`. Nested functional models are run alike; any other model is
+    simply called.
     """
     if type(model).call is not Functional.call:
         return model(inputs, training=False)
     values = dict(zip(map(id, model.inputs), model._standardize_inputs(inputs)))
     del inputs
-    for node, done in _calls(model):
-        args, kwargs = node.arguments.fill_in(values)
-        results = keras.tree.flatten(_operate(node.operation, args, kwargs))
+    for nodes, done in _steps(model):
+        args, kwargs = nodes[0].arguments.fill_in(values)
+        results = keras.tree.flatten(_operate(nodes, args, kwargs))
         del args, kwargs
-        values.update(zip(map(id, node.outputs), results))
+        values.update(zip(map(id, nodes[-1].outputs), results))
         del results
         for x in done:
             values.pop(x, None)
     outputs = keras.tree.map_structure(lambda x: values[id(x)], model._outputs_struct)
     return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
+
+
+def _steps(model):
+    """Lists of the calls that are computed as one, in order, and what is freed after each."""
+    folds = folding.allowed()
+    made = _made_steps.setdefault(model, {})
+    if folds not in made:
+        calls = _calls(model)
+        made[folds] = _joined(calls) if folds else [([node], done) for node, done in calls]
+    return made[folds]
+
+
+def _joined(calls):
+    """Steps of calls, those in one that `kseg.models.folding` computes as one."""
+    freed, readers = {id(node): done for node, done in calls}, collections.defaultdict(list)
+    for node, _ in calls:
+        for tensor in node.input_tensors:
+            readers[id(tensor)].append(node)
+    steps, taken = [], set()
+    for node, _ in calls:
+        if id(node) in taken:
+            continue
+        nodes = [node]
+        if _of_one_argument(node) and folding.begins(node.operation):
+            while (following := _joining(nodes, readers, freed)) is not None:
+                nodes.append(following)
+        taken.update(map(id, nodes))
+        steps.append((nodes, set().union(*(freed[id(each)] for each in nodes))))
+    return steps
+
+
+def _joining(nodes, readers, freed):
+    """The call that is computed along with others: the last to read what they give, or None."""
+    (result,) = map(id, nodes[-1].outputs)
+    following = readers[result]
+    if len(following) != 1 or result not in freed[id(following[0])]:
+        return None  # several read it, or the model itself gives it
+    if len(following[0].input_tensors) != 1 or not _of_one_argument(following[0]):
+        return None
+    joins = folding.joins([each.operation for each in nodes], following[0].operation)
+    return following[0] if joins else None
+
+
+def _of_one_argument(node):
+    """Whether a layer is called with what it reads alone."""
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    return len(args) == 1 and _plain(kwargs, but=("training",))
 
 
 def _calls(model):
@@ -116,10 +177,13 @@ def _calls(model):
     ]
 
 
-def _operate(operation, args, kwargs):
-    """One node's operation at inference."""
+def _operate(nodes, args, kwargs):
+    """What the calls of a step give at inference."""
+    operation = nodes[0].operation
     if _nested(operation, args, kwargs):
         return run(operation, args[0])
+    if folding.allowed() and _of_one_argument(nodes[0]) and folding.begins(operation):
+        return folding.computed([node.operation for node in nodes], args[0])
     if getattr(operation, "_call_has_training_arg", False):
         kwargs = {**kwargs, "training": False}
     return operation(*args, **kwargs)
@@ -127,8 +191,12 @@ def _operate(operation, args, kwargs):
 
 def _nested(operation, args, kwargs):
     """Whether an operation is a model that is called of nothing but its input."""
-    plain = all(value is None for value in kwargs.values())  # mask=None is always there
-    return isinstance(operation, keras.Model) and len(args) == 1 and plain
+    return isinstance(operation, keras.Model) and len(args) == 1 and _plain(kwargs)
+
+
+def _plain(kwargs, but=()):
+    """Whether a call has no arguments of its own; mask=None is always there."""
+    return all(value is None for name, value in kwargs.items() if name not in but)
 
 
 @contextlib.contextmanager

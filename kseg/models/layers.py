@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from kseg.base.platform import is_torch
+from kseg.ops.channels_last import resized
+
 # Keras' own default of 0.99 needs thousands of steps before evaluation sees settled statistics;
 # 0.9 with epsilon 1e-5 are the values of the PyTorch recipes that results are compared with.
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
@@ -183,6 +186,9 @@ class Enlarge(keras.layers.Layer):
         self.factor, self.interpolation = factor, interpolation
 
     def call(self, x):
+        if is_torch():
+            height, width = (self.factor * size for size in x.shape[1:3])
+            return resized(x, height, width, self.interpolation)
         return self._along(self._along(x, 1), 2)
 
     def _along(self, x, axis):
@@ -235,13 +241,20 @@ class ResizeLike(keras.layers.Layer):
 
     def call(self, inputs):
         x, reference = inputs
-        for axis in (1, 2):
-            x = _resized_along(x, axis, ops.shape(reference)[axis])
-        return x
+        _, height, width, _ = ops.shape(reference)
+        return _resized(x, height, width)
 
     def compute_output_shape(self, input_shape):
         x, reference = input_shape
         return (x[0], reference[1], reference[2], x[3])
+
+
+def _resized(x, height, width):
+    """Images `(B, h, w, C)` at another size, bilinearly."""
+    if is_torch():
+        same = (height, width) == tuple(x.shape[1:3])
+        return x if same else resized(x, height, width)
+    return _resized_along(_resized_along(x, 1, height), 2, width)
 
 
 def _resized_along(x, axis, size):
@@ -280,10 +293,8 @@ class ResizeTo(keras.layers.Layer):
         self.height, self.width = height, width
 
     def call(self, x):
-        for axis, size in ((1, self.height), (2, self.width)):
-            if size is not None:
-                x = _resized_along(x, axis, size)
-        return x
+        _, height, width, _ = ops.shape(x)
+        return _resized(x, self.height or height, self.width or width)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

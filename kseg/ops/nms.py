@@ -91,9 +91,8 @@ def _blocks(boxes, scores, threshold, count, classes=None):
     # each kept box to its place; there is one place more, for all that are left out
     place = ops.where(kept & (number <= count), number - 1, count)
     place = place + (count + 1) * ops.arange(groups, dtype="int32")[:, None]
-    index = ops.scatter(
-        ops.reshape(place, (-1, 1)), ops.reshape(order, (-1,)), (groups * (count + 1),)
-    )
+    nowhere = ops.zeros((groups * (count + 1),), "int32")  # ops.scatter is a loop on PyTorch
+    index = ops.scatter_update(nowhere, ops.reshape(place, (-1, 1)), ops.reshape(order, (-1,)))
     index = ops.reshape(index, (-1, count + 1))[:, :count]
     return index, ops.arange(count, dtype="int32") < number[:, -1:]
 

@@ -105,6 +105,40 @@ def test_torch_takes_views(case, dtype, rng):
         torch.testing.assert_close(actual, expected)
 
 
+@pytest.mark.backends("tensorflow", reason="dilation is one operation there")
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("rate", [2, (3, 1), 6])
+def test_tensorflow_dilates_by_one_operation(rate, padding, rng):
+    """Values and gradients are those of Keras, of gaps that reach beyond the image too."""
+    import tensorflow as tf
+
+    options = {"padding": padding, "dilation_rate": rate, "activation": "tanh"}
+    side = 9 if padding == "same" else 14
+    x = tf.constant(rng.normal(size=(2, side, side + 1, 4)).astype("float32"))
+    reference, layer = keras.layers.Conv2D(6, 3, **options), Conv2D(6, 3, **options)
+    reference.build(x.shape)
+    layer.build(x.shape)
+    _fill(reference, layer)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 4))])
+    def run(x):
+        found = []
+        for each in (reference, layer):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = each(x)
+                loss = tf.reduce_sum(tf.sin(3.0 * y))
+            found.append((y, *tape.gradient(loss, [x, *(w.value for w in each.weights)])))
+        return found
+
+    for expected, actual in zip(*run(x), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=2e-4)
+    image = keras.Input((None, None, 4))
+    graph = tf.function(keras.Model(image, layer(image))).get_concrete_function(x).graph
+    kinds = {operation.type for operation in graph.get_operations()}
+    assert "Conv2D" in kinds and not kinds & {"SpaceToBatchND", "BatchToSpaceND"}
+
+
 @pytest.mark.backends("torch", reason="feature maps are views there")
 @pytest.mark.parametrize("case", ["plain", "dilated", "pool"])
 def test_torch_copies_no_feature_map(case):

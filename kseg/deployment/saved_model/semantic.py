@@ -7,6 +7,7 @@ import numpy as np
 
 from kseg.base.tensorflow import tensorflow
 from kseg.deployment.saved_model import compare, photos, tiles
+from kseg.deployment.saved_model.constants import with_constants
 from kseg.deployment.saved_model.encoded import Encoded
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract
@@ -207,11 +208,12 @@ class LabelSignatures:
         self.num_classes, self.outputs = own.num_classes, own.outputs
         self.kind = tf.uint8 if self.num_classes <= 256 else tf.uint16
         # one function, so that the network is in the file once, however many signatures call it
-        self.network = tf.function(
+        network = tf.function(
             lambda images: model(images, training=False),
             input_signature=[tf.TensorSpec((None, None, None, own.channels), tf.float32)],
             autograph=False,
         )
+        self.network = with_constants(network)
 
     def serving_default(self, images):
         ids, scores = self.top_class(self.logits_of(images))

@@ -24,7 +24,6 @@ def write(model, path, *, about, options, own):
     options = GraphOptions(**options)
     possible = part(TASKS, model).signatures(model, options, **own)
     module = tf.Module()
-    module.weights = [weight.value for weight in model.weights]
     functions, described = {}, {}
     for name in options.signatures:
         signature = possible[name]
@@ -34,6 +33,7 @@ def write(model, path, *, about, options, own):
         functions[name] = function.get_concrete_function()
         described[name] = _described(signature, functions[name].structured_outputs)
     module.functions = functions
+    module.weights = [each for function in functions.values() for each in function.variables]
     tf.saved_model.save(module, str(path), signatures=functions)
     extra = Path(path) / "assets.extra"
     extra.mkdir(exist_ok=True)

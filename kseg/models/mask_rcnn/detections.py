@@ -4,9 +4,12 @@ inference).
 Axes: B batch, K proposals, C classes without background, D detections.
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
+from kseg.models.graph import inferred
 from kseg.models.mask_rcnn.heads import MASK_REGION, REGION
 from kseg.models.mask_rcnn.proposals import anchors_of, propose
 from kseg.models.mask_rcnn.pyramid import STRIDES
@@ -188,11 +191,12 @@ class Detector(keras.Model):
 
     def call(self, x, training=False):
         image, size = image_and_size(x)
-        return self.detect(self.trunk([image, size], training=False), size)
+        return self.detect(inferred(self.trunk, [image, size]), size)
 
     def detect(self, outputs, size):
         """Detections, of the trunk's outputs for images of valid `size`."""
         settings, arguments = self.settings, self.arguments
+        box_head, mask_head = (partial(inferred, each) for each in (self.box_head, self.mask_head))
         anchors, logits, deltas = anchors_of(
             outputs, arguments["anchor_sizes"], arguments["anchor_ratios"]
         )
@@ -200,7 +204,7 @@ class Detector(keras.Model):
         whole = [each for level in zip(logits, deltas) for each in level]
         regions, valid = propose(logits, deltas, anchors, size, before=count, after=count)
         features = outputs["features"][:-1]
-        logits, deltas = box_outputs(self.box_head, features, regions)
+        logits, deltas = box_outputs(box_head, features, regions)
         result = select(
             logits,
             deltas,
@@ -211,6 +215,6 @@ class Detector(keras.Model):
             overlap=settings.overlap,
             count=settings.detections,
         )
-        masks = masks_of(self.mask_head, features, result["boxes"], result["classes"])
+        masks = masks_of(mask_head, features, result["boxes"], result["classes"])
         whole = [finite(each) for each in (*whole, logits, deltas, masks)]
         return {**result, "masks": masks, "finite": ops.all(ops.stack(whole), axis=0)}
