@@ -54,6 +54,17 @@ def run(options):
     screen.print(f"backend {keras.backend.backend()} on {_devices(keras)}", highlight=False)
 
 
+def told_settings(run):
+    """The settings of a run in effect, by group and name, and its data."""
+    from kseg.training.recipe import to_groups
+    from kseg.training.settings import from_dict
+
+    groups = to_groups(from_dict(run.settings), run.data)
+    return {
+        f"{group}.{key}": value for group, keys in groups.items() for key, value in keys.items()
+    }
+
+
 def _devices(keras):
     if keras.backend.backend() == "torch":  # keras.distribution does not know PyTorch yet
         import torch

@@ -4,6 +4,7 @@ Everything below `kseg.cli` speaks of Python's arguments. The option that stands
 name as `dest`, so one function says the same to who types a command.
 """
 
+import argparse
 import ast
 import dataclasses
 import re
@@ -75,6 +76,8 @@ def _end_of_value(text, start):
 
 def _option(action, value):
     """An option with its value as they are typed."""
+    if isinstance(action, argparse.BooleanOptionalAction):
+        return action.option_strings[0 if value in ("", "True") else 1]
     name = action.option_strings[-1] if action.option_strings else action.dest
     if action.nargs == 0:  # a switch
         return name if value in ("", repr(action.const)) else f"no {name}"

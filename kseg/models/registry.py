@@ -54,6 +54,7 @@ REGISTERED = {
         "MultiLabel",
     ),
     "kseg.models.mask_rcnn.model": ("MaskRCNN",),
+    "kseg.models.schedules": ("WarmUp",),
 }
 PACKAGE = "kseg"  # as `keras.saving.register_keras_serializable(package="kseg")` writes it
 
