@@ -77,7 +77,8 @@ def _end_of_value(text, start):
 def _option(action, value):
     """An option with its value as they are typed."""
     if isinstance(action, argparse.BooleanOptionalAction):
-        return action.option_strings[0 if value in ("", "True") else 1]
+        with_it, without = action.option_strings
+        return {"False": without, "None": f"no {with_it}"}.get(value, with_it)
     name = action.option_strings[-1] if action.option_strings else action.dest
     if action.nargs == 0:  # a switch
         return name if value in ("", repr(action.const)) else f"no {name}"
