@@ -92,7 +92,7 @@ def print_run(screen, path):
 
     run = Run.open(path)
     _head(screen, run.path, "run", run.class_names)
-    _lines(screen, {**run.settings, "data": run.data})
+    _lines(screen, told_settings(run))
     rows = run.history()
     if rows:
         best = "".join(f", best {name}: {value:.4f}" for name, value in run.best().items())
