@@ -73,7 +73,8 @@ PAGES = {
 def smaller(code):
     """The code of a block with crops of `CROP` pixels and one epoch, or two where it goes on."""
     code = re.sub(r"\(\d{3}, \d{3}\)", CROP, code)
-    code = re.sub(r"epochs=(\d+)", lambda found: f"epochs={2 if found[1] == '20' else 1}", code)
+    code = re.sub(r"\bepochs=(\d+)", lambda found: f"epochs={2 if found[1] == '20' else 1}", code)
+    code = re.sub(r"freeze_epochs=\d+", "freeze_epochs=1", code)
     return code.replace("shards=64", "shards=2")
 
 

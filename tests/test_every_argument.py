@@ -188,14 +188,14 @@ NOTHING = {
             "settings": Made(lambda place: whole.small_run(scale=(1.0, 1.0))),
         },
     ),
-    "dice of objects": (
+    "balance of objects": (
         "fit",
         {
             **whole.ENTRIES["fit"].given,
             "model": whole.FOUND,
             "train": whole.TRUTH,
-            "compile": True,
-            "settings": Made(lambda place: whole.small_run(dice=0.5)),
+            "compile": "kseg",
+            "settings": Made(lambda place: whole.small_run(balance=0.1)),
         },
     ),
 }

@@ -131,17 +131,16 @@ MODULES = {
             return [f"of {scores['images']} photos"]
     """,
     "training": """
-        from kseg.training.schedule import optimizer
-
         OPTIONS = {}
+        CLIPNORM = None
         TRAINED = ("loss",)
         VALIDATED = ("closeness",)
 
         def check(model, val, settings):
             pass
 
-        def compile_model(model, settings, steps, source, pixels):
-            model.compile(optimizer=optimizer(settings, steps), loss="mae")
+        def compiled(model, settings, source, pixels):
+            return {"loss": "mae"}
     """,
     "pictures": """
         OPTIONS = {}

@@ -51,7 +51,7 @@ CALLS = {
     "settings": (
         "settings",
         lambda wrong, model, source, run: kseg.fit(model, source, run=run, settings=wrong),
-        "kseg.Settings or None",
+        "kseg.Settings, the path of a file of them, or None",
     ),
     "augment": (
         "augment",
@@ -94,7 +94,7 @@ CALLS = {
     ),
 }
 # What is right: nothing there, or lists of a user's own
-RIGHT = {("val", "None"), ("settings", "None"), ("augment", "None")}
+RIGHT = {(name, "None") for name in ("val", "run", "settings", "augment")}
 LISTS = {("augment", "list"), ("callbacks", "list")}
 
 

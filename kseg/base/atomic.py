@@ -51,18 +51,26 @@ def replacing(path):
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
+        with moved(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def moved(path):
+    """Within it, what the system refuses becomes `Unwritten` of this path."""
+    try:
+        yield
     except OSError as error:
         if isinstance(error, Unwritten):
             raise
         if isinstance(error, (FileExistsError, NotADirectoryError)):
             raise Unwritten(path, f"{str(path.parent)!r} is no folder") from error
         raise Unwritten(path, full(error) or error.strerror or str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -54,6 +54,17 @@ def run(options):
     screen.print(f"backend {keras.backend.backend()} on {_devices(keras)}", highlight=False)
 
 
+def told_settings(run):
+    """The settings of a run in effect, by group and name, and its data."""
+    from kseg.training.recipe import to_groups
+    from kseg.training.settings import from_dict
+
+    groups = to_groups(from_dict(run.settings), run.data)
+    return {
+        f"{group}.{key}": value for group, keys in groups.items() for key, value in keys.items()
+    }
+
+
 def _devices(keras):
     if keras.backend.backend() == "torch":  # keras.distribution does not know PyTorch yet
         import torch
@@ -81,7 +92,7 @@ def print_run(screen, path):
 
     run = Run.open(path)
     _head(screen, run.path, "run", run.class_names)
-    _lines(screen, {**run.settings, "data": run.data})
+    _lines(screen, told_settings(run))
     rows = run.history()
     if rows:
         best = "".join(f", best {name}: {value:.4f}" for name, value in run.best().items())

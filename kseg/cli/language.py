@@ -4,6 +4,7 @@ Everything below `kseg.cli` speaks of Python's arguments. The option that stands
 name as `dest`, so one function says the same to who types a command.
 """
 
+import argparse
 import ast
 import dataclasses
 import re
@@ -75,6 +76,9 @@ def _end_of_value(text, start):
 
 def _option(action, value):
     """An option with its value as they are typed."""
+    if isinstance(action, argparse.BooleanOptionalAction):
+        with_it, without = action.option_strings
+        return {"False": without, "None": f"no {with_it}"}.get(value, with_it)
     name = action.option_strings[-1] if action.option_strings else action.dest
     if action.nargs == 0:  # a switch
         return name if value in ("", repr(action.const)) else f"no {name}"

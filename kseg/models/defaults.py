@@ -10,7 +10,8 @@ from kseg.models.optimizer import AdamW
 LEARNING_RATE = 1e-3  # AdamW's own default; safe for a U-Net from a random start
 WEIGHT_DECAY = 1e-4
 INSTANCE_LEARNING_RATE = 2e-4
-NAME = "kseg_adamw"  # of kseg's own optimizer, by which it is known again in a file
+NAME = "kseg"  # of an optimizer that kseg chose, by which it is known again in a file
+NAMES = (NAME, "kseg_adamw")  # and in files of before
 
 _own = weakref.WeakKeyDictionary()  # model -> its compilation, if kseg made it
 
@@ -68,4 +69,5 @@ def is_own(model):
         return True
     if model in _own:
         return _own[model] is compilation(model)
-    return model.optimizer.name == NAME
+    optimizer = model.optimizer
+    return getattr(optimizer, "inner_optimizer", optimizer).name in NAMES

@@ -7,7 +7,9 @@ import math
 import weakref
 
 import keras
+from keras.src.backend.common import global_state
 from keras.src.models.functional import Functional
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
 from kseg.base.platform import is_torch
 from kseg.models import folding
@@ -20,6 +22,12 @@ _made_steps = weakref.WeakKeyDictionary()  # model -> whether they are folded ->
 def layers_of(model):
     """The layers of a model, nested ones too, but not the model itself."""
     return model._flatten_layers(include_self=False)
+
+
+def policies_of(model):
+    """Names of the dtype policies of a model's layers; empty of what only answers like a model."""
+    layers = layers_of(model) if isinstance(model, keras.Model) else ()
+    return {layer.dtype_policy.name for layer in layers}
 
 
 def nodes_of(model):
@@ -309,3 +317,49 @@ def in_float32(model):
     copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def left_out_of_decay(optimizer):
+    """Places, among the weights that an optimizer trains, of those that its decay leaves."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if not inner.weight_decay:
+        return []
+    weights = inner._trainable_variables
+    return [place for place, each in enumerate(weights) if not inner._use_weight_decay(each)]
+
+
+def leave_out_of_decay(optimizer, places):
+    """The inverse, of an optimizer from a file, which does not say it."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner._exclude_from_weight_decay = {
+        inner._var_key(inner._trainable_variables[place]) for place in places
+    }
+    inner._exclude_from_weight_decay_pattern = None
+    inner._exclude_from_weight_decay_cache = {}
+
+
+def step_of(optimizer):
+    """The variable in which an optimizer counts its steps."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+
+
+def shared_seeds():
+    """The state of the random generator that is everybody's, if anybody has drawn from it."""
+    generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    return [] if generator is None else [generator.state]
+
+
+def build_metrics(model, batch):
+    """Makes the variables of a compiled model's metrics before the first step.
+
+    On TensorFlow they come in it, when what they had counted cannot be given to them any more.
+
+    Args:
+        model: The model.
+        batch: The spec of a batch, as of a `tf.data.Dataset`.
+    """
+    model._symbolic_build(
+        data_batch=keras.tree.map_structure(
+            lambda each: keras.KerasTensor(tuple(each.shape), each.dtype.name), batch
+        )
+    )

@@ -55,6 +55,7 @@ REGISTERED = {
     ),
     "kseg.models.mask_rcnn.model": ("MaskRCNN",),
     "kseg.models.optimizer": ("AdamW",),
+    "kseg.models.schedules": ("WarmUp",),
 }
 PACKAGE = "kseg"  # as `keras.saving.register_keras_serializable(package="kseg")` writes it
 

@@ -2,8 +2,10 @@
 
     RUN/
       run.json          classes, colours, settings, versions
+      settings.toml     the settings once more, for `kseg fit --settings`
       history.csv       one row an epoch
-      last.keras        the model and its optimizer, at the last checkpoint
+      last.keras        the model and all that training needs to go on, at the last checkpoint
+      previous.keras    the checkpoint before it
       best.keras        the model at its best validation score: mean IoU, or mask AP
       validation.png    photo, truth, prediction, error
       curve.png         loss and score by epoch
@@ -19,18 +21,27 @@ import contextlib
 import csv
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from kseg.base import arguments
 from kseg.base.arguments import choice, name_list
-from kseg.base.atomic import replacing, write_json
+from kseg.base.atomic import Unwritten, moved, replacing, write_json
 from kseg.base.types import Model, PathLike
-from kseg.models.saving import load_model
+from kseg.base.words import say
+from kseg.models.saving import Damaged, check_whole, load_model
 
 VERSION = 1  # of run.json
-KEPT = ("run.json", "history.csv", "last.keras", "best.keras")  # what later commands start from
+CHECKPOINTS = ("last", "previous")
+# what later commands start from
+KEPT = (
+    "run.json",
+    "settings.toml",
+    "history.csv",
+    *(f"{name}.keras" for name in (*CHECKPOINTS, "best")),
+)
 SHOWN = ("evaluation.json", "validation.png", "curve.png")  # what they write anew
 
 
@@ -45,6 +56,9 @@ class Run:
         void: Label id that is neither trained on nor scored.
         settings: The settings of the training, as a dict.
         data: How the training data were named, as a dict for `kseg.cli`, or None.
+        begun: Of what it was begun with: `"samples"`, how many there were; `"names"`, a hash of
+            theirs; `"own"`, whether the model keeps its user's compilation. Empty where that is
+            not known.
     """
 
     path: Path
@@ -53,6 +67,7 @@ class Run:
     void: int
     settings: dict
     data: dict | None = None
+    begun: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "class_names", name_list("class_names", self.class_names))
@@ -88,6 +103,7 @@ class Run:
                 void=content["void"],
                 settings=content["settings"],
                 data=content.get("data"),
+                begun=content.get("begun") or {},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{str(file)!r} cannot be read ({error}).") from error
@@ -117,17 +133,19 @@ class Run:
             "void": self.void,
             "settings": self.settings,
             "data": self.data,
+            "begun": self.begun,
         }
         write_json(self.path / "run.json", content)
 
     def is_trained(self) -> bool:
         """Whether there is a model to go on from: a checkpoint."""
-        return any((self.path / f"{name}.keras").is_file() for name in ("best", "last"))
+        names = ("best", *CHECKPOINTS)
+        return any((self.path / f"{name}.keras").is_file() for name in names)
 
     def discard(self) -> None:
         """Takes back a run of which nothing was kept, so that its folder is free again."""
         if not self.is_trained():
-            for name in ("run.json", "history.csv"):
+            for name in ("run.json", "settings.toml", "history.csv"):
                 (self.path / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # there is something else in it, or it is in use
                 self.path.rmdir()
@@ -145,14 +163,73 @@ class Run:
         choice("which", which, (None, "best", "last"))
         names = [which] if which else ["best", "last"]
         for name in names:
-            file = self.path / f"{name}.keras"
-            if file.is_file():
+            file = self.path / f"{name}.keras" if name == "best" else self.checkpoint()
+            if file is not None and file.is_file():
                 return load_model(file)
-        raise FileNotFoundError(
+        raise self.untrained(names)
+
+    def checkpoint(self) -> Path | None:
+        """The last checkpoint that is whole; a damaged one is named. None before the first.
+
+        Raises:
+            ValueError: there are some, and all are damaged.
+        """
+        damaged = []
+        for name in CHECKPOINTS:
+            file = self.path / f"{name}.keras"
+            if not file.is_file():
+                continue
+            try:
+                check_whole(file)
+            except Damaged as error:
+                damaged.append(str(error))
+                continue
+            for each in damaged:
+                say(f"{each} Going on from the one before it, {str(file)!r}.")
+            return file
+        if damaged:
+            remedy = "Begin a new run in its place (overwrite=True)."
+            if (self.path / "best.keras").is_file():
+                remedy += " The best model so far is in best.keras."
+            raise ValueError(f"{' '.join(damaged)} {remedy}")
+        return None
+
+    def sweep(self) -> None:
+        """Removes what a process that was killed left half-written."""
+        for pattern in (".next*.keras", ".*.tmp.*"):
+            for file in self.path.glob(pattern):
+                file.unlink(missing_ok=True)
+
+    def untrained(self, names=("last",)) -> FileNotFoundError:
+        """The error where a model is asked for that there is none of."""
+        return FileNotFoundError(
             f"{str(self.path)!r} holds no {' or '.join(f'{n}.keras' for n in names)}: the run was "
             "stopped before its first checkpoint. Start it again, in the same folder if you like: "
             "kseg.fit without resume=True, `kseg fit` without --resume."
         )
+
+    def write_checkpoint(self, save: Callable[[Path], None]) -> None:
+        """Writes `last.keras`; the one before it becomes `previous.keras`.
+
+        There is a whole one at every moment: the old one moves only when the new one is written.
+
+        Args:
+            save: Function that writes the file that it is given.
+        """
+        last, previous = (self.path / f"{name}.keras" for name in CHECKPOINTS)
+        fresh = self.path / ".next.keras"
+        try:
+            save(fresh)
+            if last.is_file():
+                with moved(previous):
+                    os.replace(last, previous)
+            with moved(last):
+                os.replace(fresh, last)
+        except Unwritten as error:
+            error.path = str(last)
+            raise
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def history(self) -> list[dict[str, float]]:
         """The rows of `history.csv` as a list of dicts of numbers; empty before the first epoch."""

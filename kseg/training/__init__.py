@@ -6,6 +6,6 @@ semantic.py   losses and scores of labels; multilabel.py of several a pixel; ins
               a module a task, the same names
 callbacks.py  validation, history, checkpoints; stopping gently
 progress.py   what is shown meanwhile
-schedule.py   the optimizer and its learning rate
+optimizers.py  the optimizer and its learning rate, by name
 augmentation.py  what is done to the photos
 """

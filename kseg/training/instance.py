@@ -1,13 +1,11 @@
 """How objects are learned: by the model's own losses; and the scores that a run keeps."""
 
 from kseg.base.optional import pycocotools_mask
-from kseg.models.defaults import compile_own
-from kseg.training.schedule import optimizer
 from kseg.training.settings import OF_LABELS, check_unused
 
 OPTIONS = {}
 TRAINED = ("loss", "objectness", "rpn_box", "classifier", "box", "mask")
-VALIDATED = ("mask_ap", "box_ap", "pq")
+VALIDATED = ("mask_ap", "mask_ap50", "box_ap", "pq")
 CLIPNORM = 10.0  # as `kseg.build_mask_rcnn` compiles
 
 
@@ -18,6 +16,6 @@ def check(model, val, settings):
         pycocotools_mask()  # not only after the first epoch
 
 
-def compile_model(model, settings, steps, source, pixels):
-    """AdamW with warm-up and cosine decay; arguments as of `kseg.training.semantic`."""
-    compile_own(model, optimizer=optimizer(settings, steps, clipnorm=CLIPNORM))
+def compiled(model, settings, source, pixels):
+    """Nothing: a model of objects brings its losses. Arguments as of `kseg.training.semantic`."""
+    return {}

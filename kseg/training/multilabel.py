@@ -1,32 +1,34 @@
 """How several classes a pixel are learned: the loss, and the scores that a run keeps."""
 
 from kseg.checks.statistics import class_weights
-from kseg.losses import CrossEntropyLoss, DiceLoss
 from kseg.metrics import MeanIoU
-from kseg.models.defaults import compile_own
-from kseg.training.schedule import optimizer
+from kseg.training.losses import loss
 from kseg.training.weighing import counted
 
 OPTIONS = {}
 TRAINED = ("loss", "mean_iou")  # columns of the history, of the batches learned from
 VALIDATED = ("mean_iou", "mean_dice")  # of `kseg.evaluate`; the first is the one to watch
+CLIPNORM = None
 
 
 def check(model, val, settings):
     """Raises if such a model cannot be trained or validated here, or not by these settings."""
 
 
-def compile_model(model, settings, steps, source, pixels):
-    """AdamW with warm-up and cosine decay; weighted binary cross-entropy + Dice; mean IoU.
+def compiled(model, settings, source, pixels):
+    """Loss and metrics as `compile` takes them: weighted binary cross-entropy + Dice; mean IoU.
 
     Arguments as of `kseg.training.semantic`.
     """
-    several = {"ignore_class": source.void, "multilabel": True}
-    loss = CrossEntropyLoss(class_weight=weights(pixels, settings.balance), **several)
-    if settings.dice:
-        loss = loss + settings.dice * DiceLoss(**several)
-    metric = MeanIoU(source.num_classes, class_names=source.class_names, **several)
-    compile_own(model, optimizer=optimizer(settings, steps), loss=loss, **counted(source, metric))
+    class_weight = weights(pixels, settings.balance)
+    metric = MeanIoU(
+        source.num_classes,
+        class_names=source.class_names,
+        ignore_class=source.void,
+        multilabel=True,
+    )
+    learned = loss(settings, source.void, class_weight, multilabel=True)
+    return {"loss": learned, **counted(source, metric)}
 
 
 def weights(pixels, balance):

@@ -1,60 +1,202 @@
-"""How to train: the settings of a run."""
+"""How to train: the settings of a run, each of a group."""
+
+from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from kseg.base.arguments import integer, number, refused, share, size, tuples
+from kseg.base.arguments import (
+    choice,
+    integer,
+    name_list,
+    number,
+    refused,
+    share,
+    size,
+    tuples,
+)
+
+GROUPS = ("model", "data", "augmentation", "loss", "optimizer", "schedule", "precision", "run")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SCHEDULES = ("cosine", "polynomial", "constant")
+MODES = ("max", "min")
+
+
+def of(group: str, default: Any = None, key: str | None = None, rest: bool = False) -> Any:
+    """A field of a group.
+
+    Args:
+        group: One of `GROUPS`.
+        default: The default; a dict is made anew for each.
+        key: Its name within the group, where that is another.
+        rest: Whether it is a dict of whatever else is in the group.
+    """
+    metadata = {"group": group, "key": key, "rest": rest}
+    if rest:
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to train.
+    """How to train. A file of settings, and `--set`, name each within its group.
 
     Args:
+        model: Network to build where none is given: `"unet"`, `"mask_rcnn"`, ..., what
+            `kseg.build_...` is called after. In a file `[model] name`.
+        network: Arguments of its builder, as `{"encoder": "efficientnet_lite0"}`. In a file they
+            stand in `[model]` by their own names.
+        freeze_epochs: Epochs in which the encoder stays as it is, its batch norms too, before it
+            learns with the rest. `[model]`.
         size: `(height, width)` of the random crops in pixels; None for what `kseg.check` suggests
-            by the sizes of the photos, or for the one size of a model that has but one.
-        scale: Range of the random scale, log-uniform.
-        jitter: Strength of brightness, contrast and saturation changes, 0..1.
-        batch_size: Crops a step.
-        epochs: Passes over the training set.
-        learning_rate: Peak of the schedule: linear warm-up, then cosine decay to zero.
-        warmup: Share of all steps spent warming up.
-        weight_decay: Of AdamW, decoupled.
+            by the sizes of the photos, or for the one size of a model that has but one. `[data]`.
+        batch_size: Crops a step. `[data]`.
+        scale: Range of the random scale, log-uniform. `[augmentation]`.
+        jitter: Strength of brightness, contrast and saturation changes, 0..1. `[augmentation]`.
+        transforms: Names of transforms of `kseg.data.transforms` with their options, as
+            `"random_affine(degrees=10)"`, in place of scale jitter and crop, flip and colour
+            jitter; `size` and `void` are filled in. `[augmentation]`.
+        loss: Sum of losses by name, as `"cross_entropy + 0.5 * lovasz"` or
+            `"tversky(alpha=0.3, beta=0.7)"`; None for `"cross_entropy + dice"`. In a file
+            `[loss] name`.
         balance: Strength of the class weights `frequency ** -balance` (mean 1 over pixels of the
-            training set) of the cross-entropy; 0 weighs all pixels alike.
-        dice: Weight of the Dice loss beside the cross-entropy's 1.
-        seed: Of shuffling, augmentation and nothing else; seed the weights with
-            `keras.utils.set_random_seed` before building the model.
+            training set) of the cross-entropy; 0 weighs all pixels alike. `[loss]`.
+        optimizer: One of Keras' by name: `"adamw"`, `"sgd"`, `"lion"`, `"muon"`, ... In a file
+            `[optimizer] name`.
+        learning_rate: Peak of the schedule; None for 2e-3 of AdamW, 2e-2 of SGD, 2e-4 of Lion, and
+            Keras' default of the others. `[optimizer]`.
+        weight_decay: Decoupled. `[optimizer]`.
+        decay_norms: Whether it also reaches biases, and scales and offsets of norms. `[optimizer]`.
+        ema_momentum: Momentum of a moving average of the weights, as 0.999: it is what is
+            validated, kept as the best and returned. None for no average. `[optimizer]`.
+        global_clipnorm: Norm to which the gradient of all weights together is held; None for any,
+            or for a Mask R-CNN 10. `[optimizer]`.
+        gradient_accumulation_steps: Steps whose gradients are averaged before the weights move;
+            None for one. `[optimizer]`.
+        optimizer_options: Further arguments of the optimizer's class, as `{"momentum": 0.9}`. In a
+            file they stand in `[optimizer]` by their own names.
+        schedule: `"cosine"` or `"polynomial"` decay, or `"constant"`, each after a linear warm-up.
+            In a file `[schedule] name`.
+        epochs: Passes over the training set. `[schedule]`.
+        warmup: Share of all steps spent warming up. `[schedule]`.
+        end: Share of the peak at which a decay ends. `[schedule]`.
+        power: Of the polynomial. `[schedule]`.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"` for the network to build;
+            None for what the model has, or Keras is set to. In a file `[precision] policy`.
+        seed: Of shuffling and augmentation; and of the weights where the settings build the
+            network. Else seed them with `keras.utils.set_random_seed` before. `[run]`.
+        monitor: Column of the history by which the best model is kept and training stops early, as
+            `"val_mean_dice"`; None for the task's own score. `[run]`.
+        mode: Whether more of it is better, `"max"`, or less, `"min"`; None to tell by its name.
+            `[run]`.
+        patience: Validations without a better `monitor` after which training stops; None to go
+            through all epochs. `[run]`.
         checkpoint_steps: Steps between checkpoints within an epoch; there is one at its end too.
-        validate_epochs: Epochs between validations; the last epoch is always validated.
+            `[run]`.
+        validate_epochs: Epochs between validations; the last epoch is always validated. `[run]`.
+        jit_compile: Whether the step is compiled by XLA or its like; None for Keras' own choice.
+            `[run]`.
+        steps_per_execution: Steps in one call of the compiled function. `[run]`.
+        tensorboard: Whether scalars go to `RUN/tensorboard` too. `[run]`.
+
+    Raises:
+        ValueError: a setting is out of its range.
+
+    Example:
+
+    >>> settings = kseg.Settings(size=(224, 320), epochs=10, optimizer="sgd", loss="dice")
+    >>> settings.batch_size
+    8
     """
 
-    size: tuple[int, int] | None = None
-    scale: tuple[float, float] = (0.5, 2.0)
-    jitter: float = 0.2
-    batch_size: int = 8
-    epochs: int = 30
-    learning_rate: float = 2e-3
-    warmup: float = 0.05
-    weight_decay: float = 1e-4
-    balance: float = 0.5
-    dice: float = 1.0
-    seed: int = 0
-    checkpoint_steps: int = 100
-    validate_epochs: int = 1
+    model: str | None = of("model", key="name")
+    network: Mapping[str, Any] = of("model", rest=True)
+    freeze_epochs: int = of("model", 0)
+    size: tuple[int, int] | None = of("data")
+    batch_size: int = of("data", 8)
+    scale: tuple[float, float] = of("augmentation", (0.5, 2.0))
+    jitter: float = of("augmentation", 0.2)
+    transforms: Sequence[str] | None = of("augmentation")
+    loss: str | None = of("loss", key="name")
+    balance: float = of("loss", 0.5)
+    optimizer: str = of("optimizer", "adamw", key="name")
+    learning_rate: float | None = of("optimizer")
+    weight_decay: float = of("optimizer", 1e-4)
+    decay_norms: bool = of("optimizer", False)
+    ema_momentum: float | None = of("optimizer")
+    global_clipnorm: float | None = of("optimizer")
+    gradient_accumulation_steps: int | None = of("optimizer")
+    optimizer_options: Mapping[str, Any] = of("optimizer", rest=True)
+    schedule: str = of("schedule", "cosine", key="name")
+    epochs: int = of("schedule", 30)
+    warmup: float = of("schedule", 0.05)
+    end: float = of("schedule", 0.0)
+    power: float = of("schedule", 0.9)
+    precision: str | None = of("precision", key="policy")
+    seed: int = of("run", 0)
+    monitor: str | None = of("run")
+    mode: str | None = of("run")
+    patience: int | None = of("run")
+    checkpoint_steps: int = of("run", 100)
+    validate_epochs: int = of("run", 1)
+    jit_compile: bool | None = of("run")
+    steps_per_execution: int = of("run", 1)
+    tensorboard: bool = of("run", False)
 
     def __post_init__(self):
-        for name in ("size", "scale"):  # JSON has lists
+        for name in ("size", "scale", "transforms"):  # JSON has lists
             object.__setattr__(self, name, tuples(getattr(self, name)))
+        for name in ("network", "optimizer_options"):
+            _check_arguments(name, getattr(self, name))
         if self.size is not None:
             size("size", self.size)
+        if self.transforms is not None:
+            name_list("transforms", self.transforms)
         _check_scale(self.scale)
-        for name in ("batch_size", "epochs", "checkpoint_steps", "validate_epochs"):
-            integer(name, getattr(self, name))
-        for name in ("warmup", "jitter", "balance"):
-            share(name, getattr(self, name))
-        for name in ("dice", "weight_decay"):
-            number(name, getattr(self, name), at_least=0)
-        number("learning_rate", self.learning_rate, above=0)
+        _check_numbers(self)
+        for name, choices in (
+            ("schedule", SCHEDULES),
+            ("precision", (None, *PRECISIONS)),
+            ("mode", (None, *MODES)),
+            ("jit_compile", (None, False, True)),
+            ("decay_norms", (False, True)),
+            ("tensorboard", (False, True)),
+        ):
+            choice(name, getattr(self, name), choices)
+        for name in ("model", "loss", "optimizer", "monitor"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (name == "optimizer" or value is not None):
+                raise refused(name, value, "a name")
+
+
+def _check_numbers(settings):
+    """Raises `ValueError` for a number out of its range."""
+
+    def optional(name):
+        return getattr(settings, name) is not None
+
+    counts = ["batch_size", "epochs", "checkpoint_steps", "validate_epochs", "steps_per_execution"]
+    counts += filter(optional, ("patience", "gradient_accumulation_steps"))
+    for name in counts:
+        integer(name, getattr(settings, name))
+    for name in ("freeze_epochs",):
+        integer(name, getattr(settings, name), low=0)
+    for name in ("warmup", "jitter", "balance", "end"):
+        share(name, getattr(settings, name))
+    number("weight_decay", settings.weight_decay, at_least=0)
+    if optional("ema_momentum"):
+        number("ema_momentum", settings.ema_momentum, above=0, below=1)
+    for name in filter(optional, ("learning_rate", "global_clipnorm", "power")):
+        number(name, getattr(settings, name), above=0)
+
+
+def _check_arguments(name, value):
+    """Raises `TypeError` unless it is a dict of arguments by name."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise refused(name, value, "a dict of arguments by name", error=TypeError)
 
 
 def _check_scale(scale):
@@ -66,34 +208,31 @@ def _check_scale(scale):
         raise refused("scale", scale, "(low, high) with 0 < low <= high") from None
 
 
-# What may be another when a run is resumed; all else is of the run from its first step on.
-OF_A_START = ("epochs", "checkpoint_steps", "validate_epochs")
+# What may be another when a run is resumed (the other is the data); all else is of the run from its
+# first step on.
+OF_A_START = ("epochs", "patience", "checkpoint_steps", "validate_epochs", "tensorboard")
 # What says how kseg compiles a model, and is nothing to one that keeps its own compilation.
-OF_COMPILE = ("learning_rate", "warmup", "weight_decay", "balance", "dice")
-OF_LABELS = ("balance", "dice")  # is nothing to a model of objects, which has losses of its own
-OF_AUGMENT = ("scale", "jitter")  # is nothing beside transforms of a user's own
-
-
-def resumed(settings, saved):
-    """The settings to go on with: those of the run, but for what may be another.
-
-    Args:
-        settings: `Settings` as given; None for those of the run. A size of None is none.
-        saved: `Settings` of the run.
-
-    Raises:
-        ValueError: one is another, which may not be.
-    """
-    if settings is None:
-        return saved
-    if settings.size is None:
-        settings = dataclasses.replace(settings, size=saved.size)
-    for field in dataclasses.fields(Settings):
-        given, own = (getattr(each, field.name) for each in (settings, saved))
-        if given != own and field.name not in OF_A_START:
-            expected = f"{own!r}, with which the run was begun"
-            raise refused(field.name, given, expected, "Give that, or begin a new run.")
-    return settings
+OF_COMPILE = (
+    "loss",
+    "balance",
+    "optimizer",
+    "learning_rate",
+    "weight_decay",
+    "decay_norms",
+    "ema_momentum",
+    "global_clipnorm",
+    "gradient_accumulation_steps",
+    "optimizer_options",
+    "schedule",
+    "warmup",
+    "end",
+    "power",
+    "jit_compile",
+    "steps_per_execution",
+)
+OF_LABELS = ("loss", "balance")  # is nothing to a model of objects, which has losses of its own
+OF_AUGMENT = ("scale", "jitter", "transforms")  # is nothing beside transforms of a user's own
+OF_NETWORK = ("model", "network", "precision")  # is nothing to a model that is there already
 
 
 def check_unused(settings, names, where, remedy=""):
@@ -105,11 +244,19 @@ def check_unused(settings, names, where, remedy=""):
         where: For what, in words.
         remedy: What to do but to leave it out.
     """
+    plain = Settings()
     for name in names:
-        given, default = getattr(settings, name), getattr(Settings, name)
+        given, default = getattr(settings, name), getattr(plain, name)
         if given != default:
             expected = f"{default!r}, the default, {where}"
             raise refused(name, given, expected, f"Leave it out{remedy}.")
+
+
+def texts():
+    """What the docstring says of each setting: name -> text."""
+    listed = inspect.cleandoc(Settings.__doc__).partition("Args:\n")[2].partition("\n\n")[0]
+    found = re.split(r"^ {4}(\w+): ", listed, flags=re.MULTILINE)[1:]
+    return {name: " ".join(text.split()) for name, text in zip(found[::2], found[1::2])}
 
 
 def to_dict(settings):

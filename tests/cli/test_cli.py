@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from kseg import models
-from kseg.cli.fit import MODELS
 from kseg.cli.main import main
+from kseg.training.network import BUILDERS
 
 pytestmark = pytest.mark.once("torch")
 
@@ -327,4 +327,4 @@ def test_options_that_do_not_go_with_the_model_are_named(run, refused, tmp_path)
 def test_fit_offers_every_network():
     names = (name for name in models.__all__ if name.startswith("build_"))
     builders = {name.removeprefix("build_") for name in names}
-    assert {*MODELS} == builders
+    assert {*BUILDERS} == builders

@@ -42,11 +42,12 @@ def test_fit_learns_objects(tmp_path, monkeypatch):
     """A data set is opened as objects, and the run says so, which is how it goes on."""
     from kseg.data.spec import DataSpec
     from kseg.training import fit
+    from kseg.training.network import build
 
     given = []
 
-    def stand_in(model, train, val, *, data, **options):
-        given.append((model, train, val, data))
+    def stand_in(model, train, val, *, data, settings, **options):
+        given.append((build(settings, train), train, val, data))
         raise ValueError("this is enough")
 
     monkeypatch.setattr(fit, "fit", stand_in)

@@ -99,7 +99,31 @@ OPTIONS = {
             "scale": ["--scale", "1,1"],
             "batch_size": ["--batch-size", "2"],
             "epochs": ["--epochs", "2"],
+            "settings": ["--settings", "recipe.toml"],
+            "set": ["--set", "optimizer.momentum=0.5", "--optimizer", "sgd"],
+            "freeze_epochs": ["--freeze-epochs", "1"],
+            "jitter": ["--jitter", "0.5"],
+            "transforms": ["--transforms", "random_crop"],
+            "loss": ["--loss", "dice"],
+            "balance": ["--balance", "0"],
+            "optimizer": ["--optimizer", "lion"],
             "learning_rate": ["--learning-rate", "0.1"],
+            "weight_decay": ["--weight-decay", "0"],
+            "decay_norms": ["--decay-norms"],
+            "ema_momentum": ["--ema-momentum", "0.9"],
+            "global_clipnorm": ["--global-clipnorm", "1"],
+            "gradient_accumulation_steps": ["--gradient-accumulation-steps", "2"],
+            "schedule": ["--schedule", "constant"],
+            "warmup": ["--warmup", "0.5"],
+            "end": ["--end", "0.5"],
+            "power": ["--power", "2"],
+            "precision": ["--precision", "mixed_bfloat16"],
+            "monitor": ["--monitor", "loss"],
+            "mode": ["--mode", "min"],
+            "patience": ["--patience", "3"],
+            "jit_compile": ["--no-jit-compile"],
+            "steps_per_execution": ["--steps-per-execution", "2"],
+            "tensorboard": ["--tensorboard"],
             "checkpoint_steps": ["--checkpoint-steps", "7"],
             "validate_epochs": ["--validate-epochs", "2"],
             "seed": ["--seed", "3"],
@@ -186,6 +210,7 @@ def made(tmp_path_factory):
             Image.fromarray(pixels.astype(np.uint8)).save(path)
     (root / "set/classes.txt").write_text("ground\nobject\n")
     (root / "old.json").write_text("{}")
+    (root / "recipe.toml").write_text("[schedule]\nepochs = 7\n")
     (root / "old.png").write_bytes(b"a picture")
     return root
 

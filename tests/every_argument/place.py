@@ -234,7 +234,7 @@ def stand_in(patch, place):
 
     noted("kseg.deployment.saved_model.versions", "new", lambda path, version: ("version", version))
 
-    def kept(model, path):
+    def kept(model, path, *more):
         place.notes.append((path.name, int(model.optimizer.iterations)))
         path.write_text(f"as after {place.notes}")
 

@@ -81,7 +81,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on(train, tmp_path, monkeypatch):
     """The second checkpoint finds no room, half of it written."""
     save_model, saved = callbacks.save_model, []
 
-    def full_at_the_second(model, path):
+    def full_at_the_second(model, path, *more):
         saved.append(path)
         if len(saved) == 2:
 
@@ -90,7 +90,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on(train, tmp_path, monkeypatch):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
             monkeypatch.setattr(model, "save", save)
-        save_model(model, path)
+        save_model(model, path, *more)
 
     monkeypatch.setattr(callbacks, "save_model", full_at_the_second)
     with pytest.raises(
@@ -98,7 +98,12 @@ def test_a_full_disk_is_said_and_the_run_goes_on(train, tmp_path, monkeypatch):
     ) as e:
         fit(small_model(), train, tmp_path / "run")
     assert f"kseg fit --resume --run {tmp_path / 'run'}" in str(e.value)
-    assert set(os.listdir(tmp_path / "run")) <= {"run.json", "last.keras", "history.csv"}
+    assert set(os.listdir(tmp_path / "run")) <= {
+        "run.json",
+        "settings.toml",
+        "last.keras",
+        "history.csv",
+    }
     model = kseg.Run.open(tmp_path / "run").load_model("last")
     assert int(model.optimizer.iterations) == 2
     monkeypatch.undo()
@@ -107,7 +112,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on(train, tmp_path, monkeypatch):
 
 
 def test_a_disk_that_is_full_from_the_start(train, tmp_path, monkeypatch):
-    def full(model, path):
+    def full(model, path, *more):
         raise Unwritten(path, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(callbacks, "save_model", full)

@@ -19,7 +19,7 @@ import kseg
 from kseg.checks.statistics import class_weights
 from kseg.models.defaults import is_own
 from kseg.models.saving import load_model, save_model
-from kseg.training.schedule import schedule
+from kseg.training.optimizers import schedule
 from kseg.training.settings import from_dict
 
 SETTINGS = {
@@ -63,7 +63,14 @@ def test_run_folder(sources, tmp_path, capsys):
         small_model(), train, val, run=tmp_path / "run", settings=kseg.Settings(**SETTINGS)
     )
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"run.json", "history.csv", "last.keras", "best.keras"}
+    assert names == {
+        "run.json",
+        "settings.toml",
+        "history.csv",
+        "last.keras",
+        "previous.keras",
+        "best.keras",
+    }
     run = kseg.Run.open(tmp_path / "run")
     history = run.history()
     assert [row["epoch"] for row in history] == [1, 2, 3]
@@ -78,7 +85,7 @@ def test_run_folder(sources, tmp_path, capsys):
         model.predict(val.columns["image"], verbose=0),
         atol=1e-5,
     )
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     assert len(lines) == 3 and lines[2].startswith("epoch 3/3") and "val_mean_iou" in lines[2]
 
 
@@ -251,7 +258,12 @@ class TestOfObjects:
             assert all(row[name] > 0 for name in losses)
             assert row["loss"] == pytest.approx(sum(row[name] for name in losses), rel=1e-4)
         assert {"val_mask_ap", "val_box_ap", "val_pq"} <= set(rows[1])
-        assert kseg.Run.open(tmp_path).best().keys() == {"val_mask_ap", "val_box_ap", "val_pq"}
+        assert kseg.Run.open(tmp_path).best().keys() == {
+            "val_mask_ap",
+            "val_mask_ap50",
+            "val_box_ap",
+            "val_pq",
+        }
 
     def test_a_source_of_another_task_is_refused(self, objects, tmp_path):
         labels = kseg.data.shapes("train", size=(64, 64), count=4)
@@ -313,7 +325,8 @@ class TestResumedOtherwise:
             {"warmup": 0.0},
             {"weight_decay": 0.0},
             {"balance": 0.0},
-            {"dice": 0.0},
+            {"loss": "dice"},
+            {"optimizer": "sgd"},
             {"seed": 3},
         ],
     )
@@ -328,7 +341,7 @@ class TestResumedOtherwise:
         resume = {"run": run.path, "resume": True}
         other = kseg.data.shapes("train", size=(32, 32), count=4, instances=True)
         for arguments, message in (
-            ({"compile": True}, "compile=True: expected None with resume=True"),
+            ({"compile": "kseg"}, "compile='kseg': expected None with resume=True"),
             ({"data": {"spec": "shapes"}}, "data=.*begun"),
         ):
             with pytest.raises(ValueError, match=message):
@@ -373,24 +386,24 @@ class TestCompiledByItsUser:
 
     @pytest.mark.once("torch")
     def test_is_replaced_on_request(self, sources, tmp_path, capsys):
-        model = self.fit(self.compiled(), sources, tmp_path / "run", compile=True)
+        model = self.fit(self.compiled(), sources, tmp_path / "run", compile="kseg")
         assert type(model.optimizer).__name__ == "AdamW" and "own" not in capsys.readouterr().out
 
     @pytest.mark.once("torch")
     def test_the_builders_is_kept_on_request(self, sources, tmp_path):
         model = small_model()
         optimizer = model.optimizer
-        self.fit(model, sources, tmp_path / "run", compile=False)
+        self.fit(model, sources, tmp_path / "run", compile="own")
         assert model.optimizer is optimizer
         assert float(optimizer.learning_rate) == pytest.approx(1e-3)
 
     def test_what_it_cannot_follow_is_refused(self, sources, tmp_path):
-        for name, value in (("learning_rate", 0.5), ("dice", 0.0), ("weight_decay", 0.0)):
+        for name, value in (("learning_rate", 0.5), ("balance", 0.0), ("weight_decay", 0.0)):
             with pytest.raises(ValueError, match=f"^{name}={value}: expected .* own compilation"):
                 self.fit(self.compiled(), sources, tmp_path / "run", settings={name: value})
         bare = kseg.build_unet(6, width=2, depth=1, compile=False)
-        with pytest.raises(ValueError, match="compile=False: .* not compiled"):
-            self.fit(bare, sources, tmp_path / "run", compile=False)
+        with pytest.raises(ValueError, match="compile='own': .* not compiled"):
+            self.fit(bare, sources, tmp_path / "run", compile="own")
         assert not (tmp_path / "run").exists()
 
     def test_who_compiled(self, tmp_path):

@@ -1,0 +1,185 @@
+"""What `kseg.fit` looks at before the first step: what it is given, the data, the folder."""
+
+import dataclasses
+import importlib.util
+
+import keras
+
+from kseg.base.arguments import choice, refused
+from kseg.base.outputs import check_outputs
+from kseg.base.words import say
+from kseg.checks.check import check
+from kseg.data.source import check_is_source
+from kseg.models.contract import check_source, contract, fixed_size
+from kseg.models.defaults import is_own
+from kseg.runs.run import KEPT, SHOWN, Run
+from kseg.training import augmentation, freezing, losses, network, optimizers
+from kseg.training.settings import OF_COMPILE, OF_NETWORK, check_unused
+
+MOST_SAID = 10  # lines of warnings of the check
+FALLBACK_SIZE = (256, 256)  # where no photo could be read
+CHECKED_SAMPLES = 1000  # read before the first step; what lies beyond is named when it is met
+OWN = "own"  # what `compile` says of a model that keeps its own
+
+
+def check_types(train, val, augment, callbacks):
+    """Raises `TypeError` for an argument that is something else altogether."""
+    check_is_source("train", train)
+    if val is not None:
+        check_is_source("val", val)
+    for name, each, what in (
+        ("augment", augment, "a list of transforms, as of kseg.data.transforms, or None"),
+        ("callbacks", callbacks, "a list of Keras callbacks"),
+    ):
+        if not isinstance(each, list | tuple | None) or name == "callbacks" and each is None:
+            remedy = f"For one write {name}=[...]." if callable(each) or name == "callbacks" else ""
+            raise refused(name, each, what, remedy, error=TypeError)
+
+
+def check_named(settings):
+    """Raises `ValueError` for a loss, an optimizer or a transform that there is none of.
+
+    `ImportError` where TensorBoard is to be written and is not installed.
+    """
+    if settings.tensorboard:
+        check_tensorboard()
+    optimizers.check(settings)
+    augmentation.check(settings)
+    if settings.loss is not None:
+        losses.parts_of(settings.loss)
+
+
+def check_tensorboard():
+    """Raises `ImportError` where TensorBoard is not installed, before the first step."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "tensorboard=True needs tensorboard, which is not installed. Run: pip install "
+            "tensorboard"
+        )
+
+
+def new_model(model, settings, train):
+    """The model to train: what is given, or what the settings ask for.
+
+    Raises:
+        ValueError: both are given, or the settings ask for what there is none of.
+    """
+    if model is None:
+        keras.utils.set_random_seed(settings.seed)
+        return network.build(settings, train)
+    contract(model)  # says so if it is none
+    check_source(model, train)
+    own = network.policy_of(model)
+    if settings.precision not in (None, own):
+        expected = f"None or {own!r}, which the model is built in"
+        remedy = (
+            f"Call keras.config.set_dtype_policy({settings.precision!r}) before you build it, or "
+            "give None in its place and say by settings what is to be built."
+        )
+        raise refused("precision", settings.precision, expected, remedy)
+    where = "beside a model that is given"
+    check_unused(settings, [each for each in OF_NETWORK if each != "precision"], where)
+    return model
+
+
+def compiled_here(model, compile, settings):
+    """Whether kseg compiles a model for a new run; says so if the model keeps its own way."""
+    choice("compile", compile, (None, OWN, "kseg"))
+    own = compile == OWN
+    if compile is None and not is_own(model):
+        own = True
+        say(
+            f"the model keeps its own optimizer ({type(model.optimizer).__name__}), loss and "
+            'metrics; compile="kseg" would replace them'
+        )
+    if own:
+        if not model.compiled:
+            expected = "None or 'kseg': this model is not compiled"
+            raise refused("compile", compile, expected, "Call model.compile(...) first.")
+        where = "for a model that keeps its own compilation"
+        check_unused(settings, (*OF_COMPILE, "freeze_epochs"), where, ', or give compile="kseg"')
+    return not own
+
+
+def check_folder(run, overwrite, sources):
+    """Raises unless a new run can start in the folder without harm to what is there."""
+    begun = (run / "run.json").exists()
+    if begun and Run.open(run).is_trained() and not overwrite:
+        raise refused(
+            "run",
+            str(run),
+            "a folder that holds no run",
+            "Choose another folder, resume it (resume=True), or begin it anew (overwrite=True).",
+        )
+    outputs = [("run", run / name) for name in (*KEPT, *SHOWN)]
+    check_outputs(
+        outputs, [file for source in sources for file in source.files()], overwrite or begun
+    )
+
+
+def checked(sources, check_data):
+    """The report on the data, whose errors are raised if `check_data` and warnings are said."""
+    report = check(*sources, limit=CHECKED_SAMPLES, duplicates=False)
+    first = report.sources[0] if report.sources else None
+    if first and first.bare and first.read < first.samples:  # then all of them decide
+        report = check(*sources, duplicates=False)
+    if check_data:
+        report.raise_on_errors()
+    warnings = report.findings if not check_data else report.warnings
+    for finding in warnings if len(warnings) <= MOST_SAID else warnings[: MOST_SAID - 1]:
+        say(f"{finding.severity}: {finding.source}: {finding}")
+    if len(warnings) > MOST_SAID:
+        say(f"... and {len(warnings) - MOST_SAID + 1} more; `kseg check` and kseg.check show all")
+    return report
+
+
+def sized(settings, model, report):
+    """The settings with the size of the crops, if they leave that open."""
+    if settings.size is not None:
+        return settings
+    own = fixed_size(model)
+    fixed = None not in own
+    size = own if fixed else report.sources[0].suggested_size or FALLBACK_SIZE
+    why = "the model's own size" if fixed else "as kseg check suggests by the photos' sizes"
+    say(f"crops of {size[0]}x{size[1]} pixels (height x width), {why}")
+    return dataclasses.replace(settings, size=size)
+
+
+def effective(settings, model, built, here, task_has_loss):
+    """The settings with what they leave open as it is in effect, for the run's own record.
+
+    Args:
+        settings: `Settings`.
+        model: What is trained.
+        built: Whether the settings have built it.
+        here: Whether kseg compiles it.
+        task_has_loss: Whether a loss is chosen for its task.
+    """
+    chosen = {"precision": network.policy_of(model)}
+    if not built:
+        chosen["model"] = network.GIVEN
+    else:
+        chosen["model"] = settings.model or network.named_for(model)
+    if here:
+        chosen["learning_rate"] = optimizers.rate_of(settings)
+        if task_has_loss:
+            chosen["loss"] = settings.loss or losses.DEFAULT
+    return dataclasses.replace(settings, **chosen)
+
+
+def check_frozen(model, settings):
+    """Raises `ValueError` if the encoder cannot be frozen as the settings say; else freezes it."""
+    freezing.check(model, settings)
+    freezing.set_frozen(model, settings, 0)
+
+
+def check_steps(settings, per_epoch):
+    """Raises `ValueError` unless an epoch has a whole number of calls of several steps."""
+    several = settings.steps_per_execution
+    if per_epoch % several:
+        divisors = [n for n in range(1, per_epoch + 1) if per_epoch % n == 0]
+        near = max(n for n in divisors if n <= several)
+        expected = f"a divisor of the {per_epoch} steps of an epoch"
+        raise refused("steps_per_execution", several, expected, f"Give {near}.")
+    if several > 1 and keras.backend.backend() == "torch":
+        raise refused("steps_per_execution", several, "1 on PyTorch", "Leave it out.")
