@@ -5,7 +5,8 @@ import os
 from kseg.checks.mask_values import wrong_colors, wrong_values
 from kseg.data.bad_files import fault_of, file_of, files_of, look_at, size_mismatch, undecodable
 from kseg.data.errors import DataError, data_error
-from kseg.data.files import ARRAYS, load_mask, start_of
+from kseg.data.files import load_mask, start_of
+from kseg.data.listing import ARRAYS
 
 ORIENTATION = 274  # EXIF tag: 1 upright, 2..4 flipped or upside down, 5..8 on its side
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from kseg.checks.mask_values import interpolated
 from kseg.data.bad_files import class_file, file_of
-from kseg.data.files import PHOTOS, PICTURES, left_out, shortened
+from kseg.data.listing import PHOTOS, PICTURES, left_out, shortened
 from kseg.data.source import LABELLED
 from kseg.data.values import proposed_range
 

@@ -61,7 +61,7 @@ def run(options):
 
 def photos_of(screen, path):
     """The photos of a folder, with a line on files that are none; or the one photo that it is."""
-    from kseg.data.files import PHOTOS, left_out, list_files, shortened
+    from kseg.data.listing import PHOTOS, left_out, list_files, shortened
 
     if not path.is_dir():
         if not path.is_file():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kseg.base.arguments import refused
 from kseg.data.errors import MissingData
-from kseg.data.files import shortened
+from kseg.data.listing import shortened
 from kseg.data.pairs import ALIASES, files_below, means, no_split_there
 
 DEEPEST = 3  # folders below the root in which files are looked for

@@ -16,7 +16,6 @@ import numpy as np
 from kseg.base.tensorflow import tensorflow
 from kseg.data.errors import DataError, own_words, require
 from kseg.data.files import (
-    ARRAYS,
     is_stacked,
     load_mask,
     load_photo,
@@ -25,6 +24,7 @@ from kseg.data.files import (
     reading,
     start_of,
 )
+from kseg.data.listing import ARRAYS
 from kseg.data.values import clipped
 
 VERSION = 1  # of what is kept; what reads otherwise raises it

@@ -18,7 +18,8 @@ from kseg.data.coco_format.categories import role_of
 from kseg.data.coco_format.rle import END, decode_columns, decode_rles
 from kseg.data.decode import size_as_said
 from kseg.data.errors import DataError
-from kseg.data.files import column, read_numbers, start_of, stem
+from kseg.data.files import read_numbers, start_of
+from kseg.data.listing import column, stem
 from kseg.data.source import VOID, Source
 from kseg.data.tiff import is_tiff, size_in_header
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kseg.data.errors import DataError
-from kseg.data.files import shortened
+from kseg.data.listing import shortened
 
 if TYPE_CHECKING:
     from kseg.data.source import Source

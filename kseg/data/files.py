@@ -1,4 +1,4 @@
-"""Files of photos and masks: listed, paired by name, and read in Python.
+"""What files of photos and masks hold, read in Python.
 
 What a file holds is decided here, for all. `load_photo` gives the same bytes as
 `kseg.data.decode.decode_photo`, whatever the file: grey is repeated, a palette becomes its colours,
@@ -8,8 +8,6 @@ either: masks are drawn on the stored raster.
 """
 
 import contextlib
-import os
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -19,28 +17,10 @@ from kseg.base.colors import voc_colors
 from kseg.base.optional import install
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
-from kseg.data.errors import DataError, MissingData, missing_folder
+from kseg.data.errors import DataError, MissingData
+from kseg.data.listing import ARRAYS
 from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
 from kseg.data.values import NotAPhoto, as_bytes, clipped, numbers
-
-# Endings of files with the numbers of a photo or a mask, as NumPy writes them
-ARRAYS = (".npy", ".npz")
-
-
-# Endings of photos that are read, for training and predictions alike
-PHOTOS = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".tga"),
-    *(".tif", ".tiff", ".webp", *ARRAYS),
-)
-
-
-# Endings of what people take for photos, by which `kseg check` tells what was left out
-PICTURES = (*PHOTOS, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
-
-
-# A mask saved as JPEG has lost its ids
-MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", *ARRAYS)
-
 
 PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as Pascal VOC's
 
@@ -49,149 +29,6 @@ PNG_DEPTH = 24  # byte of a PNG's header, section 11.2.1 of its specification; t
 ALPHA = ("LA", "PA", "RGBA", "La", "RGBa")  # Pillow's modes
 ONE_PAGE = "Save each page as a file of its own."
 SEVERAL = ("GIF", "WEBP")  # of which a second page is another photo; of a JPEG it is a preview
-
-
-def list_files(folder, suffixes, argument, kind="missing"):
-    """The files of a folder with one of these suffixes, by name; clear errors when there are none.
-
-    Hidden files are left out.
-
-    Args:
-        folder, argument: The folder, and the name of the argument that gave it, for the error.
-        suffixes: Tuple of endings of names, in small letters.
-        kind: Of the error for a folder that does not exist, where that is less than a fault.
-
-    Returns:
-        List of paths, as strings: they may be millions.
-
-    Raises:
-        MissingData: the folder does not exist, or holds no such file.
-    """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise missing_folder(argument, folder, kind)
-    with os.scandir(folder) as entries:  # tells files from folders without a look at each
-        files = sorted(
-            entry.path
-            for entry in entries
-            if entry.name.lower().endswith(suffixes) and not is_hidden(entry) and entry.is_file()
-        )
-    if not files:
-        others = left_out(folder, suffixes)
-        held = f", but {len(others)} others: {shortened(others)}" if others else ""
-        raise MissingData(
-            "missing",
-            folder,
-            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}{held}.",
-            "Check the path, or convert the files to one of these formats.",
-        )
-    return files
-
-
-def left_out(folder, suffixes):
-    """Names of the files of a folder that end otherwise than in `suffixes`; hidden ones are none.
-
-    Args:
-        folder: A folder.
-        suffixes: Tuple of endings of names, in small letters.
-    """
-    with os.scandir(folder) as entries:
-        others = (e for e in entries if not e.name.lower().endswith(suffixes))
-        return sorted(e.name for e in others if not is_hidden(e) and e.is_file())
-
-
-def is_hidden(entry):
-    """Whether a file is one that people do not see, as macOS' `._a.jpg` in archives."""
-    return entry.name.startswith(".")
-
-
-def shortened(names, most=3):
-    """Names in one line, the first few of them and the number of the rest.
-
-    >>> shortened(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def likewise(places, most=10):
-    """A sentence on further places of a fault that has been told of one; "" if there is none.
-
-    >>> likewise(["b.jpg", "c.jpg"], most=1)
-    ' Likewise b.jpg and 1 more.'
-    """
-    return f" Likewise {shortened(list(places), most)}." if places else ""
-
-
-def stem(path):
-    """File name without folder and ending."""
-    return os.path.splitext(os.path.basename(path))[0]
-
-
-def same_name(name):
-    """A name as it is compared: letters with marks may be stored in two ways, as macOS does it."""
-    return unicodedata.normalize("NFC", name)
-
-
-def pair_by_name(images, masks, mask_suffix, faults):
-    """The mask of each photo, matched by file name without ending.
-
-    Args:
-        images, masks: Paths.
-        mask_suffix: What a mask's name adds to its photo's.
-        faults: `kseg.data.faults.Faults`, to which photos without a mask are added.
-
-    Returns:
-        List of paths; None for a photo without one.
-    """
-    by_name, twice = {}, {}
-    for mask in masks:
-        name = same_name(stem(mask))
-        if by_name.setdefault(name, mask) != mask:
-            twice[name] = mask
-    names = [same_name(stem(image) + mask_suffix) for image in images]
-    missing = [image for image, name in zip(images, names) if name not in by_name]
-    if missing:
-        first = missing[0]
-        error = MissingData(
-            "unpaired",
-            first,
-            f"{len(missing)} of {len(images)} images have no mask; the first is {first!r}: "
-            f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}."
-            f"{likewise(list(map(os.path.basename, missing[1:])))}",
-            "Add the mask or remove the image.",
-        )
-        faults.add(error)
-    for name in names:
-        if name in twice:
-            message = f"{by_name[name]!r} and {twice[name]!r} are of one photo: expected one mask."
-            remedy = "Move the masks of one kind into a folder of their own."
-            place = repr(os.path.basename(twice[name]))
-            faults.add(DataError("unpaired", twice[name], message, remedy), place)
-    return [None if name in twice else by_name.get(name) for name in names]
-
-
-def complete(*columns):
-    """Positions at which no column has None."""
-    return [index for index, row in enumerate(zip(*columns)) if None not in row]
-
-
-def missing(paths):
-    """Which of these files do not exist; they may be millions, so each folder is listed once."""
-    there, absent = {}, []
-    for path in paths:
-        folder, name = os.path.split(path)
-        if folder not in there:
-            there[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in there[folder]:
-            absent.append(path)
-    return absent
-
-
-def column(paths):
-    """A list of strings as a column of a `Source`."""
-    return np.array([str(path) for path in paths], dtype=object)
 
 
 def load_photo(path, channels=3, value_range=None, clip=False):

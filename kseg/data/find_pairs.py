@@ -11,7 +11,7 @@ import os
 import re
 from typing import NamedTuple
 
-from kseg.data.files import MASKS, PHOTOS
+from kseg.data.listing import MASKS, PHOTOS
 from kseg.data.pairs import HOLE
 
 OF_MASKS = (

@@ -14,7 +14,8 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
 from kseg.data.decode import decode_deep
 from kseg.data.errors import require
-from kseg.data.files import PHOTOS, list_files, load_photo, photo_array, pillow_numbers
+from kseg.data.files import load_photo, photo_array, pillow_numbers
+from kseg.data.listing import PHOTOS, list_files
 from kseg.data.values import numbers
 
 WHAT = "a path, a Pillow image or an array (height, width, channels)"

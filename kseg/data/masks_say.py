@@ -6,7 +6,8 @@ import numpy as np
 
 from kseg.data.class_lists import class_list
 from kseg.data.errors import DataError, MissingData
-from kseg.data.files import MASKS, list_files, load_mask
+from kseg.data.files import load_mask
+from kseg.data.listing import MASKS, list_files
 from kseg.data.pairs import files_below, is_pattern, paired
 from kseg.data.source import VOID, spread
 

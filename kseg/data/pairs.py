@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kseg.base.arguments import refused
 from kseg.data.errors import MissingData, missing_folder
-from kseg.data.files import ARRAYS, MASKS, PHOTOS, likewise, same_name
+from kseg.data.listing import ARRAYS, MASKS, PHOTOS, likewise, same_name
 
 HOLE = "{}"
 CLASS = "{class}"  # in a pattern of masks of a class each

@@ -13,7 +13,8 @@ from kseg.data.decode import (
     relabel,
 )
 from kseg.data.faults import Faults
-from kseg.data.files import list_files, load_mask, load_photo, pair_by_name
+from kseg.data.files import load_mask, load_photo
+from kseg.data.listing import list_files, pair_by_name
 
 
 @pytest.mark.parametrize(

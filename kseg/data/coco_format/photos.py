@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from kseg.data.errors import MissingData, missing_folder
-from kseg.data.files import missing
+from kseg.data.listing import missing
 
 
 def files_below(folder, names, argument):

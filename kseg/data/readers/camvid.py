@@ -11,7 +11,7 @@ from kseg.base.types import PathLike, Range
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import MissingData
 from kseg.data.faults import Faults
-from kseg.data.files import MASKS, PHOTOS, column, complete, list_files, pair_by_name, stem
+from kseg.data.listing import MASKS, PHOTOS, column, complete, list_files, pair_by_name, stem
 from kseg.data.photos import Numbers
 from kseg.data.source import VOID, Source
 

@@ -16,7 +16,8 @@ from kseg.base.types import PathLike, Range
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
-from kseg.data.files import column, complete, likewise, load_mask
+from kseg.data.files import load_mask
+from kseg.data.listing import column, complete, likewise
 from kseg.data.photos import Numbers
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source, spread

@@ -21,7 +21,7 @@ from kseg.data.coco_format.rows import as_text, classes_of, crowds, row_of_map, 
 from kseg.data.decode import decode_colors, size_as_said
 from kseg.data.errors import DataError, require
 from kseg.data.faults import Faults
-from kseg.data.files import column, stem
+from kseg.data.listing import column, stem
 from kseg.data.photos import Numbers
 from kseg.data.sample import masks_of, without_empty
 from kseg.data.source import Source, void_beyond

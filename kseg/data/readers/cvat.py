@@ -16,7 +16,7 @@ from kseg.data.class_lists import LABELMAP, class_list
 from kseg.data.decode import decode_colors, decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
-from kseg.data.files import PHOTOS, column, complete
+from kseg.data.listing import PHOTOS, column, complete
 from kseg.data.pairs import no_split_there
 from kseg.data.photos import Numbers
 from kseg.data.readers.splits import not_drawn, part, text_of

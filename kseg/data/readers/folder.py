@@ -14,7 +14,8 @@ from kseg.base.types import Color, PathLike, Range
 from kseg.data.decode import decode_colors, decode_mask, relabel
 from kseg.data.errors import DataError
 from kseg.data.faults import Faults
-from kseg.data.files import column, complete, is_one_bit, load_mask
+from kseg.data.files import is_one_bit, load_mask
+from kseg.data.listing import column, complete
 from kseg.data.photos import Numbers
 from kseg.data.pixel_weights import weight_reader
 from kseg.data.readers.folder_arguments import (

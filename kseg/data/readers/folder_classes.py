@@ -19,17 +19,8 @@ from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
 from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError, MissingData, require
-from kseg.data.files import (
-    ARRAYS,
-    MASKS,
-    column,
-    is_hidden,
-    likewise,
-    list_files,
-    load_array,
-    load_mask,
-    stem,
-)
+from kseg.data.files import load_array, load_mask
+from kseg.data.listing import ARRAYS, MASKS, column, is_hidden, likewise, list_files, stem
 from kseg.data.sample import image_size
 from kseg.data.source import VOID, spread
 

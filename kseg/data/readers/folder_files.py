@@ -8,15 +8,7 @@ from typing import NamedTuple
 
 from kseg.base.arguments import refused
 from kseg.data.errors import DataError, MissingData
-from kseg.data.files import (
-    MASKS,
-    PHOTOS,
-    likewise,
-    list_files,
-    pair_by_name,
-    same_name,
-    stem,
-)
+from kseg.data.listing import MASKS, PHOTOS, likewise, list_files, pair_by_name, same_name, stem
 from kseg.data.pairs import (
     CLASS,
     files_below,

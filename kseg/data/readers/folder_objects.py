@@ -13,7 +13,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.categories import role_of
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder, require
-from kseg.data.files import MASKS, PHOTOS, column, is_hidden, list_files
+from kseg.data.listing import MASKS, PHOTOS, column, is_hidden, list_files
 from kseg.data.readers.folder_arguments import check_unused, check_values, check_void
 from kseg.data.sample import image_size, masks_of
 from kseg.data.source import void_beyond

@@ -29,7 +29,7 @@ from kseg.data.drawn import (
 )
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
-from kseg.data.files import PHOTOS
+from kseg.data.listing import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.photos import Numbers
 from kseg.data.readers.splits import chosen_of_split, text_of

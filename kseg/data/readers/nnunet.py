@@ -11,7 +11,7 @@ from pathlib import Path
 from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import IGNORED
 from kseg.data.errors import DataError, MissingData, no_split
-from kseg.data.files import PHOTOS
+from kseg.data.listing import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.readers.folder import folder
 from kseg.data.readers.labelme import load_json

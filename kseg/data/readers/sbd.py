@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from kseg.data.errors import DataError, MissingData
-from kseg.data.files import MASKS, PALETTE, list_files, stem
+from kseg.data.files import PALETTE
+from kseg.data.listing import MASKS, list_files, stem
 from kseg.data.readers.splits import text_of
 
 CONVERTED = "kseg_png"  # folder beside the MATLAB files

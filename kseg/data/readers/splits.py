@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kseg.base.arguments import number, refused
 from kseg.data.errors import DataError, MissingData, no_split
-from kseg.data.files import likewise, stem
+from kseg.data.listing import likewise, stem
 from kseg.data.pairs import is_split, means, no_split_there
 
 

@@ -17,7 +17,7 @@ from kseg.data.class_lists import LABELMAP, ClassList
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
-from kseg.data.files import PHOTOS, column, complete, likewise, missing, stem
+from kseg.data.listing import PHOTOS, column, complete, likewise, missing, stem
 from kseg.data.photos import Numbers
 from kseg.data.readers.cvat import (
     cvat,

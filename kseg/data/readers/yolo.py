@@ -15,7 +15,7 @@ from kseg.data.class_lists import class_list
 from kseg.data.drawn import Drawing, Shape, drawn_source, header_size, polygon_of
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
-from kseg.data.files import PHOTOS, stem
+from kseg.data.listing import PHOTOS, stem
 from kseg.data.pairs import ALIASES, files_below, is_split, means, no_split_there
 from kseg.data.photos import Numbers
 from kseg.data.readers.splits import not_drawn, part, text_of
