@@ -51,6 +51,8 @@ def run(options):
     else:
         spec, settings = begun(screen, options, values, named)
         network.check(settings)
+        if options.multilabel:
+            network.check_goes_with(settings.model or "unet", "multilabel", True)
         spec = spec.for_task("multilabel" if options.multilabel else network.learned_by(settings))
         # what the folder would lose is looked at by `kseg.fit`; of this file it does not know
         weights = settings.network.get("weights")

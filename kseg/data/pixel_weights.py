@@ -39,7 +39,7 @@ def border_weights(objects: np.ndarray, w0: float = 10.0, sigma: float = 5.0) ->
     Example:
 
     >>> weights = kseg.data.border_weights(np.array([[1, 1, 0, 2, 2]]))
-    >>> weights.round(1).tolist()  # d1 = d2 = 1: 1 + 10 * exp(-4 / 50)
+    >>> weights.astype(float).round(1).tolist()  # d1 = d2 = 1: 1 + 10 * exp(-4 / 50)
     [[1.0, 1.0, 10.2, 1.0, 1.0]]
     """
     from scipy.ndimage import distance_transform_edt

@@ -200,7 +200,7 @@ class Run:
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)
 
-    def untrained(self, names=("last",)) -> FileNotFoundError:
+    def untrained(self, names: Sequence[str] = ("last",)) -> FileNotFoundError:
         """The error where a model is asked for that there is none of."""
         return FileNotFoundError(
             f"{str(self.path)!r} holds no {' or '.join(f'{n}.keras' for n in names)}: the run was "

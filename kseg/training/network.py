@@ -50,15 +50,20 @@ def check(settings):
         remedy = "That run's was handed to kseg.fit in Python: give it again, or name one."
         raise refused("model", GIVEN, expected, remedy)
     name = choice("model", settings.model or "unet", tuple(BUILDERS))
-    names = taken(name)
     for key, value in settings.network.items():
-        if key not in names:
-            owner = next((each for each in BUILDERS if key in taken(each)), None)
-            expected, remedy = f"an argument of build_{name}", nearest(key, names)
-            if owner:
-                expected = f"None, for it goes with model={owner!r} and this is {name}"
-                raise refused(key, value, expected, "Leave it out.")
-            raise refused("network", key, expected, remedy)
+        check_goes_with(name, key, value)
+        if key not in (names := taken(name)):
+            raise refused("network", key, f"an argument of build_{name}", nearest(key, names))
+
+
+def check_goes_with(model, argument, value):
+    """Raises `ValueError` if an argument is of other networks' builders than this one's."""
+    if argument in taken(model):
+        return
+    owner = next((each for each in BUILDERS if argument in taken(each)), None)
+    if owner:
+        expected = f"None, for it goes with model={owner!r} and this is {model}"
+        raise refused(argument, value, expected, "Leave it out.")
 
 
 def build(settings, source):

@@ -96,13 +96,17 @@ def check_rest(values, where):
         values: Arguments of `Settings`.
         where: What holds them, for the error.
     """
+    from kseg.training.network import check_goes_with
+
     for group, taken in (("model", _of_builder), ("optimizer", _of_optimizer)):
         rest = values.get(rest_of(group))
         if not rest:
             continue
         names = taken(values.get(group))
-        for key in rest:
+        for key, value in rest.items():
             if names is not None and key not in names:
+                if group == "model" and values.get(group):
+                    check_goes_with(values[group], key, value)
                 expected = f"a setting of the group {group!r}, in {where}"
                 known = [*fields_of(group), *names]
                 raise refused("setting", key, expected, _elsewhere(key) or nearest(key, known))

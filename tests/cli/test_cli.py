@@ -87,8 +87,10 @@ def test_fit_leaves_a_whole_run_folder(run):
     names = {path.name for path in run[0].iterdir()}
     assert names == {
         "run.json",
+        "settings.toml",
         "history.csv",
         "last.keras",
+        "previous.keras",
         "best.keras",
         "evaluation.json",
         "validation.png",
@@ -173,7 +175,7 @@ def test_predict_takes_a_folder(kseg, run, tmp_path):
 
 
 def test_info(kseg, run):
-    stdout = kseg("info", run[0])
+    stdout = " ".join(kseg("info", run[0]).split())  # lines are wrapped
     assert "ground, object" in stdout and "epochs done: 8" in stdout
     stdout = kseg("info")
     assert "keras" in stdout and "backend" in stdout

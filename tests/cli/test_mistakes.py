@@ -142,7 +142,7 @@ MISTAKES = [
     (f"{FIT} --seed x", "invalid int value"),
     (f"{FIT} --width 0", "--width 0"),
     (f"{FIT} --depth 0", "--depth 0"),
-    (f"{FIT} --model unnet", "invalid choice: 'unnet'"),
+    (f"{FIT} --model unnet", "--model unnet: expected one of 'unet'"),
     (
         "fit folder:set --run new --model fcn8s --depth 3",
         "--depth 3: expected None",
