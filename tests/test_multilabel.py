@@ -199,7 +199,7 @@ def test_it_is_exported_and_served(run, sets, tmp_path):
     photo.save(tmp_path / "photo.png")
     content = np.array([(tmp_path / "photo.png").read_bytes(), b"junk"], object)
     answers = served.signatures["image_bytes"](image_bytes=tf_constant(content))
-    assert answers["status"].numpy().tolist() == [b"ok", b"neither JPEG nor PNG"]
+    assert answers["status"].numpy().tolist() == [b"ok", b"neither JPEG nor PNG nor .npy"]
     labels = kseg.predict(model, image, threshold=THRESHOLD, **told)
     assert answers["pixel_counts"].numpy().tolist() == [labels.sum((0, 1)).tolist(), [0, 0, 0]]
 

@@ -176,6 +176,7 @@ MODULES = {
     "deployment.saved_model": """
         import tensorflow as tf
 
+        from kseg.deployment.saved_model.encoded import Encoded
         from kseg.deployment.saved_model.signatures import Signature, images_input
 
         OPTIONS = {}
@@ -191,7 +192,8 @@ MODULES = {
 
             outputs = {"brightness": "mean grey, (B,)"}
             about = "images -> their brightness"
-            return {"serving_default": Signature(serving_default, images_input(3), about, outputs)}
+            images = images_input(Encoded())
+            return {"serving_default": Signature(serving_default, images, about, outputs)}
 
         def answer(outputs, size):
             return float(outputs["brightness"])

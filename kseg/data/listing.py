@@ -81,6 +81,9 @@ def is_hidden(entry):
     return entry.name.startswith(".")
 
 
+LONGEST = 200  # characters of a name in a list of them
+
+
 def shortened(names, most=3):
     """Names in one line, the first few of them and the number of the rest.
 
@@ -88,7 +91,8 @@ def shortened(names, most=3):
     'a, b, c and 2 more'
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    shown = (n if len(n) <= LONGEST else f"{n[:LONGEST]}..." for n in map(str, names[:most]))
+    return ", ".join(shown) + more
 
 
 def likewise(places, most=10):

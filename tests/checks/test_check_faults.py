@@ -201,7 +201,7 @@ def test_rewording_changes_nothing_of_what_is_refused(refused_sets, request):
         "voc": (1, ["voc/val"]),
         "coco": (0, ["coco/train, coco/val"]),
         "records": (0, ["records/train", "records/val"]),
-        "folder": (0, ["folder/train, folder/val"]),
+        "folder": (2, ["folder/train, folder/val"]),  # with all but the photo without a mask
     }
 
     def refusals():

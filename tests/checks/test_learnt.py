@@ -1,7 +1,6 @@
 """What `kseg check` and `kseg fit` say of a set: the same; and why nothing is learnt from one."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from kseg.checks import whole_set
 from kseg.checks.findings import Finding, Report
 from kseg.cli.main import main
 from kseg.models.mask_rcnn.model import RCNNSettings
+from kseg.training import begin
 
 pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 SETTINGS = kseg.Settings(size=(32, 32), epochs=1, batch_size=2)
@@ -117,10 +117,9 @@ def test_fit_says_the_warnings_of_the_check_in_ten_lines(tmp_path, capsys, monke
     noted = dataclasses.replace(source(labels(1)), notes=(("no_class", "number 0."),))
     kseg.fit(kseg.build_unet(2, width=2, depth=1), noted, run=tmp_path / "a", settings=SETTINGS)
     assert "warning: set: number 0. If it is a class" in capsys.readouterr().out
-    module = sys.modules["kseg.training.fit"]
     many = tuple(Finding("no_class", "warning", "set", f"number {i}.", "") for i in range(12))
-    monkeypatch.setattr(module, "check", lambda *sources, **options: Report(many, ()))
-    module._checked([noted], True)
+    monkeypatch.setattr(begin, "check", lambda *sources, **options: Report(many, ()))
+    begin.checked([noted], True)
     *lines, last = capsys.readouterr().out.splitlines()
     assert lines == [f"warning: set: number {i}." for i in range(9)]
     assert last == "... and 3 more; `kseg check` and kseg.check show all"
@@ -165,8 +164,7 @@ def test_check_ends_with_0_where_fit_starts(tmp_path, write_image, rng, capsys):
 def test_fit_reads_all_of_a_set_that_looks_bare(tmp_path, monkeypatch):
     maps = labels(count=4)
     maps[1, :10] = 1
-    module = sys.modules["kseg.training.fit"]
-    monkeypatch.setattr(module, "CHECKED_SAMPLES", 2)  # the first and the last
-    assert module._checked([source(maps)], True).sources[0].read == 4
+    monkeypatch.setattr(begin, "CHECKED_SAMPLES", 2)  # the first and the last
+    assert begin.checked([source(maps)], True).sources[0].read == 4
     with pytest.raises(ValueError, match="every labelled pixel is of 'ground'"):
-        module._checked([source(labels(count=4))], True)
+        begin.checked([source(labels(count=4))], True)

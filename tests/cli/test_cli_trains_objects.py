@@ -9,7 +9,7 @@ import kseg
 from kseg.cli.main import main
 from kseg.data.writers.layouts import write_coco
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("torch")
 
 pytest.importorskip("pycocotools", reason="needs the extra coco")
 

@@ -130,7 +130,7 @@ def test_killed_at_random_moments(model):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 class TestOfCheckpoints:
     @pytest.fixture
     def run(self, train, tmp_path):
@@ -182,7 +182,7 @@ class TestOfCheckpoints:
                 check_whole(path)
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 class TestOtherwise:
     """What may be another on resuming, and what comes of it."""
 
@@ -263,11 +263,12 @@ class TestOtherwise:
         assert "nothing is left to learn" in capsys.readouterr().out
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 class TestWhatElseEndsATraining:
     def test_patience(self, train, val, tmp_path, capsys):
-        """The rate is so small that nothing gets better: it stops, and stays stopped."""
-        settings = kseg.Settings(**{**SETTINGS, "epochs": 9}, learning_rate=1e-9, patience=2)
+        """The loss falls, so that the first is the highest: it stops, and stays stopped."""
+        ours = {"epochs": 9, "monitor": "loss", "mode": "max", "learning_rate": 0.02}
+        settings = kseg.Settings(**{**SETTINGS, **ours}, patience=2)
         kseg.fit(unet(), train, val, run=tmp_path / "run", settings=settings)
         assert len(rows(tmp_path / "run")) == 3
         assert "has not been better for 2 validations" in capsys.readouterr().out
@@ -306,7 +307,7 @@ class TestWhatElseEndsATraining:
         assert [row["epoch"] for row in rows(tmp_path / "run")] == [1, 2, 3, 4]
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 class TestFrozenAtFirst:
     SETTINGS = {**SETTINGS, "epochs": 3, "freeze_epochs": 1, "learning_rate": 0.01}
 

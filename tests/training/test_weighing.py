@@ -51,7 +51,7 @@ def test_a_fit_learns_and_scores_what_has_weight(tmp_path, several):
     score = "mean_iou"
     scores = kseg.evaluate(model, weighted)
     assert scores[score] > 0.95
-    assert kseg.evaluate(model, whole)[score] < 0.5
+    assert kseg.evaluate(model, whole)[score] < 0.8  # the lower half it did not learn
     assert kseg.evaluate(model, kseg.data.batches(weighted))[score] == scores[score]
 
 

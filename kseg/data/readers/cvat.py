@@ -172,7 +172,7 @@ def _photo(root, name):
 
 def _mask(root, folder, name):
     path = root / folder / f"{name}.png"
-    if not path.is_file():
+    if not os.path.isfile(path):  # of a name that is too long for a file, `is_file` raises
         message = f"{str(path)!r} does not exist, though a list in ImageSets/Segmentation names it."
         raise MissingData("unpaired", path, message, "Unpack the whole archive.")
     return str(path)
