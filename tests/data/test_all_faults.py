@@ -107,6 +107,16 @@ def test_a_set_that_is_divided_afterwards_has_no_rest(tmp_path):
     assert raised.value.rest is None
 
 
+def test_camvid_keeps_what_is_whole(tmp_path, write_image):
+    for name in "abc":
+        write_image(f"train/{name}.png", np.zeros((3, 4, 3), np.uint8))
+        write_image(f"trainannot/{name}.png", np.zeros((3, 4), np.uint8))
+    (tmp_path / "trainannot" / "b.png").unlink()
+    with pytest.raises(DataError, match="no mask") as raised:
+        kseg.data.camvid(tmp_path)
+    assert raised.value.rest.ids == ("a", "c")
+
+
 def test_patterns_of_several_classes(tmp_path, capsys):
     for name in ("a", "b", "c"):
         for place, pixels in (

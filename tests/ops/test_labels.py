@@ -115,3 +115,12 @@ def test_symbolic_values_are_not_concrete():
 
     assert concrete(keras.KerasTensor((2, 3))) is None
     np.testing.assert_array_equal(concrete(ops.ones((2,))), [1, 1])
+
+
+def test_predictions_that_fit_no_labels_are_named():
+    for labels, logits, words in (
+        ((3,), (5,), "y_pred needs a batch and a class axis"),
+        ((3, 2), (3, 1), "One output channel is binary"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            read_labels(np.zeros(labels, "int32"), logits)

@@ -13,6 +13,10 @@ relaxed = settings(max_examples=15, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 
 
+def test_what_is_no_object_is_told_apart_and_from_each_object():
+    assert NEGATIVE < 0 and IGNORED < 0 and NEGATIVE != IGNORED
+
+
 def reference(overlaps, valid, positive, negative, keep_best, crowd):
     """One image: as the sentences of Ren et al. say it."""
     result = []
