@@ -12,10 +12,9 @@ import numpy as np
 
 from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
-from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.annotations import MOST_PIXELS
 from kseg.data.coco_format.categories import role_of
-from kseg.data.coco_format.rle import END, decode_columns, decode_rles
+from kseg.data.coco_format.rle import END, map_of_rows, objects_of_rows
 from kseg.data.decode import size_as_said
 from kseg.data.errors import DataError
 from kseg.data.files import read_numbers, start_of
@@ -198,7 +197,7 @@ def drawn_source(name, drawings, class_names, *, instances, by_area, numbers):
             **{key: column(row[key] for row in rows) for key in ("rles", "classes", "crowd")},
             "size": np.array([drawing.size for drawing in drawings], np.int32),
         },
-        decode=(_decode_objects if instances else _decode_map)(photos),
+        decode=(objects_of_rows if instances else map_of_rows)(photos, _size),
         class_names=names,
         colors=class_colors(names),
         ids=tuple(ids),
@@ -246,44 +245,7 @@ def _rle(shape, height, width):
     return mask.merge(rles) if len(rles) > 1 else rles[0]
 
 
-def _decode_objects(photos):
-    def decode(row):
-        photo = photos(row["image"])
-        return {
-            "image": photo,
-            "masks": decode_rles(row["rles"], _size(row, photo)),
-            "classes": _numbers(row["classes"]),
-            "crowd": _numbers(row["crowd"]) != 0,
-        }
-
-    return decode
-
-
-def _decode_map(photos):
-    tf = tensorflow()
-
-    def decode(row):
-        photo = photos(row["image"])
-        size = _size(row, photo)
-        masks = decode_columns(row["rles"], size)
-        classes = tf.cast(_numbers(row["classes"]), tf.uint8)
-        label = tf.foldl(
-            # its class where the mask is 1
-            lambda label, i: label + masks[i] * (classes[i] - label),
-            tf.range(tf.size(classes)),
-            tf.zeros([size[0] * size[1]], tf.uint8),
-        )
-        return {"image": photo, "label": tf.transpose(tf.reshape(label, [size[1], size[0]]))}
-
-    return decode
-
-
 def _size(row, photo):
     """The size that a drawing is for."""
     remedy = "Take both from the same place: a photo that was turned or resized since does not fit."
     return size_as_said(row, photo, "its annotation is for", remedy)
-
-
-def _numbers(text):
-    tf = tensorflow()
-    return tf.strings.to_number(tf.strings.split(text), tf.int32)

@@ -131,9 +131,7 @@ def _elsewhere(key):
     """What to say of a key that is of another group; empty if it is of none."""
     for field in dataclasses.fields(Settings):
         group, own = place_of(field.name)
-        if key in (own, field.name) and own != "name":
-            return f"It is {group}.{own}."
-        if key == field.name:
+        if key == field.name or key == own != "name":  # of "name" there are several
             return f"It is {group}.{own}."
     return ""
 

@@ -182,8 +182,7 @@ def _check_numbers(settings):
     counts += filter(optional, ("patience", "gradient_accumulation_steps"))
     for name in counts:
         integer(name, getattr(settings, name))
-    for name in ("freeze_epochs",):
-        integer(name, getattr(settings, name), low=0)
+    integer("freeze_epochs", settings.freeze_epochs, low=0)
     for name in ("warmup", "jitter", "balance", "end"):
         share(name, getattr(settings, name))
     number("weight_decay", settings.weight_decay, at_least=0)

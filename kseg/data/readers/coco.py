@@ -16,7 +16,7 @@ from kseg.base.types import PathLike, Range
 from kseg.data.coco_format.annotations import Place, beyond, field, load
 from kseg.data.coco_format.masks import oddities, to_rle, turned
 from kseg.data.coco_format.photos import files_below
-from kseg.data.coco_format.rle import decode_columns, decode_rles
+from kseg.data.coco_format.rle import map_of_rows, numbers_of, objects_of_rows
 from kseg.data.coco_format.rows import as_text, classes_of, crowds, row_of_map, row_of_objects
 from kseg.data.decode import decode_colors, size_as_said
 from kseg.data.errors import DataError, require
@@ -120,30 +120,10 @@ def _objects(annotated, photos, instances, faults, numbers):
     notes = annotated.notes + (oddities(annotated, areas) or crowds(annotated))
     read = numbers.photos(photos)
 
-    def decode_objects(row):
-        photo = read(row["image"])
-        return {
-            "image": photo,
-            "masks": decode_rles(row["rles"], _size(row, photo)),
-            "classes": _numbers(row["classes"]),
-            "crowd": _numbers(row["crowd"]) != 0,
-        }
-
-    def decode_map(row):
-        tf = tensorflow()
-        photo, kind = read(row["image"]), tf.uint8 if void < 256 else tf.int32
-        size = _size(row, photo)
-        masks = tf.cast(decode_columns(row["rles"], size), kind)
-        classes = tf.cast(_numbers(row["classes"]), kind)
-        label = tf.foldl(
-            # its class where the mask is 1; with `where` this took four times as long
-            lambda label, i: label + masks[i] * (classes[i] - label),
-            tf.range(tf.size(classes)),
-            tf.zeros([size[0] * size[1]], kind),
-        )
-        label = tf.transpose(tf.reshape(label, [size[1], size[0]]))
-        return {"image": photo, "label": label}
-
+    if instances:
+        decode = objects_of_rows(read, _size)
+    else:
+        decode = map_of_rows(read, _size, "uint8" if void < 256 else "int32")
     return _source(
         annotated,
         {
@@ -151,7 +131,7 @@ def _objects(annotated, photos, instances, faults, numbers):
             **{key: column(row[key] for row in rows) for key in ("rles", "classes", "crowd")},
             "size": np.array([[i["height"], i["width"]] for i in annotated.images], np.int32),
         },
-        decode_objects if instances else decode_map,
+        decode,
         names,
         class_colors(names),
         instances,
@@ -261,7 +241,7 @@ def _panoptic(annotated, photos, instances, folder, numbers):
     def looked_up(row):  # the PNG as positions in the row's keys, with 0 (no segment) before them
         tf = tensorflow()
         mask = decode_colors(row["label"])
-        keys = tf.concat([[0], _numbers(row["keys"])], 0)
+        keys = tf.concat([[0], numbers_of(row["keys"])], 0)
         flat = tf.reshape(mask, [-1])
         place = tf.minimum(tf.searchsorted(keys, flat), tf.size(keys) - 1)
         require(
@@ -278,21 +258,21 @@ def _panoptic(annotated, photos, instances, folder, numbers):
 
     def decode_things(row):
         tf = tensorflow()
-        classes = _numbers(row["classes"])
+        classes = numbers_of(row["classes"])
         things = tf.where(classes >= 0)[:, 0]
         return without_empty(
             {
                 "image": read(row["image"]),
                 "masks": masks_of(looked_up(row), tf.cast(things, tf.int32) + 1),
                 "classes": tf.gather(classes, things),
-                "crowd": tf.gather(_numbers(row["crowd"]) != 0, things),
+                "crowd": tf.gather(numbers_of(row["crowd"]) != 0, things),
             }
         )
 
     def decode_map(row):
         tf = tensorflow()
         kind = tf.uint8 if void < 256 else tf.int32
-        classes = tf.cast(tf.concat([[void], _numbers(row["classes"])], 0), kind)
+        classes = tf.cast(tf.concat([[void], numbers_of(row["classes"])], 0), kind)
         label = tf.gather(classes, looked_up(row))
         return {"image": read(row["image"]), "label": label}
 
@@ -369,8 +349,3 @@ def _box_notes(entry, height, width, where):
 def _packed(key):
     """A segment id, R + 256 G + 256^2 B, as `decode_colors` gives it: 0xRRGGBB."""
     return (key & 255) << 16 | key & 0xFF00 | key >> 16
-
-
-def _numbers(text):
-    tf = tensorflow()
-    return tf.strings.to_number(tf.strings.split(text), tf.int32)
