@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models import build_mask_rcnn as build_mask_rcnn
     from kseg.models import build_unet as build_unet
     from kseg.training.fit import fit as fit
+    from kseg.training.plan import plan as plan
     from kseg.training.settings import Settings as Settings
 
 _LAZY = {
@@ -98,6 +99,7 @@ _LAZY = {
     "Settings": "kseg.training.settings",
     "class_weights_from": "kseg.checks.class_weights",
     "fit": "kseg.training.fit",
+    "plan": "kseg.training.plan",
     "losses": None,
     "metrics": None,
     "models": None,

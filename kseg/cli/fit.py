@@ -27,6 +27,9 @@ HELP = "Train a network."
 def add_arguments(parser):
     parser.add_argument("data", nargs="?", help=f"{DATA}; by default that of --settings")
     parser.add_argument("--run", help="folder for the run (runs/MODEL)")
+    parser.add_argument(
+        "--plan", action="store_true", help="settings by what the data hold, as of `kseg plan`"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the run's last step")
     add_overwrite(parser)
     parser.add_argument(
@@ -44,6 +47,8 @@ def run(options):
 
     screen = console()
     values, named = asked(options)
+    if options.plan:
+        values = with_plan(screen, options, values)
     if options.run is None:
         options.run = f"runs/{values.get('model') or 'unet'}"
     if options.resume:
@@ -61,6 +66,29 @@ def run(options):
     train, val = spec.open("train"), spec.open("val")
     screen.print(f"training on {len(train)} images, validating on {len(val)}", highlight=False)
     train_and_report(screen, None, train, val, options, settings, spec)
+
+
+def with_plan(screen, options, values):
+    """What `kseg plan` proposes, printed; what is asked for stands before it.
+
+    Raises:
+        ValueError: a run is resumed, or settings come from a file; or there are no data.
+    """
+    from kseg.cli.plan import planned
+
+    for name in ("resume", "settings"):
+        if getattr(options, name):
+            remedy = "A plan is for a new run."
+            raise refused("plan", True, f"no --plan beside --{name}", remedy)
+    if not options.data:
+        raise ValueError(f"no data: give {DATA} beside --plan.")
+    proposed = planned(data_spec(options, screen, values.get("model") == "mask_rcnn"))
+    screen.print(proposed.to_toml(), markup=False, highlight=False)
+    own = {name: getattr(proposed.settings, name) for name in proposed.reasons if "." not in name}
+    network = {**proposed.settings.network, **values.get("network", {})}
+    if values.get("model") not in (None, proposed.settings.model):
+        network = values.get("network", {})  # of another network than the plan's
+    return {**own, **values, "network": network}
 
 
 def begun(screen, options, values, named):

@@ -7,6 +7,7 @@ import keras
 
 from kseg.models.convolutions import Conv2D, DepthwiseConv2D, PointwiseConv2D
 from kseg.models.layers import BATCH_NORM, CropLike, Enlarge, ResizeLike
+from kseg.models.normalization import BatchNormalization
 
 
 def conv_norm_relu(
@@ -83,7 +84,7 @@ def depthwise_norm_relu(
 def norm_relu(x, norm, activation, norm_name, activation_name):
     """What follows a convolution; see `conv_norm_relu`."""
     if norm is not None:
-        x = keras.layers.BatchNormalization(**norm, name=norm_name)(x)
+        x = BatchNormalization(**norm, name=norm_name)(x)
     return x if activation is None else activation(name=activation_name)(x)
 
 

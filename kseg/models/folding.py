@@ -27,6 +27,7 @@ from keras import ops
 
 from kseg.base.platform import is_torch
 from kseg.models.convolutions import Conv2D, DepthwiseConv2D, PatchConv2D, PointwiseConv2D
+from kseg.models.normalization import BatchNormalization
 from kseg.ops.channels_last import (
     bits,
     convolved,
@@ -40,7 +41,8 @@ from kseg.ops.channels_last import (
 
 CONVOLUTIONS = (keras.layers.Conv2D, Conv2D, PointwiseConv2D, PatchConv2D)
 DEPTHWISE = (keras.layers.DepthwiseConv2D, DepthwiseConv2D)
-DENSE, NORM, ADD = keras.layers.Dense, keras.layers.BatchNormalization, keras.layers.Add
+NORMS = (keras.layers.BatchNormalization, BatchNormalization)
+DENSE, ADD = keras.layers.Dense, keras.layers.Add
 KEPT = range(1 << 16, (1 << 24) + 1)  # numbers of a kernel that is kept as it was prepared
 
 _kept = weakref.WeakKeyDictionary()  # layer -> stamp of its weights, and what was made of them
@@ -66,7 +68,7 @@ def joins(operations, following):
     last = operations[-1]
     if _compute_type(last) != _compute_type(following) or not _linear(last):
         return False
-    if type(following) is NORM:
+    if type(following) in NORMS:
         return len(operations) == 1 and _multiplies(last) and _over_last_axis(following)
     return _limits(following)
 
@@ -96,7 +98,7 @@ def _channels_last(layer):
 
 def _normalizes(operation):
     """Whether an operation is a batch norm of images in float32."""
-    of_images = type(operation) is NORM and _over_last_axis(operation)
+    of_images = type(operation) in NORMS and _over_last_axis(operation)
     return of_images and operation.input_spec.ndim == 4 and operation.compute_dtype == "float32"
 
 
@@ -123,10 +125,10 @@ def computed(operations, x):
     first, *others = operations
     if type(first) is ADD:
         y = first(x)
-    elif type(first) is NORM:
+    elif type(first) in NORMS:
         y = normalized(x, *_scale_and_offset(first))
     else:
-        norm = others.pop(0) if others and type(others[0]) is NORM else None
+        norm = others.pop(0) if others and type(others[0]) in NORMS else None
         y = _multiplied(first, ops.cast(x, first.compute_dtype), norm)
     for relu in others:
         y = in_place_relu(y, _limit(relu))

@@ -73,7 +73,7 @@ def _called_again(model, tensors, more):
             continue
         args, kwargs = node.arguments.fill_in(values)
         operation = node.operation
-        if getattr(operation, "_call_has_training_arg", False):
+        if takes_training(operation):
             kwargs |= {key: value for key, value in more.items() if kwargs.get(key) is None}
         inner = _inner(operation)
         if inner is not None and len(keras.tree.flatten(args)) == len(inner.inputs):
@@ -89,7 +89,12 @@ def _inner(operation):
     """The functional model that a layer is or, if it is a `Sequential`, holds; or None."""
     if isinstance(operation, keras.Sequential):
         return operation._functional
-    return operation if type(operation).call is Functional.call else None
+    return operation if is_plain(operation) else None
+
+
+def is_plain(model):
+    """Whether calling a model is calling its layers, and nothing else."""
+    return type(model).call is Functional.call
 
 
 def is_functional(model):
@@ -110,15 +115,30 @@ def run(model, inputs):
     them: see `kseg.models.folding`. Nested functional models are run alike; any other model is
     simply called.
     """
-    if type(model).call is not Functional.call:
+    if not is_plain(model):
         return model(inputs, training=False)
+    return walked(model, inputs, _steps(model), _operate)
+
+
+def walked(model, inputs, steps, operate):
+    """The outputs of a functional model, step by step; each feature map goes after its last reader.
+
+    Args:
+        model, inputs: As of `run`.
+        steps: Lists of the calls that are computed as one, in order, and what is freed after each.
+        operate: Function of the calls of a step and of the first one's arguments to its results.
+    """
     values = dict(zip(map(id, model.inputs), model._standardize_inputs(inputs)))
     del inputs
-    for nodes, done in _steps(model):
+    for nodes, done in steps:
         args, kwargs = nodes[0].arguments.fill_in(values)
-        results = keras.tree.flatten(_operate(nodes, args, kwargs))
+        results = operate(nodes, args, kwargs)
         del args, kwargs
-        values.update(zip(map(id, nodes[-1].outputs), results))
+        made = nodes[-1].outputs
+        if len(made) == 1 and not isinstance(results, (list, tuple)):
+            values[id(made[0])] = results
+        else:  # flattening takes longer than some layers
+            values.update(zip(map(id, made), keras.tree.flatten(results)))
         del results
         for x in done:
             values.pop(x, None)
@@ -131,7 +151,7 @@ def _steps(model):
     folds = folding.allowed()
     made = _made_steps.setdefault(model, {})
     if folds not in made:
-        calls = _calls(model)
+        calls = calls_of(model)
         made[folds] = _joined(calls) if folds else [([node], done) for node, done in calls]
     return made[folds]
 
@@ -173,7 +193,7 @@ def _of_one_argument(node):
     return len(args) == 1 and _plain(kwargs, but=("training",))
 
 
-def _calls(model):
+def calls_of(model):
     """Each call inside a functional model, in order, and the ids of what it is the last to read."""
     by_depth = model._nodes_by_depth
     nodes = [x for depth in sorted(by_depth, reverse=True) for x in by_depth[depth]]
@@ -192,9 +212,24 @@ def _operate(nodes, args, kwargs):
         return run(operation, args[0])
     if folding.allowed() and _of_one_argument(nodes[0]) and folding.begins(operation):
         return folding.computed([node.operation for node in nodes], args[0])
-    if getattr(operation, "_call_has_training_arg", False):
+    if takes_training(operation):
         kwargs = {**kwargs, "training": False}
     return operation(*args, **kwargs)
+
+
+def takes_training(operation):
+    """Whether a layer asks whether it is trained."""
+    return getattr(operation, "_call_has_training_arg", False)
+
+
+def watched(layer):
+    """Whether somebody looks at each call of a layer through PyTorch's hooks."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
+
+
+def recomputes(layer):
+    """Whether a layer computes its feature maps again for the gradient."""
+    return getattr(layer, "_remat_mode", None) is not None
 
 
 def _nested(operation, args, kwargs):
@@ -277,7 +312,7 @@ def _most_bytes(model, image):
         outputs = model.compute_output_spec(image)
         return _bytes(image) + sum(map(_bytes, keras.tree.flatten(outputs))), outputs
     specs, most = {id(model.inputs[0]): image}, 0
-    for node, done in _calls(model):
+    for node, done in calls_of(model):
         args, kwargs = node.arguments.fill_in(specs)
         before = sum(map(_bytes, specs.values()))
         inner = 0

@@ -74,7 +74,10 @@ class Normalize(keras.layers.Layer):
 
     def __init__(self, scale, offset, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.scale, self.offset = scale, offset
+        # Keras makes of lists its own, of which torch.compile knows nothing
+        self.scale, self.offset = (
+            tuple(each) if isinstance(each, list) else each for each in (scale, offset)
+        )
 
     def call(self, image):
         scale = ops.convert_to_tensor(self.scale, dtype="float32")

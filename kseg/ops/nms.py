@@ -1,9 +1,11 @@
 """Non-maximum suppression: exact, for batches, with a fixed number of places in the result.
 
-A box is kept unless it overlaps one of a higher score that is kept. Three ways to the same answer,
+A box is kept unless it overlaps one of a higher score that is kept. Four ways to the same answer,
 because no single one is quick everywhere (benchmarks/README.md):
 
 - `_blocks`: block after block of the sorted boxes, all overlaps of a block at once;
+- `_matrix`: all overlaps at once, on PyTorch's GPU, where each operation and each answer that the
+  host waits for costs more than what is computed;
 - `_sequential`: one kept box after the other; where few are wanted out of many.
 - `_greedy`: in NumPy; on PyTorch's CPU, which would run the others op by op.
 
@@ -17,6 +19,9 @@ from keras import ops
 from kseg.ops.boxes import overlaps
 
 NOTHING = -1e30  # score of what is no candidate; finite, because XLA's sorting dislikes infinities
+MATRIX = 1 << 28  # pairs of boxes that are compared at once, of two bytes each
+PAIRS = 1 << 23  # whose overlaps are in float32 at a time
+ROUNDS = 8  # of `_matrix` between two looks
 BLOCK = 256  # boxes taken at a time; fewer save time, and cost it where each block is compiled
 
 
@@ -55,8 +60,11 @@ def nms(boxes, scores, threshold, count, *, valid=None, classes=None):
 
 
 def _method(boxes, classes, count):
-    if keras.backend.backend() == "torch" and boxes.device.type == "cpu":
-        return _greedy
+    if keras.backend.backend() == "torch":
+        if boxes.device.type == "cpu":
+            return _greedy
+        if boxes.shape[0] * boxes.shape[1] ** 2 <= MATRIX:
+            return _matrix
     if classes is not None or 8 * count < boxes.shape[1]:
         return _sequential
     return _blocks
@@ -65,19 +73,8 @@ def _method(boxes, classes, count):
 def _blocks(boxes, scores, threshold, count, classes=None):
     """Sorts; settles the best boxes among themselves; lets those kept strike out what follows; and
     so on. Overlaps are compared where they are computed: never is there a matrix of all of them."""
-    groups, total = ops.shape(boxes)[0], boxes.shape[1]
-    order = ops.cast(ops.argsort(-scores, axis=1), "int32")  # stable, as PyTorch's top_k is not
-    alive = ops.take_along_axis(scores, order, axis=1) > NOTHING
-    boxes = ops.take_along_axis(boxes, order[..., None], axis=1)
-    if classes is not None:
-        classes = ops.take_along_axis(classes, order, axis=1)
-
-    def clashes(some, others):  # bool (G, len(some), len(others))
-        clash = overlaps(boxes[:, some], boxes[:, others]) > threshold
-        if classes is not None:
-            clash = clash & (classes[:, some, None] == classes[:, None, others])
-        return clash
-
+    total = boxes.shape[1]
+    order, alive, clashes = _sorted(boxes, scores, threshold, classes)
     kept = []
     for start in range(0, total, BLOCK):
         block, rest = slice(start, start + BLOCK), slice(start + BLOCK, total)
@@ -85,8 +82,35 @@ def _blocks(boxes, scores, threshold, count, classes=None):
         kept.append(_settled(candidates, clashes(block, block)))
         if rest.start < total:
             alive = alive & ~ops.any(kept[-1][:, :, None] & clashes(block, rest), axis=1)
-    kept = ops.concatenate(kept, axis=1)  # (G, N)
+    return _placed(order, ops.concatenate(kept, axis=1), count)
 
+
+def _sorted(boxes, scores, threshold, classes):
+    """The order of falling scores; which boxes, in that order, take part; and a function of two
+    slices of them that gives which of these overlap too much: bool `(G, len, len)`."""
+    order = ops.cast(ops.argsort(-scores, axis=1), "int32")  # stable, as PyTorch's top_k is not
+    alive = ops.take_along_axis(scores, order, axis=1) > NOTHING
+    boxes = ops.take_along_axis(boxes, order[..., None], axis=1)
+    if classes is not None:
+        classes = ops.take_along_axis(classes, order, axis=1)
+
+    def clashes(some, others):
+        clash = overlaps(boxes[:, some], boxes[:, others]) > threshold
+        if classes is not None:
+            clash = clash & (classes[:, some, None] == classes[:, None, others])
+        return clash
+
+    return order, alive, clashes
+
+
+def _placed(order, kept, count):
+    """The first boxes that are kept, of sorted ones: their indices, and which places are filled.
+
+    Args:
+        order: int32 `(G, N)`, indices of the sorted boxes.
+        kept: bool `(G, N)`, in that order.
+    """
+    groups = ops.shape(order)[0]
     number = ops.cast(ops.cumsum(ops.cast(kept, "int32"), axis=1), "int32")
     # each kept box to its place; there is one place more, for all that are left out
     place = ops.where(kept & (number <= count), number - 1, count)
@@ -95,6 +119,29 @@ def _blocks(boxes, scores, threshold, count, classes=None):
     index = ops.scatter_update(nowhere, ops.reshape(place, (-1, 1)), ops.reshape(order, (-1,)))
     index = ops.reshape(index, (-1, count + 1))[:, :count]
     return index, ops.arange(count, dtype="int32") < number[:, -1:]
+
+
+def _matrix(boxes, scores, threshold, count, classes=None):
+    """Settles all boxes at once, by matrix products. The host asks whether they are settled once in
+    `ROUNDS` rounds: further ones change nothing."""
+    import torch
+
+    order, alive, clashes = _sorted(boxes, scores, threshold, classes)
+    groups, total = alive.shape
+    half = torch.float16 if alive.is_cuda else torch.float32
+    suppressing = torch.empty((groups, total, total), dtype=half, device=alive.device)
+    rows = max(1, PAIRS // (groups * total))
+    for start in range(0, total, rows):
+        some = slice(start, min(start + rows, total))
+        suppressing[:, some] = clashes(some, slice(0, total)).to(half)
+    suppressing.triu_(1)  # by those before
+    kept, before = alive, None
+    while before is None or not torch.equal(kept, before):
+        before = kept
+        for _ in range(ROUNDS):
+            struck = torch.bmm(kept[:, None].to(half), suppressing)[:, 0] > 0.5
+            kept = alive & ~struck
+    return _placed(order, kept, count)
 
 
 def _settled(candidates, clashes):

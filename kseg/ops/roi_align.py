@@ -154,6 +154,10 @@ def weighted_rows(table, index, weight):
     if keras.backend.backend() == "torch":
         import torch
 
+        if table.is_cuda:
+            from kseg.ops.torch_rows import WeightedRows
+
+            return WeightedRows.apply(table, index, weight)
         # one fused kernel, forward and backward
         return torch.nn.functional.embedding_bag(
             index, table, mode="sum", per_sample_weights=ops.cast(weight, table.dtype)

@@ -1,6 +1,6 @@
 """Photos of any size through a model that labels pixels: the class of each.
 
-What a network holds in memory grows with the photo: beyond `MEMORY` bytes of feature maps a batch
+What a network holds in memory grows with the photo: beyond `memory()` bytes of feature maps a batch
 goes through it photo by photo, and a photo tile by tile.
 
 Axes: B batch, H and W the photo, h and w the same as the network sees it, C classes.
@@ -16,10 +16,10 @@ from kseg.models.contract import fixed_size
 from kseg.ops.resize import bilinear, check_resize, resized_size
 from kseg.ops.tiles import STRIDE, stitched
 from kseg.prediction.batching import filled
+from kseg.prediction.memory import memory
 from kseg.prediction.network import check_weights, forward, not_finite, once
 
 OPTIONS = {"resize": None, "tile": None}
-MEMORY = 3 << 28  # bytes of feature maps; libraries take up to as much again beside them
 OVERLAP = 256  # pixels that tiles share, where they are large; U-Net sees 92 round each
 LEAST_TILE = 512
 FEW = 1 << 19  # pixels, for which no network needs more
@@ -150,7 +150,7 @@ def _at_once(model, made, count, size, tile):
         return count, None
     from kseg.models.graph import bytes_a_pixel
 
-    pixels = int(MEMORY / once(made, "bytes", lambda: bytes_a_pixel(model)))
+    pixels = int(memory() / once(made, "bytes", lambda: bytes_a_pixel(model)))
     if tile is None and math.prod(size) > pixels:
         tile = max(math.isqrt(pixels) // STRIDE * STRIDE, LEAST_TILE)
     seen = math.prod(min(side, tile or side) for side in size)
@@ -185,7 +185,7 @@ def _enlarged(model, decide, logits, size):
     if not np.isfinite(logits).all():
         raise not_finite(model)
     height, width = size
-    rows = max(1, MEMORY // (COPIES * len(logits) * width * logits.shape[-1] * 4))
+    rows = max(1, memory() // (COPIES * len(logits) * width * logits.shape[-1] * 4))
     strips = []
     for top in range(0, height, rows):
         if rows < height:

@@ -244,8 +244,17 @@ def toml(groups):
         lines += ["", f"[{group}]"]
         for key, value in keys.items():
             if value is not None:
-                lines.append(f"{_key(key)} = {_value(value)}")
+                lines.append(line(key, value))
     return "\n".join(lines) + "\n"
+
+
+def line(key, value):
+    """One of TOML's lines.
+
+    >>> line("size", (256, 384))
+    'size = [256, 384]'
+    """
+    return f"{_key(key)} = {_value(value)}"
 
 
 def _key(key):

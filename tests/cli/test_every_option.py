@@ -79,11 +79,23 @@ OPTIONS = {
             **DATA,
         },
     ),
+    "plan": (
+        [MASKS],
+        {
+            "data": ["shapes"],
+            "out": ["--out", "new.toml"],
+            "limit": ["--limit", "1"],
+            "instances": ["--instances"],
+            "overwrite": ([MASKS, "--out", "old.json"], ["--overwrite"]),
+            **DATA,
+        },
+    ),
     "fit": (
         FIT,
         {
             "data": (["shapes", *SMALL], FIT),
             "run": ["--run", "r"],
+            "plan": ["--plan"],
             "resume": ["--resume"],
             "overwrite": ["--overwrite"],
             "check_data": ["--no-check"],

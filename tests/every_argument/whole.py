@@ -53,6 +53,11 @@ def scored():
         "class_weights_from": Entry(
             {"source": SCENES}, {"source": OTHERS, "balance": 1.0, "limit": 3}
         ),
+        "plan": Entry(
+            {"train": SCENES},
+            {"train": OTHERS, "limit": 2},
+            lambda plan, place: [plan.to_toml(), plan.reasons],
+        ),
         "evaluate": Entry(
             {"model": UNET, "source": SCENES},
             {

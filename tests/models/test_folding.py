@@ -8,6 +8,7 @@ from keras import layers
 import kseg
 from kseg.models import folding
 from kseg.models.convolutions import Conv2D, DepthwiseConv2D, PointwiseConv2D, UpConv2D
+from kseg.models.normalization import BatchNormalization
 from kseg.prediction.network import forward
 
 SIZE = (12, 10)
@@ -217,7 +218,7 @@ def test_what_is_folded(rng):
     x = rng.integers(0, 256, (1, 8, 8, 3)).astype("uint8")
 
     def called():
-        kinds = layers.BatchNormalization, layers.ReLU
+        kinds = BatchNormalization, layers.ReLU
         seen, before = [], [kind.call for kind in kinds]
         for kind, call in zip(kinds, before):
             kind.call = lambda self, *args, call=call, **kw: (

@@ -15,6 +15,8 @@ from kseg.ops.nms import NOTHING, nms
 relaxed = settings(max_examples=4, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 METHODS = ["_blocks", "_sequential", "_greedy"]
+if keras.backend.backend() == "torch":
+    METHODS.append("_matrix")
 GROUPS, TOTAL, THRESHOLD = 24, 30, 0.4
 
 
@@ -164,3 +166,12 @@ def test_an_unknown_batch_and_a_saved_model(tmp_path):
             actual = function(tf.constant(boxes), tf.constant(scores))
             for one, two in zip(actual, expected):
                 np.testing.assert_array_equal(one, two)
+
+
+def test_a_chain_longer_than_the_rounds_between_two_looks():
+    boxes = np.array([[[2 * n, 0, 2 * n + 10, 1] for n in range(40)]], "float32")
+    scores = np.linspace(1, 0.1, 40, dtype="float32")[None]
+    for name in METHODS:  # each suppresses the next alone: every other one stays
+        index, kept = getattr(module, name)(*map(keras.ops.array, (boxes, scores)), 0.6, 40)
+        assert keras.ops.convert_to_numpy(index)[0][:20].tolist() == list(range(0, 40, 2))
+        assert keras.ops.convert_to_numpy(kept).sum() == 20

@@ -202,3 +202,25 @@ def test_unknown_sizes_and_a_saved_model(tmp_path):
         np.testing.assert_allclose(
             loaded.align(*arguments), aligner(3, 2)(*arguments), rtol=1e-5, atol=1e-6
         )
+
+
+@pytest.mark.once("torch")
+def test_rows_as_on_a_gpu():
+    import torch
+
+    from kseg.ops.torch_rows import WeightedRows
+
+    rng = np.random.default_rng(3)
+    table = torch.tensor(rng.normal(size=(20, 5)), dtype=torch.float32, requires_grad=True)
+    index = torch.tensor(rng.integers(0, 20, (30, 10)), dtype=torch.int32)
+    weight = torch.tensor(rng.normal(size=(30, 10)), dtype=torch.float32)
+    up = torch.tensor(rng.normal(size=(30, 5)), dtype=torch.float32)
+    found = []
+    for rows in (WeightedRows.apply, weighted_rows):
+        sums = rows(table, index, weight)
+        found.append((sums, *torch.autograd.grad(sums, table, up)))
+    for here, elsewhere in zip(*found):
+        torch.testing.assert_close(here, elsewhere)
+    half = WeightedRows.apply(table.bfloat16(), index, weight)
+    assert half.dtype == torch.bfloat16
+    assert torch.autograd.grad(half, table, up.bfloat16())[0].dtype == torch.float32

@@ -6,7 +6,7 @@ import pytest
 
 import kseg
 from kseg.models.graph import bytes_a_pixel
-from kseg.prediction import semantic
+from kseg.prediction import memory, semantic
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_photos_beyond_memory_go_in_tiles(model, photo, shapes_seen, monkeypatch
     whole = kseg.predict(model, photo)
     monkeypatch.setattr(semantic, "FEW", 1000)
     monkeypatch.setattr(semantic, "LEAST_TILE", 128)
-    monkeypatch.setattr(semantic, "MEMORY", bytes_a_pixel(model) * 260**2)
+    monkeypatch.setattr(memory, "MEMORY", bytes_a_pixel(model) * 260**2)
     del shapes_seen[:]
     assert differing(kseg.predict(model, photo), whole) < 1e-4
     assert len(shapes_seen) == 6 and all(128 < h <= 256 for _, h, _, _ in shapes_seen)
@@ -84,7 +84,7 @@ def test_confidence_comes_in_tiles_too(model, photo, monkeypatch):
     ids, confidence = semantic.confident_labels_on_batch(model, photo[None])
     monkeypatch.setattr(semantic, "FEW", 1000)
     monkeypatch.setattr(semantic, "LEAST_TILE", 128)
-    monkeypatch.setattr(semantic, "MEMORY", bytes_a_pixel(model) * 260**2)
+    monkeypatch.setattr(memory, "MEMORY", bytes_a_pixel(model) * 260**2)
     tiled_ids, tiled = semantic.confident_labels_on_batch(model, photo[None])
     assert differing(tiled_ids, ids) < 1e-4
     np.testing.assert_allclose(tiled, confidence, atol=1e-4)
@@ -95,7 +95,7 @@ def test_logits_are_enlarged_in_strips(photo, monkeypatch, classes):
     keras.utils.set_random_seed(0)
     model = kseg.build_unet(classes, width=4, depth=2, compile=False)
     whole = kseg.predict(model, photo, resize=(64, 100))
-    monkeypatch.setattr(semantic, "MEMORY", 370 * classes * 4 * semantic.COPIES * 100)
+    monkeypatch.setattr(memory, "MEMORY", 370 * classes * 4 * semantic.COPIES * 100)
     monkeypatch.setattr(semantic, "FEW", 1 << 30)
     stripes = kseg.predict(model, photo, resize=(64, 100))
     assert len(np.unique(whole)) > 1 and differing(stripes, whole) < 1e-3

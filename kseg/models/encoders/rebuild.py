@@ -14,6 +14,7 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.models.convolutions import Conv2D, DepthwiseConv2D, MaxPooling2D
 from kseg.models.graph import PROBE, maker_of, nodes_of, shapes_of
+from kseg.models.normalization import BatchNormalization
 
 LARGEST_STRIDE = 32  # what works beyond is no feature map
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
@@ -21,6 +22,7 @@ QUICK = {
     keras.layers.Conv2D: Conv2D,
     keras.layers.DepthwiseConv2D: DepthwiseConv2D,
     keras.layers.MaxPooling2D: MaxPooling2D,
+    keras.layers.BatchNormalization: BatchNormalization,
 }
 POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
@@ -49,7 +51,8 @@ def adapted(model, channels):
 def rebuilt(model, output_stride=32):
     """`model` with its strides beyond `output_stride` turned into dilation.
 
-    Convolutions and max pooling become kseg's, which give the same and are quick on every backend.
+    Convolutions, max pooling and batch norm become kseg's, which give the same and are quick on
+    every backend.
 
     Args:
         model: A functional Keras model of one image input.

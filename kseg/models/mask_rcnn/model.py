@@ -12,6 +12,7 @@ from keras import ops
 
 from kseg.base.arguments import integer, number, tuples
 from kseg.models.inputs import LooksAtInputs, looked_at
+from kseg.models.learned import called
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import (
     BOX_WEIGHTS,
@@ -158,7 +159,7 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         return tuple(self.arguments["input_shape"][:2])
 
     def call(self, x, training=False):
-        return self.trunk([*image_and_size(x)], training=training)
+        return called(self.trunk, [*image_and_size(x)], training)
 
     # Training
 

@@ -1,0 +1,100 @@
+"""A training step without Keras' words around each layer: the same, to the bit."""
+
+import keras
+import numpy as np
+import pytest
+
+import kseg
+from kseg.models import inputs, learned
+
+pytestmark = pytest.mark.backends("torch", reason="the others compile a step")
+
+
+class Doubled(keras.layers.Layer):
+    """A layer that nobody knows, and that asks whether it is trained."""
+
+    def call(self, x, training=False):
+        return x * 2 if training else x
+
+
+def given():
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Rescaling(1 / 255)(image)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    inner = keras.Sequential([keras.layers.Conv2D(4, 1), keras.layers.BatchNormalization()])
+    y = keras.layers.Add()([inner(x), x])
+    z = keras.ops.concatenate([Doubled()(y), keras.layers.SpatialDropout2D(0.5, seed=3)(x)], -1)
+    z = keras.layers.Concatenate()([z, keras.layers.Dropout(0.3, seed=2)(y)])
+    frozen = keras.layers.BatchNormalization()
+    frozen.trainable = False
+    z = frozen(z)
+    return inputs.SemanticModel(image, keras.layers.Conv2D(2, 1, dtype="float32")(z))
+
+
+MODELS = {
+    "unet": lambda: kseg.build_unet(2, width=4, compile=False),
+    "deeplabv3plus": lambda: kseg.build_deeplabv3plus(
+        2, encoder="torchvision:resnet18", separable=True, compile=False
+    ),
+    "given": given,
+}
+
+
+def trained(name, policy, steps=2):
+    """Losses and weights after some steps."""
+    keras.utils.set_random_seed(1)
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = MODELS[name]()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.compile(keras.optimizers.SGD(0.01), kseg.CrossEntropyLoss())
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    y = rng.integers(0, 2, (2, 32, 32))
+    losses = [float(model.train_on_batch(x, y)) for _ in range(steps)]
+    return losses, [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", MODELS)
+def test_as_keras_calls(monkeypatch, name, policy):
+    calls = []
+
+    def counted(model, x):
+        calls.append(model.name)
+        return learned.learned(model, x)
+
+    monkeypatch.setattr(inputs, "learned", counted)
+    here = trained(name, policy)
+    assert len(calls) == 2
+    monkeypatch.setattr(inputs, "walks", lambda *arguments: False)
+    losses, weights = trained(name, policy)
+    assert losses == here[0]
+    for ours, theirs in zip(here[1], weights):
+        np.testing.assert_array_equal(ours, theirs)
+    assert len(calls) == 2
+
+
+def test_who_is_watched_is_called():
+    model, seen = MODELS["unet"](), []
+    layer = next(each for each in model.layers if isinstance(each, keras.layers.Conv2D))
+    hook = layer.register_forward_hook(lambda *given: seen.append(given))
+    x = np.zeros((1, 32, 32, 3), "float32")
+    model(x, training=True)
+    hook.remove()
+    model(x, training=True)
+    assert len(seen) == 1
+    assert not learned.walks(model, x, {"training": False})
+    assert not learned.walks(model, keras.KerasTensor((1, 32, 32, 3)), {"training": True})
+
+
+def test_a_remade_layer_is_called_as_ever():
+    with keras.RematScope("full"):
+        conv = keras.layers.Conv2D(2, 3, padding="same")
+    image = keras.Input((8, 8, 3))
+    model = inputs.SemanticModel(image, conv(image))
+    x = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype("float32")
+    expected = keras.Model(image, model.output)(x, training=True)
+    actual = model(x, training=True)
+    np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (actual, expected)))
