@@ -16,6 +16,7 @@ from kseg.base.platform import is_torch
 from kseg.models import convolutions
 from kseg.models.graph import calls_of, is_plain, recomputes, takes_training, walked, watched
 from kseg.models.normalization import BatchNormalization
+from kseg.ops.channels_last import in_dtype, is_compiling
 
 PLAIN = (
     layers.Activation,
@@ -58,13 +59,7 @@ def walks(model, inputs, kwargs):
     if not (is_torch() and kwargs.get("training") is True and len(kwargs) == 1 and is_plain(model)):
         return False
     symbolic = any(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten(inputs))
-    return not (symbolic or watched(model) or _compiling() or keras.distribution.distribution())
-
-
-def _compiling():
-    import torch
-
-    return torch.compiler.is_compiling()
+    return not (symbolic or watched(model) or is_compiling() or keras.distribution.distribution())
 
 
 def learned(model, inputs):
@@ -117,18 +112,9 @@ def _directly(layer, args, kwargs):
     dtype = layer.compute_dtype
     if layer.autocast:
         several = isinstance(x, (list, tuple))
-        x = [_cast(each, dtype) for each in x] if several else _cast(x, dtype)
+        x = [in_dtype(each, dtype) for each in x] if several else in_dtype(x, dtype)
     more = {"training": True} if takes_training(layer) else {}
     if dtype == layer.variable_dtype:
         return layer.call(x, **more)
     with AutocastScope(dtype if layer.autocast else None):
         return layer.call(x, **more)
-
-
-def _cast(x, dtype):
-    """A tensor of floats in a layer's dtype."""
-    import torch
-
-    wanted = getattr(torch, dtype)
-    floats = x.is_floating_point() and wanted.is_floating_point
-    return x.to(wanted) if floats and x.dtype != wanted else x

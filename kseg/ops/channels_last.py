@@ -105,6 +105,22 @@ def keeps_gradients():
     return torch.is_grad_enabled()
 
 
+def is_compiling():
+    """Whether `torch.compile` looks on."""
+    import torch
+
+    return torch.compiler.is_compiling()
+
+
+def in_dtype(x, name):
+    """A tensor of floats in a dtype of floats; any other as it is."""
+    import torch
+
+    wanted = getattr(torch, name)
+    floats = x.is_floating_point() and wanted.is_floating_point
+    return x.to(wanted) if floats and x.dtype != wanted else x
+
+
 def on_cpu(x):
     """Whether a tensor is in the machine's own memory."""
     return x.device.type == "cpu"

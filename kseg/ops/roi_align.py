@@ -21,6 +21,7 @@ from keras import ops
 
 from kseg.base.platform import is_jax_on_cpu
 from kseg.ops.boxes import area
+from kseg.ops.torch_rows import weighted_rows_by_adding
 
 TAPS = 4  # that the gradient holds at a time: all 16 would be 400 MB for 512 regions of 7x7x256
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4  # Lin et al. 2017 (arXiv:1612.03144), equation 1
@@ -155,9 +156,7 @@ def weighted_rows(table, index, weight):
         import torch
 
         if table.is_cuda:
-            from kseg.ops.torch_rows import WeightedRows
-
-            return WeightedRows.apply(table, index, weight)
+            return weighted_rows_by_adding(table, index, weight)
         # one fused kernel, forward and backward
         return torch.nn.functional.embedding_bag(
             index, table, mode="sum", per_sample_weights=ops.cast(weight, table.dtype)

@@ -43,11 +43,13 @@ class Plan:
     Args:
         settings: `kseg.Settings`, for `kseg.fit(settings=...)`.
         reasons: Name of each setting that was chosen -> the reason, one sentence.
+        about: What was looked at.
         data: How the data were named on the command line; or None.
     """
 
     settings: Settings
     reasons: dict[str, str]
+    about: str = ""
     data: dict[str, Any] | None = None
 
     def to_toml(self) -> str:
@@ -56,7 +58,7 @@ class Plan:
             tuple(name.split(".")) if "." in name else place_of(name): reason
             for name, reason in self.reasons.items()
         }
-        lines = [HEAD.rstrip()]
+        lines = [HEAD.rstrip(), *([f"# By {self.about}."] if self.about else [])]
         for group, keys in to_groups(self.settings, self.data).items():
             rows = []
             for key, value in keys.items():
@@ -92,9 +94,9 @@ def plan(train: Source, *, limit: int | None = 500) -> Plan:
 
     >>> plan = kseg.plan(kseg.data.shapes("train"), limit=20)
     >>> plan.settings.model, plan.settings.size
-    ('unet', (96, 128))
+    ('unet', (96, 96))
     >>> plan.reasons["size"]
-    'All photos are 96x128, and are learnt from whole.'
+    'All photos are 96x96, and are learnt from whole.'
     """
     check_is_source("train", train)
     report = check(train, limit=limit, duplicates=False)
@@ -113,7 +115,8 @@ def plan(train: Source, *, limit: int | None = 500) -> Plan:
     _losses(counted, choose)
     _augmentation(counted, choose)
     _length(len(train), counted, values, bool(of_network), choose)
-    return Plan(Settings(**values, network=of_network), reasons)
+    about = f"{counted.read:,} of {len(train):,} samples of {train.name}"
+    return Plan(Settings(**values, network=of_network), reasons, about)
 
 
 def _network(counted, choose, reasons):
