@@ -24,7 +24,7 @@ from kseg.losses.base import SegmentationLoss, WeightedSum
 from kseg.models.contract import check_learned, contract
 from kseg.models.defaults import build_optimizer
 from kseg.models.graph import weights_kept
-from kseg.models.learned import learned, walks
+from kseg.models.learned import called
 from kseg.ops.labels import concrete, read_labels, read_multilabel, void_ids
 from kseg.ops.warned import looked_before
 
@@ -42,8 +42,8 @@ class LooksAtInputs:
             if images is not None:
                 check_images(images, contract(self).value_range)
                 self._looked = True
-        if not args and walks(self, inputs, kwargs):
-            return learned(self, inputs)
+        if not args and isinstance(kwargs.get("training"), bool) and len(kwargs) == 1:
+            return called(self, inputs, kwargs["training"], super().__call__)
         return super().__call__(inputs, *args, **kwargs)
 
     def make_train_function(self, force=False):

@@ -14,9 +14,9 @@ from keras.src.backend.common.variables import AutocastScope
 
 from kseg.base.platform import is_torch
 from kseg.models import convolutions
-from kseg.models.graph import calls_of, is_plain, recomputes, takes_training, walked, watched
+from kseg.models.graph import calls_of, is_plain, recomputes, run, takes_training, walked, watched
 from kseg.models.normalization import BatchNormalization
-from kseg.ops.channels_last import in_dtype, is_compiling
+from kseg.ops.channels_last import in_dtype, is_compiling, keeps_gradients
 
 PLAIN = (
     layers.Activation,
@@ -48,15 +48,25 @@ PLAIN = (
 _ways = weakref.WeakKeyDictionary()  # model -> its calls, and how each is made
 
 
-def called(model, inputs, training):
-    """What `model(inputs, training=training)` gives, by `learned` where that may be."""
-    given = {"training": training}
-    return learned(model, inputs) if walks(model, inputs, given) else model(inputs, **given)
+def called(model, inputs, training, otherwise=None):
+    """What `model(inputs, training=training)` gives, the quick way where there is one.
+
+    Args:
+        model, inputs: A Keras model, and what it is called with.
+        training: Whether it is trained.
+        otherwise: What to call where there is none; the model itself by default.
+    """
+    if _walks(model, inputs):
+        if training:
+            return learned(model, inputs)
+        if not keeps_gradients():
+            return run(model, inputs)
+    return (otherwise or model)(inputs, training=training)
 
 
-def walks(model, inputs, kwargs):
-    """Whether `learned` may stand for a call of a model."""
-    if not (is_torch() and kwargs.get("training") is True and len(kwargs) == 1 and is_plain(model)):
+def _walks(model, inputs):
+    """Whether the layers of a model may be called one by one in its place."""
+    if not (is_torch() and is_plain(model)):
         return False
     symbolic = any(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten(inputs))
     return not (symbolic or watched(model) or is_compiling() or keras.distribution.distribution())
@@ -66,7 +76,7 @@ def learned(model, inputs):
     """What `model(inputs, training=True)` gives on PyTorch, to the bit.
 
     Args:
-        model: A functional model of which `walks` holds.
+        model: A functional model of which `_walks` holds.
         inputs: Its inputs.
     """
     if model not in _ways:
