@@ -11,6 +11,7 @@ import numpy as np
 from kseg.base.arguments import choice, integer, share
 from kseg.base.atomic import write_json
 from kseg.models.contract import fixed_size
+from kseg.ops.paste import TORCHVISION
 from kseg.ops.resize import bilinear, resized_size
 from kseg.prediction.batching import BUCKET, alike, filled_count
 from kseg.prediction.masks import Pasted
@@ -97,7 +98,7 @@ def detect(
     if detections is not None:
         integer("detections", detections)
     network = _network(model, detections)
-    fixed = fixed_size(model)
+    fixed, paste = fixed_size(model), getattr(model, "paste", TORCHVISION)
 
     def resized(photo):
         inner = resized_size(photo.shape[:2], model.resize, within=fixed)
@@ -111,7 +112,7 @@ def detect(
     for batch in alike(waiting, padded_size, batch_size, HELD * batch_size):
         found = _detect_batch(model, network, padded_size(batch[0]), batch, batch_size)
         for (key, size, small), one in zip(batch, found):
-            yield key, _instances(one, size, small.shape[:2], min_score, threshold, masks)
+            yield key, _instances(one, size, small.shape[:2], min_score, threshold, masks, paste)
 
 
 def _network(model, detections):
@@ -138,7 +139,7 @@ def _detect_batch(model, network, padded, photos, batch_size):
     return [{name: values[i] for name, values in found.items()} for i in range(len(photos))]
 
 
-def _instances(detections, size, resized, min_score, threshold, masks):
+def _instances(detections, size, resized, min_score, threshold, masks, paste):
     """One photo's objects in its own pixels, from the network's."""
     from kseg.data.coco_format.results import of_mask
 
@@ -146,7 +147,7 @@ def _instances(detections, size, resized, min_score, threshold, masks):
     scale = np.float32(size) / np.float32(resized)
     boxes = detections["boxes"][kept] * scale[[1, 0, 1, 0]]
     small = detections["masks"][kept]
-    large = Pasted(small, boxes, size, None if masks == "probability" else threshold)
+    large = Pasted(small, boxes, size, None if masks == "probability" else threshold, paste)
     if masks == "rle":
         large = list(map(of_mask, large))
     return Instances(boxes, detections["classes"][kept], detections["scores"][kept], large)
