@@ -106,7 +106,7 @@ def test_a_centred_box_covers_the_pixels_whose_centres_it_holds():
     expected = np.zeros((4, 6), bool)
     expected[1:3, 2:5] = True
     np.testing.assert_array_equal(binary, expected)
-    # a mask of 2 x 2 over 4 pixels: cells are 2 wide, centres of pixels a quarter of one from theirs
+    # a mask of 2 x 2 over 4 pixels: cells of 2, whose centres are a quarter of that away
     mask = np.array([[[0.0, 1.0], [0.0, 1.0]]])
     ((rows, columns, values),) = pasted(mask, [[2, 2, 6, 6]], 9, 9, centred=True)
     assert (rows, columns) == (slice(1, 7), slice(1, 7))  # to the middle of the border's cells

@@ -10,9 +10,9 @@ With a ResNet-50 and a batch of images, padded to H x W, multiples of 32:
     mask head  14x14x256 a region   28x28 for each class
 
 Equal to torchvision's network in every number for the same weights (`tests/parity`). Deviations in
-training: masks are centred (`paste`) unless the weights are torchvision's; an anchor that overlaps no
-object never stands for one (in torchvision an object that no anchor overlaps claims all that overlap
-nothing); what lies in a crowd region is no background.
+training: masks are centred (`paste`) unless the weights are torchvision's; an anchor that overlaps
+no object never stands for one (in torchvision an object that no anchor overlaps claims all that
+overlap nothing); what lies in a crowd region is no background.
 """
 
 from __future__ import annotations
