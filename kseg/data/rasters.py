@@ -13,7 +13,7 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.data.channels import with_channels
 from kseg.data.files import load_photo, reading, start_of
-from kseg.data.tiff import ALPHA, WHITE_IS_ZERO, only_series, bands_axis, is_tiff
+from kseg.data.tiff import ALPHA, WHITE_IS_ZERO, bands_axis, is_tiff, only_series
 from kseg.data.values import NotAPhoto, check_finite, words
 
 # Tags of GeoTIFF 1.1 (OGC 19-008r4): scale, tie points, transformation, keys and their values
