@@ -150,11 +150,7 @@ def write_large(
         **options: As of `kseg.predict`.
     """
     choice("masks", masks, ("binary",))
-    checked_tile(model, tile)
-    tile = tile or max(max(raster.size) if any(fixed_size(model)) else _usual(model), LEAST_TILE)
-    more = {**options, "tile": tile, "progress": progress}
-    found = from_tiles(model, raster.size, raster.read, **more)
-    raster.check_seen()
+    found = of_raster(model, raster, tile=tile, progress=progress, **options)
     if path.suffix.lower() in OTHER_SUFFIXES:
         from kseg.prediction.polygons import write_geojson
 
@@ -164,6 +160,17 @@ def write_large(
     from kseg.prediction.tiled_tiff import write_strips
 
     write_strips(path, numbered(found, raster.size), raster.size, np.uint32, geo=raster.geo)
+
+
+def of_raster(model, raster, *, tile=None, progress=None, **options):
+    """The `Instances` of a `Raster`; arguments as of `write_large`, None for what is not given."""
+    checked_tile(model, tile)
+    tile = tile or max(max(raster.size) if any(fixed_size(model)) else _usual(model), LEAST_TILE)
+    told = {name: value for name, value in options.items() if value is not None}
+    least = {"min_score": OPTIONS["min_score"], **told}
+    found = from_tiles(model, raster.size, raster.read, tile=tile, progress=progress, **least)
+    raster.check_seen()
+    return found
 
 
 def _usual(model):

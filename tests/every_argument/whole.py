@@ -83,7 +83,11 @@ def scored():
                 "threshold": Beside({"model": FOUND, "images": black()}, 0.8),
                 "masks": Beside({"model": FOUND, "images": black()}, "probability"),
                 "detections": Beside({"model": FOUND, "images": black(), "min_score": 0.0}, 2),
+                "overlap": Beside({"model": FOUND, "images": black(), "min_score": 0.0}, 0.2),
                 "probabilities": Beside({"model": SEVERAL}, True),
+                "tta": ("horizontal",),
+                "output": out("labels.tif"),
+                "overwrite": Beside({"output": out("labels.tif")}, True),
             },
         ),
         "load": Entry(
