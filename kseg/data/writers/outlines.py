@@ -95,7 +95,7 @@ def rings(mask):
         (outer if _area(way) > 0 else holes).append(way)
     polygons = [[each] for each in outer]
     for hole in holes:
-        within = [each for each in polygons if _holds(each[0], hole)]
+        within = polygons if len(polygons) == 1 else [p for p in polygons if _holds(p[0], hole)]
         min(within, key=lambda each: _area(each[0])).append(hole)
     return polygons
 
@@ -108,18 +108,24 @@ def _simple_ways(mask):
     ways = []
     while after:
         start = next(iter(after))
-        way, before, here = [start], start, after[start].pop()
+        way, before, here = [start], start, _left(after, start)
         while here != start:
             way.append(here)
-            ends = after[here]
             step = here[0] - before[0], here[1] - before[1]
             right = here[0] - step[1], here[1] + step[0]
-            end = right if right in ends else ends[0]
-            ends.remove(end)
-            before, here = here, end
-        after = {corner: ends for corner, ends in after.items() if ends}
+            before, here = here, _left(after, here, right)
         ways += map(_turns, _parted(way))
     return ways
+
+
+def _left(after, corner, preferred=None):
+    """Where a border leads to from a corner, which is then gone; where two do, the preferred."""
+    ends = after[corner]
+    end = preferred if preferred in ends else ends[0]
+    ends.remove(end)
+    if not ends:
+        del after[corner]
+    return end
 
 
 def _parted(way):
@@ -137,9 +143,8 @@ def _parted(way):
 
 
 def _area(way):
-    """The area of a closed way, more than 0 where it turns right as y points down."""
-    x, y = np.transpose(way).astype(float)
-    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
+    """Twice the area of a closed way, more than 0 where it turns right as y points down."""
+    return sum(x * below - across * y for (x, y), (across, below) in zip(way, way[1:] + way[:1]))
 
 
 def _holds(outer, hole):
