@@ -35,7 +35,7 @@ def faded(length, tile, overlap):
 
     >>> start, side, first, last, weight = faded(1000, 512, 128)
     >>> first.tolist(), last.tolist()
-    ([0, 343, 601], [401, 657, 1000])
+    ([0, 343, 599], [401, 657, 1000])
     """
     start, side, edge = spans(length, tile, overlap)
     side = int(side)

@@ -86,8 +86,9 @@ def paste_masks(masks, boxes, height, width, *, threshold=None, centred=False):
            [0, 1, 1, 1, 1, 1],
            [0, 1, 1, 1, 1, 1],
            [0, 1, 1, 1, 1, 1]])
-    >>> paste_masks(np.ones((1, 28, 28)), [[2, 1, 5, 3]], 4, 6, threshold=0.5, centred=True).sum()
-    6
+    >>> paste_masks(np.ones((1, 28, 28)), [[2, 1, 5, 3]], 2, 6, threshold=0.5, centred=True)
+    array([[[False, False, False, False, False, False],
+            [False, False,  True,  True,  True, False]]])
     """
     whole = np.zeros((len(masks), height, width), np.float32 if threshold is None else bool)
     drawn = pasted(masks, boxes, height, width, centred=centred)

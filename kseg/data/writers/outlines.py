@@ -88,7 +88,7 @@ def rings(mask):
     >>> square = np.ones((3, 3), bool)
     >>> square[1, 1] = False
     >>> rings(square)
-    [[[(0, 0), (3, 0), (3, 3), (0, 3)], [(1, 1), (1, 2), (2, 2), (2, 1)]]]
+    [[[(0, 0), (3, 0), (3, 3), (0, 3)], [(1, 2), (2, 2), (2, 1), (1, 1)]]]
     """
     outer, holes = [], []
     for way in _simple_ways(mask):
