@@ -180,6 +180,7 @@ MODULES = {
         from kseg.deployment.saved_model.signatures import Signature, images_input
 
         OPTIONS = {}
+        OF_MODEL = {}
         DEFAULT = ("serving_default",)
         OPTIONAL = ()
 

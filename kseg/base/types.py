@@ -28,6 +28,7 @@ Transform: TypeAlias = Callable[..., dict[str, Any]]  # of a sample and a seed
 ClassIds: TypeAlias = int | Sequence[int] | None  # of void
 ClassChoice: TypeAlias = int | str | Sequence[int | str] | None
 ClassWeight: TypeAlias = Sequence[float] | Mapping[int, float] | None
+Tta: TypeAlias = str | float | Sequence[str | float]  # names of mirrorings, and scales
 Threshold: TypeAlias = float | Sequence[float]  # of all classes, or of each
 Reduce: TypeAlias = Literal["batch", "image"]
 Absent: TypeAlias = Literal["ignore", "penalize"]

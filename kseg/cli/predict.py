@@ -1,22 +1,27 @@
-"""`kseg predict`: writes id masks, or objects, and colour overlays of photos."""
+"""`kseg predict`: writes id masks, or objects, and colour overlays of photos and videos."""
 
+import contextlib
 import sys
 from pathlib import Path
 
 from kseg.cli.options import BANDS, add_clip, add_overwrite, add_threshold, console, integers
-from kseg.prediction.files import BadPhotos, predict_files
+from kseg.prediction.files import POLYGONS, BadPhotos, predict_files
+from kseg.prediction.views import AXES
 
-HELP = "Write id masks, or objects, and colour overlays of photos."
+HELP = "Write id masks, or objects, and colour overlays of photos and videos."
 
 
 def add_arguments(parser):
-    parser.add_argument("photos", nargs="+", type=Path, help="image files, or folders of them")
+    parser.add_argument(
+        "photos", nargs="+", type=Path, help="image files, or folders of them; video files"
+    )
     parser.add_argument(
         "-o",
         "--output",
         required=True,
         type=Path,
-        help="folder for the results: OUTPUT/masks, or objects, and OUTPUT/overlays",
+        help="folder for the results: OUTPUT/masks, or objects, and OUTPUT/overlays; of GeoTIFF, "
+        "and of TIFF and .npy above 64 megapixels, as tiled TIFF, or GeoJSON of objects",
     )
     parser.add_argument(
         "--run",
@@ -26,10 +31,59 @@ def add_arguments(parser):
     parser.add_argument(
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
+    parser.add_argument(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="photos larger than this go through the network in overlapping tiles of this side; "
+        "objects across seams are one",
+    )
+    parser.add_argument(
+        "--tta",
+        type=views,
+        metavar="VIEW[,VIEW...]",
+        help=f"see photos several ways and average: {', '.join(AXES)} (mirrored), and of a model "
+        "that labels pixels scales, e.g. horizontal,0.75,1.25",
+    )
+    parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="of a model that labels pixels: also OUTPUT/probabilities, float16 in .npz, or .tif",
+    )
+    parser.add_argument(
+        "--polygons",
+        choices=tuple(POLYGONS),
+        help="also OUTPUT/polygons: regions, or objects, as GeoJSON, or as COCO for other tools",
+    )
+    parser.add_argument(
+        "--ids",
+        action="store_true",
+        help="of an instance model: also OUTPUT/ids, the objects' numbers, PNG of 16 bits or .tif",
+    )
+    parser.add_argument(
+        "--no-overlays", dest="overlays", action="store_false", help="draw no overlays"
+    )
     parser.add_argument("--bands", type=integers, metavar="R,G,B", help=BANDS)
     add_clip(parser)
     add_threshold(parser)
     add_overwrite(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave photos whose results are all there, and write the others",
+    )
+
+
+def views(text):
+    """`horizontal,0.75` -> ("horizontal", 0.75)."""
+    return tuple(_view(part.strip()) for part in text.split(","))
+
+
+def _view(part):
+    try:
+        return float(part)
+    except ValueError:
+        return part
 
 
 def run(options):
@@ -37,26 +91,55 @@ def run(options):
 
     screen = console()
     photos = [photo for path in options.photos for photo in photos_of(screen, path)]
+    names = ("min_score", "tile", "tta", "bands", "threshold", "probabilities", "polygons", "ids")
+    names += ("overlays", "overwrite", "resume")
+    chosen = {name: getattr(options, name) for name in names}
     bad = []
     try:
-        written = predict_files(
-            load(options.run),
-            photos,
-            options.output,
-            min_score=options.min_score,
-            bands=options.bands,
-            clip=bool(options.clip),
-            threshold=options.threshold,
-            overwrite=options.overwrite,
-        )
+        with bar(screen) as progress:
+            written = predict_files(
+                load(options.run),
+                photos,
+                options.output,
+                clip=bool(options.clip),
+                progress=progress,
+                **chosen,
+            )
     except BadPhotos as error:
         written, bad = error.written, error.errors
     if written:
         kind = written[0].relative_to(options.output).parts[0]
-        screen.print(f"{len(written)} {kind} and overlays in {options.output}", highlight=False)
+        more = " and overlays" if options.overlays and kind != "overlays" else ""
+        screen.print(f"{len(written)} {kind}{more} in {options.output}", highlight=False)
     for error in bad:
         print(f"kseg: {error}", file=sys.stderr)
     return 1 if bad else 0
+
+
+@contextlib.contextmanager
+def bar(screen):
+    """Yields a function that shows how many photos are done, on a terminal."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+    shown = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )
+    with shown:
+        task = shown.add_task("predicting", total=None)
+        yield lambda done, total, photo: shown.update(
+            task, completed=done, total=total, description=photo.name
+        )
 
 
 def photos_of(screen, path):

@@ -66,7 +66,7 @@ def layout_of(path):
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        series = _only_series(file)
+        series = only_series(file)
         page = series.keyframe
         bands = 1 if len(series.shape) < 3 else series.shape[bands_axis(series.axes, series.shape)]
         extra = tuple(page.extrasamples or ())
@@ -104,7 +104,7 @@ def size_in_header(path):
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        series = _only_series(file)
+        series = only_series(file)
         shape = list(series.shape)
         if len(shape) == 3:
             del shape[bands_axis(series.axes, series.shape)]
@@ -116,7 +116,7 @@ def check_one_page(path):
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        _only_series(file)
+        only_series(file)
 
 
 def read_tiff(path):
@@ -129,7 +129,7 @@ def read_tiff(path):
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        series = _only_series(file)
+        series = only_series(file)
         array = _decompressed(series)
         if array.ndim == 3:
             array = np.moveaxis(array, bands_axis(series.axes, array.shape), -1)
@@ -157,7 +157,7 @@ def _decompressed(series):
         raise CompressedTiff(way) from error
 
 
-def _only_series(file):
+def only_series(file):
     """The pictures of a file that are one photo, without smaller copies of it and masks."""
     pages = [
         each for each in file.series if not (each.keyframe.is_reduced or each.keyframe.is_mask)

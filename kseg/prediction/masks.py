@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kseg.base.optional import pycocotools_mask
-from kseg.ops.paste import paste_masks, pasted
+from kseg.ops.paste import CENTRED, TORCHVISION, paste_masks, pasted
 
 
 class Drawn(Sequence):
@@ -46,6 +46,7 @@ class Pasted(Drawn):
         boxes: `(N, 4)`, x1, y1, x2, y2 in pixels of the photo.
         size: Its `(height, width)`.
         threshold: From which on a pixel belongs to the object; None for probabilities.
+        paste: By which rule, one of `kseg.ops.paste.RULES`.
 
     Example:
 
@@ -58,6 +59,7 @@ class Pasted(Drawn):
     boxes: np.ndarray
     size: tuple[int, int]
     threshold: float | None = 0.5
+    paste: str = TORCHVISION
 
     @property
     def dtype(self):
@@ -74,11 +76,13 @@ class Pasted(Drawn):
 
     def part(self, index):
         one = slice(range(len(self))[index], range(len(self))[index] + 1)
-        ((rows, columns, values),) = pasted(self.small[one], self.boxes[one], *self.size)
+        small, boxes, centred = self.small[one], self.boxes[one], self.paste == CENTRED
+        ((rows, columns, values),) = pasted(small, boxes, *self.size, centred=centred)
         return rows, columns, values if self.threshold is None else values >= self.threshold
 
     def array(self):
-        return paste_masks(self.small, self.boxes, *self.size, threshold=self.threshold)
+        how = {"threshold": self.threshold, "centred": self.paste == CENTRED}
+        return paste_masks(self.small, self.boxes, *self.size, **how)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,21 +8,45 @@ import numpy as np
 from kseg.base.arguments import threshold as checked_threshold
 from kseg.base.atomic import replacing
 from kseg.models.contract import contract
-from kseg.prediction.semantic import checked, decided
+from kseg.prediction.semantic import checked, checked_views, decided
+from kseg.prediction.views import averaged
 
-OPTIONS = {"resize": None, "tile": None, "threshold": 0.5, "probabilities": False}
+OPTIONS = {
+    "resize": None,
+    "tile": None,
+    "tta": None,
+    "threshold": 0.5,
+    "probabilities": False,
+}
 FOLDER, SUFFIX = "masks", ".npz"  # where `kseg predict` writes, and how the files end
 
 
-def predict(model, photos, *, resize=None, tile=None, threshold=0.5, probabilities=False):
+def predict(model, photos, *, resize=None, tile=None, tta=None, threshold=0.5, probabilities=False):
     """Yields bool `(H, W, C)`, or probabilities, of each photo; see `kseg.predict`."""
-    resize = checked(model, resize, tile)
+    resize, views = checked(model, resize, tile), checked_views(model, tta)
     threshold = checked_threshold("threshold", threshold, contract(model).num_classes)
     for photo in photos:
-        if probabilities:
-            yield probabilities_on_batch(model, photo[None], resize, tile)[0]
-        else:
+        if tta is None and not probabilities:
             yield labels_on_batch(model, photo[None], threshold, resize, tile)[0]
+            continue
+        found = averaged(
+            photo,
+            views,
+            lambda seen, scale: probabilities_on_batch(model, seen[None], resize, tile, scale)[0],
+        )
+        yield found if probabilities else found > np.float32(threshold)
+
+
+def stored(model, *, threshold=0.5, probabilities=False):
+    """How an answer that does not fit into memory is decided and stored; as of labels.
+
+    Of each class a band, 1 where it is.
+    """
+    count = contract(model).num_classes
+    threshold = np.float32(checked_threshold("threshold", threshold, count))
+    if probabilities:
+        return (lambda found: found), np.float32, count
+    return (lambda found: (found > threshold).astype(np.uint8)), np.uint8, count
 
 
 def write(labels, path, class_names, colors):
@@ -61,10 +85,11 @@ def labels_on_batch(model, images, threshold, resize=None, tile=None):
     return decided(model, decide, images, ("labels", threshold), resize, tile)[0]
 
 
-def probabilities_on_batch(model, images, resize=None, tile=None):
+def probabilities_on_batch(model, images, resize=None, tile=None, scale=1.0):
     """The probability of each class, float32 `(B, H, W, C)`."""
     from keras import ops
 
-    return decided(
-        model, lambda logits: (ops.sigmoid(logits),), images, "probabilities", resize, tile
-    )[0]
+    def decide(logits):
+        return (ops.sigmoid(ops.cast(logits, "float32")),)
+
+    return decided(model, decide, images, "probabilities", resize, tile, scale)[0]

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from kseg.base.arguments import tuples
+from kseg.base.arguments import refused, tuples
 from kseg.base.shown import card, counted, line
 from kseg.base.types import Color, Model, PathLike, Photo, Range, Threshold
-from kseg.models.contract import Contract, contract, names_and_colors
+from kseg.models.contract import Contract, contract, names_and_colors, options
 from kseg.prediction.predict import predict
 
 SHOWN = 40  # characters of a path in one line
@@ -78,6 +78,22 @@ class Predictor:
                 an option is not the model's.
         """
         raise NotImplementedError
+
+    in_tiles = False  # whether a large photo goes in part by part
+
+    def check_options(self, *, min_score=None, threshold=None, **others):
+        """Raises `ValueError` if it cannot predict with one of these options of `kseg.predict`."""
+        for name, value in others.items():
+            if value not in (None, False):
+                remedy = "Leave it out, or load the run, or the .keras file, that it was made from."
+                raise refused(
+                    name, value, f"{False if value is True else None} for an export", remedy
+                )
+
+    def answer(self, image, *, min_score=None, threshold=None, **others):
+        """What `kseg.predict` gives of one photo, an array, with its options."""
+        self.check_options(**others)
+        return self.predict(image, min_score=min_score, threshold=threshold)
 
     def __repr__(self) -> str:
         path = str(self.path)  # of a long one the end says most, and what comes after it is seen
@@ -183,6 +199,14 @@ class KerasPredictor(Predictor):
         threshold: Threshold | None = None,
     ) -> Any:
         return predict(self.model, images, min_score=min_score, threshold=threshold)
+
+    in_tiles = True
+
+    def check_options(self, **given):
+        options("kseg.prediction", self.model, given)
+
+    def answer(self, image, **given):
+        return predict(self.model, image, **given)
 
     def files(self) -> list[Path]:
         return self.run.files() if self.run else [self.path]

@@ -12,14 +12,15 @@ import weakref
 import numpy as np
 
 from kseg.base.arguments import integer, refused
-from kseg.models.contract import fixed_size
+from kseg.models.contract import contract, fixed_size
 from kseg.ops.resize import bilinear, check_resize, resized_size
 from kseg.ops.tiles import STRIDE, stitched
 from kseg.prediction.batching import filled
-from kseg.prediction.memory import memory
+from kseg.prediction.memory import MEMORY, memory
 from kseg.prediction.network import check_weights, forward, not_finite, once
+from kseg.prediction.views import averaged, check_tta
 
-OPTIONS = {"resize": None, "tile": None}
+OPTIONS = {"resize": None, "tile": None, "tta": None, "probabilities": False}
 OVERLAP = 256  # pixels that tiles share, where they are large; U-Net sees 92 round each
 LEAST_TILE = 512
 FEW = 1 << 19  # pixels, for which no network needs more
@@ -31,11 +32,43 @@ FOLDER, SUFFIX = "masks", ".png"  # where `kseg predict` writes, and how the fil
 _deciders = weakref.WeakKeyDictionary()
 
 
-def predict(model, photos, *, resize=None, tile=None):
+def predict(model, photos, *, resize=None, tile=None, tta=None, probabilities=False):
     """Yields int32 class ids `(H, W)` of each photo `(H, W, channels)`; see `kseg.predict`."""
-    resize = checked(model, resize, tile)
+    resize, views = checked(model, resize, tile), checked_views(model, tta)
     for photo in photos:
-        yield labels_on_batch(model, photo[None], resize, tile)[0]
+        if tta is None and not probabilities:
+            yield labels_on_batch(model, photo[None], resize, tile)[0]
+            continue
+        found = averaged(
+            photo,
+            views,
+            lambda seen, scale: probabilities_on_batch(model, seen[None], resize, tile, scale)[0],
+        )
+        yield found if probabilities else found.argmax(axis=-1).astype(np.int32)
+
+
+def checked_views(model, tta):
+    """The views that `tta` asks for, of a model that labels pixels."""
+    return check_tta(tta, scales=not any(fixed_size(model)))
+
+
+def stored(model, *, probabilities=False):
+    """How an answer that does not fit into memory is decided and stored.
+
+    Args:
+        model: A semantic model.
+        probabilities: Whether to keep those.
+
+    Returns:
+        decide: Function of probabilities `(h, w, C)` to what is stored of them.
+        dtype: Of that.
+        bands: Of a pixel; None for one id.
+    """
+    count = contract(model).num_classes
+    if probabilities:
+        return (lambda found: found), np.float32, count
+    dtype = np.uint8 if count <= 256 else np.uint16
+    return (lambda found: found.argmax(axis=-1).astype(dtype)), dtype, None
 
 
 def checked(model, resize, tile):
@@ -86,6 +119,19 @@ def labels_on_batch(model, images, resize=None, tile=None):
     return ids.astype(np.int32, copy=False)
 
 
+def probabilities_on_batch(model, images, resize=None, tile=None, scale=1.0):
+    """The probability of each class, float32 `(B, H, W, C)`; of a binary model both of its two."""
+    from keras import ops
+
+    def decide(logits):
+        logits = ops.cast(logits, "float32")
+        if logits.shape[-1] > 1:
+            return (ops.softmax(logits, axis=-1),)
+        return (ops.concatenate([ops.sigmoid(-logits), ops.sigmoid(logits)], axis=-1),)
+
+    return decided(model, decide, images, "probabilities", resize, tile, scale)[0]
+
+
 def confident_labels_on_batch(model, images):
     """Class ids of a batch, and the probability of each: int32 and float32 `(B, H, W)`."""
     from kseg.ops.decisions import top_class
@@ -94,20 +140,23 @@ def confident_labels_on_batch(model, images):
     return ids.astype(np.int32, copy=False), confidence
 
 
-def decided(model, decide, images, name, resize=None, tile=None):
+def decided(model, decide, images, name, resize=None, tile=None, scale=1.0):
     """`decide` of the logits: a list of arrays `(B, H, W, ...)`.
 
     Args:
         model, images, resize, tile: As of `labels_on_batch`.
         decide: Function of logits to a tuple of tensors `(B, H, W, ...)`.
         name: What to keep the network with this decision by.
+        scale: Of the sides at which photos go into the network, beside those that it would see.
     """
     made = _deciders.setdefault(model, {})
     once(made, "weights", lambda: check_weights(model))
     size = images.shape[1:3]
     inner = _inner_size(model, size, resize)
+    if scale != 1:
+        inner = tuple(max(1, round(side * scale)) for side in inner)
     most, tile = _at_once(model, made, len(images), inner, tile)
-    overlap = min(OVERLAP, tile // 2, tile - 2 * STRIDE) if tile else 0
+    overlap = overlap_of(tile) if tile else 0
     if inner == size:
         network = once(made, name, lambda: _decider(model, decide))
 
@@ -155,6 +204,27 @@ def _at_once(model, made, count, size, tile):
         tile = max(math.isqrt(pixels) // STRIDE * STRIDE, LEAST_TILE)
     seen = math.prod(min(side, tile or side) for side in size)
     return min(count, max(1, pixels // seen)), tile
+
+
+def tile_in_memory(model, size):
+    """Pixels of a tile whose feature maps, and whose probabilities here, fit into `MEMORY`.
+
+    Args:
+        model: A model that labels pixels.
+        size: `(H, W)` of the photo.
+    """
+    from kseg.models.graph import bytes_a_pixel
+
+    made = _deciders.setdefault(model, {})
+    numbers = 4 * COPIES * contract(model).num_classes
+    pixels = MEMORY / (once(made, "bytes", lambda: bytes_a_pixel(model)) + numbers)
+    tile = max(math.isqrt(int(pixels)) // STRIDE * STRIDE, LEAST_TILE)
+    return max(min(tile, max(size)), 2 * STRIDE)
+
+
+def overlap_of(tile):
+    """Pixels that tiles of this side share."""
+    return min(OVERLAP, tile // 2, tile - 2 * STRIDE)
 
 
 def _decider(model, decide):

@@ -92,6 +92,9 @@ def load(
 ) -> list[str]:
     """Loads a torchvision checkpoint into a kseg model, whole or not at all.
 
+    A Mask R-CNN that gets the heads of one cuts and pastes masks from then on as torchvision does,
+    `paste="torchvision"` of `kseg.build_mask_rcnn`: so they were trained.
+
     Args:
         model: A model of `build_fcn`, `build_deeplabv3` or `build_mask_rcnn` on an encoder
             `"torchvision:resnet..."`, for checkpoints of torchvision's model of that kind; for
@@ -150,6 +153,8 @@ def load(
     for key, variable in variables.items():
         array = _to_keras(key, given[key].astype("float32")) * scales.get(key, np.float32(1))
         variable.assign(array.astype(variable.dtype))
+    if with_head and hasattr(model, "paste"):
+        model.paste = "torchvision"
     return left_out
 
 

@@ -119,7 +119,7 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos, capsys):
     outputs = signature(exported, "image_bytes", image_bytes=[b"", *encoded])
     assert outputs["status"][0].startswith(b"empty") and (outputs["classes"][0] == -1).all()
     loaded = kseg.load(exported.path)
-    assert loaded.task == "instance"
+    assert loaded.task == "instance" and loaded.said == {"paste": "centred"}
     assert repr(loaded).endswith("mask_rcnn/1', instance, 2 classes>")
     assert main(["info", str(exported.path)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -143,6 +143,13 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos, capsys):
         again = loaded.predict(photo)
         np.testing.assert_allclose(again.boxes, expected.boxes, atol=1e-2)
         assert np.count_nonzero(again.masks != expected.masks) <= 0.002 * expected.masks.size
+    about = exported.path / "assets.extra" / "kseg.json"
+    kept = about.read_text()
+    said = json.loads(kept)
+    assert said.pop("paste") == "centred"
+    about.write_text(json.dumps(said))  # an export of before, by torchvision's rule
+    assert kseg.load(exported.path).said == {"paste": "torchvision"}
+    about.write_text(kept)
     source = kseg.data.shapes("val", count=2, size=(48, 64), instances=True)
     names = source.class_names[:2]
     decode = source.decode  # two classes, those of the model

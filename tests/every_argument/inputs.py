@@ -117,6 +117,7 @@ def constant(value):
 @dataclasses.dataclass(frozen=True)
 class FinderSettings:
     detections: int = 100
+    overlap: float = 0.5
 
 
 class Fewer:
@@ -135,7 +136,9 @@ def finder(count=3):
     found = [detections(np.random.default_rng(i), SIZE, 4) for i in range(count)]
     model = InstanceModel(found)
     model.settings = FinderSettings()
-    model.detector_of = lambda settings: Fewer(model, settings.detections)
+    model.detector_of = lambda settings: Fewer(
+        model, settings.detections if settings.overlap == 0.5 else 1
+    )
     return model
 
 

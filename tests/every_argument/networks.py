@@ -122,6 +122,7 @@ def builders():
                 "min_score": 0.1,
                 "overlap": 0.6,
                 "detections": 10,
+                "paste": "torchvision",
                 "seed": 1,
             },
         ),

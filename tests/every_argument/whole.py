@@ -26,6 +26,14 @@ PHOTO = np.arange(32 * 32 * 3, dtype="uint8").reshape(*SIZE, 3)
 LARGE = np.tile(PHOTO, (10, 10, 1))
 
 
+def earlier(place):
+    """A result that is there."""
+    path = place.out / "earlier.tif"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    return str(path)
+
+
 def doubled(place):
     """Scenes of which one comes twice."""
     source = scenes()
@@ -83,7 +91,11 @@ def scored():
                 "threshold": Beside({"model": FOUND, "images": black()}, 0.8),
                 "masks": Beside({"model": FOUND, "images": black()}, "probability"),
                 "detections": Beside({"model": FOUND, "images": black(), "min_score": 0.0}, 2),
+                "overlap": Beside({"model": FOUND, "images": black(), "min_score": 0.0}, 0.2),
                 "probabilities": Beside({"model": SEVERAL}, True),
+                "tta": ("horizontal",),
+                "output": out("labels.tif"),
+                "overwrite": Beside({"output": Made(earlier)}, True, refused=True),
             },
         ),
         "load": Entry(

@@ -10,9 +10,11 @@ from keras import ops
 from models.contract import ModelContract
 from models.small_mask_rcnn import CLASSES, SIZE, TWO, build, scene, stacked
 
+import kseg
 from kseg.models.mask_rcnn import losses
 from kseg.models.mask_rcnn.detections import select
 from kseg.models.mask_rcnn.model import LOSSES
+from kseg.ops.paste import RULES, paste_masks
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +178,57 @@ def test_many_objects_long_images_and_bfloat16():
     assert detections["boxes"].dtype == detections["scores"].dtype == np.float32
 
 
+def test_masks_are_cut_and_pasted_by_one_rule(monkeypatch):
+    """The model's: in the targets that it learns from, in what it predicts, and in its file."""
+    images, labels = TWO
+    model = build(compile=False)
+    assert model.paste == "centred" and model.get_config()["paste"] == "centred"
+    photo = images[0]
+    found = model.predict_on_batch(images)
+    regions = ops.convert_to_tensor(labels["boxes"][:, :2])
+    owner = ops.convert_to_tensor(np.int32([[0, 1], [0, 0]]))
+    truth = model._truth({key: ops.convert_to_tensor(value) for key, value in labels.items()})
+    seen = []
+
+    def learned(logits, classes, targets, positive):
+        seen.append(ops.convert_to_numpy(targets))
+        return ops.sum(logits) * 0
+
+    monkeypatch.setattr(losses, "mask_loss", learned)
+    for rule in RULES:
+        model.paste = rule
+        seen.clear()
+        features = model(images)["features"][:-1]
+        drawn = ops.convert_to_tensor([[True, True], [True, False]])
+        model.losses_of_regions(features, regions, owner, drawn, drawn, truth)
+        targets = np.concatenate(seen, axis=1)[0, 0]
+        # a rectangle in a box of its own is symmetric, or lies half a pixel further up and left
+        assert targets[14, 14] == 1
+        symmetric = np.allclose(targets, targets[::-1, ::-1], atol=1e-5)
+        assert symmetric == (rule == "centred") and (targets[0, 14] > 0.9)
+        kept = found["classes"][0] >= 0
+        expected = paste_masks(
+            found["masks"][0][kept], found["boxes"][0][kept], *SIZE, centred=rule == "centred"
+        )
+        actual = kseg.predict(model, photo, min_score=0.0, masks="probability").masks
+        np.testing.assert_allclose(actual, expected, atol=1e-3)
+    assert model.paste == "torchvision" and build(paste="torchvision").paste == "torchvision"
+
+
+def test_files_and_checkpoints_keep_the_rule_they_were_trained_with():
+    resnet = build(encoder="torchvision:resnet18", compile=False)
+    weights = kseg.weights.torchvision.state_dict(resnet)
+    kseg.weights.torchvision.load(resnet, weights, head=False)
+    assert resnet.paste == "centred"  # its mask head learns here
+    kseg.weights.torchvision.load(resnet, weights)
+    assert resnet.paste == "torchvision" and resnet.detector.settings.paste == "torchvision"
+    config = resnet.get_config()
+    assert type(resnet).from_config(config).paste == "torchvision"
+    assert type(resnet).from_config({**config, "paste": "centred"}).paste == "centred"
+    del config["paste"]  # a file of before there was a choice
+    assert type(resnet).from_config(config).paste == "torchvision"
+
+
 def test_what_is_frozen_stays():
     """Up to stride 4 everything, and every batch norm, as torchvision fine-tunes."""
     resnet = "torchvision:resnet18"
@@ -201,6 +254,7 @@ def test_what_is_frozen_stays():
         ({"anchor_ratios": (1, -1)}, "anchor_ratios=(1, -1)"),
         ({"resize": (800, 600)}, "resize=(800, 600)"),
         ({"detections": 0}, "detections=0"),
+        ({"paste": "center"}, "paste='center': expected one of 'centred', 'torchvision'"),
         ({"min_score": 1.0}, "min_score=1.0"),
         ({"freeze": 3}, "freeze=3"),
         ({"input_shape": (None, 3)}, "input_shape"),

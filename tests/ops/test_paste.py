@@ -38,6 +38,24 @@ def paste_slowly(mask, box, height, width):
     return whole
 
 
+def paste_centred_slowly(mask, box, height, width):
+    """What the mask, with zeros around it, is at the centre of each pixel of the photo."""
+    side = len(mask)
+    padded = np.zeros((side + 2, side + 2))
+    padded[1:-1, 1:-1] = mask
+    whole = np.zeros((height, width))
+    (x1, y1, x2, y2) = box
+    for y in range(height):
+        for x in range(width):
+            v = (y + 0.5 - y1) / max(y2 - y1, 1e-3) * side + 0.5  # + 1 of the border
+            u = (x + 0.5 - x1) / max(x2 - x1, 1e-3) * side + 0.5
+            if 0 <= v < side + 1 and 0 <= u < side + 1:
+                i, j = int(v), int(u)
+                square = padded[i : i + 2, j : j + 2]
+                whole[y, x] = [1 - v + i, v - i] @ square @ [1 - u + j, u - j]
+    return whole
+
+
 def test_bilinear_by_hand():
     # From 2 to 4 pixels: centres at -0.25, 0.25, 0.75, 1.25 of the old ones, held at the edges.
     np.testing.assert_array_equal(bilinear([[0.0, 4.0]], 1, 4), [[0, 1, 3, 4]])
@@ -83,23 +101,38 @@ def test_corners_are_cut_towards_zero():
     assert (rows, columns) == (slice(0, 4), slice(0, 4)) and values.shape == (4, 4)
 
 
-@pytest.mark.parametrize("side", [28, 5])
-def test_paste_is_the_slow_one(rng, side):
+def test_a_centred_box_covers_the_pixels_whose_centres_it_holds():
+    (binary,) = paste_masks(np.ones((1, 28, 28)), [[2, 1, 5, 3]], 4, 6, threshold=0.5, centred=True)
+    expected = np.zeros((4, 6), bool)
+    expected[1:3, 2:5] = True
+    np.testing.assert_array_equal(binary, expected)
+    # a mask of 2 x 2 over 4 pixels: cells of 2, whose centres are a quarter of that away
+    mask = np.array([[[0.0, 1.0], [0.0, 1.0]]])
+    ((rows, columns, values),) = pasted(mask, [[2, 2, 6, 6]], 9, 9, centred=True)
+    assert (rows, columns) == (slice(1, 7), slice(1, 7))  # to the middle of the border's cells
+    np.testing.assert_allclose(values[2], [0, 0, 0.25, 0.75, 0.75, 0.25], atol=1e-6)
+
+
+@pytest.mark.parametrize("side, centred", [(28, False), (5, False), (28, True), (5, True)])
+def test_paste_is_the_slow_one(rng, side, centred):
     height, width = 31, 44
     masks = rng.random((40, side, side))
     centre = rng.uniform(-0.2, 1.2, (40, 2)) * (width, height)
     reach = np.exp(rng.uniform(-3, 3.5, (40, 2)))  # from a twentieth of a pixel to beyond the photo
     boxes = np.concatenate([centre - reach, centre + reach], axis=1)
-    whole = paste_masks(masks, boxes, height, width)
+    whole = paste_masks(masks, boxes, height, width, centred=centred)
     assert whole.shape == (40, height, width) and whole.dtype == np.float32
+    slowly = paste_centred_slowly if centred else paste_slowly
     for mask, box, actual in zip(masks, boxes.astype("float32").tolist(), whole):
-        np.testing.assert_allclose(actual, paste_slowly(mask, box, height, width), atol=2e-5)
+        np.testing.assert_allclose(actual, slowly(mask, box, height, width), atol=2e-5)
 
 
-def test_outside_of_the_photo_nothing_is_pasted():
+@pytest.mark.parametrize("centred", [False, True])
+def test_outside_of_the_photo_nothing_is_pasted(centred):
     boxes = [[50, 5, 60, 9], [-30, 5, -20, 9], [2, 40, 5, 60], [2, -60, 5, -40]]
-    assert not paste_masks(np.ones((4, 28, 28)), boxes, 20, 30).any()
-    assert paste_masks(np.ones((0, 28, 28)), np.zeros((0, 4)), 20, 30).shape == (0, 20, 30)
+    assert not paste_masks(np.ones((4, 28, 28)), boxes, 20, 30, centred=centred).any()
+    none = paste_masks(np.ones((0, 28, 28)), np.zeros((0, 4)), 20, 30, centred=centred)
+    assert none.shape == (0, 20, 30)
 
 
 def test_pasting_undoes_cropping():
@@ -120,11 +153,12 @@ def test_a_probability_at_the_threshold_belongs_to_the_object():
     assert at.any() and not above.any()
 
 
-def test_one_mask_alone_is_pasted_as_among_others(rng):
+@pytest.mark.parametrize("centred", [False, True])
+def test_one_mask_alone_is_pasted_as_among_others(rng, centred):
     masks = rng.random((6, 28, 28), "float32")
     boxes = rng.uniform(-10, 70, (6, 4)).astype("float32")
     boxes[:, 2:] = boxes[:, :2] + np.abs(boxes[:, 2:])
-    for mask, box, expected in zip(masks, boxes, pasted(masks, boxes, 50, 60)):
-        start, stop, values = paste_mask(mask, box, np.int32([50, 60]))
+    for mask, box, expected in zip(masks, boxes, pasted(masks, boxes, 50, 60, centred=centred)):
+        start, stop, values = paste_mask(mask, box, np.int32([50, 60]), centred=centred)
         assert [*map(slice, start, stop)] == [*expected[:2]]
         np.testing.assert_array_equal(values, expected[2])

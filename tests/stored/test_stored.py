@@ -70,6 +70,7 @@ def test_objects(stored):
     folder, expected = stored("mask_rcnn")
     model = load_model(folder / "model.keras")
     assert (model.task, model.num_classes, int(model.optimizer.iterations)) == ("instance", 2, 1)
+    assert model.paste == "torchvision"  # as it was trained, before there was a choice
     found = model.predict_on_batch(expected["images"])
     assert (expected["classes"] >= 0).any()
     np.testing.assert_array_equal(found["classes"], expected["classes"])

@@ -69,3 +69,91 @@ def _turns(way):
         if not (before[0] == x == behind[0] or before[1] == y == behind[1]):
             kept.append((x, y))
     return kept
+
+
+def rings(mask):
+    """The polygons of a mask along the borders of its pixels, with their holes.
+
+    Pixels that touch at a corner alone belong to two polygons, so that no ring meets itself.
+
+    Args:
+        mask: `(H, W)`, zero outside.
+
+    Returns:
+        List of polygons: the outer ring, and then those of its holes, each a list of `(x, y)`; the
+        first corner is not repeated. Outer rings turn right as y points down, holes left.
+
+    Example:
+
+    >>> square = np.ones((3, 3), bool)
+    >>> square[1, 1] = False
+    >>> rings(square)
+    [[[(0, 0), (3, 0), (3, 3), (0, 3)], [(1, 2), (2, 2), (2, 1), (1, 1)]]]
+    """
+    outer, holes = [], []
+    for way in _simple_ways(mask):
+        (outer if _area(way) > 0 else holes).append(way)
+    polygons = [[each] for each in outer]
+    for hole in holes:
+        within = polygons if len(polygons) == 1 else [p for p in polygons if _holds(p[0], hole)]
+        min(within, key=lambda each: _area(each[0])).append(hole)
+    return polygons
+
+
+def _simple_ways(mask):
+    """Closed ways along the borders, none of which meets itself at a corner."""
+    after = {}
+    for start, end in _borders(mask):
+        after.setdefault(start, []).append(end)
+    ways = []
+    while after:
+        start = next(iter(after))
+        way, before, here = [start], start, _left(after, start)
+        while here != start:
+            way.append(here)
+            step = here[0] - before[0], here[1] - before[1]
+            right = here[0] - step[1], here[1] + step[0]
+            before, here = here, _left(after, here, right)
+        ways += map(_turns, _parted(way))
+    return ways
+
+
+def _left(after, corner, preferred=None):
+    """Where a border leads to from a corner, which is then gone; where two do, the preferred."""
+    ends = after[corner]
+    end = preferred if preferred in ends else ends[0]
+    ends.remove(end)
+    if not ends:
+        del after[corner]
+    return end
+
+
+def _parted(way):
+    """The closed ways that a way is, which comes back to some of its corners."""
+    open_way, seen = [], {}
+    for corner in (*way, way[0]):
+        if corner in seen:
+            loop = open_way[seen[corner] :]
+            yield loop
+            for each in loop:
+                del seen[each]
+            del open_way[-len(loop) :]
+        seen[corner] = len(open_way)
+        open_way.append(corner)
+
+
+def _area(way):
+    """Twice the area of a closed way, more than 0 where it turns right as y points down."""
+    return sum(x * below - across * y for (x, y), (across, below) in zip(way, way[1:] + way[:1]))
+
+
+def _holds(outer, hole):
+    """Whether a ring holds another, which does not cross it: by a ray from within the other's
+    first corner to the left."""
+    x, y = min(hole)
+    x, y = x + 0.5, y + 0.5
+    inside = False
+    for (side, above), (_, below) in zip(outer, outer[1:] + outer[:1]):
+        if (above > y) != (below > y) and side < x:
+            inside = not inside
+    return inside

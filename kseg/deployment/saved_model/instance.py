@@ -14,7 +14,7 @@ from kseg.deployment.saved_model import compare, photos
 from kseg.deployment.saved_model.encoded import Encoded
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
 from kseg.models.contract import contract, fixed_size, part
-from kseg.ops.paste import paste_mask
+from kseg.ops.paste import CENTRED, TORCHVISION, paste_mask
 from kseg.ops.resize import resized_size
 from kseg.pictures.image import overlay
 from kseg.prediction.masks import Drawn, Pasted
@@ -22,6 +22,7 @@ from kseg.prediction.predict import predict
 from kseg.prediction.results import Instances
 
 OPTIONS = {"min_score": 0.5, "threshold": 0.5}
+OF_MODEL = {"paste": TORCHVISION}  # what the model says that `answer` goes by; of one that does not
 DEFAULT = ("serving_default", "image_bytes", "overlay")
 OPTIONAL = ()
 
@@ -58,7 +59,10 @@ def signatures(model, options, *, min_score=0.5, threshold=0.5):
             own.serving_default,
             images_input(own.encoded),
             "decoded images of one size -> objects",
-            {**ABOUT_OBJECTS, "masks": "probabilities in the box, (B, D, m, m)"},
+            {
+                **ABOUT_OBJECTS,
+                "masks": f"probabilities in the box, (B, D, m, m); to be pasted {paste_of(model)}",
+            },
         ),
         "image_bytes": Signature(
             own.image_bytes,
@@ -83,7 +87,12 @@ def signatures(model, options, *, min_score=0.5, threshold=0.5):
     }
 
 
-def answer(outputs, size, *, min_score=0.5, threshold=0.5):
+def paste_of(model):
+    """By which rule a model's masks are pasted."""
+    return getattr(model, "paste", OF_MODEL["paste"])
+
+
+def answer(outputs, size, *, min_score=0.5, threshold=0.5, paste=TORCHVISION):
     """What `kseg.predict` gives, from the outputs of `serving_default`.
 
     Args:
@@ -91,13 +100,14 @@ def answer(outputs, size, *, min_score=0.5, threshold=0.5):
         size: Its `(height, width)`.
         min_score, threshold: As of `kseg.predict`; of scores that the export has left out none
             come back.
+        paste: As of `kseg.build_mask_rcnn`.
 
     Returns:
         `Instances` with binary masks.
     """
     kept = (outputs["classes"] >= 0) & (outputs["scores"] >= min_score)
     boxes = outputs["boxes"][kept]
-    masks = Pasted(outputs["masks"][kept], boxes, size, threshold)
+    masks = Pasted(outputs["masks"][kept], boxes, size, threshold, paste)
     return Instances(boxes, outputs["classes"][kept], outputs["scores"][kept], masks)
 
 
@@ -140,6 +150,7 @@ def differing(name, model, photo, asked, *, min_score=0.5, threshold=0.5):
             return 1.0
         actual = list(map(_from_runs, answers, sizes))
     else:
+        told["paste"] = paste_of(model)
         actual = [answer(one, size, **told) for one, size in zip(answers, sizes)]
     alone = part("kseg.deployment", model).differing(expected, actual)
     return max(alone, *map(_numbers_differ, expected, actual))
@@ -213,7 +224,7 @@ class ObjectSignatures:
         own = contract(model)
         self.encoded, self.resize = Encoded(own.channels, own.value_range), model.resize
         self.fixed = fixed_size(model)
-        self.count = model.settings.detections
+        self.count, self.centred = model.settings.detections, paste_of(model) == CENTRED
         self.colors = object_colors([False] * self.count)
         detector = model.detector
         # one function, so that the network is in the file once, however many signatures call it
@@ -302,7 +313,7 @@ class ObjectSignatures:
 
         def one(place):
             mask, box = (tf.gather_nd(detections[name], place) for name in ("masks", "boxes"))
-            start, _, values = paste_mask(mask, box, size, ops)
+            start, _, values = paste_mask(mask, box, size, ops, centred=self.centred)
             return encode_block(values >= self.threshold, start, size)
 
         texts = tf.map_fn(one, places, fn_output_signature=tf.string)
@@ -315,7 +326,8 @@ class ObjectSignatures:
         size = tf.shape(images)[1:3]
 
         def one(image, boxes, classes, masks):
-            (top, outlines) = layers(boxes, classes, masks, size, self.threshold)
+            how = {"threshold": self.threshold, "centred": self.centred}
+            (top, outlines) = layers(boxes, classes, masks, size, **how)
             mixed = blended(image[None], top[None], self.colors)[0]
             return blended(mixed[None], outlines[None], self.colors, opacity=1.0)[0]
 
@@ -326,7 +338,7 @@ class ObjectSignatures:
         )
 
 
-def layers(boxes, classes, masks, size, threshold):
+def layers(boxes, classes, masks, size, *, threshold, centred):
     """Which object is on top at every pixel, and whose box's line: int32 `(H, W)`, -1 for none.
 
     Objects are laid from the largest box to the smallest, so that none is lost under another.
@@ -342,7 +354,7 @@ def layers(boxes, classes, masks, size, threshold):
 
     def body(number, top, outlines):
         index = order[number]
-        start, stop, values = paste_mask(masks[index], boxes[index], size, ops)
+        start, stop, values = paste_mask(masks[index], boxes[index], size, ops, centred=centred)
         inside = tf.pad(values >= threshold, tf.stack([start, size - stop], axis=1))
         x1, y1, x2, y2 = tf.unstack(tf.cast(boxes[index], tf.int32))
         # how far a pixel is inside of the box: the line is its outermost pixels

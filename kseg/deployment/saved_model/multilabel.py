@@ -20,6 +20,7 @@ from kseg.deployment.saved_model.signatures import Signature, bytes_input, image
 from kseg.pictures.image import overlay
 
 OPTIONS = {"resize": None, "threshold": 0.5}
+OF_MODEL = {}  # what the model says of itself that `answer` goes by
 DEFAULT = ("serving_default", "image_bytes", "overlay")
 OPTIONAL = ("logits", "tiled")
 

@@ -21,6 +21,7 @@ class SavedModelPredictor(ExportPredictor):
     Attributes:
         told: What the export was told of the options of the model's task: dict by name. Objects of
             a score below its `min_score` are not in any answer.
+        said: What of the model itself answers go by: dict by name.
     """
 
     def __init__(self, path):
@@ -35,6 +36,7 @@ class SavedModelPredictor(ExportPredictor):
         self.told = {  # of what the export was told, what belongs to the task
             name: about["options"].get(name) for name in task.OPTIONS
         }
+        self.said = {name: about.get(name, old) for name, old in task.OF_MODEL.items()}
         self.model = tensorflow().saved_model.load(str(path))
         self.signatures = self.model.signatures
 
@@ -49,7 +51,7 @@ class SavedModelPredictor(ExportPredictor):
     def labels(self, images):
         outputs = self._outputs(images)
         size = images.shape[1:3]
-        ids = part(TASKS, self.task).answer(outputs, size, **self.told)
+        ids = part(TASKS, self.task).answer(outputs, size, **self.told, **self.said)
         return ids, outputs["scores"].astype(np.float32, copy=False)
 
     def detect(self, photos):
@@ -58,7 +60,7 @@ class SavedModelPredictor(ExportPredictor):
 
     def _answer(self, image, chosen):
         outputs = {name: values[0] for name, values in self._outputs(image[None]).items()}
-        return part(TASKS, self.task).answer(outputs, image.shape[:2], **chosen)
+        return part(TASKS, self.task).answer(outputs, image.shape[:2], **chosen, **self.said)
 
     def _outputs(self, images):
         """The arrays of `serving_default`, of a batch `(B, H, W, C)`."""

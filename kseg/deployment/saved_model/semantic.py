@@ -16,6 +16,7 @@ from kseg.ops.tiles import stitched
 from kseg.pictures.image import overlay
 
 OPTIONS = {"resize": None}
+OF_MODEL = {}  # what the model says of itself that `answer` goes by
 DEFAULT = ("serving_default", "image_bytes", "overlay")
 OPTIONAL = ("logits", "tiled")
 

@@ -41,7 +41,8 @@ def write(model, path, *, about, options, own):
         name: value for task in tasks(TASKS) for name, value in part(TASKS, task).OPTIONS.items()
     }
     asked = {**dataclasses.asdict(options), **every, **own}  # of all tasks, as it always was
-    about = {**about, "options": asked, "signatures": described}
+    said = {name: getattr(model, name, old) for name, old in part(TASKS, model).OF_MODEL.items()}
+    about = {**about, **said, "options": asked, "signatures": described}
     (extra / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
 
 

@@ -10,13 +10,15 @@ With a ResNet-50 and a batch of images, padded to H x W, multiples of 32:
     mask head  14x14x256 a region   28x28 for each class
 
 Equal to torchvision's network in every number for the same weights (`tests/parity`). Deviations in
-training: an anchor that overlaps no object never stands for one (in torchvision an object that no
-anchor overlaps claims all that overlap nothing); what lies in a crowd region is no background.
+training: masks are centred (`paste`) unless the weights are torchvision's; an anchor that overlaps
+no object never stands for one (in torchvision an object that no anchor overlaps claims all that
+overlap nothing); what lies in a crowd region is no background.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from kseg.base.arguments import integer, number, refused
 from kseg.base.types import ImageShape, Model, PathLike, Range, Size
@@ -52,6 +54,7 @@ def build_mask_rcnn(
     min_score: float = 0.05,
     overlap: float = 0.5,
     detections: int = 100,
+    paste: Literal["centred", "torchvision"] = "centred",
     seed: int | None = None,
     compile: bool = True,
     name: str = "mask_rcnn",
@@ -85,6 +88,11 @@ def build_mask_rcnn(
         min_score: Probability that a detection must exceed.
         overlap: Intersection over union above which detections of a class suppress one another.
         detections: Detections of an image at most.
+        paste: How masks are cut from labels for training, and pasted into photos by all that
+            predicts: `"centred"`, where a pixel is what the mask is at its centre; or
+            `"torchvision"`, where boxes are cut to whole pixels and grow, by a third of the area of
+            an object of 8 x 8. `kseg.weights.torchvision.load` sets the latter with the mask head
+            of a checkpoint, which was trained so.
         seed: Integer, of the sampling; None for a random one.
         compile: Whether to return a compiled model, ready for `fit`.
         name: Name of the model.
@@ -112,6 +120,7 @@ def build_mask_rcnn(
         min_score,
         overlap,
         detections,
+        paste,
     )
     shape = check_arguments(num_classes, input_shape)
     anchor_sizes = check_anchor_sizes(anchor_sizes)

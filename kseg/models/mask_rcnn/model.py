@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kseg.base.arguments import integer, number, tuples
+from kseg.base.arguments import choice, integer, number, tuples
 from kseg.models.inputs import LooksAtInputs, looked_at
 from kseg.models.learned import called
 from kseg.models.mask_rcnn import losses
@@ -30,6 +30,7 @@ from kseg.models.mask_rcnn.trunk import build_trunk
 from kseg.ops import boxes as box_ops
 from kseg.ops.masks import crop_masks
 from kseg.ops.matching import IGNORED, sample
+from kseg.ops.paste import CENTRED, RULES, TORCHVISION
 from kseg.ops.resize import check_resize
 
 LOSSES = ("objectness", "rpn_box", "classifier", "box", "mask")
@@ -42,7 +43,7 @@ _detectors = weakref.WeakKeyDictionary()
 class RCNNSettings:
     """Numbers of training and inference that do not change the network.
 
-    The defaults are torchvision's.
+    The defaults are torchvision's, but of `paste`.
 
     Args:
         resize: `(shortest, longest)` side to which `kseg.predict` resizes photos; None leaves them.
@@ -54,6 +55,8 @@ class RCNNSettings:
         min_score: Probability that a detection must exceed.
         overlap: Intersection over union above which detections of a class suppress one another.
         detections: How many of an image there are at most.
+        paste: How masks are cut from labels and pasted into photos, one of `kseg.ops.paste.RULES`.
+            Files of before say nothing: they learned by torchvision's.
     """
 
     resize: tuple[int, int] | None = (800, 1333)
@@ -65,6 +68,7 @@ class RCNNSettings:
     min_score: float = 0.05
     overlap: float = 0.5
     detections: int = 100
+    paste: str = CENTRED
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -73,6 +77,7 @@ class RCNNSettings:
                 integer(field.name, value)
             elif field.type is float:
                 number(field.name, value, at_least=0, below=1)
+        choice("paste", self.paste, RULES)
         object.__setattr__(self, "resize", check_resize(self.resize))
 
 
@@ -152,6 +157,17 @@ class MaskRCNN(LooksAtInputs, keras.Model):
     @property
     def resize(self):
         return self.settings.resize
+
+    @property
+    def paste(self):
+        """How masks are cut and pasted, one of `kseg.ops.paste.RULES`."""
+        return self.settings.paste
+
+    @paste.setter
+    def paste(self, rule):
+        if rule != self.settings.paste:
+            self.settings = dataclasses.replace(self.settings, paste=rule)
+            self.train_function = self.test_function = None  # they have the other one compiled in
 
     @property
     def fixed_size(self):
@@ -268,7 +284,8 @@ class MaskRCNN(LooksAtInputs, keras.Model):
 
         def masks_at(regions, owner, classes, positive):
             logits = mask_outputs(self.mask_head, features, regions)
-            targets = crop_masks(truth["masks"], regions, owner, 2 * MASK_REGION)
+            centred = self.paste == CENTRED
+            targets = crop_masks(truth["masks"], regions, owner, 2 * MASK_REGION, centred=centred)
             return losses.mask_loss(logits, classes, targets, positive)
 
         count = min(self.settings.mask_samples, regions.shape[1])
@@ -316,6 +333,7 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         arguments = dict(config)
         name = arguments.pop("name")
         names = [field.name for field in dataclasses.fields(RCNNSettings)]
+        arguments.setdefault("paste", TORCHVISION)  # of before there was a choice
         settings = RCNNSettings(**{key: arguments.pop(key) for key in names})
         if isinstance(arguments["encoder"], dict):
             arguments["encoder"] = keras.saving.deserialize_keras_object(arguments["encoder"])

@@ -50,17 +50,19 @@ def test_encoded_counts_are_parsed_back(rng):
         np.testing.assert_array_equal(parse(text), counts)
 
 
-def test_masks_are_pasted_as_predict_pastes_them(rng):
+@pytest.mark.parametrize("centred", [False, True])
+def test_masks_are_pasted_as_predict_pastes_them(rng, centred):
     import tensorflow as tf
     from keras import ops
 
     height, width = 40, 55
-    paste = tf.function(lambda *place: paste_mask(*place, ops), autograph=False)
+    paste = tf.function(lambda *place: paste_mask(*place, ops, centred=centred), autograph=False)
     boxes = rng.uniform(-20, 70, (200, 2, 2)).astype("float32")
     boxes = np.sort(boxes, axis=1).reshape(200, 4)
     boxes[0], boxes[1] = (3.5, 4.5, 3.5, 4.5), (-9, -9, -5, -5)  # no area; outside
     masks = rng.random((200, 28, 28)).astype("float32")
-    for mask, box, expected in zip(masks, boxes, pasted(masks, boxes, height, width)):
+    by_numpy = pasted(masks, boxes, height, width, centred=centred)
+    for mask, box, expected in zip(masks, boxes, by_numpy):
         start, stop, values = paste(*map(tf.constant, (mask, box)), tf.constant([height, width]))
         assert [*map(slice, start.numpy(), stop.numpy())] == [*expected[:2]]
         np.testing.assert_allclose(values, expected[2], atol=1e-6)
@@ -77,10 +79,13 @@ def test_photos_get_the_size_that_predict_gives_them(rng):
             assert tuple(size_of(tf.constant(size, tf.int32)).numpy().tolist()) == expected
 
 
+ENLARGED = {"threshold": 0.5, "centred": False}
+
+
 def test_small_objects_are_drawn_over_large_ones():
     boxes = np.float32([[2, 2, 6, 6], [0, 0, 12, 10], [0, 0, 0, 0]])
     classes, masks = np.int32([0, 1, -1]), np.ones((3, 28, 28), "float32")
-    top, outlines = instance.layers(boxes, classes, masks, np.int32([10, 12]), 0.5)
+    top, outlines = instance.layers(boxes, classes, masks, np.int32([10, 12]), **ENLARGED)
     # 2..6 grows by 2/28 of its half and is cut to whole pixels, both ends inclusive: 1..6
     assert (top.numpy()[1:7, 1:7] == 0).all() and np.count_nonzero(top == 0) == 36
     assert np.count_nonzero(top == 1) == 10 * 12 - 36
