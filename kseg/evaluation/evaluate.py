@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from kseg.base.arguments import integer
+from kseg.base.arguments import integer, refused
 from kseg.base.types import Dataset, Model, PathLike, Threshold
 from kseg.data.source import Source
 from kseg.evaluation.batches import scored
 from kseg.evaluation.scores import Scores
+from kseg.evaluation.tally import Tally
 from kseg.models.contract import check_source, options, part, scored_contract
 from kseg.prediction.predictor import KerasPredictor, Predictor
 
@@ -25,6 +26,7 @@ def evaluate(
     calibration: bool = False,
     detections: PathLike | None = None,
     threshold: Threshold | None = None,
+    per_image: bool = False,
 ) -> Scores:
     """Scores a model on every labelled pixel or object of a source, each photo at its own size.
 
@@ -63,6 +65,7 @@ def evaluate(
             `category_ids`, or else 1, 2, 3, ... by position. Defaults to None: none is written.
         threshold: Of a multilabel model: the probability above which a pixel has a class, a number,
             or one for each class. Defaults to None: 0.5; of an export what it was told.
+        per_image: Whether to give the scores of each image too. Defaults to False.
 
     Returns:
         Of a semantic model, a dict with `"images"`, `"pixels"`, `"mean_iou"`, `"mean_dice"`,
@@ -87,6 +90,9 @@ def evaluate(
         `"box_ap_large"` and the same of `"mask_ap"`; `"pq"`, `"sq"`, `"rq"`; and `"classes"` (class
         name -> dict of `"box_ap"`, `"mask_ap"`, `"pq"`, `"sq"`, `"rq"`, `"objects"`). Scores are
         0..1, NaN where there is nothing to score; means are over the classes that have a score.
+        With `per_image` also `"per_image"`, a list of dicts in the order of the source: `"name"`,
+        that of the sample, and its scores, over the classes that it has; of labels `"iou"` holds
+        those of each such class.
         The dict is a `kseg.evaluation.scores.Scores`, which a notebook shows as tables.
 
     Raises:
@@ -123,7 +129,13 @@ def evaluate(
     check_weights(model)
     scoring = part("kseg.evaluation", model)
     batch_size = integer("batch_size", scoring.BATCH_SIZE if batch_size is None else batch_size)
-    numbers = scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)
+    counted = scoring.evaluate(model, source, batch_size=batch_size, progress=progress, **chosen)
+    numbers = counted.report() if isinstance(counted, Tally) else counted
+    if per_image:
+        if not isinstance(counted, Tally):
+            expected = "False: scoring of this task keeps nothing of single images"
+            raise refused("per_image", per_image, expected)
+        numbers["per_image"] = counted.per_image(source.ids)
     summary = f"{scoring.SCORE_NAME} {numbers[scored_contract(model).score]:.3f} of {source.name}"
     return Scores(numbers, summary, scoring.tables(source, numbers), scoring.notes(numbers))
 

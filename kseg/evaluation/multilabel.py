@@ -10,6 +10,7 @@ from kseg.base.arguments import threshold as checked_threshold
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.semantic import same_sized
 from kseg.evaluation.table import Table
+from kseg.evaluation.tally import LabelTally
 from kseg.models.contract import scored_contract
 from kseg.prediction.batching import filled
 from kseg.prediction.multilabel import labels_on_batch
@@ -25,24 +26,31 @@ COLUMNS = {"iou": "IoU", "dice": "Dice", "accuracy": "recall", "precision": "pre
 
 def evaluate(model, source, *, batch_size, progress, threshold):
     """`kseg.evaluate` of a model of several classes a pixel; see there."""
-    from kseg.metrics.confusion import multilabel_counts, scores
+    from kseg.metrics.confusion import multilabel_counts, parts, scores
 
     classes = scored_contract(model).num_classes
     if threshold is None:
         threshold = getattr(model, "told", {}).get("threshold", THRESHOLD)
     threshold = checked_threshold("threshold", threshold, classes)
-    counts, done = np.zeros((classes, 2, 2), np.int64), 0
-    for images, labels in same_sized(samples_for(model, source), batch_size):
+    counts = np.zeros((classes, 2, 2), np.int64)
+
+    def report():
+        return {"images": len(tally), **_report(source, counts, scores(counts))}
+
+    tally = LabelTally(source.class_names, [], report, "labels")
+    for positions, images, labels in same_sized(samples_for(model, source), batch_size):
         if isinstance(model, ExportPredictor):
             predicted = np.stack(model.predict(list(images), threshold=threshold))
         else:
             predicted = labels_on_batch(model, filled(images, batch_size), threshold)
-        predicted = predicted[: len(images)]
-        counts += multilabel_counts(labels, predicted, source.void)
-        done += len(images)
+        for position, *pair in zip(positions, labels, predicted):
+            own = multilabel_counts(*pair, source.void)
+            right = own[:, 0, 0].sum() + own[:, 1, 1].sum()
+            tally.add(position, parts(own, np), right, own.sum())
+            counts += own
         if progress:
-            progress(done)
-    return {"images": done, **_report(source, counts, scores(counts))}
+            progress(len(tally))
+    return tally
 
 
 def _report(source, counts, values):

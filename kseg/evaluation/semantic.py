@@ -9,6 +9,7 @@ from kseg.base.arguments import refused
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
 from kseg.evaluation.table import Table
+from kseg.evaluation.tally import LabelTally
 from kseg.models.contract import scored_contract
 from kseg.prediction.batching import alike, filled
 from kseg.prediction.predictor import ExportPredictor
@@ -34,25 +35,28 @@ COLUMNS = {
 
 def evaluate(model, source, *, batch_size, progress, boundary, surface, calibration):
     """`kseg.evaluate` of a model that labels pixels; see there."""
-    from kseg.metrics.confusion import confusion_matrix, scores
+    from kseg.metrics.confusion import confusion_matrix, parts, scores
 
     classes = scored_contract(model).num_classes
     confusion = np.zeros((classes, classes), np.int64)
     wanted = {BoundaryColumns: boundary, SurfaceColumns: surface, CalibrationColumns: calibration}
     columns = [kind(source, classes) for kind in wanted if wanted[kind]]
-    done = 0
-    for images, labels in same_sized(samples_for(model, source), batch_size):
+
+    def report():
+        return {"images": len(tally), **_report(source, confusion, scores(confusion))}
+
+    tally = LabelTally(source.class_names, columns, report, "pixels")
+    for positions, images, labels in same_sized(samples_for(model, source), batch_size):
         predicted, confidence = predicted_labels(model, images, batch_size, calibration)
-        confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
+        for position, *pair in zip(positions, labels, predicted):
+            counts = confusion_matrix(*pair, classes, ignore_class=source.void)
+            tally.add(position, parts(counts, np), np.trace(counts), counts.sum())
+            confusion += counts
         for column in columns:
             column.update(labels, predicted, confidence)
-        done += len(images)
         if progress:
-            progress(done)
-    report = {"images": done, **_report(source, confusion, scores(confusion))}
-    for column in columns:
-        column.add_to(report)
-    return report
+            progress(len(tally))
+    return tally
 
 
 def _report(source, confusion, values):
@@ -69,10 +73,11 @@ def _report(source, confusion, values):
 
 
 def same_sized(samples, batch_size):
-    """Batches of photos `(B, H, W, channels)` of one size and their labels `(B, H, W)`."""
-    pairs = ((sample["image"], sample["label"]) for sample in samples)
-    for batch in alike(pairs, lambda pair: pair[0].shape, batch_size, HELD):
-        yield tuple(map(np.stack, zip(*batch)))
+    """Batches of photos `(B, H, W, channels)` of one size, after their positions, with labels."""
+    each = ((index, sample["image"], sample["label"]) for index, sample in enumerate(samples))
+    for batch in alike(each, lambda one: one[1].shape, batch_size, HELD):
+        positions, *arrays = zip(*batch)
+        yield positions, *map(np.stack, arrays)
 
 
 def predicted_labels(model, images, batch_size, with_confidence):

@@ -69,6 +69,7 @@ def scored():
                 "surface": True,
                 "calibration": True,
                 "detections": Beside(beside, out("found.json")),
+                "per_image": True,
                 "threshold": Beside({"model": SEVERAL, "source": OVERLAPPING}, (0.4, 0.5, 0.9)),
             },
         ),
