@@ -6,15 +6,29 @@ from kseg.base.atomic import write_json
 from kseg.base.outputs import check_outputs
 from kseg.cli.options import (
     add_data_options,
+    add_object_options,
     add_overwrite,
     add_threshold,
     console,
     data_spec,
+    given,
     outputs_of,
     own_data,
 )
 from kseg.cli.tables import evaluated, print_scores
 
+# Options that `kseg.evaluate` takes as they are
+SCORED = (
+    "boundary",
+    "surface",
+    "calibration",
+    "threshold",
+    "min_score",
+    "detections",
+    "overlap",
+    "max_detections",
+    "results",
+)
 HELP = "Score a run or an export on labelled data."
 
 
@@ -28,11 +42,14 @@ def add_arguments(parser):
         ("calibration", "compare confidence with accuracy too"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=text)
+    add_object_options(parser)
     parser.add_argument(
-        "--detections",
-        type=Path,
-        metavar="FILE",
-        help="of an instance model: also write what it finds here, as COCO's results",
+        "--max-detections",
+        type=int,
+        help="detections of a photo and class that count in AP (100, or more if it finds more)",
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="also write what it finds, as COCO's results"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     add_threshold(parser)
@@ -51,13 +68,12 @@ def run(options):
         spec = data_spec(options, screen)
     else:
         spec = own_data(loaded, options)
-    outputs = outputs_of(options, "json", "detections")
+    outputs = outputs_of(options, "json", "results")
     check_outputs(outputs, [*spec.folders(), *loaded.files()], options.overwrite)
     model = loaded.model if isinstance(loaded, KerasPredictor) else loaded
     source = spec.for_task(task_of(model)).open(options.split)
     check_outputs(outputs, source.files(), options.overwrite)
-    extras = ("boundary", "surface", "calibration", "detections", "threshold")
-    scores = evaluated(screen, model, source, **{name: getattr(options, name) for name in extras})
+    scores = evaluated(screen, model, source, **given(options, SCORED))
     print_scores(screen, model, source, scores)
     if options.json:
         write_json(options.json, scores)

@@ -48,7 +48,7 @@ class Batches:
     """
 
     name, void = "data set", VOID
-    ids = image_ids = category_ids = None
+    ids = image_ids = category_ids = annotated = None
 
     def __init__(self, model, dataset):
         own = scored_contract(model)

@@ -24,8 +24,12 @@ def evaluate(
     boundary: bool = False,
     surface: bool = False,
     calibration: bool = False,
-    detections: PathLike | None = None,
     threshold: Threshold | None = None,
+    detections: int | None = None,
+    overlap: float | None = None,
+    min_score: float | None = None,
+    max_detections: int | None = None,
+    results: PathLike | None = None,
     per_image: bool = False,
 ) -> Scores:
     """Scores a model on every labelled pixel or object of a source, each photo at its own size.
@@ -37,11 +41,15 @@ def evaluate(
     Of a multilabel model, true and false positives and negatives of each class are counted, as of a
     binary problem; labels that are void are left out.
 
-    Of an instance model, average precision (AP) is pycocotools' on the objects as the source has
-    them, `kseg.metrics.average_precision`: areas are pixels of masks, boxes are the masks', crowds
-    count neither for nor against. Panoptic quality is `kseg.metrics.PanopticQuality` of detections
-    with a score of at least 0.5, those of a higher score on top; what is then hidden by more than
-    half is left out. Where true objects overlap, the smaller lies on top.
+    Of an instance model, average precision (AP) and recall (AR) are pycocotools' on the objects as
+    the source has them, `kseg.metrics.average_precision`: boxes and areas are those that the
+    annotation file gives, or else the masks'; crowds count neither for nor against. Panoptic
+    quality, `kseg.metrics.PanopticQuality`, and the nuclei field's AP, `kseg.metrics.NucleiAP`, are
+    of one map of objects: detections with a score of at least `min_score`, those of a higher score
+    on top; what is then hidden by more than half is left out. Where true objects overlap, the
+    smaller lies on top.
+
+    Of each image a few numbers are kept and nothing else.
 
     Args:
         model: A kseg model, semantic, multilabel or of instances; what `kseg.load` gives; or the
@@ -60,11 +68,19 @@ def evaluate(
             to False.
         calibration: Whether to compare confidence and accuracy too (`ExpectedCalibrationError`).
             Defaults to False.
-        detections: Of an instance model: a file for the detections in the format of COCO's results,
-            which appears whole or not at all. Photos and classes have the source's `image_ids` and
-            `category_ids`, or else 1, 2, 3, ... by position. Defaults to None: none is written.
         threshold: Of a multilabel model: the probability above which a pixel has a class, a number,
             or one for each class. Defaults to None: 0.5; of an export what it was told.
+        detections: Of an instance model, as what follows: objects of a photo that it finds at most.
+            Defaults to None: as many as it was built for.
+        overlap: Intersection over union above which the better of two detections of a class drops
+            the other. Defaults to None: as it was built.
+        min_score: Score from which on a detection has a place in the map of objects, which
+            panoptic quality and nuclei AP are of. Defaults to None: 0.5.
+        max_detections: Detections of a photo and class that count in AP and AR, the best ones.
+            Defaults to None: 100, as in COCO, or more where the model finds more.
+        results: A file for the detections in the format of COCO's results, which appears whole or
+            not at all. Photos and classes have the source's `image_ids` and `category_ids`, or else
+            1, 2, 3, ... by position. Defaults to None: none is written.
         per_image: Whether to give the scores of each image too. Defaults to False.
 
     Returns:
@@ -85,14 +101,20 @@ def evaluate(
         share of them that is right, `"accuracy"` of a class its recall, and `"confusion"` has
         `(C, 2, 2)` counts, rows the truth: of a class not there and there.
 
-        Of an instance model, a dict with `"images"`, `"objects"`, `"crowds"`, `"detections"`
-        (counts); `"box_ap"`, `"box_ap50"`, `"box_ap75"`, `"box_ap_small"`, `"box_ap_medium"`,
-        `"box_ap_large"` and the same of `"mask_ap"`; `"pq"`, `"sq"`, `"rq"`; and `"classes"` (class
-        name -> dict of `"box_ap"`, `"mask_ap"`, `"pq"`, `"sq"`, `"rq"`, `"objects"`). Scores are
-        0..1, NaN where there is nothing to score; means are over the classes that have a score.
+        Of an instance model, a dict with `"images"`, `"objects"`, `"crowds"`, `"detections"`,
+        `"max_detections"` (counts); COCO's twelve numbers, `"box_ap"`, `"box_ap50"`, `"box_ap75"`,
+        `"box_ap_small"`, `"box_ap_medium"`, `"box_ap_large"`, `"box_ar1"`, `"box_ar10"`,
+        `"box_ar"`, `"box_ar_small"`, `"box_ar_medium"`, `"box_ar_large"`, and the same of masks,
+        `"mask_ap"` and so on; `"pq"`, `"sq"`, `"rq"`; `"nuclei_ap"`, `"nuclei_ap50"`,
+        `"nuclei_ap75"`, `"nuclei_ap_pooled"`; `"classes"` (class name -> dict of `"box_ap"`,
+        `"mask_ap"`, `"pq"`, `"sq"`, `"rq"`, `"nuclei_ap"`, `"objects"`); and `"confusion"`, objects
+        of each class by what they are found as, where the map of objects has an IoU above 0.5 with
+        them: rows are the truth, the last row and column are nothing. Scores are 0..1, NaN where
+        there is nothing to score; means are over the classes that have a score.
         With `per_image` also `"per_image"`, a list of dicts in the order of the source: `"name"`,
-        that of the sample, and its scores, over the classes that it has; of labels `"iou"` holds
-        those of each such class.
+        that of the sample, and its scores, over the classes that it has. Of labels `"iou"` holds
+        those of each such class; of objects `"found"`, `"invented"` and `"missed"` count what the
+        map of objects has and has not.
         The dict is a `kseg.evaluation.scores.Scores`, which a notebook shows as tables.
 
     Raises:
@@ -108,7 +130,7 @@ def evaluate(
     >>> 0 <= scores["mean_iou"] <= 1, list(scores["classes"])[:3]
     (True, ['Sky', 'Building', 'Pole'])
     >>> val = kseg.data.coco("val2017", "annotations/instances_val2017.json", instances=True)
-    >>> scores = kseg.evaluate(mask_rcnn, val, detections="detections.json")
+    >>> scores = kseg.evaluate(mask_rcnn, val, results="detections.json")
     >>> 0 <= scores["mask_ap"] <= 1
     True
     """
@@ -120,8 +142,12 @@ def evaluate(
         "boundary": boundary,
         "surface": surface,
         "calibration": calibration,
-        "detections": detections,
         "threshold": threshold,
+        "detections": detections,
+        "overlap": overlap,
+        "min_score": min_score,
+        "max_detections": max_detections,
+        "results": results,
     }
     chosen = options("kseg.evaluation", model, given)
     source = scored(model, source)

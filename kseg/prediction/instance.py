@@ -8,7 +8,7 @@ import weakref
 
 import numpy as np
 
-from kseg.base.arguments import choice, integer, share
+from kseg.base.arguments import choice, integer, number, share
 from kseg.base.atomic import write_json
 from kseg.models.contract import fixed_size
 from kseg.ops.resize import bilinear, resized_size
@@ -17,20 +17,29 @@ from kseg.prediction.masks import Pasted
 from kseg.prediction.network import check_weights, forward, not_finite, once
 from kseg.prediction.results import MASKS, Instances
 
-OPTIONS = {"min_score": 0.5, "threshold": 0.5, "masks": "binary", "detections": None}
+OPTIONS = {
+    "min_score": 0.5,
+    "threshold": 0.5,
+    "masks": "binary",
+    "detections": None,
+    "overlap": None,
+}
 FOLDER, SUFFIX = "objects", ".json"  # where `kseg predict` writes, and how the files end
 HELD = 4  # batches that photos may wait for others of their size
 
 _detectors = weakref.WeakKeyDictionary()  # model -> its networks, by their settings
 
 
-def predict(model, photos, *, min_score=0.5, threshold=0.5, masks="binary", detections=None):
+def predict(
+    model, photos, *, min_score=0.5, threshold=0.5, masks="binary", detections=None, overlap=None
+):
     """Yields the `Instances` of each photo `(H, W, channels)`; see `kseg.predict`."""
     options = {
         "min_score": min_score,
         "threshold": threshold,
         "masks": masks,
         "detections": detections,
+        "overlap": overlap,
     }
     for _, instances in detect(model, enumerate(photos), **options):
         yield instances
@@ -66,6 +75,7 @@ def detect(
     threshold=0.5,
     masks="binary",
     detections=None,
+    overlap=None,
     batch_size=1,
 ):
     """Finds the objects of photos.
@@ -80,6 +90,8 @@ def detect(
         threshold: Probability from which on a pixel belongs to an object. Default 0.5.
         masks: `"binary"` (the default), `"probability"` or `"rle"`; see `Instances`.
         detections: Objects of a photo at most. Default None: as many as the model was built for.
+        overlap: Intersection over union above which the better of two detections of a class drops
+            the other. Default None: as the model was built.
         batch_size: Photos predicted at once. At most four times as many wait for others of their
             size. Default 1.
 
@@ -96,7 +108,9 @@ def detect(
     integer("batch_size", batch_size)
     if detections is not None:
         integer("detections", detections)
-    network = _network(model, detections)
+    if overlap is not None:
+        number("overlap", overlap, at_least=0, below=1)
+    network = _network(model, detections=detections, overlap=overlap)
     fixed = fixed_size(model)
 
     def resized(photo):
@@ -114,13 +128,14 @@ def detect(
             yield key, _instances(one, size, small.shape[:2], min_score, threshold, masks)
 
 
-def _network(model, detections):
-    """What finds at most so many `detections` of a photo; None for the model's own number."""
+def _network(model, **given):
+    """What finds objects by these settings of the model, those that are None as it was built."""
     made = _detectors.setdefault(model, {})
     once(made, "weights", lambda: check_weights(model))
-    if detections is None:
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
         return getattr(model, "detector", model)
-    settings = dataclasses.replace(model.settings, detections=detections)
+    settings = dataclasses.replace(model.settings, **given)
     return once(made, settings, lambda: model.detector_of(settings))
 
 

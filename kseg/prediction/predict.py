@@ -20,6 +20,7 @@ def predict(
     threshold: Threshold | None = None,
     masks: Masks | None = None,
     detections: int | None = None,
+    overlap: float | None = None,
     probabilities: bool = False,
 ) -> Any:  # as the model: to type checkers, one is like another
     """Predicts the class of every pixel, or finds the objects.
@@ -51,6 +52,10 @@ def predict(
             megapixels are 5 GB; `.each_mask()` gives one after the other. Default None: binary.
         detections: Objects of a photo at most. Default None: as many as the model was built for,
             100 unless it was told otherwise.
+        overlap: Intersection over union, from 0 to below 1, above which the better of two
+            detections of a class drops the other: more where objects lie on top of one another,
+            less where one is found twice. Default None: as the model was built, 0.5 unless it was
+            told otherwise.
         probabilities: Of a multilabel model: whether to return those of the classes, in place of
             which are above the threshold. Default False.
 
@@ -85,6 +90,7 @@ def predict(
         "threshold": threshold,
         "masks": masks,
         "detections": detections,
+        "overlap": overlap,
         "probabilities": probabilities,
     }
     chosen = options("kseg.prediction", model, given)
