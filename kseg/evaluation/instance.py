@@ -69,6 +69,32 @@ def evaluate(
     return tally
 
 
+def rules(model, source, chosen):
+    """What scores depend on beside the model and the data: for the protocol."""
+    own = getattr(model, "settings", None)
+    resize, told = getattr(model, "resize", None), getattr(model, "told", {})
+    size = "each photo at its own"
+    if isinstance(model, ExportPredictor):
+        size = "as the export says"
+    elif resize is not None:
+        size = f"shortest side {resize[0]}, longest at most {resize[1]}"
+    found = {
+        name: getattr(own, name, None) if chosen[name] is None else chosen[name]
+        for name in ("detections", "overlap")
+    }
+    return {
+        "size": size,
+        **{name: value for name, value in found.items() if value is not None},
+        **({"min_score of the export": told["min_score"]} if told.get("min_score") else {}),
+        "max_detections": most_of(model, chosen["detections"], chosen["max_detections"]),
+        "true boxes and areas": "the masks'"
+        if source.annotated is None
+        else "the annotation file's",
+        "map of objects": f"scores from {chosen['min_score']}, visible by {VISIBLE} at least",
+        "IoU": "0.50:0.05:0.95",
+    }
+
+
 def most_of(model, detections, max_detections):
     """How many detections of a photo and class count: COCO's 100, or what the model may give."""
     if max_detections is not None:

@@ -10,12 +10,18 @@ from kseg.evaluation.batches import samples_for
 from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
 from kseg.evaluation.table import Table
 from kseg.evaluation.tally import LabelTally
-from kseg.models.contract import scored_contract
+from kseg.models.contract import fixed_size, scored_contract
 from kseg.prediction.batching import alike, filled
 from kseg.prediction.predictor import ExportPredictor
-from kseg.prediction.semantic import confident_labels_on_batch, labels_on_batch
+from kseg.prediction.semantic import MEMORY, checked, confident_labels_on_batch, labels_on_batch
 
-OPTIONS = {"boundary": False, "surface": False, "calibration": False}
+OPTIONS = {
+    "resize": None,
+    "tile": None,
+    "boundary": False,
+    "surface": False,
+    "calibration": False,
+}
 BATCH_SIZE = 8
 HELD = 64  # photos of other sizes that wait for their batch to be full
 SCORE_NAME = "mean IoU"
@@ -33,7 +39,7 @@ COLUMNS = {
 }
 
 
-def evaluate(model, source, *, batch_size, progress, boundary, surface, calibration):
+def evaluate(model, source, *, batch_size, progress, resize, tile, boundary, surface, calibration):
     """`kseg.evaluate` of a model that labels pixels; see there."""
     from kseg.metrics.confusion import confusion_matrix, parts, scores
 
@@ -41,13 +47,14 @@ def evaluate(model, source, *, batch_size, progress, boundary, surface, calibrat
     confusion = np.zeros((classes, classes), np.int64)
     wanted = {BoundaryColumns: boundary, SurfaceColumns: surface, CalibrationColumns: calibration}
     columns = [kind(source, classes) for kind in wanted if wanted[kind]]
+    seen = how_seen(model, resize, tile)
 
     def report():
         return {"images": len(tally), **_report(source, confusion, scores(confusion))}
 
     tally = LabelTally(source.class_names, columns, report, "pixels")
     for positions, images, labels in same_sized(samples_for(model, source), batch_size):
-        predicted, confidence = predicted_labels(model, images, batch_size, calibration)
+        predicted, confidence = predicted_labels(model, images, batch_size, calibration, seen)
         for position, *pair in zip(positions, labels, predicted):
             counts = confusion_matrix(*pair, classes, ignore_class=source.void)
             tally.add(position, parts(counts, np), np.trace(counts), counts.sum())
@@ -80,15 +87,57 @@ def same_sized(samples, batch_size):
         yield positions, *map(np.stack, arrays)
 
 
-def predicted_labels(model, images, batch_size, with_confidence):
+def how_seen(model, resize, tile):
+    """`resize` and `tile` as `labels_on_batch` takes them; an export has its own."""
+    if not isinstance(model, ExportPredictor):
+        return checked(model, resize, tile), tile
+    for name, value in (("resize", resize), ("tile", tile)):
+        if value is not None:
+            remedy = "Export the model anew with it, or score the model itself."
+            raise refused(name, value, "None for an export, which has its own", remedy)
+    return None, None
+
+
+def predicted_labels(model, images, batch_size, with_confidence, seen=(None, None)):
     """Ids of the images, and their confidence, or None where it is not asked for."""
     if isinstance(model, ExportPredictor):
         return model.labels(images)
     count, images = len(images), filled(images, batch_size)
     if not with_confidence:
-        return labels_on_batch(model, images)[:count], None
-    labels, confidence = confident_labels_on_batch(model, images)
+        return labels_on_batch(model, images, *seen)[:count], None
+    labels, confidence = confident_labels_on_batch(model, images, *seen)
     return labels[:count], confidence[:count]
+
+
+def rules(model, source, chosen):
+    """What scores depend on beside the model and the data: for the protocol."""
+    from kseg.metrics import BoundaryF1, BoundaryIoU
+
+    told = {}
+    if chosen["boundary"]:
+        two = (metric(2) for metric in (BoundaryIoU, BoundaryF1))
+        of_iou, of_f1 = (metric.get_config() for metric in two)
+        told["boundary"] = {
+            "IoU within": f"{of_iou['distance']} of the diagonal",
+            "F1 within": f"{of_f1['tolerance']} of the diagonal",
+        }
+    if chosen["surface"]:
+        told["surface"] = "pixels, means over images"
+    return {**seen_as(model, chosen), "counted": "all pixels that are not void, together", **told}
+
+
+def seen_as(model, chosen):
+    """The size at which photos go into a network that labels pixels, and in what tiles."""
+    if isinstance(model, ExportPredictor):
+        return {"size": "as the export says", "tile": "as the export says"}
+    resize, tile, fixed = chosen["resize"], chosen["tile"], fixed_size(model)
+    size = "each photo at its own"
+    if resize is not None:
+        size = f"shortest side {resize[0]}, longest at most {resize[1]}"
+    if any(fixed):
+        size = f"each photo resized to {' x '.join(str(side or 'its own') for side in fixed)}"
+    of_memory = f"where a photo needs more than {MEMORY >> 20} MiB"
+    return {"size": size, "tile": of_memory if tile is None else tile}
 
 
 def labels_of(labels, images, void):
