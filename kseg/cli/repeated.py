@@ -48,8 +48,8 @@ def begun_with(options, earlier):
         if name in BESIDE or callable(value) or isinstance(value, dict):
             continue
         if value not in (None, False):
-            expected = "none beside repeat, which says it"
-            raise refused(name, value, expected, "Leave it out, or leave repeat out.")
+            expected = f"none beside repeat={str(options.repeat)!r}, which says it"
+            raise refused(name, value, expected, "Leave it out.")
     backend = earlier["protocol"]["versions"]["backend"]
     if "keras" not in sys.modules and not os.environ.get("KERAS_BACKEND"):
         os.environ["KERAS_BACKEND"] = backend

@@ -11,7 +11,7 @@ from kseg.evaluation.evaluate import CONFIDENCE, counted_of, path_of
 from kseg.evaluation.protocol import lines, protocol
 from kseg.evaluation.resampling import paired
 from kseg.evaluation.scores import Scores
-from kseg.evaluation.table import Table, between
+from kseg.evaluation.table import Table, between, heading
 from kseg.evaluation.tally import Tally
 from kseg.models.contract import scored_contract, task_of
 from kseg.prediction.predictor import Predictor
@@ -116,13 +116,13 @@ def _result(first, second, protocols, source, score, resamples, confidence):
     numbers = {"images": len(first), "differences": differences, **counts, "protocol": protocols}
     own = differences[score]
     summary = (
-        f"{score.replace('_', ' ')} {own['difference']:+.3f}, {between(own['interval'])}, "
+        f"{heading(score)} {own['difference']:+.3f}, {between(own['interval'])}, "
         f"p {own['p']:.3f}, of {source.name}"
     )
     notes = [
         f"the second is better on {counts['better']} of {len(first)} images, worse on "
-        f"{counts['worse']}, by {score.replace('_', ' ')}",
-        *(line for each in protocols for line in lines(each)),
+        f"{counts['worse']}, by {heading(score)}",
+        *dict.fromkeys(line for each in protocols for line in lines(each)),  # each once
     ]
     return Scores(numbers, summary, [_table(source, numbers, confidence)], notes)
 
@@ -130,7 +130,7 @@ def _result(first, second, protocols, source, score, resamples, confidence):
 def _table(source, numbers, confidence):
     rows = [
         (
-            name.replace("_", " "),
+            heading(name),
             f"{row['first']:.3f}",
             f"{row['second']:.3f}",
             f"{row['difference']:+.3f}",

@@ -97,7 +97,6 @@ def lines(written):
     """A protocol in a few lines of words, for people."""
     source, model, used = (written[name] for name in ("source", "model", "versions"))
     names = f" (names {source['names']})" if source["names"] else ""
-    split = f", split {written['split']}" if "split" in written else ""
     of = f", file {model['sha256']}" if model["sha256"] else ""
     rules = [
         f"{name.replace('_', ' ')}: {words(written[name])}" for name in written if name not in APART
@@ -107,14 +106,14 @@ def lines(written):
     others = [f"{name} {used[name]}" for name in ("kseg", "keras") if name in used]
     rest = [f"{name} {used[name]}" for name in ("numpy", "pycocotools") if name in used]
     return [
-        f"protocol: {source['name']}{split}, {counted(source['images'], 'image')}{names}; model "
+        f"protocol: {source['name']}, {counted(source['images'], 'image')}{names}; model "
         f"{model['name']}{of}",
         "; ".join(rules),
         ", ".join([*others, f"on {engine}", *rest]),
     ]
 
 
-# What `lines` says in its own words, or what is not for a line
+# What `lines` says in its own words, or what is for a file alone; a source's name has its split
 APART = ("model", "source", "split", "versions", "classes", "command", "task")
 
 

@@ -30,7 +30,7 @@ def tables_of_images(model, scores):
     if "intervals" in scores:
         share = f"{100 * scores['protocol']['confidence']:g} %"
         rows = [
-            (name.replace("_", " "), f"{scores[name]:.3f}", between(ends))
+            (heading(name), f"{scores[name]:.3f}", between(ends))
             for name, ends in scores["intervals"].items()
             if not math.isnan(ends[0])
         ]
@@ -44,27 +44,53 @@ def tables_of_images(model, scores):
 def _groups(scores, score):
     """Of each group, the worst first."""
     groups = scores["groups"]
-    names = [name for name in scores["mean_of_groups"] if name in OF_GROUPS]
+    names = [name for name in OF_GROUPS if name in scores["mean_of_groups"]]
     order = sorted(groups, key=lambda each: (math.isnan(groups[each][score]), groups[each][score]))
     with_ends = "intervals" in scores
 
     def row(name):
         own = groups[name]
         ends = (between(own["intervals"][score]),) if with_ends else ()
-        return (name, *(f"{own[key]:.3f}" for key in names), *ends, f"{own['images']:,}")
+        values = [f"{own[key]:.3f}" for key in names]
+        return (name, values[0], *ends, *values[1:], f"{own['images']:,}")
 
     means = [f"{scores['mean_of_groups'][key]:.3f}" for key in names]
-    total = ("mean of groups", *means, *([""] * with_ends), f"{scores['images']:,}")
-    ends = (f"interval of {score.replace('_', ' ')}",) * with_ends
-    headings = ("group", *(name.replace("_", " ") for name in names), *ends, "images")
+    total = ("mean", means[0], *([""] * with_ends), *means[1:], f"{scores['images']:,}")
+    ends = ("its interval",) * with_ends
+    first, *others = (OF_GROUPS[name] for name in names)
+    headings = ("group", first, *ends, *others, "images")
     title = f"{len(groups)} groups, the worst first: {scores['worst_group']}"
     return Table(headings, [row(name) for name in order], total, title)
 
 
-OF_GROUPS = (
-    *("mean_iou", "mean_dice", "mean_boundary_iou", "mean_boundary_f1", "pixel_accuracy"),
-    *("box_ap", "mask_ap", "mask_ap50", "pq", "nuclei_ap"),
-)
+OF_GROUPS = {  # the score that counts is the first
+    "mean_iou": "mean IoU",
+    "mean_dice": "Dice",
+    "mean_boundary_iou": "boundary IoU",
+    "pixel_accuracy": "pixels right",
+    "mask_ap": "mask AP",
+    "box_ap": "box AP",
+    "pq": "PQ",
+    "nuclei_ap": "nuclei AP",
+}
+
+
+WORDS = {
+    **{
+        word: word.upper() for word in ("ap", "ap50", "ap75", "pq", "sq", "rq", "f1", "hd95", "asd")
+    },
+    "iou": "IoU",
+    "dice": "Dice",
+}
+
+
+def heading(name):
+    """The key of a score as people write it.
+
+    >>> heading("mean_iou"), heading("nuclei_ap50")
+    ('mean IoU', 'nuclei AP50')
+    """
+    return " ".join(WORDS.get(word, word) for word in name.split("_"))
 
 
 def between(ends):

@@ -289,7 +289,6 @@ def effect(made, place, monkeypatch, capsys):
     for module, name in (
         ("kseg.training.fit", "fit"),
         ("kseg.deployment.export", "export"),
-        ("kseg.evaluation.compare", "compare"),
     ):
         monkeypatch.setattr(importlib.import_module(module), name, stand_in)
 
@@ -297,6 +296,13 @@ def effect(made, place, monkeypatch, capsys):
         print(said(source), {name: value for name, value in options.items() if value})
         return {"mean_iou": 1.0}
 
+    def compared(first, second, source, **options):
+        del options["progress"]
+        scored(None, None, source, first=first, second=second, **options)
+        return {"protocol": []}
+
+    monkeypatch.setattr("kseg.evaluation.compare.compare", compared)
+    monkeypatch.setattr("kseg.cli.compare.print_scores", lambda *given: None)
     monkeypatch.setattr("kseg.cli.demo.SCENES", "shapes:16")  # drawn at once
     monkeypatch.setattr("kseg.cli.evaluate.evaluated", scored)
     monkeypatch.setattr("kseg.cli.evaluate.print_scores", lambda *given: None)

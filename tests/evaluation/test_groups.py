@@ -104,5 +104,5 @@ def test_groups_are_scored_as_their_images_alone():
     assert scores["mean_of_groups"]["mean_iou"] == pytest.approx(np.mean([*values.values()]))
     assert scores["worst_group"] == min(values, key=values.get)
     table = scores.tables[-1]
-    assert table.rows[0][0] == scores["worst_group"] and table.total[0] == "mean of groups"
+    assert table.rows[0][0] == scores["worst_group"] and table.total[0] == "mean"
     assert scores["protocol"]["group"] == "^([a-z])"

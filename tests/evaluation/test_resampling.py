@@ -117,7 +117,7 @@ def test_two_models_are_compared():
     assert found["better"] == sum(signs) and found["better"] + found["worse"] + found["equal"] == 5
     back = kseg.compare(two, one, source, resamples=100)["differences"]["mean_iou"]
     assert back["difference"] == -row["difference"] and back["p"] == row["p"]
-    assert repr(found).startswith("<Scores: mean iou ")
+    assert repr(found).startswith("<Scores: mean IoU ")
     with pytest.raises(ValueError, match="is of task 'semantic'"):
         kseg.compare(one, network(multilabel=True), source)
 
