@@ -49,9 +49,13 @@ def compare(
     Args:
         first, second: Models of one task and of the same classes, as of `kseg.evaluate`.
         source: As of `kseg.evaluate`.
-        batch_size, resize, tile, boundary, surface, threshold, detections, overlap, min_score,
-            max_detections: As of `kseg.evaluate`, for both models. Default to what is usual there.
+        batch_size: As of `kseg.evaluate`, as all that follows but for the last two; for both models.
         progress: Optional function called with the number of photos done, of both models.
+        resize, tile: Of models that label pixels. Default to None.
+        boundary, surface: Of semantic models: whether to score contours, and distances, too.
+            Default to False.
+        threshold: Of multilabel models. Defaults to None: 0.5.
+        detections, overlap, min_score, max_detections: Of instance models. Default to None.
         resamples: How many times images are drawn, and answers swapped. Defaults to 1000.
         confidence: Share of the draws within the interval. Defaults to 0.95.
 
