@@ -49,7 +49,7 @@ def compare(
     Args:
         first, second: Models of one task and of the same classes, as of `kseg.evaluate`.
         source: As of `kseg.evaluate`.
-        batch_size: As of `kseg.evaluate`, as all that follows but for the last two; for both models.
+        batch_size: As of `kseg.evaluate`, as all that follows but for the last two.
         progress: Optional function called with the number of photos done, of both models.
         resize, tile: Of models that label pixels. Default to None.
         boundary, surface: Of semantic models: whether to score contours, and distances, too.
@@ -72,8 +72,8 @@ def compare(
 
     Example:
 
-    >>> val = kseg.data.camvid("CamVid", split="val")
-    >>> found = kseg.compare(model, "runs/mine", val, resamples=200)
+    >>> val = kseg.data.shapes("val", count=4)
+    >>> found = kseg.compare("runs/mine", "mine.keras", val, resamples=200)
     >>> sorted(found["differences"]["mean_iou"])
     ['difference', 'first', 'interval', 'p', 'second']
     """
