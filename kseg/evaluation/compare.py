@@ -72,8 +72,8 @@ def compare(
 
     Example:
 
-    >>> val = kseg.data.shapes("val", count=4)
-    >>> found = kseg.compare("runs/mine", "mine.keras", val, resamples=200)
+    >>> val, larger = kseg.data.shapes("val", count=4), kseg.build_unet(6, width=4, depth=1)
+    >>> found = kseg.compare("runs/mine", larger, val, resamples=200)
     >>> sorted(found["differences"]["mean_iou"])
     ['difference', 'first', 'interval', 'p', 'second']
     """
