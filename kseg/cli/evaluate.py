@@ -20,7 +20,8 @@ from kseg.cli.options import (
     own_data,
 )
 from kseg.cli.repeated import begun_with, print_comparison, read
-from kseg.cli.tables import evaluated, print_scores
+from kseg.cli.tables import evaluated, print_scores, print_table
+from kseg.evaluation.table import confusion_table
 
 # Options that `kseg.evaluate` takes as they are
 SCORED = (
@@ -49,6 +50,9 @@ def add_arguments(parser):
     add_scoring(parser)
     parser.add_argument(
         "--per-image", action="store_true", help="also write the scores of each image, with --json"
+    )
+    parser.add_argument(
+        "--confusion", action="store_true", help="also print what each class is found as"
     )
     parser.add_argument(
         "--group",
@@ -139,6 +143,8 @@ def run(options):
         },
     }
     print_scores(screen, scores)
+    if options.confusion:
+        print_table(screen, confusion_table(scores))
     if options.json:
         write_json(options.json, scores)
     return print_comparison(screen, options.repeat, earlier, scores) if earlier else 0

@@ -12,7 +12,10 @@ from kseg.cli.tables import print_table
 from kseg.evaluation.table import Table
 
 # What may stand beside --repeat: another model or another place of the data, and files to write
-BESIDE = ("run", "data", "json", "results", "repeat", "overwrite", "backend", "traceback")
+BESIDE = (
+    *("run", "data", "json", "results", "confusion"),
+    *("repeat", "overwrite", "backend", "traceback"),
+)
 APART = ("protocol",)  # no numbers
 MOST = 20  # differing numbers that are shown
 

@@ -13,7 +13,7 @@ from kseg.base.optional import pycocotools_mask
 from kseg.data.coco_format.results import of_sample
 from kseg.data.coco_format.results import results as results_of
 from kseg.evaluation.batches import samples_for
-from kseg.evaluation.table import Table
+from kseg.evaluation.table import Table, most_confused
 from kseg.metrics.average_precision import KINDS, MOST, NUMBERS
 from kseg.prediction.instance import detect
 from kseg.prediction.predictor import ExportPredictor
@@ -247,9 +247,11 @@ def _numbers(scores):
 
 def notes(scores):
     """What is to be said beside the tables, line by line."""
-    if "min_score" not in scores:
-        return []
-    return [
-        f"The export leaves out objects of a score below {scores['min_score']}, as the model does "
-        "not: its AP is of those that are left. Export with min_score=0.0 for that of all."
-    ]
+    confused = most_confused(scores, "objects")
+    lines = [confused] if confused else []
+    if "min_score" in scores:
+        lines.append(
+            f"The export leaves out objects of a score below {scores['min_score']}, as the model "
+            "does not: its AP is of those that are left. Export with min_score=0.0 for that of all."
+        )
+    return lines

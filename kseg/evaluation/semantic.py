@@ -8,7 +8,7 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
-from kseg.evaluation.table import Table
+from kseg.evaluation.table import Table, most_confused
 from kseg.evaluation.tally import LabelTally
 from kseg.models.contract import fixed_size, scored_contract
 from kseg.prediction.batching import alike, filled
@@ -177,6 +177,8 @@ def tables(source, scores):
 def notes(scores):
     """What is to be said beside the tables, line by line."""
     lines = [f"pixel accuracy {scores['pixel_accuracy']:.3f}"]
+    if confused := most_confused(scores, "pixels"):
+        lines.append(confused)
     if "mean_hd95" in scores:
         missed = sum(row["surface_missed"] for row in scores["classes"].values())
         images = sum(row["surface_images"] for row in scores["classes"].values())

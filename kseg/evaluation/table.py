@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+import numpy as np
+
 from kseg.models.contract import scored_contract
 
 
@@ -75,6 +77,54 @@ OF_GROUPS = {  # the score that counts is the first
 }
 
 
+def confusion_table(scores):
+    """The confusion matrix as shares of each true class: rows are the truth.
+
+    Of objects the last row is what was invented, which is no share of anything but counts, as the
+    last column is of what was missed. Of several classes a pixel it is each class by itself.
+
+    Args:
+        scores: What `kseg.evaluate` gives.
+    """
+    names, counts = list(scores["classes"]), np.array(scores["confusion"])
+    if counts.ndim == 3:
+        headings = ("class", "found", "missed", "invented")
+        rows = [
+            (name, *_shares([*own[1][::-1], own[0][1]], own[1].sum()))
+            for name, own in zip(names, counts)
+        ]
+        return Table(headings, rows, title="of each class' pixels, %")
+    names = [*names, *["nothing"] * (len(counts) - len(names))]
+    rows = [(name, *_shares(row, row.sum())) for name, row in zip(names, counts)]
+    return Table(("true", *names), rows, title="what each true class is found as, %")
+
+
+def _shares(counts, whole):
+    return ["" if not whole else f"{100 * count / whole:.1f}" for count in counts]
+
+
+def most_confused(scores, unit):
+    """What is most often taken for something else, in a line; "" where nothing is.
+
+    Args:
+        scores: Of one class a pixel, or of objects.
+        unit: What the confusion matrix counts, as "pixels".
+    """
+    names, counts = list(scores["classes"]), np.array(scores["confusion"])
+    counts = counts[: len(names), : len(names)]
+    others = np.where(np.eye(len(names), dtype=bool), 0, counts)
+    order = np.argsort(-others, axis=None, kind="stable")[:MOST_CONFUSED]
+    pairs = [np.unravel_index(each, others.shape) for each in order]
+    whole = np.array(scores["confusion"])[: len(names)].sum(1)
+    said = [
+        f"{names[true]} for {names[found]} ({100 * counts[true, found] / whole[true]:.0f} %)"
+        for true, found in pairs
+        if others[true, found]
+    ]
+    return f"most {unit} taken for another class: {', '.join(said)}" if said else ""
+
+
+MOST_CONFUSED = 3
 WORDS = {
     **{
         word: word.upper() for word in ("ap", "ap50", "ap75", "pq", "sq", "rq", "f1", "hd95", "asd")

@@ -15,6 +15,7 @@ from PIL import Image
 import kseg
 from kseg.cli.language import options_by_name
 from kseg.cli.main import COMMANDS, main, parser
+from kseg.evaluation.table import Table
 from kseg.models.saving import save_model
 
 MASKS = "folder:set"
@@ -154,6 +155,7 @@ OPTIONS = {
             "surface": ["--surface"],
             "calibration": ["--calibration"],
             "per_image": ["--per-image"],
+            "confusion": ["--confusion"],
             "group": ["--group", "(.)"],
             "bootstrap": ["--bootstrap", "9"],
             "confidence": ["--confidence", "0.9"],
@@ -306,6 +308,7 @@ def effect(made, place, monkeypatch, capsys):
     monkeypatch.setattr("kseg.cli.demo.SCENES", "shapes:16")  # drawn at once
     monkeypatch.setattr("kseg.cli.evaluate.evaluated", scored)
     monkeypatch.setattr("kseg.cli.evaluate.print_scores", lambda *given: None)
+    monkeypatch.setattr("kseg.cli.evaluate.confusion_table", lambda *given: Table(("", ""), []))
 
     here, known = place
 

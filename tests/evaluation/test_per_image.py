@@ -78,3 +78,21 @@ def test_images_of_a_data_set_have_their_number():
     batches = kseg.data.batches(labelled([(16, 16)] * 3), batch_size=2)
     scores = kseg.evaluate(network(), batches, per_image=True)
     assert [each["name"] for each in scores["per_image"]] == ["0", "1", "2"]
+
+
+def test_what_is_taken_for_what():
+    from kseg.evaluation.table import confusion_table, most_confused
+
+    scores = {"classes": dict.fromkeys(NAMES), "confusion": [[6, 2, 0], [0, 0, 0], [1, 0, 3]]}
+    assert confusion_table(scores).rows == [
+        ("sky", "75.0", "25.0", "0.0"),
+        ("road", "", "", ""),
+        ("car", "25.0", "0.0", "75.0"),
+    ]
+    expected = "most pixels taken for another class: sky for road (25 %), car for sky (25 %)"
+    assert most_confused(scores, "pixels") == expected
+    objects = {"classes": {"a": 0}, "confusion": [[3, 1], [4, 0]]}
+    assert confusion_table(objects).rows == [("a", "75.0", "25.0"), ("nothing", "100.0", "0.0")]
+    assert most_confused(objects, "objects") == ""
+    several = {"classes": {"a": 0}, "confusion": [[[90, 5], [2, 8]]]}
+    assert confusion_table(several).rows == [("a", "80.0", "20.0", "50.0")]
