@@ -49,7 +49,9 @@ def add_arguments(parser):
     parser.add_argument("--split", help="train, val or test (val)")
     add_scoring(parser)
     parser.add_argument(
-        "--per-image", action="store_true", help="also write the scores of each image, with --json"
+        "--per-image",
+        action="store_true",
+        help="show the worst images too, and with --json write the scores of each",
     )
     parser.add_argument(
         "--confusion", action="store_true", help="also print what each class is found as"
@@ -131,6 +133,8 @@ def run(options):
     source = source(task_of(loaded))
     check_outputs(outputs, source.files(), options.overwrite)
     chosen = given(options, SCORED)
+    if options.group and os.path.isfile(options.group):  # to be found from elsewhere
+        chosen["group"] = os.path.abspath(options.group)
     scores = evaluated(screen, loaded, source, **chosen, **given(options, ["results"]))
     scores["protocol"] = {
         **scores.get("protocol", {}),

@@ -54,13 +54,10 @@ def protocol(model, source, chosen, *, path, images, batch_size, more):
 
 
 def checksum(path):
-    """Of the file of a model, or of all files of its folder but for what a later scoring writes."""
-    path = Path(path)
-    if path.is_dir():
-        best = path / "best.keras"
-        files = [best] if best.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
-    else:
-        files = [path]
+    """Of the file of a model: of a run that of its best, of an export all files of its folder."""
+    path = Path(path).expanduser()
+    kept = [path / name for name in ("best.keras", "last.keras") if (path / name).is_file()]
+    files = [path] if path.is_file() else kept[:1] or sorted(filter(Path.is_file, path.rglob("*")))
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:

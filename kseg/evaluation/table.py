@@ -40,7 +40,18 @@ def tables_of_images(model, scores):
         tables.append(Table(("", "", "interval"), rows, title=title))
     if "groups" in scores:
         tables.append(_groups(scores, score))
+    if "per_image" in scores:
+        tables.append(_worst_images(scores, score))
     return tables
+
+
+def _worst_images(scores, score):
+    """The images of the lowest scores; those that have none are not among them."""
+    scored = [each for each in scores["per_image"] if not math.isnan(each[score])]
+    worst = sorted(scored, key=lambda each: each[score])[:WORST]
+    rows = [(each["name"], f"{each[score]:.3f}") for each in worst]
+    of = f"the {len(worst)} worst of {scores['images']:,} images"
+    return Table(("", heading(score)), rows, title=of)
 
 
 def _groups(scores, score):
@@ -125,6 +136,7 @@ def most_confused(scores, unit):
 
 
 MOST_CONFUSED = 3
+WORST = 10  # images that are shown
 WORDS = {
     **{
         word: word.upper() for word in ("ap", "ap50", "ap75", "pq", "sq", "rq", "f1", "hd95", "asd")

@@ -39,6 +39,8 @@ def place(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels.astype(np.uint8)).save(path)
     (tmp_path / "set/classes.txt").write_text("\n".join(NAMES))
+    rows = [f"scene{index % 2}_{index}.png,{'day' if index % 2 else 'dusk'}" for index in range(6)]
+    (tmp_path / "scenes.csv").write_text("\n".join(["image,group", *rows]))
     return tmp_path
 
 
@@ -52,7 +54,7 @@ def command(place, capsys):
     return command
 
 
-ALL = ("--boundary", "--group", "^(scene.)", "--bootstrap", 20, "--per-image")
+ALL = ("--boundary", "--group", "scenes.csv", "--bootstrap", 20, "--per-image")
 
 
 def test_a_scoring_is_repeated(place, command, monkeypatch):
@@ -60,6 +62,8 @@ def test_a_scoring_is_repeated(place, command, monkeypatch):
     scores = json.loads((place / "a.json").read_text())
     for text in ("2 groups, the worst first", "its interval", "95 % of 20 draws", "tta: none"):
         assert text in said
+    worst = min(scores["per_image"], key=lambda each: each["mean_iou"])
+    assert "the 6 worst of 6 images" in said and f"{worst['name']} {worst['mean_iou']:.3f}" in said
     assert f"{scores['intervals']['mean_iou'][0]:.3f} .." in said
     names = scores["protocol"]["source"]["names"]
     assert f"protocol: folder:set/val, 6 images (names {names})" in said
