@@ -282,6 +282,9 @@ def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
     assert scores["closeness"] == pytest.approx(run.best()["val_closeness"], rel=1e-3)
     print_scores(console(), scores)
     assert "of 3 photos" in capsys.readouterr().out
+    assert scores["protocol"]["size"] == "each photo at its own"
+    with pytest.raises(ValueError, match="bootstrap=.*nothing is kept of its images"):
+        kseg.evaluate(best, val, bootstrap=9)
 
     image = val[1]["image"]
     assert kseg.predict(best, image) == pytest.approx(float(val[1]["brightness"]), abs=2)

@@ -242,9 +242,10 @@ def _of_images(counted, source, per_image, groups, more, score):
     if not (per_image or groups or more):
         return {}
     if not isinstance(counted, Tally):
-        what = "per_image" if per_image else "group" if groups else "bootstrap"
-        expected = f"nothing for a model of task {source.task!r}: nothing is kept of its images"
-        raise refused(what, True, expected)
+        given = {"per_image": per_image, "group": groups, "bootstrap": more.get("bootstrap")}
+        name, value = next((name, value) for name, value in given.items() if value)
+        expected = f"none for a model of task {source.task!r}: nothing is kept of its images"
+        raise refused(name, value, expected, "Leave it out.")
     found = {}
     if per_image:
         found["per_image"] = counted.per_image(source.ids)

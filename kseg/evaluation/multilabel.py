@@ -64,6 +64,7 @@ def rules(model, source, chosen):
     return {
         **seen_as(model, chosen),
         "threshold": threshold_of(model, chosen["threshold"]),
+        "void": source.void,
         "counted": "all labels that are not void, together",
     }
 

@@ -44,7 +44,6 @@ def protocol(model, source, chosen, *, path, images, batch_size, more):
             "names": ids and hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHOWN],
         },
         "classes": list(source.class_names),
-        "void": source.void,
         "batch_size": batch_size,
         "tta": "none",
         **scoring.rules(model, source, chosen),

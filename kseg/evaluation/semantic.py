@@ -123,7 +123,8 @@ def rules(model, source, chosen):
         }
     if chosen["surface"]:
         told["surface"] = "pixels, means over images"
-    return {**seen_as(model, chosen), "counted": "all pixels that are not void, together", **told}
+    counted = "all pixels that are not void, together"
+    return {**seen_as(model, chosen), "void": source.void, "counted": counted, **told}
 
 
 def seen_as(model, chosen):

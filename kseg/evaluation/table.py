@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from kseg.base.shown import counted
 from kseg.models.contract import scored_contract
 
 
@@ -72,7 +73,7 @@ def _groups(scores, score):
     ends = ("its interval",) * with_ends
     first, *others = (OF_GROUPS[name] for name in names)
     headings = ("group", first, *ends, *others, "images")
-    title = f"{len(groups)} groups, the worst first: {scores['worst_group']}"
+    title = f"{counted(len(groups), 'group')}, the worst first: {scores['worst_group']}"
     return Table(headings, [row(name) for name in order], total, title)
 
 

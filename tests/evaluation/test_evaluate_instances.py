@@ -1,6 +1,7 @@
 """`kseg.evaluate` of an instance model, against pycocotools and by hand."""
 
 import contextlib
+import dataclasses
 import io
 import json
 
@@ -296,6 +297,24 @@ def test_as_many_detections_count_as_the_model_finds():
     del model.settings
     with pytest.warns(UserWarning, match="max_detections=150"):
         assert kseg.evaluate(model, source)["mask_ap"] == pytest.approx(0.663, abs=1e-3)
+
+
+@pytest.mark.once("torch")
+def test_memory_is_that_of_counts_not_of_masks(rng):
+    """Ten masks of a photo are 180 kB; what is kept of it are scores, matches and counts."""
+    import tracemalloc
+
+    model = InstanceModel([detections(rng, (120, 150), 10) for _ in range(4)])
+    source = source_of(model.found)
+    peaks = []
+    for count in (4, 4, 34):  # the first time builds what is built once
+        columns = {"index": np.arange(count) % 4}
+        many = dataclasses.replace(source, columns=columns, ids=tuple(map(str, range(count))))
+        tracemalloc.start()
+        kseg.evaluate(model, many)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[2] - peaks[1]) / 30 < 20_000
 
 
 def test_a_photo_without_objects_and_nothing_found():
