@@ -12,8 +12,9 @@ from kseg.evaluation.table import Table, most_confused
 from kseg.evaluation.tally import LabelTally
 from kseg.models.contract import fixed_size, scored_contract
 from kseg.prediction.batching import alike, filled
+from kseg.prediction.memory import memory
 from kseg.prediction.predictor import ExportPredictor
-from kseg.prediction.semantic import MEMORY, checked, confident_labels_on_batch, labels_on_batch
+from kseg.prediction.semantic import checked, confident_labels_on_batch, labels_on_batch
 
 OPTIONS = {
     "resize": None,
@@ -137,7 +138,7 @@ def seen_as(model, chosen):
         size = f"shortest side {resize[0]}, longest at most {resize[1]}"
     if any(fixed):
         size = f"each photo resized to {' x '.join(str(side or 'its own') for side in fixed)}"
-    of_memory = f"where a photo needs more than {MEMORY >> 20} MiB"
+    of_memory = f"where a photo needs more than {memory() >> 20} MiB"
     return {"size": size, "tile": of_memory if tile is None else tile}
 
 
