@@ -63,7 +63,7 @@ def main():
 
     count = 1 if options.smoke else options.photos or len(source)
     scored = source.subset(range(min(count, len(source))))
-    scores = kseg.evaluate(model, scored, detections=folder / "detections.json")
+    scores = kseg.evaluate(model, scored, results=folder / "detections.json")
     kseg.reports.write_sheet(model, scored, folder / "pictures.png")
     for name, row in scores["classes"].items():
         if row["objects"]:

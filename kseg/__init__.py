@@ -12,6 +12,7 @@ from kseg.base.version import __version__ as __version__
 from kseg.checks.check import check as check
 from kseg.deployment.export import export as export
 from kseg.deployment.load import load as load
+from kseg.evaluation.compare import compare as compare
 from kseg.evaluation.evaluate import evaluate as evaluate
 from kseg.models.registry import register
 from kseg.prediction.predict import predict as predict
@@ -108,7 +109,18 @@ _LAZY = {
     "weights": None,
 }
 
-__all__ = ["Run", "__version__", "check", "data", "evaluate", "export", "load", "predict", *_LAZY]
+__all__ = [
+    "Run",
+    "__version__",
+    "check",
+    "compare",
+    "data",
+    "evaluate",
+    "export",
+    "load",
+    "predict",
+    *_LAZY,
+]
 
 if not TYPE_CHECKING:  # there, any name would be one
     __getattr__, _ = lazy("kseg", _LAZY)

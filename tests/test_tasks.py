@@ -124,6 +124,9 @@ MODULES = {
             wrong = [abs(p - sample["brightness"]) for p, sample in zip(predicted, samples)]
             return {"images": len(samples), "closeness": float(1 / (1 + np.mean(wrong)))}
 
+        def rules(model, source, chosen):
+            return {"size": "each photo at its own"}
+
         def tables(source, scores):
             return [Table(("", "closeness"), [(source.name, f"{scores['closeness']:.2f}")])]
 
@@ -278,8 +281,11 @@ def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
     best = run.load_model()
     scores = kseg.evaluate(best, val)
     assert scores["closeness"] == pytest.approx(run.best()["val_closeness"], rel=1e-3)
-    print_scores(console(), best, val, scores)
+    print_scores(console(), scores)
     assert "of 3 photos" in capsys.readouterr().out
+    assert scores["protocol"]["size"] == "each photo at its own"
+    with pytest.raises(ValueError, match="bootstrap=.*nothing is kept of its images"):
+        kseg.evaluate(best, val, bootstrap=9)
 
     image = val[1]["image"]
     assert kseg.predict(best, image) == pytest.approx(float(val[1]["brightness"]), abs=2)

@@ -162,7 +162,7 @@ def train_and_report(screen, model, train, val, options, settings, spec):
     run = Run.open(options.run)
     model = run.load_model()
     scores = evaluated(screen, model, val)
-    print_scores(screen, model, val, scores)
+    print_scores(screen, scores)
     write_json(run.path / "evaluation.json", scores)
     write_sheet(model, val, run.path / "validation.png")
     score = contract(model).score

@@ -237,6 +237,22 @@ def add_threshold(parser):
     )
 
 
+def add_object_options(parser):
+    """The options of an instance model that predicts, without building it anew."""
+    parser.add_argument(
+        "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
+    )
+    parser.add_argument(
+        "--detections", type=int, help="objects of a photo at most (as the model was built)"
+    )
+    parser.add_argument(
+        "--overlap",
+        type=float,
+        help="intersection over union above which one of two objects of a class is dropped (as the "
+        "model was built)",
+    )
+
+
 def range_pair(text):
     """`LOW,HIGH` -> two numbers, integers where they are written so.
 

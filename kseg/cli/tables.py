@@ -1,28 +1,32 @@
 """Scores as tables on a terminal, and the bar while they are computed."""
 
+import contextlib
+
 
 def evaluated(screen, model, source, **options):
     """`kseg.evaluate` with a bar on a terminal; `options` are its own."""
-    from rich.progress import Progress
-
     from kseg.evaluation.evaluate import evaluate
 
+    with with_bar(screen, f"scoring {source.name}", len(source)) as progress:
+        return evaluate(model, source, progress=progress, **options)
+
+
+@contextlib.contextmanager
+def with_bar(screen, text, total):
+    """A bar on a terminal; gives the function that is told how much is done."""
+    from rich.progress import Progress
+
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task(f"scoring {source.name}", total=len(source))
-        return evaluate(
-            model, source, progress=lambda done: bar.update(task, completed=done), **options
-        )
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
-def print_scores(screen, model, source, scores):
+def print_scores(screen, scores):
     """Prints the tables of what `kseg.evaluate` gave, and the lines beside them."""
-    from kseg.models.contract import part
-
-    scoring = part("kseg.evaluation", model)
-    for table in scoring.tables(source, scores):
+    for table in scores.tables:
         print_table(screen, table)
-    for line in scoring.notes(scores):
-        screen.print(line, highlight=False)
+    for line in scores.notes:
+        screen.print(line, highlight=False, markup=False)
 
 
 def print_table(screen, table):

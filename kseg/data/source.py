@@ -60,6 +60,9 @@ class Source:
             position to a list of `(kind, message)`, for `kseg.check`; a kind of
             `kseg.checks.findings` or another identifier.
         notes: Likewise of the set as a whole: `(kind, message)` each.
+        annotated: What the annotation file itself says of a sample's objects, which average
+            precision takes for the truth: a function from its position to float64 `(N, 5)`, x, y,
+            width, height and area of each, NaN where it says none. Default None: the masks do.
         value_range: `(low, high)`, what black and white are among the numbers of the images, which
             then stay uint16 or float32, through every transform; build the model with the same.
             Default None: 0..255, as uint8; see `kseg.data.values`.
@@ -89,6 +92,7 @@ class Source:
     image_ids: tuple[int | str, ...] | None = None
     problems: Callable[[int], list] | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    annotated: Callable[[int], np.ndarray] | None = None
     value_range: Range | None = None
     bits: int | None = None
     bands: tuple[int, ...] | None = None
@@ -244,6 +248,7 @@ class Source:
             ids=tuple(self.ids[i] for i in indices),
             image_ids=self.image_ids and tuple(self.image_ids[i] for i in indices),
             problems=self.problems and (lambda i: self.problems(int(indices[i]))),
+            annotated=self.annotated and (lambda i: self.annotated(int(indices[i]))),
         )
 
 

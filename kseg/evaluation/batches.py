@@ -47,7 +47,8 @@ class Batches:
             objects.
     """
 
-    name, void, image_ids, category_ids = "data set", VOID, None, None
+    name, void = "data set", VOID
+    ids = image_ids = category_ids = annotated = None
 
     def __init__(self, model, dataset):
         own = scored_contract(model)

@@ -8,14 +8,15 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.base.arguments import threshold as checked_threshold
 from kseg.evaluation.batches import samples_for
-from kseg.evaluation.semantic import same_sized
+from kseg.evaluation.semantic import how_seen, same_sized, seen_as
 from kseg.evaluation.table import Table
+from kseg.evaluation.tally import LabelTally
 from kseg.models.contract import scored_contract
 from kseg.prediction.batching import filled
 from kseg.prediction.multilabel import labels_on_batch
 from kseg.prediction.predictor import ExportPredictor
 
-OPTIONS = {"threshold": None}
+OPTIONS = {"resize": None, "tile": None, "threshold": None}
 THRESHOLD = 0.5  # of a model; an export goes by what it was told
 BATCH_SIZE = 8
 SCORE_NAME = "mean IoU"
@@ -23,26 +24,49 @@ PER_CLASS = ("iou", "dice", "accuracy", "precision", "pixels")
 COLUMNS = {"iou": "IoU", "dice": "Dice", "accuracy": "recall", "precision": "precision"}
 
 
-def evaluate(model, source, *, batch_size, progress, threshold):
+def evaluate(model, source, *, batch_size, progress, resize, tile, threshold):
     """`kseg.evaluate` of a model of several classes a pixel; see there."""
-    from kseg.metrics.confusion import multilabel_counts, scores
+    from kseg.metrics.confusion import multilabel_counts, parts, scores
 
     classes = scored_contract(model).num_classes
-    if threshold is None:
-        threshold = getattr(model, "told", {}).get("threshold", THRESHOLD)
-    threshold = checked_threshold("threshold", threshold, classes)
-    counts, done = np.zeros((classes, 2, 2), np.int64), 0
-    for images, labels in same_sized(samples_for(model, source), batch_size):
+    threshold = threshold_of(model, threshold)
+    seen = how_seen(model, resize, tile)
+    counts = np.zeros((classes, 2, 2), np.int64)
+
+    def report():
+        return {"images": len(tally), **_report(source, counts, scores(counts))}
+
+    tally = LabelTally(source.class_names, [], report, "labels")
+    for positions, images, labels in same_sized(samples_for(model, source), batch_size):
         if isinstance(model, ExportPredictor):
             predicted = np.stack(model.predict(list(images), threshold=threshold))
         else:
-            predicted = labels_on_batch(model, filled(images, batch_size), threshold)
-        predicted = predicted[: len(images)]
-        counts += multilabel_counts(labels, predicted, source.void)
-        done += len(images)
+            predicted = labels_on_batch(model, filled(images, batch_size), threshold, *seen)
+        for position, *pair in zip(positions, labels, predicted):
+            own = multilabel_counts(*pair, source.void)
+            right = own[:, 0, 0].sum() + own[:, 1, 1].sum()
+            tally.add(position, parts(own, np), right, own.sum())
+            counts += own
         if progress:
-            progress(done)
-    return {"images": done, **_report(source, counts, scores(counts))}
+            progress(len(tally))
+    return tally
+
+
+def threshold_of(model, threshold):
+    """The probability above which a pixel has a class: as given, or as an export was told."""
+    if threshold is None:
+        threshold = getattr(model, "told", {}).get("threshold", THRESHOLD)
+    return checked_threshold("threshold", threshold, scored_contract(model).num_classes)
+
+
+def rules(model, source, chosen):
+    """What scores depend on beside the model and the data: for the protocol."""
+    return {
+        **seen_as(model, chosen),
+        "threshold": threshold_of(model, chosen["threshold"]),
+        "void": source.void,
+        "counted": "all labels that are not void, together",
+    }
 
 
 def _report(source, counts, values):

@@ -8,13 +8,21 @@ import numpy as np
 from kseg.base.arguments import refused
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.columns import BoundaryColumns, CalibrationColumns, SurfaceColumns
-from kseg.evaluation.table import Table
-from kseg.models.contract import scored_contract
+from kseg.evaluation.table import Table, most_confused
+from kseg.evaluation.tally import LabelTally
+from kseg.models.contract import fixed_size, scored_contract
 from kseg.prediction.batching import alike, filled
+from kseg.prediction.memory import memory
 from kseg.prediction.predictor import ExportPredictor
-from kseg.prediction.semantic import confident_labels_on_batch, labels_on_batch
+from kseg.prediction.semantic import checked, confident_labels_on_batch, labels_on_batch
 
-OPTIONS = {"boundary": False, "surface": False, "calibration": False}
+OPTIONS = {
+    "resize": None,
+    "tile": None,
+    "boundary": False,
+    "surface": False,
+    "calibration": False,
+}
 BATCH_SIZE = 8
 HELD = 64  # photos of other sizes that wait for their batch to be full
 SCORE_NAME = "mean IoU"
@@ -32,27 +40,31 @@ COLUMNS = {
 }
 
 
-def evaluate(model, source, *, batch_size, progress, boundary, surface, calibration):
+def evaluate(model, source, *, batch_size, progress, resize, tile, boundary, surface, calibration):
     """`kseg.evaluate` of a model that labels pixels; see there."""
-    from kseg.metrics.confusion import confusion_matrix, scores
+    from kseg.metrics.confusion import confusion_matrix, parts, scores
 
     classes = scored_contract(model).num_classes
     confusion = np.zeros((classes, classes), np.int64)
     wanted = {BoundaryColumns: boundary, SurfaceColumns: surface, CalibrationColumns: calibration}
     columns = [kind(source, classes) for kind in wanted if wanted[kind]]
-    done = 0
-    for images, labels in same_sized(samples_for(model, source), batch_size):
-        predicted, confidence = predicted_labels(model, images, batch_size, calibration)
-        confusion += confusion_matrix(labels, predicted, classes, ignore_class=source.void)
+    seen = how_seen(model, resize, tile)
+
+    def report():
+        return {"images": len(tally), **_report(source, confusion, scores(confusion))}
+
+    tally = LabelTally(source.class_names, columns, report, "pixels")
+    for positions, images, labels in same_sized(samples_for(model, source), batch_size):
+        predicted, confidence = predicted_labels(model, images, batch_size, calibration, seen)
+        for position, *pair in zip(positions, labels, predicted):
+            counts = confusion_matrix(*pair, classes, ignore_class=source.void)
+            tally.add(position, parts(counts, np), np.trace(counts), counts.sum())
+            confusion += counts
         for column in columns:
             column.update(labels, predicted, confidence)
-        done += len(images)
         if progress:
-            progress(done)
-    report = {"images": done, **_report(source, confusion, scores(confusion))}
-    for column in columns:
-        column.add_to(report)
-    return report
+            progress(len(tally))
+    return tally
 
 
 def _report(source, confusion, values):
@@ -69,21 +81,65 @@ def _report(source, confusion, values):
 
 
 def same_sized(samples, batch_size):
-    """Batches of photos `(B, H, W, channels)` of one size and their labels `(B, H, W)`."""
-    pairs = ((sample["image"], sample["label"]) for sample in samples)
-    for batch in alike(pairs, lambda pair: pair[0].shape, batch_size, HELD):
-        yield tuple(map(np.stack, zip(*batch)))
+    """Batches of photos `(B, H, W, channels)` of one size, after their positions, with labels."""
+    each = ((index, sample["image"], sample["label"]) for index, sample in enumerate(samples))
+    for batch in alike(each, lambda one: one[1].shape, batch_size, HELD):
+        positions, *arrays = zip(*batch)
+        yield positions, *map(np.stack, arrays)
 
 
-def predicted_labels(model, images, batch_size, with_confidence):
+def how_seen(model, resize, tile):
+    """`resize` and `tile` as `labels_on_batch` takes them; an export has its own."""
+    if not isinstance(model, ExportPredictor):
+        return checked(model, resize, tile), tile
+    for name, value in (("resize", resize), ("tile", tile)):
+        if value is not None:
+            remedy = "Export the model anew with it, or score the model itself."
+            raise refused(name, value, "None for an export, which has its own", remedy)
+    return None, None
+
+
+def predicted_labels(model, images, batch_size, with_confidence, seen=(None, None)):
     """Ids of the images, and their confidence, or None where it is not asked for."""
     if isinstance(model, ExportPredictor):
         return model.labels(images)
     count, images = len(images), filled(images, batch_size)
     if not with_confidence:
-        return labels_on_batch(model, images)[:count], None
-    labels, confidence = confident_labels_on_batch(model, images)
+        return labels_on_batch(model, images, *seen)[:count], None
+    labels, confidence = confident_labels_on_batch(model, images, *seen)
     return labels[:count], confidence[:count]
+
+
+def rules(model, source, chosen):
+    """What scores depend on beside the model and the data: for the protocol."""
+    from kseg.metrics import BoundaryF1, BoundaryIoU
+
+    told = {}
+    if chosen["boundary"]:
+        two = (metric(2) for metric in (BoundaryIoU, BoundaryF1))
+        of_iou, of_f1 = (metric.get_config() for metric in two)
+        told["boundary"] = {
+            "IoU within": f"{of_iou['distance']} of the diagonal",
+            "F1 within": f"{of_f1['tolerance']} of the diagonal",
+        }
+    if chosen["surface"]:
+        told["surface"] = "pixels, means over images"
+    counted = "all pixels that are not void, together"
+    return {**seen_as(model, chosen), "void": source.void, "counted": counted, **told}
+
+
+def seen_as(model, chosen):
+    """The size at which photos go into a network that labels pixels, and in what tiles."""
+    if isinstance(model, ExportPredictor):
+        return {"size": "as the export says", "tile": "as the export says"}
+    resize, tile, fixed = chosen["resize"], chosen["tile"], fixed_size(model)
+    size = "each photo at its own"
+    if resize is not None:
+        size = f"shortest side {resize[0]}, longest at most {resize[1]}"
+    if any(fixed):
+        size = f"each photo resized to {' x '.join(str(side or 'its own') for side in fixed)}"
+    of_memory = f"where a photo needs more than {memory() >> 20} MiB"
+    return {"size": size, "tile": of_memory if tile is None else tile}
 
 
 def labels_of(labels, images, void):
@@ -123,6 +179,8 @@ def tables(source, scores):
 def notes(scores):
     """What is to be said beside the tables, line by line."""
     lines = [f"pixel accuracy {scores['pixel_accuracy']:.3f}"]
+    if confused := most_confused(scores, "pixels"):
+        lines.append(confused)
     if "mean_hd95" in scores:
         missed = sum(row["surface_missed"] for row in scores["classes"].values())
         images = sum(row["surface_images"] for row in scores["classes"].values())

@@ -318,6 +318,12 @@ def divide(above, below):
         return np.where(below != 0, np.asarray(above, "float64") / below, np.nan)
 
 
+def mean_of_defined(values):
+    """The mean over the last axis without what is NaN, float64 `(...)`; NaN where all is."""
+    defined = ~np.isnan(values)
+    return divide(np.where(defined, values, 0).sum(-1), defined.sum(-1))
+
+
 def class_count(num_classes):
     """Number of classes that a metric tells apart: 2 for a binary problem, whose argument is 1."""
     return labels_.num_classes_of(integer("num_classes", num_classes))

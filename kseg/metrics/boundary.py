@@ -14,9 +14,9 @@ import numpy as np
 from keras import ops
 
 from kseg.base.arguments import number, refused
-from kseg.base.types import ClassChoice, ClassIds
+from kseg.base.types import ClassChoice, ClassIds, Tensor
 from kseg.metrics import contours
-from kseg.metrics.base import ClassMetric, class_count
+from kseg.metrics.base import ClassMetric, class_count, divide
 from kseg.metrics.confusion import RATIOS
 
 
@@ -75,9 +75,17 @@ class BoundaryMetric(ClassMetric):
             y_true: Class ids, NumPy (B, H, W).
             y_pred: Class ids, NumPy (B, H, W), all in 0..C-1.
         """
+        self._count_batch(self.counts_of(y_true, y_pred), False)
+
+    def counts_of(self, y_true: np.ndarray, y_pred: np.ndarray) -> Tensor:
+        """The counts of a batch alone, int32 `(rows, C)`; arguments as of `update_arrays`."""
         counted = ~np.isin(y_true, self.ignore_class)
         truth, predicted = (np.where(counted, ids, 0).astype("int32") for ids in (y_true, y_pred))
-        self._count_batch(self.count(truth, predicted, counted, np), False)
+        return self.count(truth, predicted, counted, np)
+
+    def scores_of(self, counts: np.ndarray) -> np.ndarray:
+        """The score of each class, float64 `(..., C)`, of counts `(rows, ..., C)`; NaN for 0/0."""
+        return divide(*self.ratio(np.asarray(counts, "float64"), np))
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -156,7 +164,7 @@ class BoundaryIoU(BoundaryMetric):
         true, predicted = (contours.inner_bands(sets, distance, xp) for sets in (true, predicted))
         return xp.bitwise_and(true, predicted), true, predicted
 
-    def ratio(self, counts):
+    def ratio(self, counts, xp=ops):
         return RATIOS["iou"](counts[0], counts[1], counts[2])
 
     def get_config(self) -> dict[str, Any]:
@@ -242,12 +250,12 @@ class BoundaryF1(BoundaryMetric):
         true_matched = xp.bitwise_and(true, near_predicted)
         return true, true_matched, predicted, xp.bitwise_and(predicted, near_true)
 
-    def ratio(self, counts):
+    def ratio(self, counts, xp=ops):
         true, true_matched, predicted, predicted_matched = (counts[row] for row in range(self.rows))
         # 2 P R / (P + R) with both fractions brought to one denominator. Without a match that
         # would be 0 / 0; with one, the sum below is the larger of the two.
         below = predicted_matched * true + true_matched * predicted
-        return 2 * predicted_matched * true_matched, ops.maximum(below, true + predicted)
+        return 2 * predicted_matched * true_matched, xp.maximum(below, true + predicted)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "tolerance": self.tolerance}

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from kseg.base import arguments
 from kseg.base.arguments import refused
 from kseg.base.types import ClassChoice, ClassIds, Tensor, Threshold
-from kseg.metrics.base import ClassMetric, class_count, count_pairs, divide
+from kseg.metrics.base import ClassMetric, class_count, count_pairs, divide, mean_of_defined
 from kseg.ops import labels as labels_
 from kseg.ops.decisions import above
 
@@ -119,19 +119,34 @@ def scores(confusion: ArrayLike, ignore_class: ClassIds = None) -> dict[str, Any
         expected = "a square matrix, (C, C), or one for each class, (C, 2, 2)"
         raise refused("confusion.shape", confusion.shape, expected)
     tp, truth, predicted = parts(confusion, np)
-    scored = ~np.isin(np.arange(len(confusion)), labels_.void_ids(ignore_class))
+    result = scores_of_parts(tp, truth, predicted, right, confusion.sum(), ignore_class)
+    means = {name: float(value) for name, value in result.items() if not value.ndim}
+    return {**result, **means}
 
-    result = {}
-    for name, ratio in RATIOS.items():
-        above, below = ratio(tp, truth, predicted)
-        result[name] = np.where(scored, divide(above, below), np.nan)
+
+def scores_of_parts(tp, truth, predicted, right, total, ignore_class=None):
+    """As `scores`, of what `parts` gives, maybe of many matrices at once.
+
+    Args:
+        tp, truth, predicted: `(..., C)`.
+        right, total: Of all pixels, or labels, those that are right, and how many there are;
+            `(...)`.
+        ignore_class: As of `scores`.
+
+    Returns:
+        dict of arrays `(..., C)` and `(...)`.
+    """
+    scored = ~np.isin(np.arange(tp.shape[-1]), labels_.void_ids(ignore_class))
+    result = {
+        name: np.where(scored, divide(*ratio(tp, truth, predicted)), np.nan)
+        for name, ratio in RATIOS.items()
+    }
     result["pixels"] = truth
     for name in ("iou", "dice", "accuracy"):
-        defined = result[name][~np.isnan(result[name])]
-        result[f"mean_{name}"] = float(divide(defined.sum(), defined.size))
-    result["pixel_accuracy"] = float(divide(right, confusion.sum()))
-    weighted = np.nansum(truth * result["iou"])
-    result["frequency_weighted_iou"] = float(divide(weighted, truth.sum()))
+        result[f"mean_{name}"] = mean_of_defined(result[name])
+    result["pixel_accuracy"] = divide(right, total)
+    weighted = np.nansum(truth * result["iou"], axis=-1)
+    result["frequency_weighted_iou"] = divide(weighted, truth.sum(-1))
     return result
 
 

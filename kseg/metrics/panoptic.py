@@ -10,31 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kseg.metrics.base import divide
+from kseg.metrics.overlaps import overlaps
 
-
-def flattened(masks, size, *, min_visible=0.0):
-    """Masks that may overlap -> a map of what lies on top.
-
-    Args:
-        masks: Iterable of `(H, W)`, nonzero inside; earlier ones lie on top.
-        size: `(H, W)`.
-        min_visible: A mask of which a smaller share is still to be seen is left out. Default 0.
-
-    Returns:
-        int32 `(H, W)`, the mask's position; -1 where there is none.
-
-    Example:
-
-    >>> flattened([np.array([[0, 1, 0]]), np.array([[0, 1, 1]])], (1, 3))
-    array([[-1,  0,  1]], dtype=int32)
-    """
-    top = np.full(size, -1, np.int32)
-    for position, mask in enumerate(masks):
-        mask = np.asarray(mask) != 0
-        visible = mask & (top < 0)
-        if np.count_nonzero(visible) >= min_visible * np.count_nonzero(mask):
-            top[visible] = position
-    return top
+IOU = 0.5  # above which two segments match
 
 
 class PanopticQuality:
@@ -59,8 +37,8 @@ class PanopticQuality:
     """
 
     def __init__(self, num_classes: int) -> None:
-        self.iou = np.zeros(num_classes)
-        self.counts = {name: np.zeros(num_classes, np.int64) for name in ("tp", "fp", "fn")}
+        self.num_classes = num_classes
+        self.sums = np.zeros((4, num_classes))
 
     def update(
         self,
@@ -81,36 +59,8 @@ class PanopticQuality:
             crowd: bool `(T,)`, true for a region of many objects. Default: none is.
             void: bool `(H, W)`, where nothing is known. Default: nowhere.
         """
-        truth_classes, predicted_classes = (
-            np.asarray(classes, np.int64) for classes in (truth_classes, predicted_classes)
-        )
-        crowd = np.zeros(len(truth_classes), bool) if crowd is None else np.asarray(crowd, bool)
-        void = np.zeros(np.shape(truth), bool) if void is None else np.asarray(void, bool)
-
-        # pixels of each pair of segments: rows are -1 (none), the true ones, void
-        shape = len(truth_classes) + 2, len(predicted_classes) + 1
-        row = np.where(void, shape[0] - 1, np.asarray(truth) + 1)
-        pairs = np.bincount(
-            np.ravel(row * shape[1] + np.asarray(predicted) + 1), minlength=shape[0] * shape[1]
-        ).reshape(shape)
-        shared = pairs[1:-1, 1:]  # (T, N)
-        true_area, predicted_area, in_void = pairs[1:-1].sum(1), pairs[:, 1:].sum(0), pairs[-1, 1:]
-        union = true_area[:, None] + (predicted_area - in_void) - shared
-        iou = divide(shared, union)  # NaN for two without a pixel
-        same = truth_classes[:, None] == predicted_classes
-        match = (iou > 0.5) & same & ~crowd[:, None]
-
-        excused = in_void + (shared * (same & crowd[:, None])).sum(0)
-        wrong = ~match.any(0) & (predicted_area > 0) & (excused <= 0.5 * predicted_area)
-        missed = ~match.any(1) & (true_area > 0) & ~crowd
-        true, _ = np.nonzero(match)
-        np.add.at(self.iou, truth_classes[true], iou[match])
-        for name, classes in (
-            ("tp", truth_classes[true]),
-            ("fp", predicted_classes[wrong]),
-            ("fn", truth_classes[missed]),
-        ):
-            np.add.at(self.counts[name], classes, 1)
+        found = overlaps(truth, truth_classes, predicted, predicted_classes, crowd=crowd, void=void)
+        self.sums += panoptic_counts(found, self.num_classes)
 
     def result(self) -> dict[str, np.ndarray]:
         """dict of arrays `(C,)`.
@@ -119,13 +69,24 @@ class PanopticQuality:
         and SQ 0 where there is no match. `"tp"`, `"fp"`, `"fn"`: int64. The official overall
         numbers are the means over the classes that are not NaN.
         """
-        tp, fp, fn = self.counts.values()
-        some = tp + fp / 2 + fn / 2
-        rq = divide(tp, some)
-        sq = np.where(some > 0, self.iou / np.maximum(tp, 1), np.nan)
-        return {
-            "pq": divide(self.iou, some),
-            "sq": sq,
-            "rq": rq,
-            **{name: count.copy() for name, count in self.counts.items()},
-        }
+        counts = zip(("tp", "fp", "fn"), self.sums[1:].astype(np.int64))
+        return {**panoptic_scores(self.sums), **dict(counts)}
+
+
+def panoptic_counts(found, num_classes):
+    """Of a photo's `Overlaps` the sum of the matches' IoU, TP, FP and FN: float64 `(4, C)`."""
+    true, predicted = np.nonzero(found.matches(IOU))
+    classes = found.classes[0][true]
+    iou = np.bincount(classes, found.iou[true, predicted], minlength=num_classes)
+    return np.stack([iou, *found.counts(IOU, num_classes)])
+
+
+def panoptic_scores(sums):
+    """`"pq"`, `"sq"`, `"rq"`, `(..., C)`, of sums `(..., 4, C)` of `panoptic_counts`."""
+    iou, tp, fp, fn = np.moveaxis(np.asarray(sums), -2, 0)
+    some = tp + fp / 2 + fn / 2
+    return {
+        "pq": divide(iou, some),
+        "sq": np.where(some > 0, iou / np.maximum(tp, 1), np.nan),
+        "rq": divide(tp, some),
+    }

@@ -132,11 +132,11 @@ def probabilities_on_batch(model, images, resize=None, tile=None, scale=1.0):
     return decided(model, decide, images, "probabilities", resize, tile, scale)[0]
 
 
-def confident_labels_on_batch(model, images):
+def confident_labels_on_batch(model, images, resize=None, tile=None):
     """Class ids of a batch, and the probability of each: int32 and float32 `(B, H, W)`."""
     from kseg.ops.decisions import top_class
 
-    ids, confidence = decided(model, top_class, images, "confidence")
+    ids, confidence = decided(model, top_class, images, "confidence", resize, tile)
     return ids.astype(np.int32, copy=False), confidence
 
 

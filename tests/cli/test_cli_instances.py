@@ -62,7 +62,7 @@ def test_fit_learns_objects(tmp_path, monkeypatch):
 def test_evaluate(found, run, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     write_coco(source_of(found), tmp_path / "set/images", tmp_path / "set/annotations.json")
-    files = ("--json", tmp_path / "scores.json", "--detections", tmp_path / "found.json")
+    files = ("--json", tmp_path / "scores.json", "--results", tmp_path / "found.json")
     kseg("evaluate", run, f"coco:{tmp_path}/set", "--val-fraction", 0.5, *files)
     stdout = capsys.readouterr().out
     for word in ("cat", "objects", "box AP", "mask AP", "PQ", "AP75", "small", "detections"):

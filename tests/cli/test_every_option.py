@@ -15,6 +15,7 @@ from PIL import Image
 import kseg
 from kseg.cli.language import options_by_name
 from kseg.cli.main import COMMANDS, main, parser
+from kseg.evaluation.table import Table
 from kseg.models.saving import save_model
 
 MASKS = "folder:set"
@@ -148,13 +149,48 @@ OPTIONS = {
             "run": ["nowhere", MASKS],
             "data": ["run", "shapes"],
             "split": ["--split", "train"],
+            "resize": ["--resize", "16,16"],
+            "tile": ["--tile", "128"],
             "boundary": ["--boundary"],
             "surface": ["--surface"],
             "calibration": ["--calibration"],
-            "detections": ["--detections", "new.json"],
+            "per_image": ["--per-image"],
+            "confusion": ["--confusion"],
+            "group": ["--group", "(.)"],
+            "bootstrap": ["--bootstrap", "9"],
+            "confidence": ["--confidence", "0.9"],
+            "repeat": ["--repeat", "old.json"],
+            "detections": ["--detections", "7"],
+            "overlap": ["--overlap", "0.3"],
+            "min_score": ["--min-score", "0.3"],
+            "max_detections": ["--max-detections", "300"],
+            "results": ["--results", "new.json"],
             "threshold": ["--threshold", "0.5,0.3"],
             "json": ["--json", "new.json"],
             "overwrite": (["run", MASKS, "--json", "old.json"], ["--overwrite"]),
+            **DATA,
+        },
+    ),
+    "compare": (
+        ["run", "run", MASKS],
+        {
+            "first": ["nowhere", "run", MASKS],
+            "second": ["run", "nowhere", MASKS],
+            "data": ["run", "run", "shapes"],
+            "split": ["--split", "train"],
+            "resize": ["--resize", "16,16"],
+            "tile": ["--tile", "128"],
+            "boundary": ["--boundary"],
+            "surface": ["--surface"],
+            "threshold": ["--threshold", "0.5,0.3"],
+            "detections": ["--detections", "7"],
+            "overlap": ["--overlap", "0.3"],
+            "min_score": ["--min-score", "0.3"],
+            "max_detections": ["--max-detections", "300"],
+            "resamples": ["--resamples", "9"],
+            "confidence": ["--confidence", "0.9"],
+            "json": ["--json", "new.json"],
+            "overwrite": (["run", "run", MASKS, "--json", "old.json"], ["--overwrite"]),
             **DATA,
         },
     ),
@@ -269,9 +305,17 @@ def effect(made, place, monkeypatch, capsys):
         print(said(source), {name: value for name, value in options.items() if value})
         return {"mean_iou": 1.0}
 
+    def compared(first, second, source, **options):
+        del options["progress"]
+        scored(None, None, source, first=first, second=second, **options)
+        return {"protocol": []}
+
+    monkeypatch.setattr("kseg.evaluation.compare.compare", compared)
+    monkeypatch.setattr("kseg.cli.compare.print_scores", lambda *given: None)
     monkeypatch.setattr("kseg.cli.demo.SCENES", "shapes:16")  # drawn at once
     monkeypatch.setattr("kseg.cli.evaluate.evaluated", scored)
     monkeypatch.setattr("kseg.cli.evaluate.print_scores", lambda *given: None)
+    monkeypatch.setattr("kseg.cli.evaluate.confusion_table", lambda *given: Table(("", ""), []))
 
     here, known = place
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import pickle
 
 import keras
 import numpy as np
@@ -11,7 +12,8 @@ from instance_model import NAMES, InstanceModel, detections, source_of
 
 import kseg
 from kseg.data.writers.layouts import write_coco
-from kseg.evaluation.instance import AP
+from kseg.evaluation.evaluate import counted_of
+from kseg.metrics.average_precision import NUMBERS
 
 pytest.importorskip("pycocotools", reason="needs the extra coco")
 
@@ -63,7 +65,7 @@ def by_pycocotools(annotations, results):
             evaluator.evaluate()
             evaluator.accumulate()
             evaluator.summarize()
-            stats[kind] = [float("nan") if s == -1 else s for s in evaluator.stats[:6]]
+            stats[kind] = [float("nan") if s == -1 else s for s in evaluator.stats]
     return stats
 
 
@@ -90,11 +92,13 @@ def test_scores_are_those_of_pycocotools_on_files(rng, truth, tmp_path, resize):
     crowd = [np.arange(count) == 2 for count in COUNTS]
     source = source_of(truth, crowd)
     model = InstanceModel(spoiled(rng, truth), resize=resize)
-    scores = kseg.evaluate(model, source, batch_size=3, detections=tmp_path / "new" / "found.json")
+    scores = kseg.evaluate(model, source, batch_size=3, results=tmp_path / "new" / "found.json")
     write_coco(source, tmp_path / "images", tmp_path / "truth.json")
     stats = by_pycocotools(tmp_path / "truth.json", tmp_path / "new" / "found.json")
     for kind, name in (("bbox", "box"), ("segm", "mask")):
-        np.testing.assert_allclose([scores[f"{name}_{key}"] for key in AP], stats[kind], rtol=1e-12)
+        np.testing.assert_allclose(
+            [scores[f"{name}_{key}"] for key in NUMBERS], stats[kind], rtol=1e-12
+        )
         assert 0.1 < scores[f"{name}_ap"] < 0.95
     assert scores["crowds"] == 4 and scores["objects"] == sum(COUNTS) - 4
     for name in ("box_ap", "mask_ap", "pq"):
@@ -107,9 +111,11 @@ def test_scores_are_those_of_pycocotools_on_files(rng, truth, tmp_path, resize):
 def test_batch_size_does_not_matter(rng, truth, tmp_path):
     model, source = InstanceModel(spoiled(rng, truth)), source_of(truth)
     one, four = (
-        kseg.evaluate(model, source, batch_size=n, detections=tmp_path / f"{n}.json")
-        for n in (1, 4)
+        kseg.evaluate(model, source, batch_size=n, results=tmp_path / f"{n}.json") for n in (1, 4)
     )
+    for name in ("confusion", "protocol"):
+        few, many = one.pop(name), four.pop(name)
+        assert few == {**many, "batch_size": 1} if name == "protocol" else few == many
     by_class = zip(*(scores.pop("classes").values() for scores in (one, four)))
     for few, many in ((one, four), *by_class):
         assert few == pytest.approx(many, rel=1e-12, nan_ok=True)
@@ -118,7 +124,7 @@ def test_batch_size_does_not_matter(rng, truth, tmp_path):
 
 def test_ids_of_the_source_or_positions(truth, tmp_path):
     def ids(source):
-        kseg.evaluate(InstanceModel(truth), source, detections=tmp_path / "found.json")
+        kseg.evaluate(InstanceModel(truth), source, results=tmp_path / "found.json")
         found = json.loads((tmp_path / "found.json").read_text())
         return [each["image_id"] for each in found], {each["category_id"] for each in found}
 
@@ -132,7 +138,7 @@ def test_results_hold_what_predict_gives(truth, tmp_path):
     from pycocotools import mask as mask_api
 
     source, model = source_of(truth), InstanceModel(truth)
-    kseg.evaluate(model, source, detections=tmp_path / "found.json")
+    kseg.evaluate(model, source, results=tmp_path / "found.json")
     found = [e for e in json.loads((tmp_path / "found.json").read_text()) if e["image_id"] == 4]
     expected = kseg.predict(model, source[3]["image"], min_score=0)
     assert len(found) == len(expected) == 6
@@ -141,6 +147,54 @@ def test_results_hold_what_predict_gives(truth, tmp_path):
         np.testing.assert_allclose([x, y, x + width, y + height], box, rtol=1e-6)
         assert each["score"] == score
         np.testing.assert_array_equal(mask_api.decode(each["segmentation"]), mask)
+
+
+def test_boxes_and_areas_of_the_annotation_file_are_the_truth(rng, truth, tmp_path):
+    """Boxes of polygons, as in COCO, are not those of the masks' pixels."""
+    source = source_of(truth)
+    write_coco(source, tmp_path / "images", tmp_path / "truth.json")
+    content = json.loads((tmp_path / "truth.json").read_text())
+    for each in content["annotations"][:-2]:
+        x, y, width, height = each["bbox"]
+        each["bbox"] = [x + 1.5, y + 2.25, max(2, width - 4), max(2, height - 5.5)]
+        each["area"] *= 0.6
+    del content["annotations"][-1]["bbox"], content["annotations"][-2]["area"]
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    read = kseg.data.coco(tmp_path / "images", tmp_path / "truth.json", instances=True)
+    scores = kseg.evaluate(InstanceModel(truth), read, results=tmp_path / "found.json")
+    whole = [each["bbox"] + [each["area"]] for each in content["annotations"][:-2]]
+    stated = np.concatenate([read.annotated(index) for index in range(len(read))])
+    np.testing.assert_array_equal(stated[:-2], whole)
+    assert np.isnan(stated[-1, :4]).all() and np.isnan(stated[-2, 4])
+    for each in content["annotations"][-2:]:  # by the masks
+        each.setdefault("area", area_of(each["segmentation"]))
+        each.setdefault("bbox", box_of(each["segmentation"]))
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    stats = by_pycocotools(tmp_path / "truth.json", tmp_path / "found.json")
+    for kind, name in (("bbox", "box"), ("segm", "mask")):
+        numbers = [scores[f"{name}_{key}"] for key in NUMBERS]
+        np.testing.assert_allclose(numbers, stats[kind], rtol=1e-12)
+    assert scores["box_ap"] < 0.9 < scores["mask_ap"]
+    part = read.subset([3, 1])
+    np.testing.assert_array_equal(part.annotated(0), read.annotated(3))
+
+
+def area_of(runs):
+    from pycocotools import mask as mask_api
+
+    return int(mask_api.area([runs])[0])
+
+
+def box_of(runs):
+    from pycocotools import mask as mask_api
+
+    return mask_api.toBbox([runs])[0].tolist()
+
+
+def test_annotations_of_other_objects_are_refused(truth):
+    source = source_of(truth, annotated=lambda index: np.ones((99, 5)))
+    with pytest.raises(ValueError, match="expected 99, as Source.annotated says"):
+        kseg.evaluate(InstanceModel(truth), source)
 
 
 def squares(*corners, scores=None, classes=None, size=(64, 64)):
@@ -196,6 +250,68 @@ def test_the_smaller_of_two_true_objects_lies_on_top():
     assert row["pq"] == 1
 
 
+def test_scores_of_each_photo_are_those_that_it_has_alone(rng, truth):
+    crowd = [np.arange(count) == 2 for count in COUNTS]
+    source = source_of(truth, crowd)
+    model = InstanceModel(spoiled(rng, truth))
+    scores = kseg.evaluate(model, source, batch_size=3, per_image=True)
+    assert [each["name"] for each in scores["per_image"]] == list(source.ids)
+    for index, each in enumerate(scores["per_image"]):
+        alone = kseg.evaluate(model, source.subset([index]))
+        assert {**each, "name": ""} == {
+            "name": "",
+            **{name: pytest.approx(alone[name], nan_ok=True) for name in each if name in alone},
+            **{name: each[name] for name in ("found", "invented", "missed")},
+        }
+        assert each["found"] + each["missed"] == each["objects"]
+    confusion = np.array(scores["confusion"])
+    assert confusion[:3].sum() == scores["objects"]
+    found = sum(each["found"] for each in scores["per_image"])
+    assert found == np.trace(confusion[:3, :3])
+
+
+def test_what_objects_are_found_as():
+    truth = squares((0, 0), (20, 0), (40, 0), classes=[0, 1, 2])
+    found = squares((0, 0), (20, 0), (40, 40), classes=[0, 2, 1], scores=[0.9, 0.8, 0.7])
+    scores = kseg.evaluate(InstanceModel([found]), source_of([truth]))
+    #                             cat dog bird nothing
+    assert scores["confusion"] == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
+    assert scores["nuclei_ap"] == pytest.approx(1 / 3) == scores["pq"]
+    surer = kseg.evaluate(InstanceModel([found]), source_of([truth]), min_score=0.75)
+    assert surer["confusion"][3] == [0, 0, 0, 0] and surer["box_ap"] == scores["box_ap"]
+
+
+def test_as_many_detections_count_as_the_model_finds():
+    corners = [(8 * (i % 16), 8 * (i // 16)) for i in range(150)]
+    many = {
+        "boxes": np.array([[x, y, x + 6, y + 6] for x, y in corners], np.float32),
+        "classes": np.zeros(150, np.int32),
+        "scores": np.linspace(0.9, 0.6, 150, dtype=np.float32),
+        "masks": np.ones((150, 28, 28), np.float32),
+        "size": (90, 130),
+    }
+    model, source = InstanceModel([many]), source_of([many])
+    scores = kseg.evaluate(model, source, max_detections=150)
+    assert scores["box_ap"] == scores["mask_ap"] == scores["mask_ar"] == pytest.approx(1)
+    model.settings = type("Settings", (), {"detections": 200})()
+    assert kseg.evaluate(model, source)["max_detections"] == 200
+    del model.settings
+    with pytest.warns(UserWarning, match="max_detections=150"):
+        assert kseg.evaluate(model, source)["mask_ap"] == pytest.approx(0.663, abs=1e-3)
+
+
+def test_nothing_of_masks_is_kept(rng):
+    """What is kept of a photo is as large whatever its masks are, as ragged ones of many runs."""
+    plain = squares((0, 0), (20, 20), (40, 40))
+    ragged = {**plain, "masks": rng.random(plain["masks"].shape).astype("float32")}
+    sizes = []
+    for truth in (plain, ragged):
+        model, source = InstanceModel([truth] * 3), source_of([truth] * 3)
+        given = dict.fromkeys(("detections", "overlap", "min_score", "max_detections", "results"))
+        sizes.append(len(pickle.dumps(counted_of(model, source, given, 1, None)[-1])))
+    assert sizes[0] == sizes[1] < 3 * 4000
+
+
 def test_a_photo_without_objects_and_nothing_found():
     nothing = squares()
     scores = kseg.evaluate(InstanceModel([nothing]), source_of([nothing]))
@@ -219,8 +335,8 @@ class TestMistakes:
         with pytest.raises(ValueError, match="surface=True is of semantic models"):
             kseg.evaluate(InstanceModel(truth), source_of(truth), surface=True)
         image = keras.Input((None, None, 3))
-        with pytest.raises(ValueError, match="detections='a.json' is of instance models"):
-            kseg.evaluate(keras.Model(image, image), source_of(truth), detections="a.json")
+        with pytest.raises(ValueError, match="detections=3 is of instance models"):
+            kseg.evaluate(keras.Model(image, image), source_of(truth), detections=3)
 
     def test_without_pycocotools(self, truth, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "pycocotools", None)
@@ -233,7 +349,7 @@ class TestMistakes:
 
         monkeypatch.setattr("os.replace", fail)
         with pytest.raises(OSError, match="disk full"):
-            kseg.evaluate(InstanceModel(truth), source_of(truth), detections=tmp_path / "f.json")
+            kseg.evaluate(InstanceModel(truth), source_of(truth), results=tmp_path / "f.json")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -246,6 +362,6 @@ def test_a_coco_set_keeps_its_own_numbers(truth, tmp_path):
     again = kseg.data.records(kseg.data.write_records(read, tmp_path / "records"))
     part = again.subset([4, 1])
     assert again.image_ids == source.image_ids and part.image_ids == (130, 50)
-    kseg.evaluate(InstanceModel(truth), again, detections=tmp_path / "found.json")
+    kseg.evaluate(InstanceModel(truth), again, results=tmp_path / "found.json")
     stats = by_pycocotools(tmp_path / "truth.json", tmp_path / "found.json")
     assert stats["segm"][0] == stats["bbox"][0] == pytest.approx(1)

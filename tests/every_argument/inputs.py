@@ -121,14 +121,15 @@ class FinderSettings:
 
 
 class Fewer:
-    """A finder's answers, of each photo so many at most."""
+    """A finder's answers, of each photo so many at most; without the first if `overlap` differs."""
 
-    def __init__(self, finder, count):
-        self.finder, self.count = finder, count
+    def __init__(self, finder, settings):
+        self.finder, self.count = finder, settings.detections
+        self.first = int(settings.overlap != FinderSettings.overlap)
 
     def predict_on_batch(self, x):
         found = self.finder.predict_on_batch(x)
-        return {name: values[:, : self.count] for name, values in found.items()}
+        return {name: values[:, self.first : self.count] for name, values in found.items()}
 
 
 def finder(count=3):
@@ -136,9 +137,7 @@ def finder(count=3):
     found = [detections(np.random.default_rng(i), SIZE, 4) for i in range(count)]
     model = InstanceModel(found)
     model.settings = FinderSettings()
-    model.detector_of = lambda settings: Fewer(
-        model, settings.detections if settings.overlap == 0.5 else 1
-    )
+    model.detector_of = lambda settings: Fewer(model, settings)
     return model
 
 

@@ -279,6 +279,7 @@ BY_CLASS = (
 RUNS = {"size": [10, 10], "counts": "0d3"}  # a mask of the whole photo
 PLACE = {"image_id": 7, "category_id": 1, "bbox": [0, 0, 10, 10], "segmentation": RUNS}
 TRUE, FOUND = {**PLACE, "area": 100, "iscrowd": 0}, {**PLACE, "score": 0.9}
+ASIDE = {**FOUND, "score": 0.95, "bbox": [5, 5, 10, 10]}
 
 
 def metrics():
@@ -323,7 +324,25 @@ def metrics():
             "truth": [TRUE, {**TRUE, "image_id": 8}],
             "detections": [],
             "category_ids": [1, 2],
+            "max_detections": Beside({"detections": [FOUND, ASIDE]}, 1),
         },
+    )
+    entries["metrics.AveragePrecision"] = Entry(
+        {"category_ids": [1]},
+        {"category_ids": [2], "max_detections": Beside({"category_ids": [1]}, 1)},
+        lambda precision, place: [
+            precision.update(7, [TRUE], [FOUND, {**FOUND, "score": 0.8}]),
+            precision.result(),
+            precision.max_detections,
+        ],
+    )
+    entries["metrics.NucleiAP"] = Entry(
+        {"num_classes": 2},
+        {"num_classes": 3},
+        lambda precision, place: [
+            precision.update(np.zeros((2, 2), int), [1], np.zeros((2, 2), int), [1]),
+            precision.result(),
+        ],
     )
     return entries
 

@@ -49,10 +49,16 @@ def total(weight):
 def _of_source(source):
     """What it says of itself, and its first samples."""
     own = {field.name: getattr(source, field.name) for field in dataclasses.fields(source)}
-    for name in ("columns", "decode", "problems"):
+    for name in ("columns", "decode", "problems", "annotated"):
         own.pop(name)
     problems = source.problems and source.problems(0)
-    return [said(own), said(problems), [said(source[i]) for i in range(min(2, len(source)))]]
+    stated = source.annotated and source.annotated(0)
+    return [
+        said(own),
+        said(problems),
+        said(stated),
+        [said(source[i]) for i in range(min(2, len(source)))],
+    ]
 
 
 def _of_array(array):

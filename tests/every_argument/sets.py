@@ -69,6 +69,7 @@ def sources():
                 "image_ids": (4, 7),
                 "problems": lambda index: [("odd", f"{index} is odd")],
                 "notes": (("odd", "the whole is odd"),),
+                "annotated": lambda index: np.full((1, 5), float(index)),
                 "value_range": (0, 4095),
                 "bits": 12,
                 "bands": (2, 1, 0),

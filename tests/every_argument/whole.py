@@ -18,6 +18,7 @@ from kseg.deployment.compare import Comparison, Exported, Row
 
 NAMES = ("cat", "dog", "bird")
 UNET = Made(lambda place: unet())
+OTHER = Made(lambda place: seeded(3))
 SEVERAL = Made(lambda place: unet(3, multilabel=True))
 OVERLAPPING = Made(lambda place: multilabel_scenes.source_of(*multilabel_scenes.scenes(2)))
 FOUND = Made(lambda place: finder())
@@ -47,6 +48,8 @@ def clashing(place):
 
 def scored():
     beside = {"model": FOUND, "source": TRUTH}
+    two = {"first": FOUND, "second": FOUND, "source": TRUTH}
+    several = {"first": SEVERAL, "second": SEVERAL, "source": OVERLAPPING}
     return {
         "check": Entry(
             {"sources": (SCENES,)},
@@ -76,8 +79,39 @@ def scored():
                 "boundary": True,
                 "surface": True,
                 "calibration": True,
-                "detections": Beside(beside, out("found.json")),
+                "detections": Beside(beside, 2),
+                "overlap": Beside(beside, 0.9),
+                "min_score": Beside(beside, 0.9),
+                "max_detections": Beside(beside, 2),
+                "results": Beside(beside, out("found.json")),
+                "per_image": True,
+                "resize": (16, 16),
+                "tile": Beside({"source": Made(lambda place: large_scenes())}, 128),
+                "group": "([02])|.",
+                "bootstrap": 20,
+                "confidence": Beside({"bootstrap": 20}, 0.8),
                 "threshold": Beside({"model": SEVERAL, "source": OVERLAPPING}, (0.4, 0.5, 0.9)),
+            },
+        ),
+        "compare": Entry(
+            {"first": UNET, "second": OTHER, "source": SCENES, "resamples": 9},
+            {
+                "first": Made(lambda place: seeded(7)),
+                "second": Made(lambda place: seeded(8)),
+                "source": OTHERS,
+                "batch_size": Beside({"progress": NOTES}, 1),
+                "progress": NOTES,
+                "resize": (16, 16),
+                "tile": Beside({"source": Made(lambda place: large_scenes())}, 128),
+                "boundary": True,
+                "surface": True,
+                "threshold": Beside(several, (0.4, 0.5, 0.9)),
+                "detections": Beside(two, 2),
+                "overlap": Beside(two, 0.9),
+                "min_score": Beside(two, 0.9),
+                "max_detections": Beside(two, 2),
+                "resamples": 5,
+                "confidence": 0.5,
             },
         ),
         "predict": Entry(
@@ -128,6 +162,16 @@ def scored():
 def black():
     """The first of the photos of which a finder knows what it is to find."""
     return np.zeros((*SIZE, 3), "uint8")
+
+
+def large_scenes():
+    """Scenes that a network sees in several tiles of 128."""
+    return kseg.data.shapes("val", count=2, size=(200, 160))
+
+
+def seeded(seed):
+    keras.utils.set_random_seed(seed)
+    return unet()
 
 
 def filled(model):

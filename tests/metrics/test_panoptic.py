@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kseg.metrics import PanopticQuality
-from kseg.metrics.panoptic import flattened
+from kseg.metrics.overlaps import flattened
 
 
 def line(*segments, length=20):

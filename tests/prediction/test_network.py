@@ -11,6 +11,7 @@ from PIL import Image
 
 import kseg
 from kseg.models.graph import run
+from kseg.ops.boxes import overlaps
 from kseg.prediction.network import forward
 
 SIZE = (24, 32)
@@ -216,6 +217,21 @@ def test_more_objects_than_the_model_was_built_for(photos):
     np.testing.assert_array_equal(more.boxes[:3], few.boxes)
     with pytest.raises(ValueError, match="detections=0"):
         kseg.predict(model, photos[0], detections=0)
+    apart, close = (
+        kseg.predict(model, photos[0], min_score=0, detections=60, overlap=n) for n in (0.05, 0.95)
+    )
+    assert len(apart) < len(close)
+    assert largest_iou(apart) <= 0.05 < largest_iou(close) <= 0.95
+    with pytest.raises(ValueError, match="overlap=1: expected a number"):
+        kseg.predict(model, photos[0], overlap=1)
+    assert model.settings.overlap == 0.9  # as it was built
+
+
+def largest_iou(found):
+    """Of the boxes of two objects of one class."""
+    iou = keras.ops.convert_to_numpy(overlaps(found.boxes, found.boxes))
+    same = found.classes[:, None] == found.classes
+    return (iou * same * (1 - np.eye(len(found)))).max()
 
 
 def test_a_folder_is_its_photos_by_name(model, photos, tmp_path):

@@ -1,5 +1,7 @@
 """From an annotation file's categories and objects to classes, and to the rows of a `Source`."""
 
+import numpy as np
+
 from kseg.data.coco_format.rle import END
 
 MANY_CROWDS = 0.2  # share of the annotations; 0.01 in COCO
@@ -20,7 +22,7 @@ def classes_of(annotated, instances):
 
 def row_of_objects(objects, class_of, roles, void):
     """Columns of an image's objects. What is to be ignored is a crowd region of each class."""
-    rles, classes, crowd = [], [], []
+    rles, classes, crowd, stated = [], [], [], []
     for each in objects:
         role = roles.get(each["category"])
         if role == "background":
@@ -29,7 +31,17 @@ def row_of_objects(objects, class_of, roles, void):
         rles += [each["counts"] + END] * len(own)
         classes += own
         crowd += [int(each["crowd"] or role == "ignore")] * len(own)
-    return {"rles": "".join(rles), "classes": as_text(classes), "crowd": as_text(crowd)}
+        stated += [each["stated"]] * len(own)
+    columns = {"rles": "".join(rles), "classes": as_text(classes), "crowd": as_text(crowd)}
+    return {**columns, "stated": np.array(stated, "float64").reshape(-1, 5)}
+
+
+def stated_by(annotation):
+    """Box and area that an annotation gives itself: x, y, width, height, area; NaN for none."""
+    box, area = annotation.get("bbox") or [np.nan] * 4, annotation.get("area")
+    box = box if min(box[2:]) > 0 else [np.nan] * 4  # no box has neither height nor width
+    number = isinstance(area, (int, float)) and not isinstance(area, bool) and area > 0
+    return [*box, area if number else np.nan]
 
 
 def row_of_map(objects, class_of, roles, void):

@@ -17,7 +17,14 @@ from kseg.data.coco_format.annotations import Place, beyond, field, load
 from kseg.data.coco_format.masks import oddities, to_rle, turned
 from kseg.data.coco_format.photos import files_below
 from kseg.data.coco_format.rle import map_of_rows, numbers_of, objects_of_rows
-from kseg.data.coco_format.rows import as_text, classes_of, crowds, row_of_map, row_of_objects
+from kseg.data.coco_format.rows import (
+    as_text,
+    classes_of,
+    crowds,
+    row_of_map,
+    row_of_objects,
+    stated_by,
+)
 from kseg.data.decode import decode_colors, size_as_said
 from kseg.data.errors import DataError, require
 from kseg.data.faults import Faults
@@ -140,6 +147,7 @@ def _objects(annotated, photos, instances, faults, numbers):
         problems,
         notes,
         read,
+        [row["stated"] for row in rows] if instances else None,
     )
 
 
@@ -179,6 +187,7 @@ def _rles(annotated, image, listed, faults):
                 "area": int(area),
                 "category": annotation["category_id"],
                 "crowd": bool(annotation.get("iscrowd", 0)),
+                "stated": stated_by(annotation),
             }
         )
     drawn = [annotation for annotation, _ in read]
@@ -305,7 +314,18 @@ def _colors(categories):
 
 
 def _source(
-    annotated, columns, decode, names, colors, instances, void, categories, problems, notes, read
+    annotated,
+    columns,
+    decode,
+    names,
+    colors,
+    instances,
+    void,
+    categories,
+    problems,
+    notes,
+    read,
+    stated=None,
 ):
     files = [image["file_name"].replace("\\", "/") for image in annotated.images]
     ids = [stem(name) for name in files]
@@ -329,6 +349,7 @@ def _source(
         image_ids=tuple(image["id"] for image in annotated.images),
         problems=lambda index: problems.get(index, []),
         notes=tuple(notes),
+        annotated=stated and stated.__getitem__,
         **read.said,
     )
 
