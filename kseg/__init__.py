@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models import build_fcn32s as build_fcn32s
     from kseg.models import build_mask_rcnn as build_mask_rcnn
     from kseg.models import build_unet as build_unet
+    from kseg.reports.run import report as report
     from kseg.training.fit import fit as fit
     from kseg.training.plan import plan as plan
     from kseg.training.settings import Settings as Settings
@@ -104,6 +105,7 @@ _LAZY = {
     "metrics": None,
     "models": None,
     "pictures": None,
+    "report": "kseg.reports.run",
     "reports": None,
     "weights": None,
 }
