@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.deployment.formats.onnx import OnnxOptions as OnnxOptions
     from kseg.deployment.formats.openvino import OpenVINOOptions as OpenVINOOptions
     from kseg.deployment.saved_model.export import SavedModelOptions as SavedModelOptions
+    from kseg.doubts.find import check_labels as check_labels
     from kseg.losses import BoundaryLoss as BoundaryLoss
     from kseg.losses import CrossEntropyLoss as CrossEntropyLoss
     from kseg.losses import DiceLoss as DiceLoss
@@ -98,6 +99,7 @@ _LAZY = {
     "OpenVINOOptions": "kseg.deployment.formats.openvino",
     "SavedModelOptions": "kseg.deployment.saved_model.export",
     "Settings": "kseg.training.settings",
+    "check_labels": "kseg.doubts.find",
     "class_weights_from": "kseg.checks.class_weights",
     "fit": "kseg.training.fit",
     "plan": "kseg.training.plan",

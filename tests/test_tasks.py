@@ -24,6 +24,7 @@ ROOMS = (
     "pictures",
     "reports",
     "reports.seen",
+    "doubts",
     "deployment",
     "deployment.saved_model",
 )

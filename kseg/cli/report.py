@@ -61,7 +61,7 @@ def run(options):
             options.other,
             path=options.path,
             data=source,
-            split=options.split,
+            split=None if options.data else options.split,
             group=options.group,
             images=options.images,
             limit=options.limit,

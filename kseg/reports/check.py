@@ -8,6 +8,7 @@ from kseg.data.source import spread
 from kseg.models import contract
 from kseg.pictures.image import as_rgb, colorize, picture_of
 from kseg.pictures.svg import columns
+from kseg.reports.doubts import SHOWN, sheet
 from kseg.reports.page import write_page
 from kseg.reports.places import Places
 from kseg.reports.shots import shot, side_for, size_for
@@ -28,12 +29,12 @@ def write_check(report, sources, path, doubts=None):
         report: A `kseg.checks.Report`.
         sources: The sources that were checked, from which examples are read again.
         path: The HTML file.
-        doubts: `kseg.doubts.Doubts`, labels that a model contradicts; None for none.
+        doubts: `kseg.doubts.doubts.Doubts`, labels that a model contradicts; None for none.
     """
     by_name = {stats.name: source for stats, source in zip(report.sources, sources)}
     places = Places(sources)
     examples = sum(min(EXAMPLES, len(finding.samples)) for finding in report.findings)
-    pictures = examples + EXAMPLES * len(sources) + (doubts.shown() if doubts else 0)
+    pictures = examples + EXAMPLES * len(sources) + (len(doubts.rows[:SHOWN]) if doubts else 0)
     side = min(SMALL, side_for(pictures, 1))
     kinds = {}
     for finding in report.findings:
@@ -49,7 +50,7 @@ def write_check(report, sources, path, doubts=None):
         ],
         kinds=kinds,
         sources=[_described(*each, places, side) for each in zip(report.sources, sources)],
-        doubts=None if doubts is None else doubts.for_page(places),
+        doubts=None if doubts is None else sheet(doubts, places),
         folded=FOLDED,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kseg.base import arguments
-from kseg.base.arguments import integer
+from kseg.base.arguments import integer, refused
 from kseg.base.outputs import check_outputs
 from kseg.base.types import PathLike
 from kseg.data.source import Source
@@ -28,7 +28,7 @@ def report(
     *,
     path: PathLike | None = None,
     data: Source | None = None,
-    split: str = "val",
+    split: str | None = None,
     group: str | None = None,
     images: int = 12,
     limit: int | None = None,
@@ -49,7 +49,7 @@ def report(
             on the same photos, and those are shown on which they differ most. Default None.
         path: The HTML file. Default None: `report.html` in the folder of the run.
         data: Labelled `Source` to score on. Default None: what the run was trained on, if it says.
-        split: Of these: `"train"`, `"val"` (the default) or `"test"`.
+        split: Of the run's own data: `"train"`, `"val"` or `"test"`. Default None: `"val"`.
         group: Regular expression that finds the group in a photo's name, for scores by group; what
             stands in its first brackets, as in `"^([^_]+)_"`. Default None: the folder in the name,
             where photos lie in several.
@@ -77,6 +77,10 @@ def report(
     integer("images", images, low=0)
     if limit is not None:
         integer("limit", limit)
+    if data is not None and split is not None:
+        expected = "None with data=, which is of a split already"
+        raise refused("split", split, expected, "Leave it out.")
+    split = "val" if split is None else split
     opened = [Run.open(run)]
     if other is not None:
         opened.append(Run.open(arguments.path("other", other, "a run folder")))

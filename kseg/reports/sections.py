@@ -273,7 +273,7 @@ def told(subjects, source, split, limit, given, places):
         ]
         protocol[-1:] = [("Classes", ", ".join(source.class_names)), ("Void", f"id {source.void}")]
     protocol.append(("Model", "best.keras of the run, or its last checkpoint before there is one"))
-    protocol.append(("Written", f"{datetime.datetime.now():%Y-%m-%d %H:%M}"))
+    protocol.append(("Written", f"{datetime.datetime.now():%Y-%m-%d}"))
     return {
         "protocol": protocol,
         "settings": _settings(subjects, places),

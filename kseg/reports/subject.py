@@ -96,9 +96,19 @@ class Subject:
 
     def predict(self, image):
         """What the model says of a photo, as `kseg.reports.seen` takes it."""
-        own = contract(self.model)
-        image = image_array(image, own.channels, value_range=own.value_range)
-        return self.about.predict(self.model, image)
+        return predicted(self.model, self.about, image)
+
+
+def predicted(model, about, image):
+    """What a model says of a photo as a source gives it.
+
+    Args:
+        model: The model.
+        about: The module of its task in `kseg.reports.seen`.
+        image: `(H, W, channels)`.
+    """
+    own = contract(model)
+    return about.predict(model, image_array(image, own.channels, value_range=own.value_range))
 
 
 @dataclasses.dataclass(frozen=True)

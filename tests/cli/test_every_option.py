@@ -54,6 +54,8 @@ OPTIONS = {
             "json": ["--json", "new.json"],
             "html": ["--html", "new.html"],
             "limit": ["--limit", "2"],
+            "model": ["--model", "run"],
+            "doubts": ([MASKS, "--model", "run"], ["--doubts", "new.csv"]),
             "instances": ["--instances"],
             "overwrite": ([MASKS, "--json", "old.json"], ["--overwrite"]),
             **DATA,
