@@ -32,9 +32,9 @@ def check_labels(
     """Ranks the labels of a set by how much a model contradicts them: those to look at first.
 
     Of labels of pixels, pixels that are connected and contradicted alike make a region. Its score
-    is the mean of the probability of what the model expects less that of what is labelled; times
-    its compactness, for slivers along borders are seldom slips; times how seldom the model meets
-    this label where it expects that class, for what it confuses everywhere says nothing of a label.
+    is the mean of the probability of what the model expects less that of what is labelled; less for
+    slivers along borders and specks, which are seldom slips; and less for what is contradicted so
+    in many photos, for what a model confuses everywhere says nothing of a label.
     Of objects, those that nothing was found at, what was found and is not labelled, outlines and
     classes that differ, and several in one are scored by how sure the model is.
 
@@ -63,8 +63,8 @@ def check_labels(
     >>> doubts = kseg.check_labels(model, kseg.data.shapes("val", count=4), most=20)
     >>> doubts.write("doubts.csv")  # file, class given, class expected, box, score
 
-    Source: the margin and the counts of pairs are those of Northcutt et al., "Confident Learning:
-    Estimating Uncertainty in Dataset Labels", JAIR 2021.
+    Source: labels ranked by the margin of the probabilities, as in Northcutt et al., "Confident
+    Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
     """
     own = contract(model)
     if not sources:

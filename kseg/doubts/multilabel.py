@@ -5,7 +5,7 @@ Axes: H and W the photo, C classes.
 
 import numpy as np
 
-from kseg.doubts.regions import rarity, regions
+from kseg.doubts.regions import Confusions, regions
 
 OPTIONS = {}
 KIND = "region"
@@ -28,23 +28,25 @@ class Looking:
 
     def __init__(self, source):
         self.names, self.void = source.class_names, source.void
-        self.counts = np.zeros((len(self.names), 2, 2), np.int64)  # given, expected
-        self.sure = np.zeros((len(self.names), 2, 2), np.int64)
+        self.confusions = Confusions()
+        self.sure = np.zeros((len(self.names), 2), np.int64)  # pixels, by what is expected
 
     def look(self, sample, probabilities):
         """Yields kind, key, box, pixels and score of what is contradicted in a sample."""
-        label = sample["label"]
+        label, rows = sample["label"], []
         for class_id in range(len(self.names)):
             given, probability = label[..., class_id], probabilities[..., class_id]
-            expected, scored = (probability > 0.5).astype(int), given != self.void
-            wrong = scored & (given != expected)
+            expected = (probability > 0.5).astype(int)
+            wrong = (given != self.void) & (given != expected)
             margin = np.where(wrong, np.abs(2 * probability - 1), 0)
-            cells = given[scored].astype(int) * 2 + expected[scored]
-            self.counts[class_id] += np.bincount(cells, minlength=4).reshape(2, 2)
-            known = cells[margin[scored] >= SURE]
-            self.sure[class_id] += np.bincount(known, minlength=4).reshape(2, 2)
-            for key, box, pixels, score in regions(np.where(wrong, expected, -1), margin):
-                yield KIND, (class_id, key), box, pixels, score
+            self.sure[class_id] += np.bincount(expected[margin >= SURE], minlength=2)
+            rows += [
+                ((class_id, key), *rest)
+                for key, *rest in regions(np.where(wrong, expected, -1), margin)
+            ]
+        self.confusions.add(key for key, *_ in rows)
+        for row in rows:
+            yield KIND, *row
 
     def words(self, key):
         """What is given and what is expected, as text."""
@@ -54,15 +56,13 @@ class Looking:
         return words[1 - expected], words[expected]
 
     def rarity(self, key):
-        """How likely, 0..1, a label is a slip where the model expects the other."""
-        class_id, expected = key
-        column = self.counts[class_id, :, expected]
-        return rarity(column[1 - expected], column.sum())
+        """How likely, 0..1, such a label is a slip."""
+        return self.confusions.rarity(key)
 
     def pairs(self):
         """`(given, expected)` -> pixels that are surely contradicted, most first."""
         wrong = {
-            self.words((class_id, expected)): int(self.sure[class_id, 1 - expected, expected])
+            self.words((class_id, expected)): int(self.sure[class_id, expected])
             for class_id in range(len(self.names))
             for expected in (0, 1)
         }

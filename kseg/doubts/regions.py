@@ -1,10 +1,13 @@
 """Connected pixels of one contradiction. Axes: H and W the photo."""
 
+import collections
+
 import numpy as np
 
 LEAST, LEAST_SHARE = 16, 2e-4  # pixels of a region, and the share of the photo's
 WHOLE = 0.6  # share of a labelled region from which on all of it is contradicted
-SLIPS = 0.01  # share of labels that are slips of a kind, about; what is much more common is none
+SPECK = 0.0025  # share of the photo's pixels below which a region counts less
+SLIPS = 0.03  # share of photos that have a slip of a kind, about; what is in many more is none
 
 
 def regions(keys, margin):
@@ -16,7 +19,7 @@ def regions(keys, margin):
 
     Yields:
         Key, box, number of pixels and score of each. The score is the mean of the margin, less for
-        what is thin: a sliver along a border says little of the label.
+        what is thin or a speck: a sliver along a border says little of the label.
 
     Example:
 
@@ -35,7 +38,7 @@ def regions(keys, margin):
             if areas[number] < least:
                 continue
             inside = parts[place] == number
-            score = float(margin[place][inside].mean()) * compactness(inside)
+            score = float(margin[place][inside].mean()) * weight(inside, keys.size)
             y, x = place
             yield int(key), (x.start, y.start, x.stop, y.stop), int(areas[number]), score
 
@@ -70,7 +73,7 @@ def whole_regions(label, probabilities, keys):
             of_given, mean[given] = mean[given], -1
             expected = int(mean.argmax())
             keys[place][inside] = -1
-            score = max(0.0, float(mean[expected] - of_given)) * compactness(inside)
+            score = max(0.0, float(mean[expected] - of_given)) * weight(inside, keys.size)
             y, x = place
             box = (x.start, y.start, x.stop, y.stop)
             yield int(given) * classes + expected, box, int(areas[number]), score
@@ -90,16 +93,39 @@ def compactness(inside):
     return area / (2 * area - np.count_nonzero(inner))
 
 
-def rarity(count, total):
-    """How likely a label is a slip rather than what a model confuses everywhere, 0..1.
+def weight(inside, size):
+    """What a region is worth by its shape and size, 0..1.
 
     Args:
-        count: Pixels so labelled where the model expects the other class.
-        total: All pixels where it does.
+        inside: Its mask `(h, w)`.
+        size: Pixels of the photo.
+    """
+    return compactness(inside) * min(1.0, np.count_nonzero(inside) / (SPECK * size)) ** 0.5
+
+
+class Confusions:
+    """In how many photos a label is contradicted in the same way.
+
+    What a model takes for another class in photo after photo is its own fault, or a custom of who
+    labelled; what it meets in one photo of a hundred is a slip.
 
     Example:
 
-    >>> rarity(0, 100), round(rarity(1, 100), 3), round(rarity(9, 100), 3)
-    (1.0, 0.5, 0.1)
+    >>> confusions = Confusions()
+    >>> for keys in (["car for sky", "tree for sky"], ["tree for sky"]):
+    ...     confusions.add(keys)
+    >>> round(confusions.rarity("car for sky"), 3), round(confusions.rarity("tree for sky"), 3)
+    (0.057, 0.029)
     """
-    return SLIPS / (SLIPS + count / max(1, total))
+
+    def __init__(self):
+        self.photos, self.looked = collections.Counter(), 0
+
+    def add(self, keys):
+        """Counts a photo, by whatever is contradicted in it."""
+        self.looked += 1
+        self.photos.update(set(keys))
+
+    def rarity(self, key):
+        """How likely, 0..1, what is contradicted so is a slip."""
+        return SLIPS / (SLIPS + self.photos[key] / max(1, self.looked))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kseg.doubts.regions import rarity, regions, whole_regions
+from kseg.doubts.regions import Confusions, regions, whole_regions
 
 OPTIONS = {}
 KIND = "region"
@@ -37,21 +37,20 @@ class Looking:
         self.names = source.class_names if source.num_classes > 1 else ("no", *source.class_names)
         self.void = source.void
         classes = len(self.names)
-        self.counts = np.zeros((classes, classes), np.int64)  # pixels given as row, expected column
-        self.sure = np.zeros((classes, classes), np.int64)
+        self.confusions = Confusions()
+        self.sure = np.zeros((classes, classes), np.int64)  # pixels, given as row
 
     def look(self, sample, probabilities):
         """Yields kind, key, box, pixels and score of what is contradicted in a sample."""
         label = sample["label"]
         keys, margin = contradicted(label, probabilities, self.void)
-        scored = label != self.void
-        given, expected = label[scored].astype(np.int64), probabilities.argmax(-1)[scored]
-        cells, classes = given * len(self.names) + expected, len(self.names)
-        self.counts += np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-        known = cells[margin[scored] >= SURE]
-        self.sure += np.bincount(known, minlength=classes**2).reshape(classes, classes)
+        sure, classes = margin >= SURE, len(self.names)
+        counts = np.bincount(keys[sure], minlength=classes**2)
+        self.sure += counts.reshape(classes, classes)
         whole = list(whole_regions(label, probabilities, keys))
-        for key, box, pixels, score in (*whole, *regions(keys, margin)):
+        rows = [*whole, *regions(keys, margin)]
+        self.confusions.add(divmod(key, classes) for key, *_ in rows)
+        for key, box, pixels, score in rows:
             yield KIND, divmod(key, classes), box, pixels, score
 
     def words(self, key):
@@ -59,14 +58,8 @@ class Looking:
         return tuple(self.names[class_id] for class_id in key)
 
     def rarity(self, key):
-        """How likely, 0..1, a label is a slip where the model expects that.
-
-        What it takes for another class again and again is the model's fault, or a custom of who
-        labelled; a label that is found so nowhere else is a slip.
-        """
-        given, expected = key
-        column = self.counts[:, expected]
-        return rarity(column[given], column.sum())
+        """How likely, 0..1, such a label is a slip."""
+        return self.confusions.rarity(key)
 
     def pairs(self):
         """`(given, expected)` -> pixels that are surely contradicted, most first."""

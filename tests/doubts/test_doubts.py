@@ -13,7 +13,7 @@ import kseg
 from kseg.data.source import Source
 from kseg.doubts import instance, multilabel
 from kseg.doubts.doubts import Doubt, Doubts
-from kseg.doubts.regions import compactness, rarity, regions, whole_regions
+from kseg.doubts.regions import Confusions, compactness, regions, weight, whole_regions
 from kseg.doubts.semantic import contradicted
 
 
@@ -68,10 +68,10 @@ def test_the_slip_comes_first_with_its_box_and_what_was_meant(spoiled):
     (row,) = doubts.rows
     assert (row.given, row.expected, row.sample, row.index) == ("sky", "car", "p1", 1)
     assert (row.box, row.pixels, row.kind) == ((8, 24, 24, 32), 8 * 16, "region")
-    # softmax of 0, -6, -12: sure to .9975; 128 pixels of which 44 lie at the edge; one of three
-    # cars is labelled so
+    # softmax of 0, -6, -12: sure to .9975; 128 pixels of which 44 lie at the edge; so in one of
+    # three photos
     margin = (1 - np.exp(-12)) / (1 + np.exp(-6) + np.exp(-12))
-    expected = margin * 128 / (128 + 44) * 0.01 / (0.01 + 1 / 3)
+    expected = margin * 128 / (128 + 44) * 0.03 / (0.03 + 1 / 3)
     assert row.score == pytest.approx(expected, rel=1e-4)
     assert doubts.pairs == {("sky", "car"): 128}
     assert kseg.check_labels(oracle(), spoiled.subset([0, 2])).found == 0
@@ -113,7 +113,17 @@ def test_regions_are_connected_pixels_of_one_contradiction():
         (5, (10, 2, 16, 8)): (36, round(0.5 * 36 / 56, 3)),
     }
     assert compactness(np.ones((200, 200), bool)) > 0.97
-    assert rarity(0, 0) == 1.0 and rarity(50, 100) < 0.02
+    # a speck counts less: 36 pixels of the 100 from which on a region of 40,000 pixels counts whole
+    assert weight(np.ones((6, 6), bool), 40_000) == pytest.approx(36 / 56 * 0.6)
+
+
+def test_what_is_in_every_photo_is_no_slip():
+    confusions = Confusions()
+    for number in range(100):
+        confusions.add(["often", "often", *(["once"] if number == 7 else [])])
+    assert confusions.rarity("once") == pytest.approx(0.75)
+    assert confusions.rarity("often") == pytest.approx(0.03 / 1.03)
+    assert confusions.rarity("never") == 1.0
 
 
 def test_a_region_that_is_expected_to_be_two_classes_comes_once():
