@@ -1,4 +1,4 @@
-"""Draws the pictures of README.md: networks trained on generated scenes, and a page of findings.
+"""Draws the pictures of README.md: networks trained on generated scenes, and pages of both.
 
     KERAS_BACKEND=tensorflow python docs/make_readme_pictures.py
 
@@ -76,17 +76,35 @@ def findings():
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         source = faulty_folder()
         write_check(kseg.check(source), [source], Path("page.html"))
-        if shutil.which("chromium") is None:
-            return
-        subprocess.run(
-            [
-                *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars"),
-                *("--window-size=1000,760", "--screenshot=page.png", f"file://{folder}/page.html"),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        save("check", np.asarray(Image.open("page.png").convert("RGB")), 128)
+        photographed(f"{folder}/page.html", "check", "1000,760")
+
+
+def page_of_a_run():
+    """The page of `kseg.report`: its head, and its pictures in the dark."""
+    train, val = (kseg.data.shapes(split, count=n) for split, n in (("train", 400), ("val", 40)))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        model = kseg.build_unet(train.num_classes, width=16, depth=3)
+        kseg.fit(model, train, val, run="scenes", size=(96, 96), epochs=12)
+        kseg.report("scenes", data=val)
+        page = f"{folder}/scenes/report.html"
+        photographed(page, "report", "1000,960")
+        photographed(page, "report_pictures", "1000,960", "pictures", "--force-dark-mode")
+
+
+def photographed(page, name, size, part="content", *options):
+    """Saves what Chromium shows of a part of a page, where there is Chromium."""
+    if shutil.which("chromium") is None:
+        return
+    subprocess.run(
+        [
+            *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars", *options),
+            *(f"--window-size={size}", "--virtual-time-budget=4000", "--screenshot=page.png"),
+            f"file://{page}#{part}",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    save(name, np.asarray(Image.open("page.png").convert("RGB")), 128)
 
 
 def faulty_folder():
@@ -117,5 +135,6 @@ def save(name, picture, colors=None):
 if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     findings()
+    page_of_a_run()
     photo_and_mask()
     objects()

@@ -81,7 +81,7 @@ def model_of(options):
     """
     if options.model is None:
         if options.doubts is not None:
-            expected = "None without model="
+            expected = "None without a model"
             raise refused("doubts", str(options.doubts), expected, "Give model='runs/mine' too.")
         return None
     from kseg.deployment.load import load

@@ -287,7 +287,8 @@ def _settings(subjects, places):
     rows = [("data", [places(one.get("spec", "given in Python")) for one in data])]
     names = dict.fromkeys(name for one in each for name in one)
     rows += [(name, [places(_plain(one.get(name))) for one in each]) for name in names]
-    return [(name, values, len(set(values)) > 1) for name, values in rows]
+    rows = [(name, values, len(set(values)) > 1) for name, values in rows]
+    return sorted(rows, key=lambda row: not row[2])  # what differs first
 
 
 def _plain(value):
@@ -304,8 +305,8 @@ def _versions(subjects):
     from kseg.base.version import __version__
 
     rows = [
-        (name, [str(subject.told.get(name, "unknown")) for subject in subjects])
-        for name in ("kseg", "keras", "backend")
+        (name, list(dict.fromkeys(str(s.told.get(key, "unknown")) for s in subjects)))
+        for key, name in (("kseg", "kseg"), ("keras", "Keras"), ("backend", "backend"))
     ]
     backend = keras.backend.backend()
     here = f"kseg {__version__}, Keras {keras.__version__} on {backend} {_version(backend)}"

@@ -133,6 +133,7 @@ def test_page_of_a_run(two, scenes, tmp_path):
     assert len(text) < 500_000
 
 
+@pytest.mark.once("torch")
 def test_the_photos_of_the_page_are_the_worst_and_the_best(two, scenes, tmp_path):
     model = kseg.load(two[0]).model
     each = [kseg.evaluate(model, scenes.subset([i]))["mean_iou"] for i in range(5)]
@@ -144,6 +145,7 @@ def test_the_photos_of_the_page_are_the_worst_and_the_best(two, scenes, tmp_path
     assert f"{min(each):.3f}" in text and f"{max(each):.3f}" in text
 
 
+@pytest.mark.once("torch")
 def test_two_runs_side_by_side(two, scenes, tmp_path):
     path = kseg.report(*two, data=scenes, path=tmp_path / "page.html", images=2)
     page = Page(path).check()
@@ -167,6 +169,7 @@ def kseg_two():
     )
 
 
+@pytest.mark.once("torch")
 def test_without_photos_the_page_says_what_is_missing_and_why(two, scenes, tmp_path, capsys):
     gone = {"spec": f"camvid:{tmp_path}/gone"}
     run = made(
@@ -204,6 +207,7 @@ def camvid_like():
     return type("Source", (), members)
 
 
+@pytest.mark.once("torch")
 def test_a_run_knows_its_own_data(two, tmp_path):
     path = kseg.report(two[0], path=tmp_path / "page.html", images=0, limit=2)
     page = Page(path).check()

@@ -197,6 +197,10 @@
     if (first && first.key(event)) event.preventDefault();
   });
 
+  /* on paper, nothing stays folded */
+  window.addEventListener("beforeprint", () =>
+    document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+
   /* findings by their kind */
   document.querySelectorAll("[data-filter]").forEach((chip) => chip.addEventListener("click", () => {
     const kind = chip.dataset.filter;
