@@ -35,6 +35,7 @@ def photo_and_mask():
         save("photo", np.asarray(Image.open(name)), 256)
         overlay = Path(folder, "demo/predictions/overlays", name.name)
         save("mask", np.asarray(Image.open(overlay).convert("RGB")), 256)
+        page_of_a_run(f"{folder}/demo")
 
 
 def objects():
@@ -79,32 +80,30 @@ def findings():
         photographed(f"{folder}/page.html", "check", "1000,760")
 
 
-def page_of_a_run():
+def page_of_a_run(run):
     """The page of `kseg.report`: its head, and its pictures in the dark."""
-    train, val = (kseg.data.shapes(split, count=n) for split, n in (("train", 400), ("val", 40)))
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        model = kseg.build_unet(train.num_classes, width=16, depth=3)
-        kseg.fit(model, train, val, run="scenes", size=(96, 96), epochs=12)
-        kseg.report("scenes", data=val)
-        page = f"{folder}/scenes/report.html"
+    with tempfile.TemporaryDirectory() as folder:
+        page = kseg.report(run, path=f"{folder}/page.html")
         photographed(page, "report", "1000,960")
-        photographed(page, "report_pictures", "1000,960", "pictures", "--force-dark-mode")
+        alone = "<style>section:not(#pictures), h1, .lead { display: none; }</style></head>"
+        page.write_text(page.read_text().replace("</head>", alone))
+        photographed(page, "report_pictures", "1000,960", "--force-dark-mode")
 
 
-def photographed(page, name, size, part="content", *options):
-    """Saves what Chromium shows of a part of a page, where there is Chromium."""
+def photographed(page, name, size, *options):
+    """Saves what Chromium shows of a page, where there is Chromium."""
     if shutil.which("chromium") is None:
         return
     subprocess.run(
         [
             *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars", *options),
-            *(f"--window-size={size}", "--virtual-time-budget=4000", "--screenshot=page.png"),
-            f"file://{page}#{part}",
+            *("--force-prefers-reduced-motion", "--virtual-time-budget=4000"),
+            *(f"--window-size={size}", f"--screenshot={page}.png", f"file://{page}"),
         ],
         check=True,
         capture_output=True,
     )
-    save(name, np.asarray(Image.open("page.png").convert("RGB")), 128)
+    save(name, np.asarray(Image.open(f"{page}.png").convert("RGB")), 128)
 
 
 def faulty_folder():
@@ -135,6 +134,5 @@ def save(name, picture, colors=None):
 if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     findings()
-    page_of_a_run()
     photo_and_mask()
     objects()

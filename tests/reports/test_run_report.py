@@ -345,3 +345,25 @@ def test_pictures_shrink_where_there_are_many():
 
 def test_specs_of_other_tasks_are_opened_as_the_model_asks():
     assert DataSpec("shapes").for_task("instance").open("val").task == "instance"
+
+
+def test_page_of_a_check_is_filtered_by_kind_and_named_throughout(scenes, tmp_path):
+    from kseg.checks.findings import Finding, Report
+    from kseg.reports.check import write_check
+
+    report = kseg.check(scenes)
+    odd = [
+        Finding("unreadable", "error", scenes.name, "x", "y", ("a", "b"), ((scenes.name, 0),)),
+        Finding("blank_photo", "warning", scenes.name, "x", "y", ("c",), ((scenes.name, 1),)),
+    ]
+    write_check(Report((*odd, *report.findings), report.sources), [scenes], tmp_path / "page.html")
+    text, page = (tmp_path / "page.html").read_text(), Page(tmp_path / "page.html").check()
+    assert re.findall(r'data-filter="(\w*)"', text) == [
+        "",
+        "error",
+        "warning",
+        "unreadable",
+        "blank_photo",
+    ]
+    assert re.findall(r'data-kinds="([^"]+)"', text) == ["error unreadable", "warning blank_photo"]
+    assert page.tags.count("dialog") == 1 and text.count('class="shot"') == 2 + 5
