@@ -18,6 +18,15 @@ PART = 0.15  # share of the object that a part has at least
 DISJOINT = 1.1  # share of the object that its parts have together at most: else they are one twice
 TOUCHES = 0.1  # mask IoU from which on what was found means this object
 NOTHING = -1
+UNKNOWN = 0.3  # doubts an object of a photo, beyond which the model's word is worth less than half
+# What a contradiction of a kind is worth: of one outline or two, both may be right
+KINDS = {
+    "not labelled": 1.0,
+    "nothing there": 1.0,
+    "class": 1.0,
+    "several in one": 0.8,
+    "outline": 0.6,
+}
 
 
 def predict(model, image):
@@ -38,7 +47,21 @@ class Looking:
         self.names = source.class_names
 
     def look(self, sample, found):
-        """Yields kind, key, box, pixels and score of what is contradicted in a sample."""
+        """Yields kind, key, box, pixels and score of what is contradicted in a sample.
+
+        Where much is contradicted in a photo, beside what is labelled there, the model does not
+        know such photos; and a speck among larger objects is seldom a slip.
+        """
+        rows = list(self._contradicted(sample, found))
+        areas = [np.count_nonzero(mask) for mask in sample["masks"]]
+        usual, doubt = np.median(areas) if areas else 1, sum(score for *_, score in rows)
+        for kind, key, box, pixels, score in rows:
+            others = (doubt - score) / max(1, len(areas))
+            known = UNKNOWN / (UNKNOWN + others)
+            yield kind, key, box, pixels, score * known * min(1.0, pixels / usual) * KINDS[kind]
+
+    def _contradicted(self, sample, found):
+        """Yields the same with how sure the model is, as it stands."""
         known = np.flatnonzero(~sample["crowd"])
         masks = list(found.each_mask())
         inter, areas, of_found = crossed(sample["masks"], masks)

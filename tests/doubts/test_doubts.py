@@ -215,16 +215,28 @@ def test_objects_are_doubted_for_what_is_wrong_with_them():
     ]
     # moved by five pixels: 24 of 64 shared, IoU 24 / 104
     assert looked([here], Found([square(2, 7)], [0.9])) == [
-        ("outline", "cell", "cell", (2, 2, 10, 10), round(0.9 * (1 - 24 / 104), 2))
+        ("outline", "cell", "cell", (2, 2, 10, 10), round(0.6 * 0.9 * (1 - 24 / 104), 2))
     ]
     both = square(2, 2) | square(2, 14)
     assert looked([both], Found([square(2, 2), square(2, 14)], [0.9, 0.7])) == [
-        ("several in one", "cell", "cell", (2, 2, 22, 10), 0.7)
+        ("several in one", "cell", "cell", (2, 2, 22, 10), 0.56)
     ]
     # one that was found twice is one
     assert looked([here], Found([here, square(3, 3, 7)], [0.9, 0.7])) == []
     # a crowd is no label of one object, and what is found in it none that was forgotten
     assert looked([square(0, 0, 30)], Found([square(4, 4)], [0.9]), crowd=[True]) == []
+
+
+def test_a_photo_that_the_model_does_not_know_says_little():
+    pytest.importorskip("pycocotools")
+    truth = [square(0, 0), square(10, 10), square(20, 20), square(30, 30)]
+    ((*_, alone),) = looked(truth, Found(truth[:3], [0.9] * 3))
+    assert alone == 1.0
+    rows = looked(truth, Found(truth[:1], [0.9]))
+    # three doubts of 1.0: of each, two others among four objects
+    assert [row[-1] for row in rows] == [round(0.3 / (0.3 + 2 / 4), 2)] * 3
+    ((*_, speck),) = looked(truth[:3], Found([*truth[:3], square(30, 2, 4)], [0.9] * 4))
+    assert speck == pytest.approx(0.9 * 16 / 64, abs=0.006)  # rounded
 
 
 DOUBT = Doubt(0.5, "region", "a b.jpg", "s", 0, "a b", "sky", "car, red", (1, 2, 3, 4), 7)
