@@ -368,3 +368,17 @@ def test_page_of_a_check_is_filtered_by_kind_and_named_throughout(scenes, tmp_pa
     ]
     assert re.findall(r'data-kinds="([^"]+)"', text) == ["error unreadable", "warning blank_photo"]
     assert page.tags.count("dialog") == 1 and text.count('class="shot"') == 2 + 5
+
+
+@pytest.mark.once("torch")
+def test_page_of_several_classes_a_pixel(tmp_path):
+    import multilabel_scenes
+
+    source = multilabel_scenes.source_of(*multilabel_scenes.scenes(3))
+    model = kseg.build_unet(source.num_classes, width=2, depth=1, multilabel=True, compile=False)
+    run = made(tmp_path / "run", model, source)
+    page = Page(kseg.report(run, data=source, images=2)).check()
+    for word in ("labels right", "rightly absent", "Errors by distance", "Calibration"):
+        assert word in page.text
+    doubts = kseg.check_labels(model, source)
+    assert doubts.samples == 3 and all(0 <= each.score <= 1 for each in doubts.rows)
