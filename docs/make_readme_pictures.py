@@ -1,4 +1,4 @@
-"""Draws the pictures of README.md: networks trained on generated scenes, and a page of findings.
+"""Draws the pictures of README.md: networks trained on generated scenes, and pages of both.
 
     KERAS_BACKEND=tensorflow python docs/make_readme_pictures.py
 
@@ -35,6 +35,7 @@ def photo_and_mask():
         save("photo", np.asarray(Image.open(name)), 256)
         overlay = Path(folder, "demo/predictions/overlays", name.name)
         save("mask", np.asarray(Image.open(overlay).convert("RGB")), 256)
+        page_of_a_run(f"{folder}/demo")
 
 
 def objects():
@@ -76,17 +77,33 @@ def findings():
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         source = faulty_folder()
         write_check(kseg.check(source), [source], Path("page.html"))
-        if shutil.which("chromium") is None:
-            return
-        subprocess.run(
-            [
-                *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars"),
-                *("--window-size=1000,760", "--screenshot=page.png", f"file://{folder}/page.html"),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        save("check", np.asarray(Image.open("page.png").convert("RGB")), 128)
+        photographed(f"{folder}/page.html", "check", "1000,760")
+
+
+def page_of_a_run(run):
+    """The page of `kseg.report`: its head, and its pictures in the dark."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = kseg.report(run, path=f"{folder}/page.html")
+        photographed(page, "report", "1000,960")
+        alone = "<style>section:not(#pictures), h1, .lead { display: none; }</style></head>"
+        page.write_text(page.read_text().replace("</head>", alone))
+        photographed(page, "report_pictures", "1000,960", "--force-dark-mode")
+
+
+def photographed(page, name, size, *options):
+    """Saves what Chromium shows of a page, where there is Chromium."""
+    if shutil.which("chromium") is None:
+        return
+    subprocess.run(
+        [
+            *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars", *options),
+            *("--force-prefers-reduced-motion", "--virtual-time-budget=4000"),
+            *(f"--window-size={size}", f"--screenshot={page}.png", f"file://{page}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    save(name, np.asarray(Image.open(f"{page}.png").convert("RGB")), 128)
 
 
 def faulty_folder():

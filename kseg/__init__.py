@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.deployment.formats.onnx import OnnxOptions as OnnxOptions
     from kseg.deployment.formats.openvino import OpenVINOOptions as OpenVINOOptions
     from kseg.deployment.saved_model.export import SavedModelOptions as SavedModelOptions
+    from kseg.doubts.find import check_labels as check_labels
     from kseg.losses import BoundaryLoss as BoundaryLoss
     from kseg.losses import CrossEntropyLoss as CrossEntropyLoss
     from kseg.losses import DiceLoss as DiceLoss
@@ -59,6 +60,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models import build_fcn32s as build_fcn32s
     from kseg.models import build_mask_rcnn as build_mask_rcnn
     from kseg.models import build_unet as build_unet
+    from kseg.reports.run import report as report
     from kseg.training.fit import fit as fit
     from kseg.training.plan import plan as plan
     from kseg.training.settings import Settings as Settings
@@ -98,6 +100,7 @@ _LAZY = {
     "OpenVINOOptions": "kseg.deployment.formats.openvino",
     "SavedModelOptions": "kseg.deployment.saved_model.export",
     "Settings": "kseg.training.settings",
+    "check_labels": "kseg.doubts.find",
     "class_weights_from": "kseg.checks.class_weights",
     "fit": "kseg.training.fit",
     "plan": "kseg.training.plan",
@@ -105,6 +108,7 @@ _LAZY = {
     "metrics": None,
     "models": None,
     "pictures": None,
+    "report": "kseg.reports.run",
     "reports": None,
     "weights": None,
 }

@@ -21,6 +21,7 @@ FLOORS = (
     ("prediction", "runs"),
     ("deployment",),
     ("evaluation",),
+    ("doubts",),
     ("training", "reports"),
     ("cli",),
     ("__main__",),

@@ -78,13 +78,14 @@ def templates(package: str, **names: object):
     """The templates of a package, a Jinja2 environment: what is put into them is escaped.
 
     Args:
-        package: Its folder `templates` holds them.
+        package: Its folder `templates` holds them; what is not there is taken from `kseg.base`'s,
+            as the frame of a page.
         **names: What all of them may ask for.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("kseg.base")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

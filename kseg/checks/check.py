@@ -61,7 +61,7 @@ def check(
         check_is_source("sources", source)
     if limit is not None:
         integer("limit", limit)
-    sources = _named_apart(sources)
+    sources = named_apart(sources)
     seen = _facts(sources, limit, duplicates, progress)
     problems, all_statistics = [], []
     for source, all_facts in zip(sources, seen):
@@ -127,7 +127,7 @@ def check_samples(source: Source, limit: int | None = None) -> np.ndarray:
     return report.sources[0].pixels
 
 
-def _named_apart(sources):
+def named_apart(sources):
     """The sources, the second of a name with a number, by which findings tell them apart."""
     result, times = [], collections.Counter()
     for source in sources:

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.base.atomic import write_json
 from kseg.base.outputs import check_outputs
 from kseg.checks.check import check
@@ -21,6 +22,7 @@ from kseg.cli.options import (
 
 HELP = "Find what is wrong with a data set, before training on it."
 SHOWN_FILES = 3  # of a finding, on the terminal
+SHOWN_DOUBTS = 10
 
 
 def add_arguments(parser):
@@ -28,6 +30,14 @@ def add_arguments(parser):
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings here")
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write a page with pictures")
     parser.add_argument("--limit", type=int, help="samples of each split to look at (all)")
+    parser.add_argument(
+        "--model",
+        metavar="RUN",
+        help="rank the labels that this model, a run folder or .keras file, contradicts too",
+    )
+    parser.add_argument(
+        "--doubts", type=Path, metavar="FILE", help="with --model: write this list, .json or .csv"
+    )
     parser.add_argument("--instances", action="store_true", help="check objects, not labels")
     add_data_options(parser)
     add_overwrite(parser)
@@ -35,23 +45,123 @@ def add_arguments(parser):
 
 def run(options):
     screen = console()
-    spec, outputs = (
-        data_spec(options, screen, options.instances),
-        outputs_of(options, "json", "html"),
-    )
-    check_outputs(outputs, spec.folders(), options.overwrite)
+    loaded = model_of(options)
+    spec = data_spec(options, screen, options.instances)
+    if loaded is not None:
+        spec = spec.for_task(loaded.task)
+    outputs = outputs_of(options, "json", "html", "doubts")
+    read = [*spec.folders(), *(loaded.files() if loaded else [])]
+    check_outputs(outputs, read, options.overwrite)
     report, sources = checked(screen, spec, options.limit)
     check_outputs(outputs, [f for source in sources for f in source.files()], options.overwrite)
     report = spoken_report(report, options.by_name)
     print_report(screen, report)
     if options.json:
         write_json(options.json, report.to_dict())
+    doubts = None
+    if loaded is not None and readable(report, sources):
+        doubts = doubted(screen, loaded, readable(report, sources), options.limit)
+        print_doubts(screen, doubts)
+        if options.doubts:
+            doubts.write(options.doubts)
+            screen.print(f"list in {options.doubts}", highlight=False)
     if options.html:
         from kseg.reports.check import write_check
 
-        write_check(report, sources, options.html)
+        write_check(report, sources, options.html, doubts)
         screen.print(f"page in {options.html}", highlight=False)
     return 0 if report.ok else 1
+
+
+def model_of(options):
+    """What `kseg.load` gives of `--model`, which must be a Keras model; None without.
+
+    Raises:
+        ValueError: it is an export; or a list of doubts is asked for without a model.
+    """
+    if options.model is None:
+        if options.doubts is not None:
+            expected = "None without a model"
+            raise refused("doubts", str(options.doubts), expected, "Give model='runs/mine' too.")
+        return None
+    from kseg.deployment.load import load
+    from kseg.doubts.doubts import check_list
+    from kseg.prediction.predictor import KerasPredictor
+
+    if options.doubts is not None:
+        check_list("doubts", options.doubts)
+    loaded = load(options.model)
+    if not isinstance(loaded, KerasPredictor):
+        raise refused("model", options.model, "a run folder or a .keras file, and it is an export")
+    return loaded
+
+
+def readable(report, sources):
+    """The sources without the samples that an error was found in, which may stop a model."""
+    bad = {sample for finding in report.errors for sample in finding.samples}
+    kept = []
+    for stats, source in zip(report.sources, sources):
+        indices = [i for i in range(len(source)) if (stats.name, i) not in bad]
+        if indices:
+            kept.append(source.subset(indices) if len(indices) < len(source) else source)
+    return kept
+
+
+def doubted(console, loaded, sources, limit):
+    """The labels that a model contradicts, with a bar on a terminal.
+
+    Args:
+        console: A `rich` console.
+        loaded: A `kseg.prediction.predictor.KerasPredictor`.
+        sources: In which.
+        limit: Samples of each; None for all.
+    """
+    from rich.progress import Progress
+
+    from kseg.doubts.find import check_labels
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("comparing labels with the model", total=None)
+        doubts = check_labels(
+            loaded.model,
+            *sources,
+            limit=limit,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return dataclasses.replace(doubts, note=note_of(loaded.run, sources))
+
+
+def note_of(run, sources):
+    """Which of the labels the model has learned from, as far as its run says; else empty."""
+    from kseg.training.place import began_with
+
+    names = run.begun.get("names") if run is not None else None
+    learned = [each.name for each in sources if names == began_with(each, None)["names"]]
+    if not learned:
+        return ""
+    return (
+        f"The model has learned from the labels of {', '.join(learned)}: of slips that it has "
+        "learned by heart it says nothing there. A model of another part of the data sees more."
+    )
+
+
+def print_doubts(console, doubts):
+    """Prints the most doubtful labels."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title="labels that the model contradicts")
+    for heading in ("score", "photo", "labelled", "expected", "box"):
+        table.add_column(heading, overflow="fold")
+    for each in doubts.rows[:SHOWN_DOUBTS]:
+        what = each.given if each.kind == "region" else f"{each.given} ({each.kind})"
+        where = ", ".join(map(str, each.box))
+        row = (f"{each.score:.3f}", each.sample, what, each.expected, where)
+        table.add_row(*map(Text, row))
+    if doubts.rows:
+        console.print(table)
+    console.print(Text(doubts.summary() + (f". {doubts.note}" if doubts.note else "")))
 
 
 def checked(console, spec, limit):

@@ -13,7 +13,20 @@ from kseg.base.optional import import_package
 from kseg.base.quiet import silence_tensorflow
 from kseg.base.version import __version__
 from kseg.base.words import spoken_as
-from kseg.cli import check, compare, convert, data, demo, evaluate, export, fit, info, plan, predict
+from kseg.cli import (
+    check,
+    compare,
+    convert,
+    data,
+    demo,
+    evaluate,
+    export,
+    fit,
+    info,
+    plan,
+    predict,
+    report,
+)
 from kseg.cli.language import options_by_name, spoken
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -27,6 +40,7 @@ COMMANDS = {
     "fit": fit,
     "evaluate": evaluate,
     "compare": compare,
+    "report": report,
     "predict": predict,
     "export": export,
     "info": info,

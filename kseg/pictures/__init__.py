@@ -4,7 +4,8 @@ image.py      class ids as colours, over photos, errors; saved as PNG
 semantic.py   labels on their photo; multilabel.py several a pixel; instance.py objects: a module a
               task, with the same names
 grid.py       pictures in rows and columns, legends
-chart.py      the curve of a training, bars (matplotlib)
+chart.py      the curve of a training (matplotlib)
+svg.py        charts of a page
 """
 
 from typing import TYPE_CHECKING

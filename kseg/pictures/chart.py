@@ -1,4 +1,4 @@
-"""Charts: the curve of a training, and bars of how often a value comes. Drawn by matplotlib.
+"""Charts: the curve of a training, as a PNG drawn by matplotlib; those of pages are in `svg.py`.
 
 It draws on canvases of its own (no pyplot, no window) and in its default style, whatever a user's
 own settings are, so that equal numbers give equal files.
@@ -6,7 +6,6 @@ own settings are, so that equal numbers give equal files.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -45,42 +44,6 @@ def curve(
         save(np.asarray(figure.canvas.buffer_rgba())[:, :, :3], path)
 
 
-def histogram(values, counts, label, size=(620, 200), bins=10):
-    """How often values come, as bars with their numbers on them.
-
-    Args:
-        values: Numbers `(N,)`.
-        counts: How often each comes, `(N,)`.
-        label: What they are, for the axis.
-        size: `(width, height)` in pixels.
-        bins: Bars, of equal width from the smallest value to the largest.
-
-    Returns:
-        An `<svg>` element as text, to be put into a page.
-
-    Example:
-
-    >>> histogram([100, 200], [7, 3], "side in pixels").startswith("<svg")
-    True
-    """
-    with _style():
-        figure = _figure(size)
-        axes = figure.subplots()
-        _, edges, bars = axes.hist(values, bins, weights=counts, rwidth=0.95, color=_rgb(LINES[0]))
-        axes.bar_label(bars, fmt="{:,.0f}")
-        axes.margins(y=0.15)  # room for the numbers
-        axes.set_xticks(edges, [f"{edge:,.0f}" for edge in edges])
-        axes.set_xlabel(label)
-        axes.yaxis.set_visible(False)  # the numbers stand on the bars
-        axes.spines.left.set_visible(False)
-        stream = io.StringIO()
-        # no metadata: a date would make each file another
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(stream, format="svg", metadata=nothing)
-    svg = stream.getvalue()
-    return svg[svg.index("<svg") :].strip()  # without the head of an XML file
-
-
 def _lines(axes, history, names):
     """Draws the columns `names` over the epoch; a row without one is left out."""
     from matplotlib.ticker import MaxNLocator
@@ -88,7 +51,7 @@ def _lines(axes, history, names):
     for name, color in zip(names, LINES):
         points = [(row["epoch"], row[name]) for row in history if name in row]
         if points:
-            axes.plot(*zip(*points), "o-", color=_rgb(color), label=_words(name), clip_on=False)
+            axes.plot(*zip(*points), "o-", color=_rgb(color), label=words(name), clip_on=False)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_ylim(bottom=min([0, *(row[name] for row in history for name in names if name in row)]))
@@ -97,10 +60,10 @@ def _lines(axes, history, names):
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names))
 
 
-def _words(name):
+def words(name):
     """What a column is called in a chart.
 
-    >>> _words("val_mean_iou")
+    >>> words("val_mean_iou")
     'validation mean IoU'
     """
     return " ".join(ABBREVIATIONS.get(word, word) for word in name.split("_"))
@@ -128,8 +91,6 @@ def _style():
         "legend.frameon": False,
         "lines.linewidth": 2.2,
         "lines.markersize": 4.5,
-        "svg.fonttype": "none",  # text stays text
-        "svg.hashsalt": "kseg",  # equal drawings have equal ids
         "text.color": _rgb(INK),
         "xtick.color": _rgb(INK),
         "ytick.color": _rgb(INK),

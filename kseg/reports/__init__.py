@@ -1,10 +1,14 @@
 """What people open: a sheet of predictions beside their truth, and the page of a check.
 
-page.py        the frame of a page: its templates stand in templates/
-check.py       the page of a check
+page.py        writes a page: its template stands in templates/, the frame in kseg/base/templates
+run.py         the page of a run, or of two: kseg.report; subject.py a run, sections.py what is said
+check.py       the page of a check; doubts.py labels that a model contradicts on it
 semantic.py    what a page shows of a source of labels, and
 multilabel.py  of several a pixel, and
 instance.py    of objects: the same functions
+seen/          what is counted photo by photo, a module a task
+shots.py       a picture and its layers
+places.py      paths, without the user's machine
 sheet.py       rows of photo, truth and prediction as one PNG
 samples.py     rows of photo and truth
 """

@@ -6,55 +6,95 @@ from kseg.checks.statistics import class_rows, size_line
 from kseg.data.bad_files import file_of, look_at
 from kseg.data.source import spread
 from kseg.models import contract
-from kseg.pictures.chart import histogram
-from kseg.pictures.image import as_rgb, colorize, data_uri
-from kseg.reports.page import WIDTH, write_page
+from kseg.pictures.image import as_rgb, colorize, picture_of
+from kseg.pictures.svg import columns
+from kseg.reports.doubts import SHOWN, sheet
+from kseg.reports.page import write_page
+from kseg.reports.places import Places
+from kseg.reports.shots import shot, side_for, size_for
 
 EXAMPLES = 6  # samples shown of a finding, and of a source
 FOLDED = 40  # classes in a table that is not folded away
-SWATCHES = 12  # colours shown of the objects of one class
 LISTED = 200  # files named of a finding
+BINS = 10  # columns of the sizes
+SMALL = 480  # pixels of the longer side of an example at most
 
 
-def write_check(report, sources, path):
+def write_check(report, sources, path, doubts=None):
     """Writes the findings with example pictures; classes, samples and sizes of each source.
+
+    Of files it says where they lie within the set, and nothing of the machine.
 
     Args:
         report: A `kseg.checks.Report`.
         sources: The sources that were checked, from which examples are read again.
         path: The HTML file.
+        doubts: `kseg.doubts.doubts.Doubts`, labels that a model contradicts; None for none.
     """
     by_name = {stats.name: source for stats, source in zip(report.sources, sources)}
+    places = Places(sources)
+    examples = sum(min(EXAMPLES, len(finding.samples)) for finding in report.findings)
+    pictures = examples + EXAMPLES * len(sources) + (len(doubts.rows[:SHOWN]) if doubts else 0)
+    side = min(SMALL, side_for(pictures, 1))
+    kinds = {}
+    for finding in report.findings:
+        kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
     write_page(
         path,
         "check.html",
-        title="kseg check",
+        title="Check of the data",
         report=report,
-        findings=[(finding, _examples(finding, by_name)) for finding in report.findings],
-        sources=[_described(*each) for each in zip(report.sources, sources)],
+        findings=[
+            (_said(finding, places), _examples(finding, by_name, places, side))
+            for finding in report.findings
+        ],
+        kinds=kinds,
+        sources=[_described(*each, places, side) for each in zip(report.sources, sources)],
+        doubts=None if doubts is None else sheet(doubts, places),
         folded=FOLDED,
-        listed=LISTED,
-        swatches=SWATCHES,
     )
 
 
-def _examples(finding, by_name):
-    """File and pictures of the first samples of a finding."""
-    return [
-        _example(by_name[name], index)
-        for name, index in finding.samples[:EXAMPLES]
-        if name in by_name
-    ]
+def _said(finding, places):
+    """What the template shows of a finding, its files as they are called within the set."""
+    return {
+        "severity": finding.severity,
+        "kind": finding.kind,
+        "source": places(finding.source),
+        "message": places(finding.message),
+        "remedy": places(finding.remedy),
+        "files": [places(file) for file in finding.files[:LISTED]],
+        "count": len(finding.files),
+    }
 
 
-def _example(source, index):
-    """Photo with its mask laid over it; where they cannot be read together, each by itself."""
-    file = file_of(source, "image", index) or source.ids[index]
+def _examples(finding, by_name, places, side):
+    """Pictures of the first samples of a finding, and the names of those that have none."""
+    shots, without = [], []
+    for name, index in finding.samples[:EXAMPLES]:
+        if name not in by_name:
+            continue
+        source = by_name[name]
+        file = places(file_of(source, "image", index) or source.ids[index])
+        made = _example(source, index, file, side)
+        shots += made
+        without += [] if made else [file]
+    return {"shots": shots, "without": without}
+
+
+def _example(source, index, file, side):
+    """Photo with its mask as a layer; where they cannot be read together, each by itself."""
     try:
-        pictures = [_room(source).overlaid(source, source[index])]
+        return [_shot(source, source[index], file, side)]
     except Exception:  # the very fault that is shown
         pictures = _separately(source, index)
-    return file, [data_uri(picture, 2 * WIDTH) for picture in pictures]
+        return [shot(file, "", picture, (), side) for picture in pictures]
+
+
+def _shot(source, sample, name, side, caption=()):
+    photo = picture_of(source, sample)
+    truth = _room(source).truth(source, sample, size_for(photo.shape, side))
+    return shot(name, "", photo, [("truth", 0, truth)], side, caption)
 
 
 def _separately(source, index):
@@ -84,14 +124,15 @@ def _looked_at(file, column, bands):
     return as_rgb(values, bands if known else None, None if values.dtype == np.uint8 else "its own")
 
 
-def _described(stats, source):
+def _described(stats, source, places, side):
     """What the template shows of a source."""
-    samples, shown = _samples(source)
+    shots, shown = _samples(source, side)
     headings, *rows = class_rows(stats)
     return {
+        "name": places(stats.name),
         "statistics": stats,
         "size_line": size_line(stats),
-        "samples": samples,
+        "shots": shots,
         "legend": _room(source).legend(source, shown),
         "headings": headings,
         "rows": rows,
@@ -99,31 +140,32 @@ def _described(stats, source):
     }
 
 
-def _samples(source):
+def _samples(source, side):
     """A few samples with their labels laid over; those that cannot be read are findings.
 
     Returns:
-        Id, picture and caption of each; and the class ids that they hold.
+        A `Shot` of each; and the class ids that they hold.
     """
-    room, shown, class_ids = _room(source), [], set()
+    room, shots, class_ids = _room(source), [], set()
     for index in spread(len(source), EXAMPLES):
         try:
             sample = source[index]
         except Exception:  # whatever it is, a finding tells of it
             continue
-        picture = data_uri(room.overlaid(source, sample), 2 * WIDTH)
-        shown.append((source.ids[index], picture, room.caption(source, sample)))
+        caption = room.caption(source, sample)
+        shots.append(_shot(source, sample, source.ids[index], side, caption))
         class_ids |= room.class_ids(sample)
-    return shown, class_ids
+    return shots, class_ids
 
 
 def _size_histogram(sizes):
-    """Photos by the square root of their area, as bars; nothing where all have one size."""
+    """Photos by the square root of their area, as columns; nothing where all have one size."""
     if len(sizes) < 2:
         return ""
     sides = [(height * width) ** 0.5 for height, width in sizes]
-    label = "photos by side in pixels (square root of the area)"
-    return histogram(sides, list(sizes.values()), label)
+    counts, edges = np.histogram(sides, BINS, weights=list(sizes.values()))
+    groups = [(f"{edge:,.0f}", [float(count)], None) for edge, count in zip(edges, counts)]
+    return columns(groups, "Photos by their side", "square root of the area in pixels, from ... on")
 
 
 def _room(source):

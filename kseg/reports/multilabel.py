@@ -1,17 +1,48 @@
-"""What a page shows of a source of several classes a pixel: photos under them, and their shares."""
+"""What a page shows of a source of several classes a pixel: mixed colours, and their shares.
+
+Layers are uint8 `(h, w, 4)`, RGB and opacity, of the `size` `(h, w)` that is asked for.
+"""
 
 import numpy as np
 
-from kseg.pictures.multilabel import truth
+from kseg.pictures.image import outline, shrunk
 from kseg.reports.entry import Entry
-from kseg.reports.semantic import hatched
+from kseg.reports.semantic import ERRORS, LAYERS, hatched, marked
 
 OPTIONS = {}
+COUNTED = False  # whether a caption says more than the legend does beside a score
+__all__ = ["ERRORS", "LAYERS", "caption", "class_ids", "error", "legend", "prediction", "truth"]
 
 
-def overlaid(source, sample):
-    """The photo of a sample with its labels laid over it: uint8 `(H, W, 3)`."""
-    return hatched(truth(source, sample), (sample["label"] == source.void).all(axis=-1))
+def truth(source, sample, size):
+    """The labels of a sample as a layer; what is void of all classes is hatched."""
+    label = shrunk(sample["label"], size)
+    return hatched(mixed(label == 1, source.colors), (label == source.void).all(axis=-1))
+
+
+def prediction(source, sample, predicted, size):
+    """Predicted labels, bool `(H, W, C)`, as a layer."""
+    return mixed(shrunk(predicted, size), source.colors)
+
+
+def error(source, sample, predicted, size):
+    """Pixels of which a class is wrong red, those that are void of all grey, others clear."""
+    label, predicted = (shrunk(each, size) for each in (sample["label"], predicted))
+    scored = label != source.void
+    wrong = (scored & ((label == 1) != predicted)).any(axis=-1)
+    return marked(wrong, ~scored.any(axis=-1))
+
+
+def mixed(held, colors):
+    """The mean colour of the classes that pixels have, bool `(h, w, C)`, each class outlined."""
+    count = held.sum(axis=-1, keepdims=True)
+    picture = np.zeros((*held.shape[:2], 4), np.uint8)
+    colors = np.reshape(colors, (-1, 3))
+    picture[..., :3] = np.round((held @ colors) / np.maximum(count, 1))
+    picture[..., 3] = np.where(count[..., 0] > 0, 255, 0)
+    for mask, color in zip(np.moveaxis(held, -1, 0), colors):
+        picture[outline(mask)] = (*color, 255)
+    return picture
 
 
 def caption(source, sample):

@@ -1,15 +1,14 @@
 """The frame of every page: templates that escape what is put into them, and files in one piece.
 
-A page extends `templates/page.html`, which holds the style, and needs no other file: pictures are
-put into it as data URIs.
+A page extends `page.html` of `kseg.base`, which holds style, keys and the switch of light and dark,
+and needs no other file: pictures are put into it as data URIs.
 """
 
 from pathlib import Path
 
 from kseg.base.atomic import replacing
 from kseg.base.shown import templates
-
-WIDTH = 320  # of a picture on the page, in pixels; stored twice as wide for fine screens
+from kseg.base.version import __version__
 
 
 def write_page(path, template, **content):
@@ -23,7 +22,7 @@ def write_page(path, template, **content):
     Raises:
         jinja2.UndefinedError: the template asks for something else.
     """
-    text = templates("kseg.reports", width=WIDTH).get_template(template).render(content)
+    text = templates("kseg.reports", version=__version__).get_template(template).render(content)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

@@ -1,20 +1,60 @@
-"""What a page shows of a source of labels: photos under their classes, and the shares of these."""
+"""What a page shows of a source of labels: a colour for each class, and the shares of these.
+
+Layers are uint8 `(h, w, 4)`, RGB and opacity, of the `size` `(h, w)` that is asked for.
+"""
 
 import numpy as np
 
-from kseg.pictures.semantic import truth
+from kseg.base.colors import NOT_SCORED
+from kseg.pictures.image import WRONG, shrunk
 from kseg.reports.entry import Entry, class_name
 
 OPTIONS = {}
+COUNTED = False  # whether a caption says more than the legend does beside a score
+LAYERS = (
+    ("photo", "Photo"),
+    ("truth", "Truth"),
+    ("prediction", "Prediction"),
+    ("error", "Error"),
+)
+ERRORS = (Entry("wrong", (WRONG,)), Entry("not scored", (NOT_SCORED,)))
 
 
-def overlaid(source, sample):
-    """The photo of a sample with its labels laid over it: uint8 `(H, W, 3)`."""
-    return hatched(truth(source, sample), sample["label"] == source.void)
+def truth(source, sample, size):
+    """The labels of a sample as a layer; void is hatched."""
+    label = shrunk(sample["label"], size)
+    return hatched(painted(label, source.colors), label == source.void)
+
+
+def prediction(source, sample, predicted, size):
+    """Predicted ids `(H, W)` as a layer."""
+    return painted(shrunk(predicted, size), source.colors)
+
+
+def error(source, sample, predicted, size):
+    """Wrong pixels red, void grey, right ones clear."""
+    label, predicted = (shrunk(ids, size) for ids in (sample["label"], predicted))
+    return marked(label != predicted, label == source.void)
+
+
+def marked(wrong, void):
+    """A layer of what is wrong and of what is not scored, two maps `(h, w)`."""
+    picture = np.zeros((*wrong.shape, 4), np.uint8)
+    picture[wrong] = (*WRONG, 255)
+    picture[void] = (*NOT_SCORED, 150)
+    return picture
+
+
+def painted(ids, colors):
+    """Ids `(h, w)` as a layer; those that are no class are clear."""
+    table = np.zeros((len(colors) + 1, 4), np.uint8)
+    table[:-1] = [(*color, 255) for color in colors]
+    known = (ids >= 0) & (ids < len(colors))
+    return table[np.where(known, ids, len(colors))]
 
 
 def hatched(picture, void):
-    """A picture `(H, W, 3)` with stripes, black and white to show on any, where `void` holds.
+    """A layer with stripes, black and white to show on any, where `void` holds.
 
     A bare photo could be taken for a pale class.
     """
@@ -22,7 +62,7 @@ def hatched(picture, void):
     stripe = max(1, void.shape[1] // 240)
     phase = (x + y) // stripe % 5
     for place, grey in ((0, 255), (1, 0)):
-        picture[void & (phase == place)] = grey
+        picture[void & (phase == place)] = (grey, grey, grey, 255)
     return picture
 
 

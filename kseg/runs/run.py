@@ -10,6 +10,7 @@
       validation.png    photo, truth, prediction, error
       curve.png         loss and score by epoch
       evaluation.json   scores of the best model (these three by `kseg fit` alone)
+      report.html       all of it as a page (by `kseg report`)
 
 Every file is written beside its place and then moved there, so a run that is killed at any moment
 leaves whole files.
@@ -42,7 +43,7 @@ KEPT = (
     "history.csv",
     *(f"{name}.keras" for name in (*CHECKPOINTS, "best")),
 )
-SHOWN = ("evaluation.json", "validation.png", "curve.png")  # what they write anew
+SHOWN = ("evaluation.json", "validation.png", "curve.png", "report.html")  # what they write anew
 
 
 @dataclasses.dataclass(frozen=True)

@@ -55,6 +55,8 @@ OPTIONS = {
             "json": ["--json", "new.json"],
             "html": ["--html", "new.html"],
             "limit": ["--limit", "2"],
+            "model": ["--model", "run"],
+            "doubts": ([MASKS, "--model", "run"], ["--doubts", "new.csv"]),
             "instances": ["--instances"],
             "overwrite": ([MASKS, "--json", "old.json"], ["--overwrite"]),
             **DATA,
@@ -194,6 +196,21 @@ OPTIONS = {
             **DATA,
         },
     ),
+    "report": (
+        ["run", "--data", MASKS],
+        {
+            "run": ["nowhere", "--data", MASKS],
+            "other": ["run", "run", "--data", MASKS],
+            "path": ["--output", "new.html"],
+            "data": ["run", "--data", "shapes"],
+            "split": ["--split", "train"],
+            "group": ["--group", "("],
+            "images": ["--images", "2"],
+            "limit": ["--limit", "2"],
+            "overwrite": ["--overwrite"],
+            **DATA,
+        },
+    ),
     "predict": (
         ["set/images/0.png", "-o", "out", "--run", "run"],
         {
@@ -298,6 +315,7 @@ def effect(made, place, monkeypatch, capsys):
     for module, name in (
         ("kseg.training.fit", "fit"),
         ("kseg.deployment.export", "export"),
+        ("kseg.reports.run", "report"),
     ):
         monkeypatch.setattr(importlib.import_module(module), name, stand_in)
 

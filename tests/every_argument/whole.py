@@ -23,6 +23,8 @@ SEVERAL = Made(lambda place: unet(3, multilabel=True))
 OVERLAPPING = Made(lambda place: multilabel_scenes.source_of(*multilabel_scenes.scenes(2)))
 FOUND = Made(lambda place: finder())
 TRUTH = Made(lambda place: source_of(finder().found))
+BINARY = Made(lambda place: two_classes())
+THERE = Made(lambda place: written(place.out / "there.html"))
 PHOTO = np.arange(32 * 32 * 3, dtype="uint8").reshape(*SIZE, 3)
 LARGE = np.tile(PHOTO, (10, 10, 1))
 
@@ -112,6 +114,33 @@ def scored():
                 "max_detections": Beside(two, 2),
                 "resamples": 5,
                 "confidence": 0.5,
+            },
+        ),
+        "check_labels": Entry(
+            {"model": UNET, "sources": (SCENES,)},
+            {
+                "model": Made(lambda place: filled(unet())),
+                "sources": (OTHERS,),
+                "most": 1,
+                "limit": 2,
+                "progress": NOTES,
+            },
+            lambda doubts, place: doubts.to_dict(),
+            function=lambda *sources, model, **more: kseg.check_labels(model, *sources, **more),
+        ),
+        "report": Entry(
+            {"run": below("run"), "path": out("page.html"), "data": BINARY},
+            {
+                "run": below("run2"),
+                "other": below("run2"),
+                "path": out("other.html"),
+                "data": Made(lambda place: two_classes().subset([0, 1])),
+                "split": "train",
+                "group": "(.)$",
+                "images": 2,
+                "limit": 2,
+                "overwrite": Beside({"path": THERE}, True, refused=True),
+                "progress": NOTES,
             },
         ),
         "predict": Entry(

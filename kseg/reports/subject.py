@@ -1,0 +1,193 @@
+"""One run of a report: its model, what it was trained on, and what came of it, photo by photo."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+
+from kseg.base.arguments import refused
+from kseg.data.bad_files import naming_bad_files
+from kseg.data.errors import MissingData
+from kseg.data.images import image_array
+from kseg.data.sample import samples
+from kseg.data.source import check_is_source, spread
+from kseg.data.spec import DataSpec
+from kseg.evaluation.batches import unweighted_void
+from kseg.evaluation.evaluate import evaluate
+from kseg.models.contract import check_source, contract, part, task_of
+
+FROM_PYTHON = (
+    "The run was made from Python, with a Source that only that program knows: nothing says where "
+    "its photos are."
+)
+
+
+class Subject:
+    """A run that is reported on.
+
+    Args:
+        run: A `kseg.Run`.
+        model: Its model; None to load the best.
+
+    Attributes:
+        numbers: What `kseg.evaluate` gives; of a run whose data are not at hand what `kseg fit`
+            has kept of it, or None.
+        seen: What was counted photo by photo, of `kseg.reports.seen`; None without data.
+        images: Position, id, group and score of each photo.
+    """
+
+    def __init__(self, run, model=None):
+        self.run, self.model = run, run.load_model() if model is None else model
+        self.task = task_of(self.model)
+        self.about = part("kseg.reports.seen", self.model)
+        self.told = json.loads((run.path / "run.json").read_text())
+        self.numbers, self.seen, self.images = self._kept(), None, []
+
+    @property
+    def name(self):
+        return self.run.path.resolve().name
+
+    def _kept(self):
+        try:
+            return json.loads((self.run.path / "evaluation.json").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def check_same(self, other):
+        """Raises `ValueError` unless another run can be laid beside this one."""
+        for name, mine, its in (
+            ("task", self.task, other.task),
+            ("classes", list(self.run.class_names), list(other.run.class_names)),
+        ):
+            if mine != its:
+                expected = f"a run of the {name} of {self.name!r}, {mine}, and it has {its}"
+                raise refused("other", str(other.run.path), expected, "Report on them apart.")
+
+    def look(self, source, chosen, group, progress):
+        """Scores the model and looks at each photo once more.
+
+        This is where the scores of photos come from; `kseg.evaluate` counts the rest.
+
+        Args:
+            source: A `Source`.
+            chosen: Positions of the photos to score; the whole source as a rule.
+            group: Function of an id to the name of its group.
+            progress: Function of the number of photos done.
+        """
+        check_source(self.model, source)
+        part_of = source if len(chosen) == len(source) else source.subset(chosen)
+        self.numbers = evaluate(self.model, part_of, progress=progress, **self.about.SCORED)
+        self.seen, self.images = self.about.Seen(source), []
+        with naming_bad_files(part_of):
+            for index, sample in zip(chosen, samples(part_of)):
+                sample = self.scored(sample, source)
+                predicted = self.predict(sample["image"])
+                name = group(source.ids[index])
+                score = self.seen.add(sample, predicted, name)
+                self.images.append(Seen(index, source.ids[index], name, score))
+                progress(len(chosen) + len(self.images))
+
+    def scored(self, sample, source):
+        """A sample as it is scored: pixels of weight 0 are void."""
+        if "weight" in sample:
+            sample = {**sample, "label": unweighted_void(sample, source.void)}
+        return sample
+
+    def predict(self, image):
+        """What the model says of a photo, as `kseg.reports.seen` takes it."""
+        return predicted(self.model, self.about, image)
+
+
+def predicted(model, about, image):
+    """What a model says of a photo as a source gives it.
+
+    Args:
+        model: The model.
+        about: The module of its task in `kseg.reports.seen`.
+        image: `(H, W, channels)`.
+    """
+    own = contract(model)
+    return about.predict(model, image_array(image, own.channels, value_range=own.value_range))
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """A photo that was looked at: its position, id, group and score, NaN where it has none."""
+
+    index: int
+    id: str
+    group: str
+    score: float
+
+
+def data_of(subject, data, split):
+    """The photos to look at, or why there are none.
+
+    Args:
+        subject: A `Subject`.
+        data: A `Source`; None for the run's own.
+        split: Of these.
+
+    Returns:
+        The `Source` and None; or None and a sentence.
+    """
+    if data is not None:
+        check_is_source("data", data)
+        return data, None
+    if not subject.run.data:
+        return None, FROM_PYTHON
+    try:
+        spec = DataSpec.from_json(subject.run.data).for_task(subject.task)
+        return spec.open(split), None
+    except (MissingData, FileNotFoundError) as error:
+        return None, f"The photos are not where they were: {error}"
+
+
+def grouped(ids, group):
+    """The function from an id to its group, and whether there are several.
+
+    Args:
+        ids: Of all samples.
+        group: A regular expression, whose first group in brackets, or which as a whole, is the
+            name; None for the folder that ids begin with, where they do.
+
+    Raises:
+        ValueError: it is no regular expression, or finds nothing in an id.
+    """
+    if group is None:
+        folders = {id: id.rpartition("/")[0] for id in ids}
+        several = len(set(folders.values())) > 1
+        return (lambda id: folders[id] if several else ""), several
+    try:
+        pattern = re.compile(group)
+    except re.error as error:
+        expected = f"a regular expression ({error})"
+        raise refused("group", group, expected, "As in '^([^_]+)_'.") from error
+    found = {id: pattern.search(id) for id in ids}
+    for id, each in found.items():
+        if each is None:
+            expected = f"a pattern that is found in every name, and it is not in {id!r}"
+            raise refused("group", group, expected, "As in '^([^_]+)_'.")
+    names = {id: each[1] if pattern.groups else each[0] for id, each in found.items()}
+    return names.__getitem__, len(set(names.values())) > 1
+
+
+def chosen_of(source, limit):
+    """Positions of the photos that are looked at, evenly spread."""
+    return spread(len(source), limit or len(source))
+
+
+def worst_and_best(subjects, count):
+    """The photos that are shown: half of them the worst, half the best; of two runs, by which
+    photos the second loses most and gains most.
+
+    Returns:
+        Two lists of positions in `subject.images`.
+    """
+    scores = np.array([[each.score for each in subject.images] for subject in subjects])
+    value = scores[-1] - scores[0] if len(subjects) > 1 else scores[0]
+    known = [i for i in np.argsort(value, kind="stable").tolist() if value[i] == value[i]]
+    worst = known[: (count + 1) // 2]
+    best = [i for i in known[::-1] if i not in worst][: count // 2]
+    return worst, best
