@@ -16,6 +16,7 @@ from kseg.evaluation.evaluate import evaluate as evaluate
 from kseg.models.registry import register
 from kseg.prediction.predict import predict as predict
 from kseg.runs.run import Run as Run
+from kseg.shifts.robustness import robustness as robustness
 
 if TYPE_CHECKING:  # for editors, what the table below says
     from kseg import losses as losses
@@ -58,6 +59,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models import build_fcn32s as build_fcn32s
     from kseg.models import build_mask_rcnn as build_mask_rcnn
     from kseg.models import build_unet as build_unet
+    from kseg.shifts.adapt import adapt as adapt
     from kseg.training.fit import fit as fit
     from kseg.training.plan import plan as plan
     from kseg.training.settings import Settings as Settings
@@ -97,6 +99,7 @@ _LAZY = {
     "OpenVINOOptions": "kseg.deployment.formats.openvino",
     "SavedModelOptions": "kseg.deployment.saved_model.export",
     "Settings": "kseg.training.settings",
+    "adapt": "kseg.shifts.adapt",
     "class_weights_from": "kseg.checks.class_weights",
     "fit": "kseg.training.fit",
     "plan": "kseg.training.plan",
@@ -108,7 +111,18 @@ _LAZY = {
     "weights": None,
 }
 
-__all__ = ["Run", "__version__", "check", "data", "evaluate", "export", "load", "predict", *_LAZY]
+__all__ = [
+    "Run",
+    "__version__",
+    "check",
+    "data",
+    "evaluate",
+    "export",
+    "load",
+    "predict",
+    "robustness",
+    *_LAZY,
+]
 
 if not TYPE_CHECKING:  # there, any name would be one
     __getattr__, _ = lazy("kseg", _LAZY)

@@ -21,6 +21,7 @@ FLOORS = (
     ("prediction", "runs"),
     ("deployment",),
     ("evaluation",),
+    ("shifts",),
     ("training", "reports"),
     ("cli",),
     ("__main__",),
