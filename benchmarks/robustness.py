@@ -63,9 +63,9 @@ MEASURES = {
         "robust": Measure(ROBUST),
         "detail": Measure({}, {"detail": True}),
         "robust, detail": Measure(ROBUST, {"detail": True}),
-        "detail, boundary loss": Measure({"loss": BOUNDARY}, {"detail": True}),
         "plain, adapted": Measure(adapts="plain"),
         "robust, detail, adapted": Measure(adapts="robust, detail"),
+        "detail, boundary loss": Measure({"loss": BOUNDARY}, {"detail": True}),
     },
     "nuclei": {
         "plain": Measure(),
@@ -82,8 +82,8 @@ def camvid(root):
     train, val = (kseg.data.camvid(root, split) for split in ("train", "val"))
     scene = np.array([name.split("_")[0] for name in train.ids])
     seen = train.subset(np.flatnonzero(np.isin(scene, SCENES["seen"])))
-    unseen = train.subset(np.flatnonzero(scene == SCENES["unseen"])[::3], "camvid/dusk")
-    val = val.subset(range(0, len(val), 5), "camvid/val")
+    unseen = train.subset(np.flatnonzero(scene == SCENES["unseen"])[::4], "camvid/dusk")
+    val = val.subset(range(0, len(val), 6), "camvid/val")
     network = {"width": 32, "depth": 3, "logits_stride": 4}
     return seen, val, {"dusk": unseen}, network, (180, 240)
 

@@ -13,7 +13,20 @@ from kseg.base.optional import import_package
 from kseg.base.quiet import silence_tensorflow
 from kseg.base.version import __version__
 from kseg.base.words import spoken_as
-from kseg.cli import check, convert, data, demo, evaluate, export, fit, info, plan, predict
+from kseg.cli import (
+    adapt,
+    check,
+    convert,
+    data,
+    demo,
+    evaluate,
+    export,
+    fit,
+    info,
+    plan,
+    predict,
+    robustness,
+)
 from kseg.cli.language import options_by_name, spoken
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -26,6 +39,8 @@ COMMANDS = {
     "plan": plan,
     "fit": fit,
     "evaluate": evaluate,
+    "robustness": robustness,
+    "adapt": adapt,
     "predict": predict,
     "export": export,
     "info": info,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from kseg.prediction.network import check_weights
 from kseg.prediction.predictor import KerasPredictor
 
 PRIOR = 16  # photos that the old statistics count as
+OF_A_RUN = ("run.json", "best.keras")  # what a run of an adapted model consists of
 LONGEST = 1536  # pixels of a side, beyond which a photo is shrunk: statistics need no more
 
 
@@ -110,6 +112,40 @@ def adapt(
     if file is not None:
         save_model(copy, file)
     return copy
+
+
+def check_adapted(loaded, output, photos=(), overwrite=False):
+    """Raises unless `write_adapted` may write there.
+
+    Args:
+        loaded: What was adapted, as `kseg.load` gives it.
+        output: A path that ends in `.keras`; or of a run, a folder.
+        photos: Paths of what is read.
+        overwrite: Whether what is there may be replaced.
+
+    Raises:
+        FileExistsError, ValueError: something is there, or it is no such path.
+    """
+    if output.suffix != ".keras" and getattr(loaded, "run", None) is None:
+        expected = "a name that ends in .keras"
+        raise refused("output", str(output), expected, "Only a run is written as a run folder.")
+    files = [output] if output.suffix == ".keras" else [output / name for name in OF_A_RUN]
+    check_outputs([("output", each) for each in files], [*loaded.files(), *photos], overwrite)
+
+
+def write_adapted(model, loaded, output):
+    """Writes an adapted model, as a `.keras` file or as a run with the names of its origin's.
+
+    Args:
+        model: The adapted one.
+        loaded, output: As of `check_adapted`.
+    """
+    if output.suffix == ".keras":
+        save_model(model, output)
+        return
+    run = dataclasses.replace(loaded.run, path=output)
+    save_model(model, output / OF_A_RUN[1])
+    run.write()
 
 
 def norms_of(model):

@@ -101,3 +101,13 @@ def _corruption(name, severity):
 
 def _by_factor(make, factor):
     return lambda source, seed: make(source, factor)
+
+
+def made(source, key, seed):
+    """A source under the condition of this `Condition.key`."""
+    if key == CLEAN:
+        return source
+    name, _, amount = key.rpartition(" ")
+    if name in FUNCTIONS:
+        return corrupted(source, name, int(amount), seed=seed)
+    return {"scale": rescaled, "exposure": exposed}[name](source, float(amount))

@@ -18,7 +18,7 @@ from kseg.prediction.predictor import KerasPredictor, Predictor
 from kseg.shifts.conditions import CLEAN, EXPOSURES, SCALES, SEVERITIES, conditions, is_common
 from kseg.shifts.progress import Kept, fingerprint
 from kseg.shifts.results import Robustness, mean, tables
-from kseg.shifts.scenes import mapped, scenes
+from kseg.shifts.scenes import looked_at, scenes
 
 WORST = 8  # photos that are named
 LOOKED_AT = 100  # photos, evenly spread, that are scored one by one to find them
@@ -102,9 +102,7 @@ def robustness(
     integer("seed", seed, low=0)
     integer("worst", worst, low=0)
     model, names = _opened(model)
-    source = mapped(source, names, class_map)
-    if images is not None:
-        source = source.subset(spread(len(source), integer("images", images)), source.name)
+    source = looked_at(source, names, class_map, images)
     check_source(model, source)
     under = conditions(source, corruptions, severities, scales, exposures)
     by_scene = scenes(source, group)

@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 
-from kseg.base.arguments import refused
+from kseg.base.arguments import integer, refused
+from kseg.base.colors import class_colors
 from kseg.base.tensorflow import converted, tensorflow
 from kseg.data.bad_files import file_of
+from kseg.data.source import spread
 
 FOLDER = "folder"
 
@@ -67,6 +69,19 @@ def _by_pattern(source, group):
     return scene_of
 
 
+def looked_at(source, names, class_map=None, images=None):
+    """What is scored of a source: with the classes of a model, and of so many photos.
+
+    Args:
+        source, names, class_map: As of `mapped`.
+        images: Photos, evenly spread; None for all.
+    """
+    source = mapped(source, names, class_map)
+    if images is None:
+        return source
+    return source.subset(spread(len(source), integer("images", images)))
+
+
 def mapped(source, names, class_map):
     """A `Source` of another data set with the classes of a model.
 
@@ -113,8 +128,6 @@ def _relabelled(source, names, chosen):
             raise refused("class_map", chosen, "None for a set that has no one class a pixel")
         sample["label"] = tf.gather(table, tf.cast(sample["label"], tf.int32))
         return sample
-
-    from kseg.base.colors import class_colors
 
     return dataclasses.replace(
         source, decode=read, class_names=names, colors=class_colors(names), category_ids=None
