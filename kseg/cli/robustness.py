@@ -50,7 +50,6 @@ def add_arguments(parser):
     )
     parser.add_argument("--images", type=int, help="photos to look at, evenly spread (all)")
     parser.add_argument("--worst", type=int, help="photos to name, or to show with --html (8)")
-    parser.add_argument("--batch-size", type=int, help="photos predicted at once")
     parser.add_argument("--seed", type=int, help="of what is random in corruptions (0)")
     parser.add_argument(
         "--file",
@@ -123,7 +122,6 @@ ASKED = (
     "class_map",
     "images",
     "worst",
-    "batch_size",
     "seed",
     "file",
 )

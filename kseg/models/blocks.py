@@ -128,12 +128,13 @@ def logits_head(x, num_classes, stride, like):
 
 
 def detail_head(x, pixels, num_classes, stride, like):
-    """Class logits of every pixel from features of a stride and the pixels of each patch.
+    """Class logits of every pixel: those of the features, enlarged, and what the pixels add.
 
-    A patch of stride x stride pixels becomes a vector and joins the features; what has been
-    decided there becomes a patch again, by one learned kernel a pixel of it: the sub-pixel
-    convolution of Shi et al. 2016 (arXiv:1609.05158). Nothing is computed at the photo's own
-    resolution but the logits, so this costs a fraction of what convolutions there would.
+    A patch of stride x stride pixels becomes a vector and joins the features; what is decided there
+    becomes a patch again, by a learned kernel for each of its pixels: the sub-pixel convolution of
+    Shi et al. 2016 (arXiv:1609.05158). It is added to `logits_head`, and begins at zero. Nothing is
+    computed at the photo's own resolution but the logits, so it costs a fraction of what
+    convolutions there would.
 
     Args:
         x: Features `(B, H' / stride, W' / stride, C)`.
@@ -145,10 +146,20 @@ def detail_head(x, pixels, num_classes, stride, like):
     Returns:
         `(B, H, W, num_classes)`, float32 under every dtype policy.
     """
+    coarse = Conv2D(num_classes, 1, dtype="float32", name="head")(x)
+    coarse = Enlarge(stride, dtype="float32", name="enlarge")(coarse)
     patches = conv_norm_relu(pixels, DETAIL_WIDTH, stride, strides=stride, name="detail_patches")
     x = keras.layers.Concatenate(name="detail_skip")([x, patches])
     x = conv_norm_relu(x, DETAIL_WIDTH, 3, name="detail")  # (B, H' / stride, W' / stride, 64)
-    x = UpConv2D(num_classes, stride, strides=stride, dtype="float32", name="head")(x)
+    fine = UpConv2D(
+        num_classes,
+        stride,
+        strides=stride,
+        kernel_initializer="zeros",
+        dtype="float32",
+        name="detail_head",
+    )(x)
+    x = keras.layers.Add(dtype="float32", name="detail_add")([coarse, fine])
     return CropLike(dtype="float32", name="logits")([x, like])  # (B, H, W, num_classes)
 
 

@@ -84,6 +84,8 @@ def adapt(
     """
     number("prior", prior, at_least=0)
     integer("passes", passes)
+    if hasattr(photos, "__next__"):  # each pass goes through them again
+        photos = list(photos)
     inputs = []
     if isinstance(model, (str, os.PathLike)):
         from kseg.deployment.load import load
@@ -108,7 +110,8 @@ def adapt(
         remedy = "Only batch norm has statistics of the photos: train one with batch norm."
         raise refused("model", getattr(model, "name", model), "one with batch norm in it", remedy)
     for _ in range(passes):
-        _measure(copy, norms, lambda: _photos(photos, own), prior, progress)
+        if not _measure(copy, norms, _photos(photos, own), prior, progress):
+            raise refused("photos", photos, "at least one photo")
     if file is not None:
         save_model(copy, file)
     return copy
@@ -226,17 +229,16 @@ class _Norm:
 
 
 def _measure(model, norms, photos, prior, progress):
-    """Sends photos through, each batch norm measuring what comes."""
+    """Sends photos through, each batch norm measuring what comes; returns how many there were."""
     measured = [_Norm(layer, prior) for layer in norms]
     done = 0
     with _calling(measured), _without_gradients():
-        for photo in photos():
+        for photo in photos:
             model(_input_of(model, photo), training=False)
             done += 1
             if progress:
                 progress(done)
-    if not done:
-        raise refused("photos", photos, "at least one photo")
+    return done
 
 
 @contextlib.contextmanager

@@ -71,7 +71,8 @@ def fingerprint(model):
             array = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
             found.update(np.ascontiguousarray(array).tobytes())
     else:
-        for each in model.files():
+        found.update(str(getattr(model, "name", type(model).__name__)).encode())
+        for each in getattr(model, "files", list)():
             files = sorted(Path(each).rglob("*")) if Path(each).is_dir() else [Path(each)]
             for file in filter(Path.is_file, files):
                 found.update(file.read_bytes())

@@ -38,7 +38,6 @@ def robustness(
     class_map: Mapping[str, str | None] | None = None,
     images: int | None = None,
     worst: int = WORST,
-    batch_size: int | None = None,
     seed: int = 0,
     file: PathLike | None = None,
     overwrite: bool = False,
@@ -68,7 +67,6 @@ def robustness(
         images: Photos to look at, evenly spread over the source. Default None: all.
         worst: Photos that are named as the worst, as they are and under the worst condition; up to
             100 are scored one by one for it. Default 8.
-        batch_size: As of `kseg.evaluate`.
         seed: Of all that is random in corruptions.
         file: A JSON file for the scores, written after each condition: called again with the same
             model and photos, what it holds is not computed anew. Default None.
@@ -109,7 +107,7 @@ def robustness(
     if file is not None:
         check_outputs([("file", file)], source.files(), overwrite=True)  # it may go on, see Kept
     kept = Kept(file, _protocol(model, source, class_map, seed), overwrite)
-    work = _Work(model, source, kept, seed, batch_size, progress)
+    work = _Work(model, source, kept, seed, progress)
     work.total = len(under) + len(by_scene) + (2 if worst else 0)
     found = {condition: work.score(condition) for condition in under}
     by_scene = {name: work.scene(name, rows) for name, rows in by_scene.items()}
@@ -129,12 +127,12 @@ class _Work:
     Args:
         model, source: They.
         kept: `Kept`.
-        seed, batch_size, progress: As of `robustness`.
+        seed, progress: As of `robustness`.
     """
 
-    def __init__(self, model, source, kept, seed, batch_size, progress):
+    def __init__(self, model, source, kept, seed, progress):
         self.model, self.source, self.kept, self.seed = model, source, kept, seed
-        self.batch_size, self.progress = batch_size, progress
+        self.progress = progress
         self.key = scored_contract(model).score
         self.done, self.total = 0, 0
 
@@ -178,7 +176,7 @@ class _Work:
         return self._kept(f"photos, {condition.key}", scored)
 
     def _evaluated(self, source):
-        scores = evaluate(self.model, source, batch_size=self.batch_size)
+        scores = evaluate(self.model, source)
         own = OF_CLASS.get(self.key, self.key)
         classes = {name: row.get(own, float("nan")) for name, row in scores["classes"].items()}
         return {"score": scores[self.key], "images": scores["images"], "classes": classes}
