@@ -25,8 +25,8 @@ class Robustness(Scores):
     >>> model = kseg.build_unet(val.num_classes, width=2, depth=2)
     >>> found = kseg.robustness(model, val, corruptions=["fog"], severities=[3], scales=[])
     >>> found.write_csv("robustness.csv")
-    >>> open("robustness.csv").readline().strip()
-    'group,name,amount,mean_iou'
+    >>> found["score"], found["images"]
+    ('mean_iou', 2)
     """
 
     def write_csv(self, path: PathLike) -> None:

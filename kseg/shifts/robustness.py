@@ -151,17 +151,24 @@ class _Work:
         scored = [each for each in found if not np.isnan(found[each]["score"])]
         hardest = min(scored, key=lambda each: found[each]["score"], default=None)
         clean = next(each for each in found if each.group == CLEAN)
-        listed = []
-        for condition in dict.fromkeys(each for each in (clean, hardest) if each is not None):
-            for index, value in self._photos_under(condition):
-                row = {"id": self.source.ids[index], "index": index}
-                listed.append({**row, "condition": condition.key, "score": value})
-        listed = [each for each in listed if not np.isnan(each["score"])]
-        listed.sort(key=lambda each: (each["condition"] != CLEAN, each["score"]))
-        half = -(-count // 2)
-        first = [each for each in listed if each["condition"] == CLEAN][:half]
-        rest = [each for each in listed if each["condition"] != CLEAN][: count - len(first)]
-        return [*first, *rest]
+        of_clean = self._rows(clean)
+        of_hardest = [] if hardest in (None, clean) else self._rows(hardest)
+        rest = of_hardest[: count // 2]
+        return [*of_clean[: count - len(rest)], *rest]
+
+    def _rows(self, condition):
+        """What is said of each photo that was looked at under a condition, the worst first."""
+        rows = [
+            {
+                "id": self.source.ids[index],
+                "index": index,
+                "condition": condition.key,
+                "score": value,
+            }
+            for index, value in self._photos_under(condition)
+            if not np.isnan(value)
+        ]
+        return sorted(rows, key=lambda row: row["score"])
 
     def _photos_under(self, condition):
         """Pairs of position and score under a condition, of photos evenly spread."""

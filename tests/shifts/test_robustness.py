@@ -100,7 +100,7 @@ def test_it_goes_on_where_it_was_stopped(model, scored, tmp_path):
 def test_rows_for_a_spreadsheet(model, scored, tmp_path):
     found = kseg.robustness(model, val(2), **FEW, group=r"(\d)$", worst=1)
     found.write_csv(tmp_path / "scores.csv")
-    rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
     assert [row["group"] for row in rows] == [
         *("clean", *["corruption"] * 4, "scale", "exposure", "scene", "scene", "photo")
     ]
