@@ -58,10 +58,12 @@ class Measure:
 
 SCALE = (0.75, 2.0)
 ROBUST = {"transforms": ("robust(scale=[0.75, 2.0])",)}
+STRONG = {"transforms": ("robust(scale=[0.75, 2.0], strength=1.0, probability=0.7)",)}
 MEASURES = {
     "camvid": {
         "plain": Measure(),
         "robust": Measure(ROBUST),
+        "robust, strong": Measure(STRONG),
         "detail": Measure({}, {"detail": True}),
         "robust, detail": Measure(ROBUST, {"detail": True}),
         "plain, adapted": Measure(adapts="plain"),
@@ -192,6 +194,10 @@ def table(results):
     return "\n".join(lines)
 
 
+def folder_of(name):
+    return name.replace(", ", "-").replace(" ", "-")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("set", choices=tuple(MEASURES))
@@ -207,12 +213,12 @@ def main():
     for name, measure in MEASURES[options.set].items():
         if options.only and name not in options.only:
             continue
-        folder = options.work / options.set / name.replace(", ", "-").replace(" ", "-")
+        folder = options.work / options.set / folder_of(name)
         file = folder.with_suffix(".json")
         if not file.is_file():
             keras.utils.set_random_seed(0)
             if measure.adapts:
-                origin = options.work / options.set / measure.adapts.replace(", ", "-")
+                origin = options.work / options.set / folder_of(measure.adapts)
                 model, took = kseg.Run.open(origin).load_model("last"), {}
             else:
                 model, took = learned(measure, train, network, size, options.epochs, folder)

@@ -132,8 +132,8 @@ def detail_head(x, pixels, num_classes, stride, like):
 
     A patch of stride x stride pixels becomes a vector and joins the features; what is decided there
     becomes a patch again, by a learned kernel for each of its pixels: the sub-pixel convolution of
-    Shi et al. 2016 (arXiv:1609.05158). It is added to `logits_head`, and begins at zero. Nothing is
-    computed at the photo's own resolution but the logits, so it costs a fraction of what
+    Shi et al. 2016 (arXiv:1609.05158). It is added to `logits_head`, and begins next to zero.
+    Nothing is computed at the photo's own resolution but the logits, so it costs a fraction of what
     convolutions there would.
 
     Args:
@@ -155,7 +155,7 @@ def detail_head(x, pixels, num_classes, stride, like):
         num_classes,
         stride,
         strides=stride,
-        kernel_initializer="zeros",
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
         dtype="float32",
         name="detail_head",
     )(x)

@@ -24,7 +24,7 @@ def applied(transform, seed=(1, 2), image=None):
 
 
 def test_photos_change_and_labels_do_not():
-    transform, clean = transforms.random_appearance(probability=1.0), sample()
+    transform, clean = transforms.random_appearance(1.0, probability=1.0), sample()
     found = [applied(transform, (0, seed)) for seed in range(8)]
     for each in found:
         assert each["image"].dtype == np.uint8 and each["image"].shape == (96, 96, 3)

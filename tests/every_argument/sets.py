@@ -316,7 +316,7 @@ def of_transforms():
         "pad": ({"size": (30, 40)}, {"size": (40, 40), **void}),
         "random_appearance": (
             {"probability": 1.0},
-            {"strength": 0.2, "probability": 0.0},
+            {"strength": 1.5, "probability": 0.0},
         ),
         "random_affine": (
             rotation,
@@ -354,7 +354,8 @@ def of_transforms():
             "size": other,
             "scale": (0.5, 0.6),
             "void": Beside({"size": (60, 60)}, 9),
-            "strength": 0.2,
+            "strength": 1.5,
+            "probability": 0.0,
         },
         transformed(),
     )

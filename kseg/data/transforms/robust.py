@@ -29,7 +29,7 @@ FEWER = (0.25, 0.7)  # pixels along each side
 NOISE = (0.008, 0.35)  # standard deviation as a share of white
 
 
-def random_appearance(strength: float = 1.0, probability: float = 0.7) -> Transform:
+def random_appearance(strength: float = 0.5, probability: float = 0.5) -> Transform:
     """Changes light, contrast, colour, sharpness and noise far more than `color_jitter` does.
 
     Each photo has its own mixture of them, as in AugMix (Hendrycks et al. 2020, arXiv:1912.02781),
@@ -37,7 +37,8 @@ def random_appearance(strength: float = 1.0, probability: float = 0.7) -> Transf
     Labels stay as they are.
 
     Args:
-        strength: 1 as measured in the docs; 0 for hardly any change.
+        strength: From 0, for hardly any change, by 1, at which a model stands the most but needs a
+            long training for the photos as they are, to 2.
         probability: Share of the photos that are changed so; the others get `color_jitter()`.
 
     Raises:
@@ -76,7 +77,11 @@ def random_appearance(strength: float = 1.0, probability: float = 0.7) -> Transf
 
 
 def robust(
-    size: Size, scale: Range = (0.5, 2.0), void: int = 255, strength: float = 1.0
+    size: Size,
+    scale: Range = (0.5, 2.0),
+    void: int = 255,
+    strength: float = 0.5,
+    probability: float = 0.5,
 ) -> Transform:
     """The recipe for new scenes: scale jitter and crop, flip, and `random_appearance`.
 
@@ -87,13 +92,14 @@ def robust(
         size: `(height, width)` of the crops in pixels.
         scale: Range of the scale, drawn log-uniformly.
         void: Label of area outside the photo.
-        strength: As of `random_appearance`.
+        strength, probability: As of `random_appearance`.
 
     Raises:
         ValueError: an argument is out of its range.
     """
     tf = tensorflow()
-    steps = random_scale_crop(size, scale, void), random_flip(), random_appearance(strength)
+    far = random_appearance(strength, probability)
+    steps = random_scale_crop(size, scale, void), random_flip(), far
 
     def transform(sample, seed):
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(steps)))
