@@ -67,6 +67,7 @@ MEASURES = {
         "detail": Measure({}, {"detail": True}),
         "robust, detail": Measure(ROBUST, {"detail": True}),
         "plain, adapted": Measure(adapts="plain"),
+        "robust, adapted": Measure(adapts="robust"),
         "robust, detail, adapted": Measure(adapts="robust, detail"),
         "detail, boundary loss": Measure({"loss": BOUNDARY}, {"detail": True}),
     },
