@@ -74,8 +74,9 @@ def run(options):
     screen = console()
     loaded = load(options.run)
     spec = data_spec(options, screen) if options.data else own_data(loaded, options)
-    outputs = outputs_of(options, "json", "csv", "html")
-    check_outputs(outputs, [*spec.folders(), *loaded.files()], options.overwrite)
+    outputs, read = outputs_of(options, "json", "csv", "html"), [*spec.folders(), *loaded.files()]
+    check_outputs(outputs, read, options.overwrite)
+    check_outputs(outputs_of(options, *FILES), read, overwrite=True)  # each another; FILE goes on
     source = spec.for_task(task_of(loaded)).open(options.split)
     check_outputs(outputs, source.files(), options.overwrite)
     found = scored(screen, loaded, source, options)
@@ -113,6 +114,7 @@ def scored(screen, loaded, source, options):
         return robustness(loaded, source, **asked, overwrite=options.overwrite, progress=progress)
 
 
+FILES = ("file", "json", "csv", "html")
 ASKED = (
     "corruptions",
     "severities",
