@@ -73,10 +73,9 @@ def build_unet(
         logits_stride: 1 as in the paper. At 2 or 4 the finest level has half or a quarter of the
             photo's resolution and the logits are enlarged bilinearly: several times faster and
             lighter, at some cost along thin objects.
-        detail: With a `logits_stride` of 2 or 4: whether the logits are enlarged by weights that
-            are learned, from the finest features and the pixels themselves, in place of
-            bilinearly. Thin objects and borders come back for a small share of the time that
-            `logits_stride=1` takes.
+        detail: With a `logits_stride` of 2 or 4: whether to add to the enlarged logits what is
+            learned for each pixel of a patch, from the finest features and the pixels themselves.
+            Nothing is computed at the photo's resolution for it but the logits.
         batch_norm: Whether batch norm follows each convolution outside the encoder.
         multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
             own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,7 +14,7 @@ from kseg.base.types import Model, PathLike
 from kseg.data.source import Source, check_is_source, spread
 from kseg.deployment.load import load
 from kseg.evaluation.evaluate import evaluate
-from kseg.models.contract import check_source, names_and_colors, scored_contract
+from kseg.models.contract import check_source, names_and_colors, part, scored_contract
 from kseg.prediction.predictor import KerasPredictor, Predictor
 from kseg.shifts.conditions import CLEAN, EXPOSURES, SCALES, SEVERITIES, conditions, is_common
 from kseg.shifts.progress import Kept, fingerprint
@@ -114,10 +115,9 @@ def robustness(
     numbers = _numbers(work, found, by_scene)
     numbers["worst"] = work.worst(found, worst) if worst else []
     numbers["protocol"] = {**kept.protocol, "worst_of": min(LOOKED_AT, len(source))}
-    summary = (
-        f"{numbers['score']} {numbers['clean']:.3f} of {source.name}, "
-        f"{numbers['mean_corrupted']:.3f} under corruption"
-    )
+    summary = f"{part('kseg.evaluation', model).SCORE_NAME} {numbers['clean']:.3f} of {source.name}"
+    if not np.isnan(numbers["mean_corrupted"]):
+        summary += f", {numbers['mean_corrupted']:.3f} under corruption"
     return Robustness(numbers, summary, tables(numbers, summary))
 
 
@@ -144,7 +144,8 @@ class _Work:
 
     def scene(self, name, rows):
         """The same of the clean photos of a scene."""
-        return self._kept(f"scene {name}", lambda: self._evaluated(self.source.subset(rows)))
+        key = f"scene {name}, photos {_hashed(rows)}"  # another group may have one of that name
+        return self._kept(key, lambda: self._evaluated(self.source.subset(rows)), f"scene {name}")
 
     def worst(self, found, count):
         """The photos of the lowest scores, as they are and under the worst condition."""
@@ -188,9 +189,9 @@ class _Work:
         classes = {name: row.get(own, float("nan")) for name, row in scores["classes"].items()}
         return {"score": scores[self.key], "images": scores["images"], "classes": classes}
 
-    def _kept(self, key, make):
+    def _kept(self, key, make, shown=None):
         if self.progress:
-            self.progress(self.done, self.total, key)
+            self.progress(self.done, self.total, shown or key)
         self.done += 1
         return self.kept.get(key, make)
 
@@ -203,6 +204,10 @@ def _opened(model):
         return model.model, model.class_names
     scored_contract(model)  # says so if it is none
     return model, tuple(names_and_colors(model)[0])
+
+
+def _hashed(rows):
+    return hashlib.sha256(repr(list(map(int, rows))).encode()).hexdigest()[:12]
 
 
 def _protocol(model, source, class_map, seed):

@@ -1,4 +1,4 @@
-"""`kseg robustness` and `kseg adapt` from end to end, and the mistakes that people make with them."""
+"""`kseg robustness` and `kseg adapt` from end to end, and the mistakes that people make."""
 
 import json
 

@@ -97,6 +97,14 @@ def test_it_goes_on_where_it_was_stopped(model, scored, tmp_path):
     kseg.robustness(other, val(), **FEW, file=file, overwrite=True)
 
 
+def test_scenes_of_another_grouping_are_others(model, scored, tmp_path):
+    """Both groupings call a scene "0", of other photos."""
+    given = {**FEW, "corruptions": (), "file": tmp_path / "kept.json", "worst": 0}
+    single = kseg.robustness(model, val(), **given, group=r"(\d)$")["scenes"]["0"]
+    whole = kseg.robustness(model, val(), **given, group=r"-(0)")["scenes"]["0"]
+    assert (single["images"], whole["images"]) == (1, 3) and single["score"] != whole["score"]
+
+
 def test_rows_for_a_spreadsheet(model, scored, tmp_path):
     found = kseg.robustness(model, val(2), **FEW, group=r"(\d)$", worst=1)
     found.write_csv(tmp_path / "scores.csv")

@@ -3,8 +3,6 @@
 import numpy as np
 from PIL import Image
 
-WHITE = 1.0
-
 
 def filtered(photo, kernel):
     """Each band of `(H, W, bands)` correlated with a kernel `(rows, columns)` of odd sides.
@@ -91,4 +89,4 @@ def fractal(size, decay, random):
         field += resized(nodes, size, Image.Resampling.BILINEAR)
         cells, strength = 2 * cells, strength / decay
     field = field[..., 0] - field.min()
-    return field / (field.max() or WHITE)
+    return field / (field.max() or 1)
