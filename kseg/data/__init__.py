@@ -37,18 +37,12 @@ from kseg.data.readers.voc import voc
 from kseg.data.readers.yolo import yolo
 from kseg.data.sample import samples
 from kseg.data.source import Source
-from kseg.data.transforms.corrupt.corrupt import (
-    CORRUPTIONS,
-    corrupt,
-    corrupted,
-    exposed,
-    rescaled,
-)
+from kseg.data.transforms.corrupt.corrupt import CORRUPTIONS as CORRUPTIONS
+from kseg.data.transforms.corrupt.corrupt import corrupt, corrupted, exposed, rescaled
 from kseg.data.writers.convert import convert
 from kseg.data.writers.records import write_records
 
 __all__ = [
-    "CORRUPTIONS",
     "Source",
     "ade20k",
     "cvat",
