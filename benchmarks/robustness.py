@@ -33,10 +33,10 @@ from kseg.base.tensorflow import converted, tensorflow
 
 SCENES = {"seen": ("0006R0", "0016E5"), "unseen": "0001TP"}
 THIN = ("Pole", "SignSymbol")
-# The recipe blurs, adds Gaussian noise, changes light and contrast, and takes away pixels
+# The recipe blurs, adds noise of each pixel, changes light and contrast, and takes away pixels
 LIKE_THE_RECIPE = {
     *("gaussian_noise", "shot_noise", "defocus_blur", "motion_blur", "brightness", "contrast"),
-    *("pixelate", "fog"),
+    *("impulse_noise", "pixelate", "fog"),
 }
 BOUNDARY = "cross_entropy + dice + 0.02 * boundary(max_distance=10)"
 

@@ -37,8 +37,8 @@ def random_appearance(strength: float = 0.5, probability: float = 0.5) -> Transf
     Labels stay as they are.
 
     Args:
-        strength: From 0, for hardly any change, by 1, at which a model stands the most but needs a
-            long training for the photos as they are, to 2.
+        strength: From 0, for hardly any change, to 2. 1 costs a short training more of its score on
+            photos as they are than 0.5 does.
         probability: Share of the photos that are changed so; the others get `color_jitter()`.
 
     Raises:
