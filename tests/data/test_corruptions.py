@@ -8,8 +8,6 @@ import pytest
 import kseg
 from kseg.data.transforms.corrupt.corrupt import CORRUPTIONS, FUNCTIONS, corrupt
 
-pytestmark = pytest.mark.once("torch")
-
 # PSNR of `photo()` under severities 1 to 5, by imagecorruptions 1.1.2 (means of 6 runs where it
 # draws numbers); benchmarks/README.md has those of real photos
 PUBLISHED = {

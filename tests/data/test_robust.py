@@ -7,8 +7,6 @@ import kseg
 from kseg.data import transforms
 from kseg.training.augmentation import augmentation, check
 
-pytestmark = pytest.mark.once("torch")
-
 
 def sample():
     return kseg.data.shapes("val", count=1)[0]
