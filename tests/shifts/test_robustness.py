@@ -13,6 +13,8 @@ from kseg.reports.robustness import write_robustness
 from kseg.shifts.conditions import conditions
 from kseg.shifts.scenes import mapped, scenes
 
+pytestmark = pytest.mark.once("torch")  # the scores themselves are kseg.evaluate's
+
 FEW = {"corruptions": ("fog", "rain"), "severities": (1, 5), "scales": (0.5,), "exposures": (2,)}
 SCORED = "kseg.shifts.robustness.evaluate"
 
