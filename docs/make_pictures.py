@@ -32,6 +32,7 @@ SEMANTIC = {
     "color_jitter": t.color_jitter(0.3, 0.4, 0.6),
     "random_blur": t.random_blur(3.0),
     "random_noise": t.random_noise(25.0),
+    "random_appearance": t.random_appearance(probability=1.0),
     "random_cutout": t.random_cutout(label="void"),
     "cut_mix": t.cut_mix(1.0),
     "mosaic": t.mosaic(SIZE),

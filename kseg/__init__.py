@@ -17,6 +17,7 @@ from kseg.evaluation.evaluate import evaluate as evaluate
 from kseg.models.registry import register
 from kseg.prediction.predict import predict as predict
 from kseg.runs.run import Run as Run
+from kseg.shifts.robustness import robustness as robustness
 
 if TYPE_CHECKING:  # for editors, what the table below says
     from kseg import losses as losses
@@ -61,6 +62,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models import build_mask_rcnn as build_mask_rcnn
     from kseg.models import build_unet as build_unet
     from kseg.reports.run import report as report
+    from kseg.shifts.adapt import adapt as adapt
     from kseg.training.fit import fit as fit
     from kseg.training.plan import plan as plan
     from kseg.training.settings import Settings as Settings
@@ -101,6 +103,7 @@ _LAZY = {
     "SavedModelOptions": "kseg.deployment.saved_model.export",
     "Settings": "kseg.training.settings",
     "check_labels": "kseg.doubts.find",
+    "adapt": "kseg.shifts.adapt",
     "class_weights_from": "kseg.checks.class_weights",
     "fit": "kseg.training.fit",
     "plan": "kseg.training.plan",
@@ -123,6 +126,7 @@ __all__ = [
     "export",
     "load",
     "predict",
+    "robustness",
     *_LAZY,
 ]
 

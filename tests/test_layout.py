@@ -21,7 +21,7 @@ FLOORS = (
     ("prediction", "runs"),
     ("deployment",),
     ("evaluation",),
-    ("doubts",),
+    ("doubts", "shifts"),
     ("training", "reports"),
     ("cli",),
     ("__main__",),

@@ -14,6 +14,7 @@ from kseg.base.quiet import silence_tensorflow
 from kseg.base.version import __version__
 from kseg.base.words import spoken_as
 from kseg.cli import (
+    adapt,
     check,
     compare,
     convert,
@@ -26,6 +27,7 @@ from kseg.cli import (
     plan,
     predict,
     report,
+    robustness,
 )
 from kseg.cli.language import options_by_name, spoken
 
@@ -41,6 +43,8 @@ COMMANDS = {
     "evaluate": evaluate,
     "compare": compare,
     "report": report,
+    "robustness": robustness,
+    "adapt": adapt,
     "predict": predict,
     "export": export,
     "info": info,

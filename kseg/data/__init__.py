@@ -37,6 +37,8 @@ from kseg.data.readers.voc import voc
 from kseg.data.readers.yolo import yolo
 from kseg.data.sample import samples
 from kseg.data.source import Source
+from kseg.data.transforms.corrupt.corrupt import CORRUPTIONS as CORRUPTIONS
+from kseg.data.transforms.corrupt.corrupt import corrupt, corrupted, exposed, rescaled
 from kseg.data.writers.convert import convert
 from kseg.data.writers.records import write_records
 
@@ -52,6 +54,10 @@ __all__ = [
     "batches",
     "border_weights",
     "convert",
+    "corrupt",
+    "corrupted",
+    "exposed",
+    "rescaled",
     "camvid",
     "cityscapes",
     "coco",

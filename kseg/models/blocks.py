@@ -5,9 +5,11 @@ Axes: B batch, H and W rows and columns of the photo, C channels.
 
 import keras
 
-from kseg.models.convolutions import Conv2D, DepthwiseConv2D, PointwiseConv2D
+from kseg.models.convolutions import Conv2D, DepthwiseConv2D, PointwiseConv2D, UpConv2D
 from kseg.models.layers import BATCH_NORM, CropLike, Enlarge, ResizeLike
 from kseg.models.normalization import BatchNormalization
+
+DETAIL_WIDTH = 64  # channels: more than the 48 numbers of a patch of 4 x 4 colours
 
 
 def conv_norm_relu(
@@ -122,6 +124,42 @@ def logits_head(x, num_classes, stride, like):
     x = Conv2D(num_classes, 1, dtype="float32", name="head")(x)
     if stride > 1:
         x = Enlarge(stride, dtype="float32", name="enlarge")(x)
+    return CropLike(dtype="float32", name="logits")([x, like])  # (B, H, W, num_classes)
+
+
+def detail_head(x, pixels, num_classes, stride, like):
+    """Class logits of every pixel: those of the features, enlarged, and what the pixels add.
+
+    A patch of stride x stride pixels becomes a vector and joins the features; what is decided there
+    becomes a patch again, by a learned kernel for each of its pixels: the sub-pixel convolution of
+    Shi et al. 2016 (arXiv:1609.05158). It is added to `logits_head`, and begins next to zero.
+    Nothing is computed at the photo's own resolution but the logits, so it costs a fraction of what
+    convolutions there would.
+
+    Args:
+        x: Features `(B, H' / stride, W' / stride, C)`.
+        pixels: The normalised image `(B, H', W', channels)`, padded to the stride.
+        num_classes: Channels of the logits.
+        stride: Of the features.
+        like: The image `(B, H, W, channels)`, to whose size the logits are cut.
+
+    Returns:
+        `(B, H, W, num_classes)`, float32 under every dtype policy.
+    """
+    coarse = Conv2D(num_classes, 1, dtype="float32", name="head")(x)
+    coarse = Enlarge(stride, dtype="float32", name="enlarge")(coarse)
+    patches = conv_norm_relu(pixels, DETAIL_WIDTH, stride, strides=stride, name="detail_patches")
+    x = keras.layers.Concatenate(name="detail_skip")([x, patches])
+    x = conv_norm_relu(x, DETAIL_WIDTH, 3, name="detail")  # (B, H' / stride, W' / stride, 64)
+    fine = UpConv2D(
+        num_classes,
+        stride,
+        strides=stride,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
+        dtype="float32",
+        name="detail_head",
+    )(x)
+    x = keras.layers.Add(dtype="float32", name="detail_add")([coarse, fine])
     return CropLike(dtype="float32", name="logits")([x, like])  # (B, H, W, num_classes)
 
 

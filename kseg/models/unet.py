@@ -29,7 +29,7 @@ from kseg.base.arguments import choice, integer, refused
 from kseg.base.types import ImageShape, Model, PathLike, Range
 from kseg.data.values import BYTE_RANGE, check_value_range
 from kseg.models.arguments import check_arguments
-from kseg.models.blocks import convolutions, logits_head
+from kseg.models.blocks import convolutions, detail_head, logits_head
 from kseg.models.convolutions import Conv2D, MaxPooling2D, UpConv2D
 from kseg.models.encoders import encode
 from kseg.models.finish import finished
@@ -50,6 +50,7 @@ def build_unet(
     width: int = 64,
     depth: int = 4,
     logits_stride: int = 1,
+    detail: bool = False,
     batch_norm: bool = True,
     multilabel: bool = False,
     compile: bool = True,
@@ -72,6 +73,9 @@ def build_unet(
         logits_stride: 1 as in the paper. At 2 or 4 the finest level has half or a quarter of the
             photo's resolution and the logits are enlarged bilinearly: several times faster and
             lighter, at some cost along thin objects.
+        detail: With a `logits_stride` of 2 or 4: whether to add to the enlarged logits what is
+            learned for each pixel of a patch, from the finest features and the pixels themselves.
+            Nothing is computed at the photo's resolution for it but the logits.
         batch_norm: Whether batch norm follows each convolution outside the encoder.
         multilabel: Whether a pixel may have several classes, each channel with a sigmoid of its
             own: labels are then 0, 1 or void of each class, `(B, H, W, C)`.
@@ -94,6 +98,10 @@ def build_unet(
     shape = check_arguments(num_classes, input_shape)
     value_range = check_value_range(value_range)
     choice("logits_stride", logits_stride, (1, 2, 4))
+    choice("detail", detail, (False, True))
+    if detail and logits_stride == 1:
+        remedy = "There the logits have the photo's resolution anyway: give logits_stride=4, or 2."
+        raise refused("detail", detail, "False with logits_stride=1", remedy)
     if encoder is None:
         _check_paper_arguments(width, depth, weights, freeze)
     else:
@@ -103,7 +111,7 @@ def build_unet(
 
     if encoder is None:
         x = PadToStride(logits_stride * 2**depth, dtype="float32", name="pad")(levels)
-        x = Normalize(1 / 127.5, -1.0, name="preprocessing")(x)
+        x = pixels = Normalize(1 / 127.5, -1.0, name="preprocessing")(x)
         if logits_stride > 1:  # each patch of stride x stride pixels becomes one vector
             x = Conv2D(width, logits_stride, strides=logits_stride, name="stem")(x)
         features = contracting_path(x, logits_stride, width, depth, batch_norm=batch_norm)
@@ -111,13 +119,17 @@ def build_unet(
         widths = {logits_stride * 2**level: width * 2**level for level in range(depth)}
     else:
         x = PadToStride(32, dtype="float32", name="pad")(levels)
+        pixels = Normalize(1 / 127.5, -1.0, name="detail_preprocessing")(x) if detail else None
         features = encode(x, encoder, weights=weights, freeze=freeze)
         if isinstance(encoder, keras.Model):
             _say_skips(encoder, features)
         widths = DECODER_WIDTHS
         up = "nearest"
     x = expanding_path(features, widths, logits_stride, up=up, batch_norm=batch_norm)
-    logits = logits_head(x, num_classes, logits_stride, like=image)
+    if detail:
+        logits = detail_head(x, pixels, num_classes, logits_stride, like=image)
+    else:
+        logits = logits_head(x, num_classes, logits_stride, like=image)
     return finished(image, logits, multilabel=multilabel, compile=compile, name=name)
 
 

@@ -6,7 +6,8 @@ from kseg.base.arguments import refused
 from kseg.data import transforms
 from kseg.training.named import call, nearest, options_for
 
-CROPS = ("random_scale_crop", "random_crop", "letterbox", "pad", "mosaic")  # end in the size asked
+# They end in the size asked
+CROPS = ("random_scale_crop", "random_crop", "letterbox", "pad", "mosaic", "robust")
 NO_NAMES = ("random_apply", "from_keras")  # of transforms, and of layers
 
 

@@ -15,8 +15,11 @@ from PIL import Image
 import kseg
 from kseg.cli.language import options_by_name
 from kseg.cli.main import COMMANDS, main, parser
+from kseg.cli.options import given
+from kseg.cli.robustness import ASKED
 from kseg.evaluation.table import Table
 from kseg.models.saving import save_model
+from kseg.shifts.results import Robustness
 
 MASKS = "folder:set"
 SMALL = ["--width", "2", "--depth", "1"]
@@ -71,6 +74,40 @@ OPTIONS = {
             "limit": ["--limit", "1"],
             "overwrite": ([MASKS, "-o", "old.png"], ["--overwrite"]),
             **DATA,
+        },
+    ),
+    "robustness": (
+        ["run", MASKS],
+        {
+            "run": ["m.keras", MASKS],
+            "data": ["run", "shapes"],
+            "split": ["--split", "train"],
+            "corruptions": ["--corruptions", "fog"],
+            "severities": ["--severities", "1,5"],
+            "scales": ["--scales", "none"],
+            "exposures": ["--exposures", "0.5"],
+            "group": ["--group", "folder"],
+            "class_map": ["--class-map", "thing="],
+            "images": ["--images", "1"],
+            "worst": ["--worst", "1"],
+            "seed": ["--seed", "3"],
+            "file": ["--file", "kept.json"],
+            "json": ["--json", "new.json"],
+            "csv": ["--csv", "new.csv"],
+            "html": ["--html", "new.html"],
+            "overwrite": (["run", MASKS, "--json", "old.json"], ["--overwrite"]),
+            **DATA,
+        },
+    ),
+    "adapt": (
+        ["run", "set/images/1.png", "-o", "new.keras"],
+        {
+            "run": ["m.keras", "set/images/1.png", "-o", "new.keras"],
+            "photos": ["run", "set/images", "-o", "new.keras"],
+            "output": ["run", "set/images/1.png", "-o", "other.keras"],
+            "prior": ["--prior", "0"],
+            "passes": ["--passes", "2"],
+            "overwrite": (["run", "set/images/1.png", "-o", "old.keras"], ["--overwrite"]),
         },
     ),
     "convert": (
@@ -283,6 +320,7 @@ def made(tmp_path_factory):
     (root / "set/classes.txt").write_text("ground\nobject\n")
     (root / "old.json").write_text("{}")
     (root / "recipe.toml").write_text("[schedule]\nepochs = 7\n")
+    (root / "old.keras").write_bytes(b"a model")
     (root / "old.png").write_bytes(b"a picture")
     return root
 
@@ -335,6 +373,14 @@ def effect(made, place, monkeypatch, capsys):
     monkeypatch.setattr("kseg.cli.evaluate.print_scores", lambda *given: None)
     monkeypatch.setattr("kseg.cli.evaluate.confusion_table", lambda *given: Table(("", ""), []))
 
+    def stood(screen, loaded, source, options):
+        print(loaded.path, said(source), given(options, ASKED))
+        numbers = {"score": "mean_iou", "clean": 1.0, "worst": [], "worst_scene": None}
+        numbers |= {name: {} for name in ("corruptions", "scales", "exposures", "scenes")}
+        return Robustness({**numbers, "protocol": {"images": [], "classes": []}}, "well", [])
+
+    monkeypatch.setattr("kseg.cli.robustness.scored", stood)
+
     here, known = place
 
     def run(*arguments):
@@ -378,8 +424,8 @@ def test_an_option_is_not_dropped(effect, command, option):
 @pytest.mark.parametrize("command", ["fit", "export"])
 def test_what_all_commands_share_is_not_dropped(effect, command):
     base = [command, *OPTIONS[command][0]]
-    for given in COMMON.values():
-        assert effect(*base, *given) != effect(*base)
+    for shared in COMMON.values():
+        assert effect(*base, *shared) != effect(*base)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

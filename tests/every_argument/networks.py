@@ -90,6 +90,7 @@ def builders():
                 "width": 3,
                 "depth": 2,
                 "logits_stride": 2,
+                "detail": Beside({"logits_stride": 2}, True),
                 "batch_norm": False,
             },
         ),

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from every_argument.inputs import SIZE, Beside, Entry, Made, sample, scenes
 
+import kseg
 from kseg.data import transforms
 from kseg.data.sample import moved
 
@@ -24,6 +25,7 @@ SCENES = Made(lambda place: scenes())
 OTHERS = Made(lambda place: scenes(seed=1))
 OBJECTS = Made(lambda place: scenes(instances=True))
 IMAGES = np.arange(24, dtype="uint8").reshape(2, 2, 2, 3)
+LEVELS = np.linspace(0, 250, 16 * 20).reshape(16, 20).astype("uint8")
 TOUCHING = np.array([[1, 0, 2, 2], [0, 0, 0, 3]])
 LABELS = np.arange(8, dtype="uint8").reshape(2, 2, 2) % 3
 
@@ -78,6 +80,28 @@ def sources():
         "data.samples": Entry(
             {"source": SCENES}, {"source": OTHERS}, lambda samples, place: list(samples)
         ),
+        "data.corrupt": Entry(
+            {"image": LEVELS, "name": "fog"},
+            {
+                "image": LEVELS[::-1],
+                "name": "snow",
+                "severity": 5,
+                "seed": 1,
+                "value_range": (0, 254),
+            },
+        ),
+        **{
+            f"data.{name}": Entry(
+                {"source": SCENES, **given},
+                {"source": OTHERS, **rows},
+                lambda source, place: [source.name, list(kseg.data.samples(source))],
+            )
+            for name, given, rows in (
+                ("corrupted", {"name": "fog"}, {"name": "snow", "severity": 5, "seed": 1}),
+                ("rescaled", {"factor": 2}, {"factor": 0.5}),
+                ("exposed", {"factor": 2}, {"factor": 0.5}),
+            )
+        },
         "data.border_weights": Entry(
             {"objects": TOUCHING}, {"objects": TOUCHING[::-1], "w0": 3.0, "sigma": 2.0}
         ),
@@ -291,6 +315,10 @@ def of_transforms():
             {"size": other, "probability": 0.0, "center": (0.5, 0.5), **void},
         ),
         "pad": ({"size": (30, 40)}, {"size": (40, 40), **void}),
+        "random_appearance": (
+            {"probability": 1.0},
+            {"strength": 1.5, "probability": 0.0},
+        ),
         "random_affine": (
             rotation,
             {"degrees": 90, "scale": (0.5, 0.6), "shear": 20, "translate": 0.3, **void},
@@ -321,6 +349,17 @@ def of_transforms():
         max_share=Beside({"scale": (2.0, 3.0)}, 0.6),
     )
     entries = {name: Entry(given, rows, transformed()) for name, (given, rows) in table.items()}
+    entries["robust"] = Entry(
+        {"size": size},
+        {
+            "size": other,
+            "scale": (0.5, 0.6),
+            "void": Beside({"size": (60, 60)}, 9),
+            "strength": 1.5,
+            "probability": 0.0,
+        },
+        transformed(),
+    )
     entries["copy_paste"] = Entry({}, {"probability": 1.0}, transformed("instance"))
     entries["random_apply"] = Entry(
         {"transform": Made(lambda place: moving())},

@@ -143,6 +143,41 @@ def scored():
                 "progress": NOTES,
             },
         ),
+        "adapt": Entry(
+            {"model": UNET, "photos": [PHOTO]},
+            {
+                "model": Made(lambda place: filled(unet())),
+                "photos": [PHOTO, PHOTO[::-1] // 2],
+                "prior": 0,
+                "passes": Beside({"photos": [PHOTO, PHOTO[::-1] // 2]}, 2),
+                "file": out("adapted.keras"),
+                "overwrite": Beside({"file": Made(there)}, True, refused=True),
+                "progress": NOTES,
+            },
+            lambda model, place: model.get_weights(),
+        ),
+        "robustness": Entry(
+            {
+                **{"model": UNET, "source": SCENES, "scales": (), "exposures": ()},
+                **{"corruptions": ("fog",), "severities": (3,), "worst": 0},
+            },
+            {
+                "model": Made(lambda place: filled(unet())),
+                "source": OTHERS,
+                "corruptions": ("snow",),
+                "severities": (1, 5),
+                "scales": (2,),
+                "exposures": (0.5,),
+                "group": "(.)$",
+                "class_map": {"disk": None},
+                "images": 2,
+                "worst": 1,
+                "seed": 1,
+                "file": out("kept.json"),
+                "overwrite": Beside({"file": Made(there)}, True, refused=True),
+                "progress": NOTES,
+            },
+        ),
         "predict": Entry(
             {"model": UNET, "images": PHOTO},
             {
@@ -186,6 +221,14 @@ def scored():
             lambda run, place: run.write(),
         ),
     }
+
+
+def there(place):
+    """The path of a file that is there already."""
+    place.out.mkdir(exist_ok=True)
+    file = place.out / "there.keras"
+    file.write_text("{}")
+    return file
 
 
 def black():

@@ -37,12 +37,38 @@ def test_any_number_of_channels(channels):
 
 
 @pytest.mark.parametrize("logits_stride", [2, 4])
-def test_padding_is_invisible(logits_stride):
-    model = contract.settle(small(logits_stride=logits_stride, compile=False))
+@pytest.mark.parametrize("detail", [False, True])
+def test_padding_is_invisible(logits_stride, detail):
+    model = contract.settle(small(logits_stride=logits_stride, detail=detail, compile=False))
     contract.check_padding_is_invisible(model, 4 * logits_stride)
 
 
-@pytest.mark.parametrize("arguments", [{"batch_norm": False}, {"logits_stride": 2}])
+def test_a_detail_head_begins_as_without_it():
+    """The first logits are those of the bilinear head, to which details are added later."""
+    plain, detailed = (
+        small(logits_stride=4, detail=detail, compile=False) for detail in (False, True)
+    )
+    for layer in plain.layers:
+        detailed.get_layer(layer.name).set_weights(layer.get_weights())
+    images = contract.photos()
+    logits, expected = contract.run(detailed, images), contract.run(plain, images)
+    assert 0 < np.abs(logits - expected).max() < 0.1
+
+
+def test_a_detail_head_sees_single_pixels():
+    """A pixel that changes within a patch of 4 x 4 moves its own logit otherwise than others'."""
+    model = contract.settle(small(logits_stride=4, detail=True, compile=False))
+    images = np.full((2, 16, 16, 3), 90, "float32")
+    images[1, 6, 5] = 200
+    before, after = contract.run(model, images)
+    change = (after - before)[4:8, 4:8].reshape(16, -1)
+    assert len(np.unique(change.round(7), axis=0)) == 16
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"batch_norm": False}, {"logits_stride": 2}, {"logits_stride": 2, "detail": True}],
+)
 def test_every_weight_learns(arguments):
     labels = np.random.default_rng(3).integers(0, 3, (2, *contract.SIZE))
     assert contract.still(small(**arguments), contract.photos(), labels) == []
@@ -139,6 +165,7 @@ def test_a_keras_model_as_encoder():
         ({"num_classes": 2, "encoder": "vgg15"}, "vgg16"),
         ({"num_classes": 2, "weights": "imagenet"}, "weights='imagenet'"),
         ({"num_classes": 2, "logits_stride": 3}, "logits_stride=3"),
+        ({"num_classes": 2, "detail": True}, "detail=True"),
         ({"num_classes": 2, "freeze": True}, "freeze=True"),
     ],
 )

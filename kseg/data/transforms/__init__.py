@@ -21,6 +21,7 @@ from kseg.data.transforms.elastic import random_elastic
 from kseg.data.transforms.flip import random_flip
 from kseg.data.transforms.keras_layers import from_keras
 from kseg.data.transforms.mix import copy_paste, cut_mix, mosaic
+from kseg.data.transforms.robust import random_appearance, robust
 
 __all__ = [
     "color_jitter",
@@ -31,6 +32,7 @@ __all__ = [
     "mosaic",
     "pad",
     "random_affine",
+    "random_appearance",
     "random_apply",
     "random_blur",
     "random_crop",
@@ -40,4 +42,5 @@ __all__ = [
     "random_noise",
     "random_rotation",
     "random_scale_crop",
+    "robust",
 ]

@@ -44,7 +44,9 @@ def every_model():
     resnet = "torchvision:resnet18"
     return {
         "unet": lambda: kseg.build_unet(5, width=4, depth=4),
-        "unet at stride 2": lambda: kseg.build_unet(5, width=4, depth=2, logits_stride=2),
+        "unet with details": lambda: kseg.build_unet(
+            5, width=4, depth=2, logits_stride=2, detail=True
+        ),
         "unet on efficientnet_lite0": lambda: kseg.build_unet(5, encoder="efficientnet_lite0"),
         "unet on resnet18": lambda: kseg.build_unet(5, encoder=resnet),
         "fcn8s": lambda: kseg.build_fcn8s(5, width=8, fc_width=32),
