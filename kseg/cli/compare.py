@@ -13,6 +13,7 @@ HELP = "Score two runs or exports on the same images, and test their difference.
 SCORED = (
     "resize",
     "tile",
+    "tta",
     "boundary",
     "surface",
     "threshold",

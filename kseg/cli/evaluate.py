@@ -12,6 +12,7 @@ from kseg.cli.options import (
     add_object_options,
     add_overwrite,
     add_threshold,
+    add_tta,
     console,
     data_spec,
     given,
@@ -27,6 +28,7 @@ from kseg.evaluation.table import confusion_table
 SCORED = (
     "resize",
     "tile",
+    "tta",
     "boundary",
     "surface",
     "calibration",
@@ -99,6 +101,7 @@ def add_scoring(parser, calibration=True):
         help="sides that a photo gets for the network (its own)",
     )
     parser.add_argument("--tile", type=int, help="pixels of a side of tiles (as memory allows)")
+    add_tta(parser)
     for name, text in (
         ("boundary", "score contours too: Boundary IoU and boundary F1"),
         ("surface", "measure surface distances too, in pixels"),

@@ -311,3 +311,28 @@ def integers(text):
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected integers, e.g. 0,255") from None
+
+
+def add_tta(parser):
+    """The option of the ways to see a photo."""
+    from kseg.prediction.views import AXES
+
+    parser.add_argument(
+        "--tta",
+        type=views,
+        metavar="VIEW[,VIEW...]",
+        help=f"see photos several ways and average: {', '.join(AXES)} (mirrored), and of a model "
+        "that labels pixels scales, e.g. horizontal,0.75,1.25",
+    )
+
+
+def views(text):
+    """`horizontal,0.75` -> ("horizontal", 0.75)."""
+    return tuple(_view(part.strip()) for part in text.split(","))
+
+
+def _view(part):
+    try:
+        return float(part)
+    except ValueError:
+        return part

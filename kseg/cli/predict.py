@@ -4,9 +4,16 @@ import contextlib
 import sys
 from pathlib import Path
 
-from kseg.cli.options import BANDS, add_clip, add_overwrite, add_threshold, console, integers
+from kseg.cli.options import (
+    BANDS,
+    add_clip,
+    add_overwrite,
+    add_threshold,
+    add_tta,
+    console,
+    integers,
+)
 from kseg.prediction.files import POLYGONS, BadPhotos, predict_files
-from kseg.prediction.views import AXES
 
 HELP = "Write id masks, or objects, and colour overlays of photos and videos."
 
@@ -38,13 +45,7 @@ def add_arguments(parser):
         help="photos larger than this go through the network in overlapping tiles of this side; "
         "objects across seams are one",
     )
-    parser.add_argument(
-        "--tta",
-        type=views,
-        metavar="VIEW[,VIEW...]",
-        help=f"see photos several ways and average: {', '.join(AXES)} (mirrored), and of a model "
-        "that labels pixels scales, e.g. horizontal,0.75,1.25",
-    )
+    add_tta(parser)
     parser.add_argument(
         "--probabilities",
         action="store_true",
@@ -72,18 +73,6 @@ def add_arguments(parser):
         action="store_true",
         help="leave photos whose results are all there, and write the others",
     )
-
-
-def views(text):
-    """`horizontal,0.75` -> ("horizontal", 0.75)."""
-    return tuple(_view(part.strip()) for part in text.split(","))
-
-
-def _view(part):
-    try:
-        return float(part)
-    except ValueError:
-        return part
 
 
 def run(options):

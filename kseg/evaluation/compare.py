@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kseg.base.arguments import integer, number, refused
-from kseg.base.types import Dataset, Model, PathLike, Size, Threshold
+from kseg.base.types import Dataset, Model, PathLike, Size, Threshold, Tta
 from kseg.data.source import Source
 from kseg.evaluation.evaluate import CONFIDENCE, counted_of, path_of
 from kseg.evaluation.protocol import lines, protocol
@@ -28,6 +28,7 @@ def compare(
     progress: Callable[[int], object] | None = None,
     resize: Size | None = None,
     tile: int | None = None,
+    tta: Tta | None = None,
     boundary: bool = False,
     surface: bool = False,
     threshold: Threshold | None = None,
@@ -52,6 +53,7 @@ def compare(
         batch_size: As of `kseg.evaluate`, as all that follows but for the last two.
         progress: Optional function called with the number of photos done, of both models.
         resize, tile: Of models that label pixels. Default to None.
+        tta: As of `kseg.evaluate`. Defaults to None.
         boundary, surface: Of semantic models: whether to score contours, and distances, too.
             Default to False.
         threshold: Of multilabel models. Defaults to None: 0.5.
@@ -82,6 +84,7 @@ def compare(
     given = {
         "resize": resize,
         "tile": tile,
+        "tta": tta,
         "boundary": boundary,
         "surface": surface,
         "threshold": threshold,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from kseg.base.arguments import integer, number, refused
-from kseg.base.types import Dataset, Model, PathLike, Size, Threshold
+from kseg.base.types import Dataset, Model, PathLike, Size, Threshold, Tta
 from kseg.data.source import Source
 from kseg.evaluation.batches import scored
 from kseg.evaluation.groups import group_scores, groups_of, members
@@ -29,6 +29,7 @@ def evaluate(
     progress: Callable[[int], object] | None = None,
     resize: Size | None = None,
     tile: int | None = None,
+    tta: Tta | None = None,
     boundary: bool = False,
     surface: bool = False,
     calibration: bool = False,
@@ -75,6 +76,7 @@ def evaluate(
         progress: Optional function called with the number of photos done.
         resize, tile: Of a model that labels pixels, as of `kseg.predict`. Default to None: photos
             go in as they are, in tiles only where they do not fit into memory.
+        tta: Ways to see each photo besides as it is, as of `kseg.predict`. Defaults to None.
         boundary: Of a semantic model, as the next two: whether to score contours too, `BoundaryIoU`
             and `BoundaryF1` of each class. Defaults to False.
         surface: Whether to measure surface distances too, in pixels (`SurfaceDistances`). Defaults
@@ -163,6 +165,7 @@ def evaluate(
     given = {
         "resize": resize,
         "tile": tile,
+        "tta": tta,
         "boundary": boundary,
         "surface": surface,
         "calibration": calibration,

@@ -15,12 +15,13 @@ from kseg.data.coco_format.results import results as results_of
 from kseg.evaluation.batches import samples_for
 from kseg.evaluation.table import Table, most_confused
 from kseg.metrics.average_precision import KINDS, MOST, NUMBERS
-from kseg.prediction.instance import detect
+from kseg.prediction.instance import detect, seen
 from kseg.prediction.predictor import ExportPredictor
 
 SURE = 0.5  # score from which on a detection has a place in the map of objects
 VISIBLE = 0.5  # share of it that those of a higher score must leave; both as panopticapi has them
 OPTIONS = {
+    "tta": None,
     "detections": None,
     "overlap": None,
     "min_score": SURE,
@@ -42,7 +43,17 @@ COLUMNS = {
 
 
 def evaluate(
-    model, source, *, batch_size, progress, detections, overlap, min_score, max_detections, results
+    model,
+    source,
+    *,
+    batch_size,
+    progress,
+    tta,
+    detections,
+    overlap,
+    min_score,
+    max_detections,
+    results,
 ):
     """`kseg.evaluate` of a model that finds objects; see there."""
     from kseg.evaluation.objects import ObjectTally
@@ -58,7 +69,7 @@ def evaluate(
     if told := getattr(model, "told", {}).get("min_score"):
         tally.more["min_score"] = told
     photos = _photos(samples_for(model, source), image_ids, category_ids, source.annotated)
-    found = _detected(model, photos, batch_size, detections, overlap)
+    found = _detected(model, photos, batch_size, tta, detections, overlap)
     with _results_file(results, image_ids, category_ids) as write:
         for (i, size, known, classes), instances in found:
             listed = write(i, instances)
@@ -139,12 +150,14 @@ def as_annotated(known, stated):
     return changed
 
 
-def _detected(model, photos, batch_size, detections, overlap):
+def _detected(model, photos, batch_size, tta, detections, overlap):
     """What `detect` yields, with masks as runs; of an export, what that gives."""
     if not isinstance(model, ExportPredictor):
         options = {"detections": detections, "overlap": overlap}
+        if tta is not None:
+            return ((key, seen(model, photo, tta, masks="rle", **options)) for key, photo in photos)
         return detect(model, photos, masks="rle", batch_size=batch_size, **options)
-    for name, value in (("detections", detections), ("overlap", overlap)):
+    for name, value in (("tta", tta), ("detections", detections), ("overlap", overlap)):
         if value is not None:
             remedy = "Export the model anew with it, or score the model itself."
             raise refused(name, value, "None for an export, which has its own", remedy)

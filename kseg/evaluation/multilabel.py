@@ -15,8 +15,9 @@ from kseg.models.contract import scored_contract
 from kseg.prediction.batching import filled
 from kseg.prediction.multilabel import labels_on_batch
 from kseg.prediction.predictor import ExportPredictor
+from kseg.prediction.semantic import viewed
 
-OPTIONS = {"resize": None, "tile": None, "threshold": None}
+OPTIONS = {"resize": None, "tile": None, "tta": None, "threshold": None}
 THRESHOLD = 0.5  # of a model; an export goes by what it was told
 BATCH_SIZE = 8
 SCORE_NAME = "mean IoU"
@@ -24,13 +25,13 @@ PER_CLASS = ("iou", "dice", "accuracy", "precision", "pixels")
 COLUMNS = {"iou": "IoU", "dice": "Dice", "accuracy": "recall", "precision": "precision"}
 
 
-def evaluate(model, source, *, batch_size, progress, resize, tile, threshold):
+def evaluate(model, source, *, batch_size, progress, resize, tile, tta, threshold):
     """`kseg.evaluate` of a model of several classes a pixel; see there."""
     from kseg.metrics.confusion import multilabel_counts, parts, scores
 
     classes = scored_contract(model).num_classes
     threshold = threshold_of(model, threshold)
-    seen = how_seen(model, resize, tile)
+    *how, views = how_seen(model, resize, tile, tta)
     counts = np.zeros((classes, 2, 2), np.int64)
 
     def report():
@@ -40,8 +41,10 @@ def evaluate(model, source, *, batch_size, progress, resize, tile, threshold):
     for positions, images, labels in same_sized(samples_for(model, source), batch_size):
         if isinstance(model, ExportPredictor):
             predicted = np.stack(model.predict(list(images), threshold=threshold))
+        elif views is not None:
+            predicted = viewed(model, images, views, *how) > np.float32(threshold)
         else:
-            predicted = labels_on_batch(model, filled(images, batch_size), threshold, *seen)
+            predicted = labels_on_batch(model, filled(images, batch_size), threshold, *how)
         for position, *pair in zip(positions, labels, predicted):
             own = multilabel_counts(*pair, source.void)
             right = own[:, 0, 0].sum() + own[:, 1, 1].sum()

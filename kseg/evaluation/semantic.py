@@ -14,11 +14,18 @@ from kseg.models.contract import fixed_size, scored_contract
 from kseg.prediction.batching import alike, filled
 from kseg.prediction.memory import memory
 from kseg.prediction.predictor import ExportPredictor
-from kseg.prediction.semantic import checked, confident_labels_on_batch, labels_on_batch
+from kseg.prediction.semantic import (
+    checked,
+    checked_views,
+    confident_labels_on_batch,
+    labels_on_batch,
+    viewed,
+)
 
 OPTIONS = {
     "resize": None,
     "tile": None,
+    "tta": None,
     "boundary": False,
     "surface": False,
     "calibration": False,
@@ -40,7 +47,19 @@ COLUMNS = {
 }
 
 
-def evaluate(model, source, *, batch_size, progress, resize, tile, boundary, surface, calibration):
+def evaluate(
+    model,
+    source,
+    *,
+    batch_size,
+    progress,
+    resize,
+    tile,
+    tta,
+    boundary,
+    surface,
+    calibration,
+):
     """`kseg.evaluate` of a model that labels pixels; see there."""
     from kseg.metrics.confusion import confusion_matrix, parts, scores
 
@@ -48,7 +67,7 @@ def evaluate(model, source, *, batch_size, progress, resize, tile, boundary, sur
     confusion = np.zeros((classes, classes), np.int64)
     wanted = {BoundaryColumns: boundary, SurfaceColumns: surface, CalibrationColumns: calibration}
     columns = [kind(source, classes) for kind in wanted if wanted[kind]]
-    seen = how_seen(model, resize, tile)
+    seen = how_seen(model, resize, tile, tta)
 
     def report():
         return {"images": len(tally), **_report(source, confusion, scores(confusion))}
@@ -88,25 +107,36 @@ def same_sized(samples, batch_size):
         yield positions, *map(np.stack, arrays)
 
 
-def how_seen(model, resize, tile):
-    """`resize` and `tile` as `labels_on_batch` takes them; an export has its own."""
+def how_seen(model, resize, tile, tta):
+    """`resize`, `tile` and the views of `tta` as they are looked through; an export has its own.
+
+    The views are None where a photo is seen as it is alone.
+    """
     if not isinstance(model, ExportPredictor):
-        return checked(model, resize, tile), tile
-    for name, value in (("resize", resize), ("tile", tile)):
+        views = None if tta is None else checked_views(model, tta)
+        return checked(model, resize, tile), tile, views
+    for name, value in (("resize", resize), ("tile", tile), ("tta", tta)):
         if value is not None:
             remedy = "Export the model anew with it, or score the model itself."
+            if name == "tta":
+                remedy = "Score the model itself."
             raise refused(name, value, "None for an export, which has its own", remedy)
-    return None, None
+    return None, None, None
 
 
-def predicted_labels(model, images, batch_size, with_confidence, seen=(None, None)):
+def predicted_labels(model, images, batch_size, with_confidence, seen=(None, None, None)):
     """Ids of the images, and their confidence, or None where it is not asked for."""
     if isinstance(model, ExportPredictor):
         return model.labels(images)
+    *how, views = seen
+    if views is not None:
+        found = viewed(model, images, views, *how)
+        labels = found.argmax(axis=-1).astype(np.int32)
+        return labels, found.max(axis=-1) if with_confidence else None
     count, images = len(images), filled(images, batch_size)
     if not with_confidence:
-        return labels_on_batch(model, images, *seen)[:count], None
-    labels, confidence = confident_labels_on_batch(model, images, *seen)
+        return labels_on_batch(model, images, *how)[:count], None
+    labels, confidence = confident_labels_on_batch(model, images, *how)
     return labels[:count], confidence[:count]
 
 

@@ -8,8 +8,7 @@ import numpy as np
 from kseg.base.arguments import threshold as checked_threshold
 from kseg.base.atomic import replacing
 from kseg.models.contract import contract
-from kseg.prediction.semantic import checked, checked_views, decided
-from kseg.prediction.views import averaged
+from kseg.prediction.semantic import checked, checked_views, decided, viewed
 
 OPTIONS = {
     "resize": None,
@@ -29,11 +28,7 @@ def predict(model, photos, *, resize=None, tile=None, tta=None, threshold=0.5, p
         if tta is None and not probabilities:
             yield labels_on_batch(model, photo[None], threshold, resize, tile)[0]
             continue
-        found = averaged(
-            photo,
-            views,
-            lambda seen, scale: probabilities_on_batch(model, seen[None], resize, tile, scale)[0],
-        )
+        (found,) = viewed(model, photo[None], views, resize, tile)
         yield found if probabilities else found > np.float32(threshold)
 
 

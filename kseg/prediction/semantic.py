@@ -12,7 +12,7 @@ import weakref
 import numpy as np
 
 from kseg.base.arguments import integer, refused
-from kseg.models.contract import contract, fixed_size
+from kseg.models.contract import contract, fixed_size, part
 from kseg.ops.resize import bilinear, check_resize, resized_size
 from kseg.ops.tiles import STRIDE, stitched
 from kseg.prediction.batching import filled
@@ -39,12 +39,19 @@ def predict(model, photos, *, resize=None, tile=None, tta=None, probabilities=Fa
         if tta is None and not probabilities:
             yield labels_on_batch(model, photo[None], resize, tile)[0]
             continue
-        found = averaged(
-            photo,
-            views,
-            lambda seen, scale: probabilities_on_batch(model, seen[None], resize, tile, scale)[0],
-        )
+        (found,) = viewed(model, photo[None], views, resize, tile)
         yield found if probabilities else found.argmax(axis=-1).astype(np.int32)
+
+
+def viewed(model, images, views, resize=None, tile=None):
+    """Probabilities of photos `(B, H, W, channels)` seen several ways: float32 `(B, H, W, C)`."""
+
+    def seen(image, scale):
+        return part("kseg.prediction", model).probabilities_on_batch(
+            model, image[None], resize, tile, scale
+        )[0]
+
+    return np.stack([averaged(image, views, seen) for image in images])
 
 
 def checked_views(model, tta):
