@@ -223,8 +223,8 @@ def takes_training(operation):
 
 
 def watched(layer):
-    """Whether somebody looks at each call of a layer through PyTorch's hooks."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks)
+    """Whether somebody looks at a layer's calls: by PyTorch's hooks, or a `call` of its own."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks or "call" in vars(layer))
 
 
 def recomputes(layer):

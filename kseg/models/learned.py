@@ -14,7 +14,16 @@ from keras.src.backend.common.variables import AutocastScope
 
 from kseg.base.platform import is_torch
 from kseg.models import convolutions
-from kseg.models.graph import calls_of, is_plain, recomputes, run, takes_training, walked, watched
+from kseg.models.graph import (
+    calls_of,
+    is_plain,
+    layers_of,
+    recomputes,
+    run,
+    takes_training,
+    walked,
+    watched,
+)
 from kseg.models.normalization import BatchNormalization
 from kseg.ops.channels_last import in_dtype, is_compiling, keeps_gradients
 
@@ -45,6 +54,7 @@ PLAIN = (
     convolutions.UpConv2D,
 )
 
+_inside = weakref.WeakKeyDictionary()  # model -> its layers
 _ways = weakref.WeakKeyDictionary()  # model -> its calls, and how each is made
 
 
@@ -68,8 +78,11 @@ def _walks(model, inputs):
     """Whether the layers of a model may be called one by one in its place."""
     if not (is_torch() and is_plain(model)):
         return False
+    if model not in _inside:
+        _inside[model] = layers_of(model)
     symbolic = any(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten(inputs))
-    return not (symbolic or watched(model) or is_compiling() or keras.distribution.distribution())
+    looked_at = watched(model) or any(map(watched, _inside[model]))
+    return not (symbolic or looked_at or is_compiling() or keras.distribution.distribution())
 
 
 def learned(model, inputs):
@@ -106,7 +119,7 @@ def _way(node):
 
 
 def _nested(model, args, kwargs):
-    return _as_ever(model, args, kwargs) if watched(model) else learned(model, args[0])
+    return learned(model, args[0])
 
 
 def _as_ever(operation, args, kwargs):
@@ -116,8 +129,6 @@ def _as_ever(operation, args, kwargs):
 
 
 def _directly(layer, args, kwargs):
-    if watched(layer):
-        return _as_ever(layer, args, kwargs)
     (x,) = args
     dtype = layer.compute_dtype
     if layer.autocast:

@@ -4,8 +4,10 @@ from kseg.models.contract import part
 from kseg.pictures.image import data_uri
 from kseg.prediction.predict import predict
 from kseg.prediction.predictor import KerasPredictor, Predictor
-from kseg.reports.page import WIDTH, write_page
+from kseg.reports.page import write_page
 from kseg.shifts.conditions import made
+
+WIDTH = 640  # pixels of a picture at most
 
 
 def write_robustness(found, model, source, path):
@@ -39,7 +41,7 @@ def _pictured(row, model, source, drawing, found):
     predicted = model.predict(image) if isinstance(model, Predictor) else predict(model, image)
     panels = drawing.panels(seen, sample, predicted)
     caption = f"{row['id']}, {row['condition']}: {found['score']} {row['score']:.3f}"
-    return caption, [data_uri(panel, 2 * WIDTH) for panel in panels]
+    return caption, [data_uri(panel, WIDTH) for panel in panels]
 
 
 def _protocol(protocol):

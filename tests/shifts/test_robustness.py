@@ -125,7 +125,7 @@ def test_a_page_shows_the_worst_first(model, tmp_path):
     found = kseg.robustness(model, source, **options, worst=2)
     write_robustness(found, model, source, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert page.count("data:image") == 2 * 4  # photo, truth, prediction, error
+    assert page.count("<figure><img alt=") == 2 * 4  # photo, truth, prediction, error
     assert page.index("The worst photos") < page.index("corruption, worst first")
     assert f"{found['worst'][0]['id']}, clean: mean_iou" in page
     assert "http" not in page
