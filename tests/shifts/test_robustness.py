@@ -126,7 +126,7 @@ def test_a_page_shows_the_worst_first(model, tmp_path):
     write_robustness(found, model, source, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert page.count("<figure><img alt=") == 2 * 4  # photo, truth, prediction, error
-    assert page.index("The worst photos") < page.index("corruption, worst first")
+    assert page.index("<h2>The worst photos") < page.index("<h2>corruption, worst first")
     assert f"{found['worst'][0]['id']}, clean: mean_iou" in page
     assert "http" not in page
 
