@@ -84,7 +84,6 @@ def test_what_does_not_fit_is_named(run, sets):
         (lambda: kseg.predict(model, image, threshold=(0.5, 0.5)), "a list of 3 such"),
         (lambda: kseg.predict(model, image, min_score=0.5), "of instance models.*multilabel"),
         (lambda: kseg.evaluate(model, sets[1], boundary=True), "of semantic models.*multilabel"),
-        (lambda: kseg.predict(kseg.build_unet(2, width=2), image, probabilities=True), "of multi"),
         (lambda: check_source(model, kseg.data.shapes("val", count=2)), "with multilabel=True"),
         (lambda: check_source(kseg.build_unet(3, width=2), sets[1]), "with multilabel=False"),
         (

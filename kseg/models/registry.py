@@ -54,6 +54,7 @@ REGISTERED = {
         "MultiLabel",
     ),
     "kseg.models.mask_rcnn.model": ("MaskRCNN",),
+    "kseg.models.normalization": ("BatchNormalization",),
     "kseg.models.optimizer": ("AdamW",),
     "kseg.models.schedules": ("WarmUp",),
 }

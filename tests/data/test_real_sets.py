@@ -20,7 +20,7 @@ from kseg.base.colors import NOT_SCORED, object_colors
 from kseg.checks.findings import Report
 from kseg.data.source import spread
 from kseg.reports.check import write_check
-from kseg.reports.page import WIDTH
+from kseg.reports.shots import LARGEST, SMALLEST, size_for
 
 pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
 
@@ -211,13 +211,17 @@ def test_every_nucleus_is_counted(dsb_root):
 
 
 def pictures_of(text):
-    """The pictures under each source's heading of a page."""
+    """The photos under each source's heading of a page, each with its labels: pairs of arrays."""
     found = {}
     for part in text.split("<h2>")[1:]:
-        stored = re.findall('src="data:image/jpeg;base64,([^"]+)"', part)
-        found[part.partition("</h2>")[0]] = [
-            np.asarray(Image.open(io.BytesIO(base64.b64decode(each)))) for each in stored
-        ]
+        shots = []
+        for shot in part.split('<li class="shot"')[1:]:
+            photo = re.search('class="photo" alt="" src="data:image/jpeg;base64,([^"]+)"', shot)
+            truth = re.search('src="data:image/png;base64,([^"]+)" data-layer="truth"', shot)
+            stored = [io.BytesIO(base64.b64decode(each[1])) for each in (photo, truth)]
+            kinds = zip(stored, ("RGB", "RGBA"))
+            shots.append(tuple(np.asarray(Image.open(x).convert(kind)) for x, kind in kinds))
+        found[part.partition("</h2>")[0]] = shots
     return found
 
 
@@ -244,14 +248,17 @@ def test_pictures_of_all_sets(request, tmp_path):
     for source in sources:
         pictures = shown[source.name]
         assert len(pictures) == len(source)
-        for index, picture in enumerate(pictures):
+        for index, (picture, labels) in enumerate(pictures):
             sample = source[index]
-            photo = sample["image"]
-            assert max(photo.shape) <= 2 * WIDTH and picture.shape == photo.shape  # not scaled
-            assert picture.std() > 5  # not blank
+            size = size_for(sample["image"].shape, max(picture.shape))
+            assert picture.shape == (*size, 3) and labels.shape == (*size, 4)
+            assert SMALLEST <= max(size) <= LARGEST
+            small = np.asarray(Image.fromarray(sample["image"]).resize(size[::-1]))
+            assert np.abs(picture.astype(int) - small).mean() < 12 < picture.std() + 7  # the photo
             labelled = sample["label"] != 255 if "label" in sample else sample["masks"].any(axis=0)
-            apart = np.abs(picture.astype(int) - photo).mean(axis=2)
-            assert not labelled.any() or apart[labelled].mean() > 8  # the labels lie over it
+            seen = np.count_nonzero(labels[..., 3]) / labels[..., 3].size
+            assert seen == pytest.approx(labelled.mean(), abs=0.05) or "label" in sample
+            assert seen >= labelled.mean() - 0.01  # void is hatched
 
 
 def test_page_of_a_set_with_a_bad_sample(tmp_path, pair_folders):

@@ -128,7 +128,7 @@ def test_a_page_shows_the_worst_first(model, tmp_path):
     assert page.count("<figure><img alt=") == 2 * 4  # photo, truth, prediction, error
     assert page.index("<h2>The worst photos") < page.index("<h2>corruption, worst first")
     assert f"{found['worst'][0]['id']}, clean: mean_iou" in page
-    assert "http" not in page
+    assert "http:" not in page and "https:" not in page
 
 
 def test_objects(model):
