@@ -60,7 +60,7 @@ def check_labels(
 
     Example:
 
-    >>> doubts = kseg.check_labels(model, kseg.data.shapes("val", count=4), most=20)
+    >>> doubts = kseg.check_labels(model, kseg.data.camvid("CamVid", split="val"), most=20)
     >>> doubts.write("doubts.csv")  # file, class given, class expected, box, score
 
     Source: labels ranked by the margin of the probabilities, as in Northcutt et al., "Confident

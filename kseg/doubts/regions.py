@@ -90,7 +90,7 @@ def compactness(inside):
     for shifted in (padded[2:, 1:-1], padded[:-2, 1:-1], padded[1:-1, 2:], padded[1:-1, :-2]):
         inner &= shifted
     area = np.count_nonzero(inside)
-    return area / (2 * area - np.count_nonzero(inner))
+    return float(area / (2 * area - np.count_nonzero(inner)))
 
 
 def weight(inside, size):
@@ -100,7 +100,8 @@ def weight(inside, size):
         inside: Its mask `(h, w)`.
         size: Pixels of the photo.
     """
-    return compactness(inside) * min(1.0, np.count_nonzero(inside) / (SPECK * size)) ** 0.5
+    share = float(np.count_nonzero(inside) / (SPECK * size))
+    return compactness(inside) * min(1.0, share) ** 0.5
 
 
 class Confusions:

@@ -3,12 +3,12 @@ to do after an interruption."""
 
 import json
 
-import keras
 import numpy as np
 import pytest
 import tifffile
 from models.small_mask_rcnn import build
 from PIL import Image
+from seeds import fresh_seed
 
 import kseg
 from kseg.cli.main import main
@@ -26,7 +26,7 @@ PLACE = [
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    keras.utils.set_random_seed(0)
+    fresh_seed(0)
     path = tmp_path_factory.mktemp("runs") / "run"
     kseg.Run(path, NAMES, COLORS, 255, {}).write()
     save_model(kseg.build_unet(3, width=4, depth=1, compile=False), path / "best.keras")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from seeds import fresh_seed
 
 import kseg
 from kseg.cli.main import main
@@ -16,7 +17,7 @@ NAMES, COLORS = ("ground", "object"), ((0, 0, 0), (0, 114, 178))
 
 
 def run_at(path, seed):
-    keras.utils.set_random_seed(seed)
+    fresh_seed(seed)
     run = kseg.Run(path, NAMES, COLORS, 255, {})
     run.write()
     save_model(kseg.build_unet(2, width=2, depth=1, compile=False), path / "best.keras")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from multilabel_scenes import scenes as overlapping
 from multilabel_scenes import source_of
+from seeds import fresh_seed
 
 import kseg
 from kseg.metrics.confusion import confusion_matrix, multilabel_counts
@@ -14,9 +15,8 @@ pytestmark = pytest.mark.once("torch")
 
 
 def unet(classes, seed=3, **more):
-    import keras
 
-    keras.utils.set_random_seed(seed)
+    fresh_seed(seed)
     return kseg.build_unet(classes, width=4, depth=2, compile=False, **more)
 
 

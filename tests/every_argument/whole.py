@@ -11,6 +11,7 @@ from every_argument.inputs import SIZE, Beside, Entry, Made, finder, ids, scenes
 from every_argument.networks import weights_of
 from every_argument.sets import COLORS, NOTES, OTHERS, SCENES, below, out
 from instance_model import source_of
+from seeds import fresh_seed
 
 import kseg
 from kseg.data import transforms
@@ -244,7 +245,7 @@ def large_scenes():
 
 
 def seeded(seed):
-    keras.utils.set_random_seed(seed)
+    fresh_seed(seed)
     return unet()
 
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from seeds import fresh_seed
 
 import kseg
 from kseg.models import inputs, learned
@@ -43,7 +44,7 @@ MODELS = {
 
 def trained(name, policy, steps=2):
     """Losses and weights after some steps."""
-    keras.utils.set_random_seed(1)
+    fresh_seed(1)
     keras.config.set_dtype_policy(policy)
     try:
         model = MODELS[name]()

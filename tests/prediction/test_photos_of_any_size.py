@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tifffile
+from seeds import fresh_seed
 
 import kseg
 from kseg.data.rasters import opened
@@ -17,7 +18,7 @@ PLACE = [
 
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(0)
+    fresh_seed(0)
     return kseg.build_unet(3, width=4, depth=2, compile=False)
 
 
@@ -119,7 +120,7 @@ def test_probabilities_of_labels(tmp_path, model, photo, whole):
 
 
 def test_of_a_binary_model_both(photo):
-    keras.utils.set_random_seed(0)
+    fresh_seed(0)
     model = kseg.build_unet(1, width=2, depth=1, compile=False)
     found = kseg.predict(model, photo, probabilities=True)
     logits = keras.ops.convert_to_numpy(model(photo[None].astype("float32"), training=False))[0]
@@ -128,7 +129,7 @@ def test_of_a_binary_model_both(photo):
 
 
 def test_several_classes_a_pixel_are_bands(tmp_path, photo):
-    keras.utils.set_random_seed(0)
+    fresh_seed(0)
     model = kseg.build_unet(3, width=2, depth=1, multilabel=True, compile=False)
     chosen = {"threshold": (0.5, 0.4, 0.6)}
     whole = kseg.predict(model, photo, **chosen)
