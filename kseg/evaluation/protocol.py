@@ -45,7 +45,7 @@ def protocol(model, source, chosen, *, path, images, batch_size, more):
         },
         "classes": list(source.class_names),
         "batch_size": batch_size,
-        "tta": chosen["tta"] or "none",
+        "tta": chosen.get("tta") or "none",
         **scoring.rules(model, source, chosen),
         **more,
         "versions": versions(),
