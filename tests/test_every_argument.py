@@ -14,7 +14,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from every_argument import networks, sets, whole
+from every_argument import leaving, networks, sets, whole
 from every_argument.inputs import Beside, Made
 from every_argument.place import Asked, made_place, stand_in
 from every_argument.said import said
@@ -26,7 +26,7 @@ from kseg.data.writers import layouts
 
 pytestmark = pytest.mark.once("torch")
 
-ENTRIES = {**networks.ENTRIES, **sets.ENTRIES, **whole.ENTRIES}
+ENTRIES = {**networks.ENTRIES, **sets.ENTRIES, **whole.ENTRIES, **leaving.ENTRIES}
 MODULES = {
     "": kseg,
     "data": kseg.data,

@@ -112,10 +112,7 @@ def _way(node):
     alone = len(arguments.args) == 1 and all(x is None for x in others.values())
     if alone and isinstance(operation, keras.Model) and is_plain(operation):
         return _nested
-    if alone and type(operation) in PLAIN and operation.quantization_mode is None:
-        if operation.activity_regularizer is None and not recomputes(operation):
-            return _directly
-    return _as_ever
+    return _directly if alone and type(operation) in PLAIN else _as_ever
 
 
 def _nested(model, args, kwargs):
@@ -129,6 +126,8 @@ def _as_ever(operation, args, kwargs):
 
 
 def _directly(layer, args, kwargs):
+    if layer.quantization_mode or layer.activity_regularizer or recomputes(layer):
+        return _as_ever(layer, args, kwargs)
     (x,) = args
     dtype = layer.compute_dtype
     if layer.autocast:

@@ -37,8 +37,18 @@ class Drawn(Sequence):
         return whole
 
 
+class OfParts(Drawn):
+    """Masks that are empty but for a part. A subclass draws that, by `part`."""
+
+    def __getitem__(self, index):
+        whole = np.zeros(self.size, self.dtype)
+        rows, columns, values = self.part(index)
+        whole[rows, columns] = values
+        return whole
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pasted(Drawn):
+class Pasted(OfParts):
     """Masks as a network gives them, inside their boxes.
 
     Args:
@@ -67,12 +77,6 @@ class Pasted(Drawn):
 
     def __len__(self):
         return len(self.small)
-
-    def __getitem__(self, index):
-        whole = np.zeros(self.size, self.dtype)
-        rows, columns, values = self.part(index)
-        whole[rows, columns] = values
-        return whole
 
     def part(self, index):
         one = slice(range(len(self))[index], range(len(self))[index] + 1)

@@ -18,7 +18,7 @@ import itertools
 import numpy as np
 
 from kseg.ops.tiles import spans
-from kseg.prediction.masks import Drawn
+from kseg.prediction.masks import OfParts
 
 SAME = 0.5
 NEAR = 2  # pixels from a tile's end, within which a mask is cut by it
@@ -26,7 +26,7 @@ SHARE = 4  # of a tile, one part is what it shares with the next
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Parts(Drawn):
+class Parts(OfParts):
     """Masks as the rectangles that they fill.
 
     Args:
@@ -46,12 +46,6 @@ class Parts(Drawn):
 
     def __len__(self):
         return len(self.values)
-
-    def __getitem__(self, index):
-        whole = np.zeros(self.size, self.dtype)
-        rows, columns, values = self.part(index)
-        whole[rows, columns] = values
-        return whole
 
     def part(self, index):
         (top, left), values = self.places[index], self.values[index]

@@ -13,7 +13,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kseg.base.arguments import refused
 from kseg.base.atomic import replacing
 from kseg.checks.check import check
 from kseg.data.source import Source, check_is_source
@@ -82,7 +81,7 @@ def plan(train: Source, *, limit: int | None = 500) -> Plan:
 
     Raises:
         TypeError: it is no `Source`.
-        ValueError: nothing can be learnt from it; `kseg.check` says what is wrong.
+        ValueError: nothing can be learnt from it; the error says what is wrong, as `kseg.check`.
 
     Example:
 
@@ -95,9 +94,8 @@ def plan(train: Source, *, limit: int | None = 500) -> Plan:
     check_is_source("train", train)
     report = check(train, limit=limit, duplicates=False)
     counted = report.sources[0]
-    if not counted.read or counted.bare:
-        remedy = "kseg.check(source) says what is wrong."
-        raise refused("train", train.name, "a source that something can be learnt from", remedy)
+    if not counted.read or counted.bare:  # nothing can be learnt from it, which is an error
+        report.raise_on_errors()
     reasons, values = {}, {}
 
     def choose(name, value, reason):
@@ -154,7 +152,9 @@ def _batch(counted, settings, source, choose):
         reason = f"The usual; {takes}."
     choose("batch_size", batch, reason)
     if gpu:
-        choose("precision", "mixed_bfloat16", "A GPU computes in 16 bits in half the time.")
+        choose(
+            "precision", "mixed_bfloat16", "Feature maps of 16 bits take half of a GPU's memory."
+        )
 
 
 def _bytes_of_photo(settings, source):

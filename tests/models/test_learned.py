@@ -131,3 +131,15 @@ def test_keras_own_predict_is_folded(monkeypatch):
     vars(norm)["call"] = norm.call
     model.predict(x, verbose=0)
     assert len(seen) == 3 * count
+
+
+def test_what_a_layer_asks_for_later_is_seen():
+    """An activity regularizer that is set after the first step counts from then on."""
+    model = MODELS["unet"]()
+    x = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    model(x, training=True)
+    assert model.losses == []
+    conv = next(each for each in model.layers if isinstance(each, keras.layers.Conv2D))
+    conv.activity_regularizer = keras.regularizers.L2(0.1)
+    model(x, training=True)
+    assert len(model.losses) == 1 and float(model.losses[0].detach()) > 0
