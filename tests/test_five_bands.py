@@ -56,7 +56,7 @@ def test_the_whole_way_on_the_command_line(scenes, tmp_path, capsys):
     with Image.open(tmp_path / "out" / "overlays" / "s0.png") as overlay:
         assert overlay.mode == "RGB" and overlay.size == (64, 48)
 
-    assert main(["export", run, str(tmp_path / "served")]) == 0
+    assert main(["export", run, str(tmp_path / "served"), "--signatures", "serving_default"]) == 0
     served = kseg.load(tmp_path / "served" / "unet")
     assert (served.value_range, served.bands, served.channels) == ((0, 4095), (4, 3, 2), 5)
     np.testing.assert_array_equal(served.predict(photo), mask)
@@ -68,7 +68,9 @@ def test_the_whole_way_on_the_command_line(scenes, tmp_path, capsys):
     np.testing.assert_array_equal(answer["class_ids"][0], mask)
 
 
-@pytest.mark.parametrize("bands", [1, 2, 4, 13])
+@pytest.mark.parametrize(
+    "bands", [1, 4, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 13))]
+)
 def test_any_number_of_bands_from_a_source_to_a_served_model(bands, rng, tmp_path):
     images = rng.random((2, 24, 32, bands), np.float32)
     source = kseg.data.Source(

@@ -157,7 +157,8 @@ def test_a_keras_file_does_for_a_run(kseg, refused, run, tmp_path):
 @pytest.mark.backends("tensorflow", reason="which writes and runs SavedModels")
 def test_an_export_does_for_a_run(kseg, refused, run, tmp_path):
     photo = run[1] / "images" / "p0.png"
-    kseg("export", run[0], tmp_path / "models", "--samples", 1)
+    one = ("--signatures", "serving_default", "--samples", 1)
+    kseg("export", run[0], tmp_path / "models", *one)
     kseg("predict", photo, "-o", tmp_path / "out", "--run", tmp_path / "models" / "unet")
     kseg("predict", photo, "-o", tmp_path / "run", "--run", run[0])
     masks = [np.asarray(opened(tmp_path / f"{name}/masks/p0.png")) for name in ("out", "run")]

@@ -59,7 +59,8 @@ def test_all_of_it(tmp_path, capsys):
     assert json.loads((tmp_path / f"out/objects/{photo.stem}.json").read_text()) is not None
     command("info", run)
     assert "model.name: mask_rcnn" in capsys.readouterr().out
-    command("export", run, tmp_path / "models", "--samples", 1, "--min-score", 0.01)
+    one = ("--signatures", "serving_default", "--samples", 1)
+    command("export", run, tmp_path / "models", *one, "--min-score", 0.01)
     assert (tmp_path / "models/model/1/saved_model.pb").exists() or any(
         (tmp_path / "models").rglob("saved_model.pb")
     )

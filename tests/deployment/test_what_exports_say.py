@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -221,7 +222,7 @@ def info(path, capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
-def test_info_and_repr_of_every_kind_of_artefact(tmp_path, capsys, monkeypatch):
+def test_info_and_repr_of_every_kind_of_artefact(exported, tmp_path, capsys, monkeypatch):
     """A table: what it is -> what `kseg info` says, and what `repr` says of what is loaded."""
     monkeypatch.chdir(tmp_path)
     semantic = kseg.build_unet(3, width=4, depth=1, name="street", compile=False)
@@ -230,15 +231,15 @@ def test_info_and_repr_of_every_kind_of_artefact(tmp_path, capsys, monkeypatch):
     several().save("several.keras")
     build(2).save("objects.keras")
     kseg.export(semantic, "street.onnx", **named)
-    kseg.export(semantic, "street.tflite", kseg.LiteRTOptions((16, 24)), **named)
-    kseg.export(semantic, "openvino", "openvino", **named)
+    shutil.copy(exported[1]["litert"], "street.tflite")
+    shutil.copytree(exported[1]["openvino"], "openvino")
     kseg.export(semantic, "served", kseg.SavedModelOptions(max_pixels=1000), **named)
     settings = kseg.Settings(size=(16, 16), batch_size=2, epochs=1)
     shapes = kseg.data.shapes("val", size=(16, 24), count=2)
     model = kseg.build_unet(shapes.num_classes, width=2, depth=1, name="mine")
     kseg.fit(model, shapes, shapes, run="run", settings=settings)
     capsys.readouterr()
-    classes = "3 classes: sky, [b]road[/b], car"
+    classes, several_classes = "3 classes: sky, [b]road[/b], car", f"3 classes: {', '.join(NAMES)}"
     table = {
         "run": ("run: run, 6 classes: background, disk", "<KerasPredictor: 'run', sem"),
         "street.keras": (
@@ -253,11 +254,17 @@ def test_info_and_repr_of_every_kind_of_artefact(tmp_path, capsys, monkeypatch):
             "<NetworkPredictor: 'street.onnx', semantic, 3 classes>",
         ),
         "street.tflite": (
-            f"street, semantic, {classes} format: litert shape: [16, 24] precision: float32",
-            "<NetworkPredictor: 'street.tflite', semantic, 3 classes>",
+            f"several, multilabel, {several_classes} format: litert shape: [32, 48] precision",
+            "<NetworkPredictor: 'street.tflite', multilabel, 3 classes>",
         ),
-        "openvino": (f"openvino, semantic, {classes} format: openvino", "'openvino', semantic, 3"),
-        "openvino/model.xml": (f"semantic, {classes}", "'openvino/model.xml', semantic, 3 classes"),
+        "openvino": (
+            f"several, multilabel, {several_classes} format: openvino",
+            "'openvino', multilabel, 3",
+        ),
+        "openvino/model.xml": (
+            f"multilabel, {several_classes}",
+            "'openvino/model.xml', multilabel, 3 classes",
+        ),
         "served/street": (
             f"served/street/1: street, semantic, {classes} format: saved_model max_pixels: 1000",
             "<SavedModelPredictor: 'served/street/1', semantic, 3 classes>",

@@ -101,6 +101,7 @@ def test_intervals_of_a_scoring():
         kseg.evaluate(model, source, bootstrap=0)
 
 
+@pytest.mark.once("torch")
 def test_two_models_are_compared():
     one, two, source = network(seed=0), network(seed=1), labelled()
     done = []

@@ -247,6 +247,7 @@ def batch():
     return x, y
 
 
+@pytest.mark.once("torch")
 def test_all_in_one_sum_fit_save_and_load(tmp_path):
     total = losses.DiceLoss()
     for name in PLAIN:

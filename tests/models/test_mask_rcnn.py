@@ -179,6 +179,7 @@ def test_many_objects_long_images_and_bfloat16():
     assert detections["boxes"].dtype == detections["scores"].dtype == np.float32
 
 
+@pytest.mark.once("torch")
 def test_masks_are_cut_and_pasted_by_one_rule(monkeypatch):
     """The model's: in the targets that it learns from, in what it predicts, and in its file."""
     images, labels = TWO

@@ -48,6 +48,7 @@ def test_a_model_of_a_range_gives_what_one_of_bytes_gives(rng, name):
 
 
 @pytest.mark.backends("tensorflow", reason="the layer is tested on all, by networks")
+@pytest.mark.once("torch")
 def test_mask_rcnn_takes_a_range_and_keeps_it_in_its_file(tmp_path):
     options = {
         "encoder": small_encoder(),

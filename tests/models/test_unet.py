@@ -18,6 +18,7 @@ class TestUNet(contract.LabellingContract):
     learned_size = (32, 32)
 
 
+@pytest.mark.once("torch")
 def test_a_binary_model_learns_and_is_saved(tmp_path):
     model = contract.settle(small(1))
     scores = contract.check_learns(model, *contract.halves((32, 32)))

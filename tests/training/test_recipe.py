@@ -10,7 +10,7 @@ from kseg.cli.main import main
 from kseg.training import augmentation, losses, named, optimizers, recipe
 from kseg.training.settings import Settings, texts
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("torch")
 
 FULL = Settings(
     model="unet",

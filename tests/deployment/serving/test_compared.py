@@ -180,6 +180,7 @@ def test_every_signature_finds_what_the_model_finds(mask_rcnn):
     assert list(shares) == list(OBJECTS) and max(shares.values()) <= 1e-4
 
 
+@pytest.mark.slow  # objects, and five bands, are each compared here
 def test_objects_in_five_bands():
     model = kseg.build_mask_rcnn(
         2,
