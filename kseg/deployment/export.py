@@ -18,7 +18,7 @@ from kseg.base.types import Color, Model, PathLike
 from kseg.data.source import Source
 from kseg.deployment.compare import Exported, Job, print_table
 from kseg.deployment.formats import format_module, format_options
-from kseg.models.contract import names_and_colors
+from kseg.models.contract import check_source, names_and_colors
 from kseg.models.saving import load_model
 from kseg.runs.run import Run
 
@@ -105,6 +105,8 @@ def export(
     missing = ""
     if source is None:
         source, missing = validation_data(run)
+    if source is not None:
+        check_source(model, source)  # before anything is traced
     if missing and options.precision == "int8":
         raise ValueError(
             "precision='int8' takes the ranges of its numbers from photos of the run's own kind: "

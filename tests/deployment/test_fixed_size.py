@@ -44,7 +44,13 @@ def mask_rcnn(shape):
 
 
 @same_writer
-@pytest.mark.parametrize("shape", [(32, 48, 3), (32, None, 3)], ids=["a size", "a height"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param((32, 48, 3), id="a size"),
+        pytest.param((32, None, 3), id="a height", marks=pytest.mark.slow),
+    ],
+)
 def test_a_model_of_labels_is_exported(tmp_path, photos, shape):
     model = kseg.build_unet(3, input_shape=shape, width=2, depth=1, compile=False)
     exported = kseg.export(model, tmp_path / "models", verbose=False)
@@ -85,6 +91,7 @@ def test_objects_are_scored(fixed):
     assert scores["images"] == 3 and scores["detections"] == 15 and 0 <= scores["mask_ap"] <= 1
 
 
+@pytest.mark.slow  # objects are exported, and labels of one size, in faster tests
 @same_writer
 def test_objects_are_exported(tmp_path, fixed, photos):
     options = kseg.SavedModelOptions(signatures=("serving_default",))

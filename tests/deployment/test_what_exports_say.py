@@ -28,6 +28,11 @@ FORMATS = {
     "openvino": ("several", (None, None), "openvino"),
 }
 every_format = pytest.mark.parametrize("format", FORMATS)
+# what is written is read in one way: others than ONNX, which takes a second, by hand
+one_format = pytest.mark.parametrize(
+    "format",
+    ["onnx", *(pytest.param(name, marks=pytest.mark.slow) for name in FORMATS if name != "onnx")],
+)
 
 
 def several(**options):
@@ -128,7 +133,7 @@ def test_other_programs_find_it(exported):
         assert said["options"] == {**asked, "threshold": list(THRESHOLD)}
 
 
-@every_format
+@one_format
 def test_numbers_of_another_range(format, tmp_path):
     """Five bands of 12 bits: the file says the range, and is loaded with it."""
     name, shape, needs = FORMATS[format]
@@ -176,7 +181,7 @@ def test_int8_of_another_range_is_calibrated_in_it(tmp_path, rng):
     assert (kseg.load(path).predict(images[0]) == kseg.predict(model, images[0])).mean() > 0.9
 
 
-@every_format
+@one_format
 def test_files_that_say_nothing(format, tmp_path, capsys):
     """Of other programs, or of before: as ever, one class a pixel, by numbers."""
     name, shape, needs = FORMATS[format]
