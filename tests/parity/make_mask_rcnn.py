@@ -1,4 +1,4 @@
-"""Writes the reference outputs of torchvision that test_rcnn.py compares with.
+"""Writes the reference outputs of torchvision that the tests of Mask R-CNN here compare with.
 
     python tests/parity/make_mask_rcnn.py [PHOTOS]     writes mask_rcnn.npz beside this file
     python tests/parity/make_mask_rcnn.py check DIR    kseg's own state dicts, read by torchvision
