@@ -3,7 +3,7 @@
     python benchmarks/memory.py [--models unet32 mask_rcnn] [--megapixels 0.5 3 12 50]
 
 Each number comes from a process of its own: the resident memory at its highest (VmHWM, which the
-kernel counts anew after a first small prediction) less what the process held before the photo was
+kernel counts anew after the same of a small photo) less what the process held before the photo was
 made. A photo's own bytes, 3 a pixel, its ids, 4 a pixel, and what is compiled are part of it.
 """
 
@@ -41,24 +41,33 @@ def photo_of(megapixels):
     return np.kron(blocks.astype(np.uint8), np.ones((16, 16, 1), np.uint8))[:height, :width]
 
 
+def predicted(network, photo):
+    import kseg
+
+    kseg.predict(network, photo)
+
+
+def scored(network, photo):
+    import tensorflow as tf
+
+    import kseg
+
+    labels = tf.zeros((1, *photo.shape[:2]), tf.int32)
+    kseg.evaluate(network, tf.data.Dataset.from_tensors((photo[None], labels)))
+
+
 def measure(model, what, megapixels):
     """Prints megabytes above the model, and seconds."""
     import kseg
 
     builder, arguments = BUILDERS[model]
     network = getattr(kseg, builder)(CLASSES, compile=False, **arguments)
-    kseg.predict(network, photo_of(0.004))
+    do = predicted if what == "predict" else scored
+    do(network, photo_of(0.004))  # what is imported, and compiled for any size, is no photo's
     with open("/proc/self/clear_refs", "w") as counters:
         counters.write("5")  # of the highest
     before, started = resident("VmRSS"), time.perf_counter()
-    photo = photo_of(megapixels)
-    if what == "predict":
-        kseg.predict(network, photo)
-    else:
-        import tensorflow as tf
-
-        labels = tf.zeros((1, *photo.shape[:2]), tf.int32)
-        kseg.evaluate(network, tf.data.Dataset.from_tensors((photo[None], labels)))
+    do(network, photo_of(megapixels))
     print(f"{resident('VmHWM') - before:.0f} {time.perf_counter() - started:.0f}", flush=True)
 
 
