@@ -55,7 +55,7 @@ def normalized_together(x, scale, offset, epsilon, team):
 
 @functools.cache
 def _together():
-    """PyTorch's `SyncBatchNorm`, which has GPUs alone; the gradient as of Ioffe and Szegedy 2015."""
+    """As PyTorch's `SyncBatchNorm`, which has GPUs alone (Ioffe and Szegedy 2015, section 3)."""
     import torch
 
     class Together(torch.autograd.Function):

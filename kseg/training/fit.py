@@ -27,7 +27,8 @@ from kseg.models.defaults import compile_own, is_own
 from kseg.runs.run import Run
 from kseg.training import begin, recipe
 from kseg.training.augmentation import augmentation
-from kseg.training.devices import asked_for, check_batch, opened, speaking
+from kseg.training.devices.finding import asked_for, check_batch, opened
+from kseg.training.devices.started import first_speaks
 from kseg.training.learn import learn
 from kseg.training.place import (
     Place,
@@ -79,9 +80,9 @@ def fit(
         settings: `Settings`; the path of a file of them, as `settings.toml` of a run, or of the
             run; a dict of their groups; or None for the defaults, or for those of the run when
             resuming. A run that is resumed keeps its own but for `epochs`, `patience`,
-            `checkpoint_steps`, `validate_epochs`, `tensorboard` and `devices`. With other `epochs`, or other
-            data, the learning rate follows the schedule of a run of that many steps from there on,
-            which is said: in a run that had ended, it rises again.
+            `checkpoint_steps`, `validate_epochs`, `tensorboard` and `devices`. With other `epochs`,
+            or other data, the learning rate follows the schedule of a run of that many steps from
+            there on, which is said: in a run that had ended, it rises again.
         size, batch_size, epochs, learning_rate, devices: These of the settings, in place of those.
         resume: Whether to go on with the run from its last checkpoint.
         compile: `"kseg"` to compile the model by the settings, with kseg's choice of optimizer,
@@ -146,7 +147,7 @@ def fit(
             job, team, sources, val, resume, data, augment, cache, check_data, callbacks
         )
 
-    with team.scope(), speaking(team):
+    with team.scope(), first_speaks():
         return trained()
 
 

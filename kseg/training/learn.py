@@ -61,7 +61,7 @@ def learn(model, source, augment, settings, run, val, learning, watch, place, ca
             share=devices.share,
             max_instances=devices.places(source),
         )
-        photos = for_model(photos, model)
+        photos = devices.batches(for_model(photos, model))
         if place.done or devices.count > 1:
             build_metrics(model, photos.element_spec)
         ends = epochs == settings.epochs

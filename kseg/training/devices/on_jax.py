@@ -6,6 +6,7 @@ weights to itself.
 """
 
 import contextlib
+import itertools
 import pickle
 
 import jax
@@ -16,6 +17,9 @@ from jax.experimental import multihost_utils
 from kseg.data.pipeline import PLACES
 from kseg.training.devices.lost import lost
 from kseg.training.devices.one import Devices
+
+PATIENCE = 24 * 3600 * 1000  # milliseconds, with a worker that lives, but has not come so far
+BARRIERS = itertools.count()  # each has a name of its own
 
 
 class DataParallel(Devices):
@@ -101,10 +105,20 @@ class DataParallel(Devices):
             return bool(np.any(multihost_utils.process_allgather(np.array(bool(flag)))))
 
     def wait(self):
-        self.gathered(None)
+        """By JAX' coordination, which waits as long as the others live."""
+        if self.processes > 1:
+            with lost():
+                client().wait_at_barrier(f"kseg_{next(BARRIERS)}", PATIENCE)
 
     def close(self, model):
         model.train_function = None  # compiled for these devices
+
+
+def client():
+    """JAX' way to talk with the other processes beside the arrays."""
+    from jax._src import distributed
+
+    return distributed.global_state.client
 
 
 def variables_of(model):

@@ -5,6 +5,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from kseg.base.tensorflow import mapped
 from kseg.models.graph import layers_of
 from kseg.ops import replicas
 from kseg.training.devices.one import Devices
@@ -21,6 +22,14 @@ class Mirrored(Devices):
     def of(cls, count):
         """Of the first so many GPUs, or of logical CPU devices where there is no GPU."""
         return cls(tf.distribute.MirroredStrategy([each.name for each in listed()[:count]]))
+
+    def batches(self, dataset):
+        """Without bool: to know its shapes, Keras adds up the parts of the first batch."""
+
+        def number(x):
+            return tf.cast(x, tf.uint8) if x.dtype == tf.bool else x
+
+        return mapped(dataset, lambda *batch: tf.nest.map_structure(number, batch))
 
     def scope(self):
         return self.strategy.scope()

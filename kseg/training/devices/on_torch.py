@@ -6,11 +6,11 @@ losses and batch norm, so that its step is not that of the whole batch. Here gra
 where every step passes, before the optimizer applies them, in buckets, as there.
 """
 
+import atexit
 import contextlib
 import datetime
 import os
 
-import keras
 import torch
 import torch.distributed as dist
 from torch.distributed.nn.functional import all_reduce
@@ -27,13 +27,13 @@ class TorchProcesses(Devices):
     """The processes of `torchrun`: gloo between CPUs, NCCL between GPUs."""
 
     def __init__(self):
-        self.joined = not dist.is_initialized()
-        if self.joined:
+        if not dist.is_initialized():
             gpus = torch.cuda.is_available()
             if gpus:
                 torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
             with lost():
                 dist.init_process_group("nccl" if gpus else "gloo")
+            atexit.register(dist.destroy_process_group)
         self.process, self.processes = dist.get_rank(), dist.get_world_size()
         self.count = self.processes
         # for what is no tensor of a step: a process may wait long there, for the first one's files
@@ -130,6 +130,11 @@ class Team:
         return loss
 
 
+def device():
+    """Where this process computes."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def averaged(grads, variables=None):
     """The means of gradients over all workers, in the order given.
 
@@ -138,9 +143,7 @@ def averaged(grads, variables=None):
     """
     grads = list(grads)
     present = [grad is not None for grad in grads]
-    known = torch.tensor(
-        present, dtype=torch.int32, device=keras.src.backend.torch.core.get_device()
-    )
+    known = torch.tensor(present, dtype=torch.int32, device=device())
     dist.all_reduce(known, dist.ReduceOp.MAX)
     places = [place for place, spoken in enumerate(known.tolist()) if spoken]
     for place in places:

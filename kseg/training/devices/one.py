@@ -35,6 +35,10 @@ class Devices:
     def places(self, source):
         """`max_instances` of the batches: None for as many as there are objects."""
 
+    def batches(self, dataset):
+        """The batches as Keras' `fit` is to have them."""
+        return dataset
+
     def scope(self):
         """Within it a model is built, loaded and compiled."""
         return contextlib.nullcontext()

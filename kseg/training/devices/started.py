@@ -4,6 +4,7 @@
 `KERAS_DISTRIBUTION_PROCESS_ID` and `KERAS_DISTRIBUTION_JOB_ADDRESSES`.
 """
 
+import contextlib
 import json
 import os
 
@@ -11,6 +12,7 @@ from kseg.base.arguments import refused
 
 KERAS = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 TORCHRUN = "WORLD_SIZE"
+PLACES = {KERAS: "KERAS_DISTRIBUTION_PROCESS_ID", TORCHRUN: "RANK"}
 
 
 def asked():
@@ -20,6 +22,30 @@ def asked():
         if value.isdigit() and int(value) > 1:
             return name, int(value)
     return None
+
+
+def is_first():
+    """Whether it is for this process to write files and to speak."""
+    told = asked()
+    return told is None or os.environ.get(PLACES[told[0]], "0") == "0"
+
+
+@contextlib.contextmanager
+def first_speaks():
+    """Within it only the first process prints; errors are everybody's."""
+    if is_first():
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def join():
+    """Joins the processes before anything is computed, where several were started."""
+    if asked() is not None:
+        import keras
+
+        {"jax": on_jax, "tensorflow": on_tensorflow, "torch": on_torch}[keras.backend.backend()]()
 
 
 def on_jax():
