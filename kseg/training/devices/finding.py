@@ -125,7 +125,7 @@ def _on_torch(devices, model):
     processes = started.on_torch()
     if devices not in (None, ALL, processes):
         expected = f"{processes}, the processes that train: on PyTorch each has one device"
-        remedy = f"Start as many: torchrun --nproc-per-node {devices} -m kseg fit ..."
+        remedy = f"Start as many: torchrun --nproc-per-node {devices} -m -- kseg fit ..."
         raise refused("devices", devices, expected, remedy)
     if processes == 1:
         return Devices()

@@ -23,8 +23,7 @@ class WorkerLost(ConnectionError):
         return (
             "a worker of this training is gone, or cannot be reached: look into its own output for "
             "the reason. What was learned up to the last checkpoint is kept: start the workers "
-            "again, as many or fewer, with resume=True (`kseg fit --resume`). "
-            f"({self.reason.splitlines()[0]})"
+            f"again, as many or fewer, with resume=True. ({self.reason.splitlines()[0]})"
         )
 
 

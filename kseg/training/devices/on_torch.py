@@ -13,7 +13,6 @@ import os
 
 import torch
 import torch.distributed as dist
-from torch.distributed.nn.functional import all_reduce
 
 from kseg.ops import replicas
 from kseg.training.devices.lost import lost
@@ -112,7 +111,7 @@ class Team:
     def summed(self, x):
         if x.device.type == "meta":  # Keras asks for shapes
             return x
-        return all_reduce(x.contiguous()) if x.requires_grad else self.counted(x)
+        return Summed.apply(x, self)
 
     def counted(self, x):
         if x.device.type == "meta":
@@ -128,6 +127,19 @@ class Team:
 
     def averaged(self, loss):
         return loss
+
+
+class Summed(torch.autograd.Function):
+    """A sum over all workers. What each is worth to one worker's loss it is worth to all."""
+
+    @staticmethod
+    def forward(ctx, x, team):
+        ctx.team = team
+        return team.counted(x)
+
+    @staticmethod
+    def backward(ctx, slope):
+        return ctx.team.counted(slope), None
 
 
 def device():
