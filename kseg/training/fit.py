@@ -147,7 +147,7 @@ def fit(
             job, team, sources, val, resume, data, augment, cache, check_data, callbacks
         )
 
-    with team.scope(), first_speaks():
+    with team.scope(), first_speaks(team.first):
         return trained()
 
 

@@ -1,4 +1,4 @@
-"""A short training, as each process of a test runs it: `python trained_on_devices.py RUN '{"devices": 2}'`.
+"""A short training, as each process of a test runs it: `python THIS RUN '{"devices": 2}'`.
 
 It writes what its process saw to `RUN.PROCESS.json`: losses of all steps, and the weights.
 """

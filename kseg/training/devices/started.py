@@ -31,9 +31,13 @@ def is_first():
 
 
 @contextlib.contextmanager
-def first_speaks():
-    """Within it only the first process prints; errors are everybody's."""
-    if is_first():
+def first_speaks(first=None):
+    """Within it only the first process prints; errors are everybody's.
+
+    Args:
+        first: Whether this is the first; None to go by the environment.
+    """
+    if is_first() if first is None else first:
         yield
         return
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
