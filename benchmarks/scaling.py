@@ -4,11 +4,12 @@
     python benchmarks/scaling.py --network 12.5 --a-host 1   # one 100 Gb/s card for each host
 
 Nothing of it was run on many accelerators. A step is the measured one of one accelerator (see
-benchmarks/README.md, "On a GPU"), the batch of each the same, so that all together learn from a larger
-one; then gradients are added up, float32, after the step and not beside it, which is the worst case
-(and what kseg does on PyTorch; XLA may begin earlier). Rings as in Patarasuk and Yuan 2009: each of n sends
-2 (n - 1) / n of the bytes, within a host first, then each accelerator its share to its like in the
-other hosts. Small sums, of batch norm and of losses, cost the latency of a tree each.
+benchmarks/README.md, "On a GPU"), the batch of each the same, so that all together learn from a
+larger one; then gradients are added up, float32, after the step and not beside it, which is the
+worst case (and what kseg does on PyTorch; XLA may begin earlier). Rings as in Patarasuk and Yuan
+2009: each of n sends 2 (n - 1) / n of the bytes, within a host first, then each accelerator its
+share to its like in the other hosts. Small sums, of batch norm and of losses, cost the latency of
+a tree each.
 """
 
 import argparse

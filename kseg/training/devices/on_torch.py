@@ -29,7 +29,9 @@ class TorchProcesses(Devices):
         if not dist.is_initialized():
             gpus = torch.cuda.is_available()
             if gpus:
-                torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+                torch.cuda.set_device(
+                    int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count()
+                )
             with lost():
                 dist.init_process_group("nccl" if gpus else "gloo")
             atexit.register(dist.destroy_process_group)
@@ -60,7 +62,8 @@ class TorchProcesses(Devices):
         The generator that they have in common, which checkpoints hold, goes on by one number.
         """
         number = int(torch.randint(2**62, ()))
-        with torch.random.fork_rng():
+        gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(gpus):
             torch.manual_seed(number + self.process)
             return type(model).train_step(model, data)
 
