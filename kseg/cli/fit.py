@@ -43,6 +43,15 @@ def add_arguments(parser):
 
 
 def run(options):
+    from kseg.training.devices import finding, started
+
+    started.join()
+    with started.first_speaks():
+        _run(options)
+    finding.meet()
+
+
+def _run(options):
     from kseg.training import network
 
     screen = console()
@@ -138,6 +147,7 @@ def train_and_report(screen, model, train, val, options, settings, spec):
     from kseg.models.contract import contract, part
     from kseg.pictures.chart import curve
     from kseg.reports.sheet import write_sheet
+    from kseg.training.devices.started import is_first
     from kseg.training.fit import fit
 
     started = time.perf_counter()
@@ -159,6 +169,8 @@ def train_and_report(screen, model, train, val, options, settings, spec):
                 f"kseg: stopped; `kseg fit --resume --run {options.run}` goes on", file=sys.stderr
             )
         raise
+    if not is_first():
+        return
     run = Run.open(options.run)
     model = run.load_model()
     scores = evaluated(screen, model, val)

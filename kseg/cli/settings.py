@@ -16,7 +16,11 @@ NETWORK = (
     ("detections", int, "objects of a photo, of mask_rcnn (100)"),
 )
 READERS = {"int": int, "float": float, "str": str}
-OWN_READERS = {"size": (size, "HEIGHTxWIDTH"), "scale": (number_pair, "LOW,HIGH")}
+OWN_READERS = {
+    "size": (size, "HEIGHTxWIDTH"),
+    "scale": (number_pair, "LOW,HIGH"),
+    "devices": (lambda text: int(text) if text.isdigit() else text, "N|all"),
+}
 
 
 def add_settings(parser):

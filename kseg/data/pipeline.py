@@ -17,6 +17,7 @@ from kseg.data.source import LABELLED, Source, check_is_source
 from kseg.data.transforms.color import color_jitter
 from kseg.data.transforms.crop import letterbox, letterbox_factor, random_scale_crop
 from kseg.data.transforms.flip import random_flip
+from kseg.ops.replicas import rows_of
 
 PLACES = 100  # for objects in a batch, doubled until all fit; COCO's photos hold 93 at most
 
@@ -30,6 +31,7 @@ def batches(
     shuffle: bool | None = None,
     seed: int = 0,
     start_step: int | None = None,
+    share: tuple[int, int] | None = None,
     max_instances: int | None = None,
     cache: PathLike | None = None,
 ) -> Dataset:
@@ -52,6 +54,9 @@ def batches(
         start_step: None for a data set of one epoch that ends, anew at each iteration. A number
             for an endless one that begins at this training step, as `fit(steps_per_epoch=...)`
             wants it: a run resumed at step n sees what it would have seen.
+        share: With `start_step`, `(place, count)`: of each batch the part of one of `count` workers
+            that train together, `place` from 0 on. Joined in their order, the parts are the batch
+            of one worker. Defaults to None: whole batches.
         max_instances: N of an instance source's batches. None, the default, for 100 places, or
             200, 400, ... where a photo of the batch has more objects: none is lost. With a number,
             of a photo with more the largest N - 1 stay, and the last place is a crowd region of
@@ -84,6 +89,7 @@ def batches(
     """
     check_is_source("source", source)
     _check_arguments(source, size, batch_size, augment, max_instances)
+    rows = _rows(share, batch_size, start_step)
     if cache is not None:
         source = cached(source, cache)
     training = bool(augment)
@@ -98,7 +104,8 @@ def batches(
         whole = size_of(sample) if training or size is None else letterboxed_size(photo, size)
         return {"image": sample["image"], "size": whole}, padded(sample, max_instances)
 
-    ds = mapped(_numbers(len(source), seed, batch_size, start_step), example)
+    ds = mapped(_numbers(len(source), seed, batch_size, start_step, rows), example)
+    batch_size = rows[1] - rows[0]
     whole = training and len(source) >= batch_size
     grows = source.task == "instance" and max_instances is None
     if size is None and not training or grows:
@@ -270,11 +277,11 @@ def steps_per_epoch(source: Source, batch_size: int) -> int:
     return max(1, len(source) // batch_size)
 
 
-def _numbers(count, seed, batch_size, start_step):
+def _numbers(count, seed, batch_size, start_step, rows):
     """The numbers of the samples as (epoch, number within it), int64 scalars, in order."""
     if start_step is None:
         return _one_epoch(count, seed)
-    return _endless(count, start_step * batch_size)
+    return _endless(count, start_step * batch_size, batch_size, rows)
 
 
 def _drawn(epoch, number, count, seed, shuffle):
@@ -297,11 +304,35 @@ def _one_epoch(count, seed):
     return numbers.apply(tf.data.experimental.assert_cardinality(count))
 
 
-def _endless(count, first):
-    """(epoch, number) of the endless sequence of samples, from the sample `first` on."""
+def _endless(count, first, batch_size, rows):
+    """(epoch, number) of the endless sequence of samples, from the sample `first` on.
+
+    Of each batch the given rows alone, first and last, not included.
+    """
     last = np.iinfo(np.int64).max
     numbers = tensorflow().data.Dataset.range(first, last)
+    if rows != (0, batch_size):
+        start, stop = rows
+        numbers = numbers.filter(
+            lambda i: ((i - first) % batch_size >= start) & ((i - first) % batch_size < stop)
+        )
     return numbers.map(lambda i: (i // count, i % count))
+
+
+def _rows(share, batch_size, start_step):
+    """First and last row, not included, of a worker's part of each batch."""
+    if share is None:
+        return 0, batch_size
+    expected = "(place, count), whole numbers with 0 <= place < count"
+    if not (isinstance(share, tuple | list) and len(share) == 2):
+        raise refused("share", share, expected)
+    place, count = share
+    arguments.integer("share", count, high=batch_size)
+    arguments.integer("share", place, low=0, high=count - 1)
+    if start_step is None:
+        remedy = "Give start_step=0 beside it, for batches without end."
+        raise refused("share", share, "None without start_step", remedy)
+    return rows_of(batch_size, place, count)
 
 
 def _transforms(size, augment, void):

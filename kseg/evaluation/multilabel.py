@@ -37,7 +37,7 @@ def evaluate(model, source, *, batch_size, progress, resize, tile, tta, threshol
     def report():
         return {"images": len(tally), **_report(source, counts, scores(counts))}
 
-    tally = LabelTally(source.class_names, [], report, "labels")
+    tally = LabelTally(source.class_names, [], report, "labels", counts)
     for positions, images, labels in same_sized(samples_for(model, source), batch_size):
         if isinstance(model, ExportPredictor):
             predicted = np.stack(model.predict(list(images), threshold=threshold))

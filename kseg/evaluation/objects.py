@@ -129,6 +129,17 @@ class ObjectTally(Tally):
             **{name: float(mean_of_defined(values[0])) for name, values in alone.items()},
         }
 
+    def kept(self, positions):
+        places = [positions[each] for each in self.positions]
+        return places, self.precision, self.seen, self.confusion
+
+    def take(self, kept):
+        positions, precision, seen, confusion = kept
+        self.positions += positions
+        self.precision = self.precision.joined(precision)
+        self.seen += seen
+        self.confusion += confusion
+
     def joined(self, other):
         both = ObjectTally(self.class_names, self.precision.joined(other.precision))
         both.seen = self.seen + other.seen

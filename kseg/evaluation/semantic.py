@@ -72,7 +72,7 @@ def evaluate(
     def report():
         return {"images": len(tally), **_report(source, confusion, scores(confusion))}
 
-    tally = LabelTally(source.class_names, columns, report, "pixels")
+    tally = LabelTally(source.class_names, columns, report, "pixels", confusion)
     for positions, images, labels in same_sized(samples_for(model, source), batch_size):
         predicted, confidence = predicted_labels(model, images, batch_size, calibration, seen)
         for position, *pair in zip(positions, labels, predicted):

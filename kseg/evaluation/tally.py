@@ -46,6 +46,18 @@ class Tally:
         """One of the images of both, this one's first: to test two models against each other."""
         raise NotImplementedError
 
+    def kept(self, positions):
+        """What `take` takes of another process, as `pickle` can.
+
+        Args:
+            positions: Of the images that it has counted, in the whole source.
+        """
+        raise NotImplementedError
+
+    def take(self, kept):
+        """Adds the images that another process has counted."""
+        raise NotImplementedError
+
     def order(self):
         """Rows in the order of the source: batches of one size come out of order."""
         return np.argsort(self.positions, kind="stable")
@@ -71,11 +83,13 @@ class LabelTally(Tally):
         columns: Of `columns.py`.
         report: Function that gives the dict of `kseg.evaluate` but for the columns.
         unit: Key of the number of pixels, or of labels, that were scored.
+        confusion: The counts of all images, which `report` reads.
     """
 
-    def __init__(self, class_names, columns, report, unit):
+    def __init__(self, class_names, columns, report, unit, confusion):
         super().__init__()
         self.class_names, self.columns, self._report, self.unit = class_names, columns, report, unit
+        self.confusion = confusion
         self.parts, self.totals = [], []  # (3, C) and (2,) of each image
 
     def add(self, position, parts, right, total):
@@ -117,10 +131,21 @@ class LabelTally(Tally):
         iou = {name: float(tp[i] / union[i]) for i, name in enumerate(self.class_names) if union[i]}
         return {self.unit: int(total), **found, "iou": iou}
 
+    def kept(self, positions):
+        return [positions[each] for each in self.positions], self.parts, self.totals, self.confusion
+
+    def take(self, kept):
+        positions, parts, totals, confusion = kept
+        self.positions += positions
+        self.parts += parts
+        self.totals += totals
+        self.confusion += confusion
+
     def joined(self, other):
         orders = self.order(), other.order()
         columns = [a.joined(b, orders) for a, b in zip(self.columns, other.columns)]
-        both = LabelTally(self.class_names, columns, self._report, self.unit)
+        confusion = self.confusion + other.confusion
+        both = LabelTally(self.class_names, columns, self._report, self.unit, confusion)
         for tally, order in zip((self, other), orders):
             both.parts += [tally.parts[row] for row in order]
             both.totals += [tally.totals[row] for row in order]

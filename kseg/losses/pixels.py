@@ -26,6 +26,7 @@ from kseg.ops.labels import (
     static_shape,
     void_ids,
 )
+from kseg.ops.replicas import any_of, summed
 
 REDUCE = ("batch", "image")
 ABSENT = ("ignore", "penalize")
@@ -126,7 +127,7 @@ def sum_pixels(x, reduce):
     choice("reduce", reduce, REDUCE)
     for _ in range(len(x.shape) - 2):
         x = ops.sum(x, axis=-2)
-    return ops.sum(x, axis=0, keepdims=True) if reduce == "batch" else x
+    return summed(ops.sum(x, axis=0, keepdims=True)) if reduce == "batch" else x
 
 
 def mean_of_pixels(losses, weight, reduce, invalid):
@@ -179,8 +180,8 @@ def mean_of_units(values, counts, invalid):
     spoils no weight.
     """
     counts = ops.cast(counts, "float32")
-    mean = ops.divide_no_nan(ops.sum(values * counts), ops.sum(counts))
-    return ops.where(invalid, float("nan"), mean)
+    mean = ops.divide_no_nan(summed(ops.sum(values * counts)), summed(ops.sum(counts)))
+    return ops.where(any_of(invalid), float("nan"), mean)
 
 
 def class_weights(class_weight, num_classes):

@@ -18,6 +18,7 @@ from keras import ops
 from kseg.base.arguments import integer, name_list, refused
 from kseg.base.types import ClassChoice, ClassIds, Tensor
 from kseg.ops import labels as labels_
+from kseg.ops import replicas
 
 # Counts are two int32 words, value = low + high * BASE: JAX has no int64 unless asked, and float32
 # stops at 2**24. An update leaves low < BASE, so up to 127 replicas' words add without overflow,
@@ -102,9 +103,10 @@ class CountingMetric(keras.metrics.Metric):
         }
 
     def _count_batch(self, counts, invalid):
-        """Adds the int32 counts of a batch; `invalid` is a bool scalar."""
+        """Adds the int32 counts of a batch, of all workers; `invalid` is a bool scalar."""
+        counts, invalid = map(replicas.counted, (counts, ops.cast(invalid, "int32")))
         self._add(counts % BASE, counts // BASE)
-        self.invalid.assign(self.invalid + ops.cast(invalid, "int32"))
+        self.invalid.assign(self.invalid + invalid)
 
     def _add(self, low, high):
         """Adds words to the counts and carries; `low` below 127 * BASE."""

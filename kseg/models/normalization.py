@@ -9,7 +9,8 @@ import keras
 from keras.src.backend.common.stateless_scope import in_stateless_scope
 
 from kseg.base.platform import is_torch
-from kseg.ops.batch_norm import batch_normalized, has_kernel, move
+from kseg.ops.batch_norm import batch_normalized, has_kernel, move, normalized_together
+from kseg.ops.replicas import team
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -33,7 +34,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             for each in (self.gamma, self.beta, self.moving_mean, self.moving_variance)
         ]
         learns = training and self.trainable
-        y, *of_batch = batch_normalized(inputs, *weights, self.epsilon, of_batch=learns)
+        if learns and (others := team()) is not None:
+            y, *of_batch = normalized_together(inputs, *weights[:2], self.epsilon, others)
+        else:
+            y, *of_batch = batch_normalized(inputs, *weights, self.epsilon, of_batch=learns)
         if learns:
             self._move(of_batch)
         return y

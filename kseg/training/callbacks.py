@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from kseg.base.words import say
-from kseg.evaluation.evaluate import evaluate
 from kseg.models.defaults import is_own
 from kseg.models.saving import save_model
 from kseg.training import state
+from kseg.training.devices.validation import scored
 
 
 class RunRecorder(keras.callbacks.Callback):
@@ -27,12 +27,13 @@ class RunRecorder(keras.callbacks.Callback):
         learning: The module of `kseg.training` for the model's task.
         watch: The `Watch`.
         place: The `Place` at which the training stands.
+        devices: `kseg.training.devices.one.Devices`; the first process alone writes.
     """
 
-    def __init__(self, run, settings, val, learning, watch, place):
+    def __init__(self, run, settings, val, learning, watch, place, devices):
         super().__init__()
         self.run, self.settings, self.val = run, settings, val
-        self.learning, self.watch, self.place = learning, watch, place
+        self.learning, self.watch, self.place, self.devices = learning, watch, place, devices
         self.rows, self.steps_done = [], 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -55,9 +56,9 @@ class RunRecorder(keras.callbacks.Callback):
             **{name: float(logs[name]) for name in self.columns(logs)},
             "images_per_second": steps * self.settings.batch_size / seconds,
         }
-        with state.averaged(self.model):
+        with self.devices.alone(self.model), state.averaged(self.model):
             if self.is_validated(epoch):
-                scores = evaluate(self.model, self.val, batch_size=self.settings.batch_size)
+                scores = scored(self.model, self.val, self.settings.batch_size, self.devices)
                 row |= {f"val_{name}": scores[name] for name in self.learning.VALIDATED}
                 if (value := self.watch.value(scores)) is not None:
                     row[self.watch.column] = value
@@ -65,10 +66,12 @@ class RunRecorder(keras.callbacks.Callback):
                     logs[name] = row[name]
             best = self.watch.best(self.rows)
             self.rows.append(row)
-            self.run.write_history(self.rows)
+            if self.devices.first:
+                self.run.write_history(self.rows)
             if self.watch.better(row.get(self.watch.column), best):
                 self.check_weights()
-                save_model(self.model, self.run.path / "best.keras")
+                if self.devices.first:
+                    save_model(self.model, self.run.path / "best.keras")
         self.place.epoch, self.place.done = epoch + 1, 0
         if self.watch.has_waited(self.rows):
             self.place.ended = True
@@ -133,19 +136,20 @@ class Checkpoints(keras.callbacks.Callback):
         """Generators and metrics are as they were; to begin an epoch, PyTorch draws a number."""
         place = self.recorder.place
         if place.arrays:
-            state.restore_arrays(self.model, place.arrays)
+            state.restore_arrays(self.model, place.arrays, self.recorder.devices.assign)
             place.arrays = {}
 
     def on_train_batch_end(self, batch, logs=None):
         self.since += batch - self.batch
         self.batch = batch
         place = self.recorder.place
-        if self.stop_requested:
+        stops = self.recorder.devices.any(self.stop_requested)
+        if stops:
             self.stopped = True
             self.model.stop_training = True
         if place.done == place.per_epoch:
             return  # the end of the epoch comes now, and its own checkpoint
-        if self.stop_requested or self.since >= self.recorder.settings.checkpoint_steps:
+        if stops or self.since >= self.recorder.settings.checkpoint_steps:
             self.save()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -157,8 +161,11 @@ class Checkpoints(keras.callbacks.Callback):
     def save(self):
         """Writes a checkpoint, unless nobody could go on from it."""
         self.since = 0
-        self.recorder.check_weights()
-        model, place = self.model, self.recorder.place
+        with self.recorder.devices.alone(self.model):
+            self.recorder.check_weights()
+            self.write(self.model, self.recorder.place)
+
+    def write(self, model, place):
         note = {
             "epoch": place.epoch,
             "done": place.done,
@@ -168,7 +175,8 @@ class Checkpoints(keras.callbacks.Callback):
             "optimizer": state.note_of_optimizer(model),
         }
         arrays = state.arrays_of(model)
-        self.recorder.run.write_checkpoint(lambda path: save_model(model, path, note, arrays))
+        if self.recorder.devices.first:
+            self.recorder.run.write_checkpoint(lambda path: save_model(model, path, note, arrays))
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ from kseg.models.defaults import compile_own, is_own
 from kseg.runs.run import Run
 from kseg.training import begin, recipe
 from kseg.training.augmentation import augmentation
+from kseg.training.devices.finding import asked_for, check_batch, opened
+from kseg.training.devices.started import first_speaks
 from kseg.training.learn import learn
 from kseg.training.place import (
     Place,
@@ -54,6 +56,7 @@ def fit(
     batch_size: int | None = None,
     epochs: int | None = None,
     learning_rate: float | None = None,
+    devices: int | Literal["all"] | None = None,
     resume: bool = False,
     compile: Literal["own", "kseg"] | None = None,
     data: Mapping[str, Any] | None = None,
@@ -77,10 +80,10 @@ def fit(
         settings: `Settings`; the path of a file of them, as `settings.toml` of a run, or of the
             run; a dict of their groups; or None for the defaults, or for those of the run when
             resuming. A run that is resumed keeps its own but for `epochs`, `patience`,
-            `checkpoint_steps`, `validate_epochs` and `tensorboard`. With other `epochs`, or other
-            data, the learning rate follows the schedule of a run of that many steps from there on,
-            which is said: in a run that had ended, it rises again.
-        size, batch_size, epochs, learning_rate: These of the settings, in place of those.
+            `checkpoint_steps`, `validate_epochs`, `tensorboard` and `devices`. With other `epochs`,
+            or other data, the learning rate follows the schedule of a run of that many steps from
+            there on, which is said: in a run that had ended, it rises again.
+        size, batch_size, epochs, learning_rate, devices: These of the settings, in place of those.
         resume: Whether to go on with the run from its last checkpoint.
         compile: `"kseg"` to compile the model by the settings, with kseg's choice of optimizer,
             schedule, loss and metrics; `"own"` keeps the model's. Default None: a model that you
@@ -127,15 +130,32 @@ def fit(
         "batch_size": batch_size,
         "epochs": epochs,
         "learning_rate": learning_rate,
+        "devices": devices,
     }
     changed = {name: value for name, value in shorthand.items() if value is not None}
     sources = [train] if val is None or val is train else [train, val]
-    if resume:
-        job = _resumed(model, run, settings, changed, train, val, compile, data)
-    else:
+    if not resume:
         settings = dataclasses.replace(settings or Settings(), **changed)
-        job = _begun(model, run, settings, sources, compile, augment, overwrite)
-    model, settings, opened, place, here = job.model, job.settings, job.run, job.place, job.here
+    team = opened(asked_for(settings, changed, run if resume else None), model)
+
+    def trained():
+        if resume:
+            job = _resumed(model, run, settings, changed, train, compile, data, team)
+        else:
+            job = _begun(model, run, settings, sources, compile, overwrite)
+        return _trained(
+            job, team, sources, val, resume, data, augment, cache, check_data, callbacks
+        )
+
+    with team.scope(), first_speaks(team.first):
+        return trained()
+
+
+def _trained(job, team, sources, val, resume, data, augment, cache, check_data, callbacks):
+    """The model of a job, trained to the end of its run; arguments as of `fit`."""
+    train = sources[0]
+    model, settings, run, place, here = job.model, job.settings, job.run, job.place, job.here
+    check_batch(team, settings.batch_size)
     learning = part("kseg.training", model)
     for source in sources:
         check_source(model, source)
@@ -147,33 +167,37 @@ def fit(
     report = begin.checked(sources, check_data)
     if not resume:
         job = _planned(job, learning, train, data, report)
-        settings, opened, place = job.settings, job.run, job.place
+        settings, run, place = job.settings, job.run, job.place
     elif place.epoch >= settings.epochs or place.ended:
         model.optimizer.finalize_variable_values(model.trainable_variables)  # as Keras' fit ends
         return model
     if augment is None:
         augment = augmentation(settings, train.void)
     learned = cached(train, cache) if cache is not None else train
-    if not resume:
-        opened.clear()
-    opened.write()
-    recipe.write(opened.path / recipe.FILE, settings, opened.data)
+    team.wait()  # nobody reads any more what is now written
+    if team.first:
+        if not resume:
+            run.clear()
+        run.write()
+        recipe.write(run.path / recipe.FILE, settings, run.data)
     try:
         with naming_bad_files(train):
             stopped = learn(
-                model, learned, augment, settings, opened, val, learning, watch, place, callbacks
+                model, learned, augment, settings, run, val, learning, watch, place, callbacks, team
             )
     except Unwritten as error:
-        if opened.is_trained():
+        if run.is_trained():
             error.remedy = (
                 "The last checkpoint is whole: go on from it with resume=True (`kseg fit --resume "
-                f"--run {opened.path}`)."
+                f"--run {run.path}`)."
             )
         raise
     finally:
-        opened.discard()  # where nothing was kept
+        if team.first:
+            run.discard()  # where nothing was kept
     if stopped:
         raise KeyboardInterrupt
+    team.wait()
     return model
 
 
@@ -198,7 +222,7 @@ class Job:
     built: bool = False
 
 
-def _begun(model, run, settings, sources, compile, augment, overwrite):
+def _begun(model, run, settings, sources, compile, overwrite):
     """A new run, up to what the data have to say."""
     begin.check_named(settings)
     if run is not None:
@@ -234,37 +258,38 @@ def _planned(job, learning, train, data, report):
         settings = begin.effective(settings, model, job.built, False, False)
     begun = began_with(train, not job.here)
     names, colors = train.class_names, train.colors
-    opened = Run(job.run, names, colors, train.void, to_dict(settings), data, begun)
-    return dataclasses.replace(job, settings=settings, run=opened, place=Place(per_epoch))
+    planned = Run(job.run, names, colors, train.void, to_dict(settings), data, begun)
+    return dataclasses.replace(job, settings=settings, run=planned, place=Place(per_epoch))
 
 
-def _resumed(model, run, settings, changed, train, val, compile, data):
+def _resumed(model, run, settings, changed, train, compile, data, team):
     """A run that goes on; what is given beside must be the run's own, or is said to be another."""
     if run is None:
         raise refused("run", run, "the folder of the run that is to go on")
-    opened = Run.open(arguments.path("run", run, "a folder for the run"))
+    known = Run.open(arguments.path("run", run, "a folder for the run"))
     if model is not None:
         raise ValueError("resume=True takes the model from the run: pass model=None.")
     if compile is not None:
         expected = "None with resume=True: a run keeps its compilation"
         raise refused("compile", compile, expected, "Leave it out, or begin a new run.")
-    if train.class_names != opened.class_names:
-        expected = f"a source of the run's classes, {opened.class_names}"
+    if train.class_names != known.class_names:
+        expected = f"a source of the run's classes, {known.class_names}"
         raise refused("train", train.class_names, expected, "Give the data of the run.")
-    if data is not None and json.loads(json.dumps(data)) != opened.data:
-        expected = f"{opened.data!r}, with which the run was begun"
+    if data is not None and json.loads(json.dumps(data)) != known.data:
+        expected = f"{known.data!r}, with which the run was begun"
         raise refused("data", data, expected, "Leave it out, or begin a new run.")
-    settings = resumed(settings, changed, from_dict(opened.settings))
-    model, file = loaded(opened)
+    settings = resumed(settings, changed, from_dict(known.settings))
+    model, file = loaded(known)
     check_source(model, train)
-    opened.sweep()
+    if team.first:
+        known.sweep()
     per_epoch = steps_per_epoch(train, settings.batch_size)
     begin.check_steps(settings, per_epoch)
-    place = taken_up(model, file, opened, settings, train, per_epoch)
-    own = opened.begun.get("own", not is_own(model))
+    place = taken_up(model, file, known, settings, train, per_epoch)
+    own = known.begun.get("own", not is_own(model))
     begun = began_with(train, own)
-    opened = dataclasses.replace(opened, settings=to_dict(settings), begun=begun)
-    return Job(model, settings, opened, place, not own)
+    known = dataclasses.replace(known, settings=to_dict(settings), begun=begun)
+    return Job(model, settings, known, place, not own)
 
 
 def _free(path):

@@ -14,7 +14,7 @@ from kseg.training.place import compile_again, optimizer_of
 from kseg.training.progress import progress
 
 
-def learn(model, source, augment, settings, run, val, learning, watch, place, callbacks):
+def learn(model, source, augment, settings, run, val, learning, watch, place, callbacks, devices):
     """Trains to the end of the run.
 
     Args:
@@ -28,23 +28,25 @@ def learn(model, source, augment, settings, run, val, learning, watch, place, ca
         watch: `Watch`.
         place: `Place` at which it stands.
         callbacks: The user's.
+        devices: `kseg.training.devices.one.Devices` that share each step.
 
     Returns:
         Whether it was stopped, by Ctrl-C or a signal.
     """
     total = place.per_epoch * settings.epochs
     shown = progress(place.step, total, settings.batch_size, settings.epochs)
-    recorder = RunRecorder(run, settings, val, learning, watch, place)
+    recorder = RunRecorder(run, settings, val, learning, watch, place, devices)
     recorder.rows = list(place.rows)
     keeper = Checkpoints(recorder, callbacks)
-    more = [keras.callbacks.TensorBoard(run.path / "tensorboard")] * settings.tensorboard
+    written = settings.tensorboard and devices.first
+    more = [keras.callbacks.TensorBoard(run.path / "tensorboard")] * written
     every = [recorder, shown, *callbacks, *more, keeper]
     for callback in every:  # Keras knows which way is better of the model's own metrics alone
         monitor, mode = (getattr(callback, name, None) for name in ("monitor", "mode"))
         if monitor == watch.column and mode == "auto":
             callback.mode = watch.mode
     build_optimizer(model)
-    if recorder.rows:
+    if recorder.rows and devices.first:
         run.write_history(recorder.rows)
 
     def fit_up_to(epochs):
@@ -56,11 +58,14 @@ def learn(model, source, augment, settings, run, val, learning, watch, place, ca
             augment=augment,
             seed=settings.seed,
             start_step=place.step,
+            share=devices.share,
+            max_instances=devices.places(source),
         )
-        photos = for_model(photos, model)
-        if place.done:
+        photos = devices.batches(for_model(photos, model))
+        if place.done or devices.count > 1:
             build_metrics(model, photos.element_spec)
-        with state.going_on(model, ends=epochs == settings.epochs):
+        ends = epochs == settings.epochs
+        with state.going_on(model, ends), devices.training(model, settings.batch_size):
             model.fit(
                 photos,
                 initial_epoch=place.epoch,
@@ -88,4 +93,5 @@ def learn(model, source, augment, settings, run, val, learning, watch, place, ca
                 fit_up_to(settings.freeze_epochs if frozen else settings.epochs)
             if frozen and place.epoch == settings.freeze_epochs and goes_on():
                 freezing.thaw(model, settings, next_optimizer, compile_again)
+    devices.close(model)
     return keeper.stopped

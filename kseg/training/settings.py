@@ -101,6 +101,9 @@ class Settings:
             `[run]`.
         steps_per_execution: Steps in one call of the compiled function. `[run]`.
         tensorboard: Whether scalars go to `RUN/tensorboard` too. `[run]`.
+        devices: Devices of this machine that share each step, as 4, or `"all"`; None for one, or
+            for those of the processes that `torchrun`, or Keras' own variables, say: see
+            docs/many-devices.md. `[run]`.
 
     Raises:
         ValueError: a setting is out of its range.
@@ -145,6 +148,7 @@ class Settings:
     jit_compile: bool | None = of("run")
     steps_per_execution: int = of("run", 1)
     tensorboard: bool = of("run", False)
+    devices: int | str | None = of("run")
 
     def __post_init__(self):
         for name in ("size", "scale", "transforms"):  # JSON has lists
@@ -166,6 +170,7 @@ class Settings:
             ("tensorboard", (False, True)),
         ):
             choice(name, getattr(self, name), choices)
+        _check_devices(self.devices)
         for name in ("model", "loss", "optimizer", "monitor"):
             value = getattr(self, name)
             if not isinstance(value, str) and (name == "optimizer" or value is not None):
@@ -192,6 +197,15 @@ def _check_numbers(settings):
         number(name, getattr(settings, name), above=0)
 
 
+def _check_devices(devices):
+    """Raises `ValueError` unless it is a number of them, or all."""
+    if devices is None or devices == "all":
+        return
+    if isinstance(devices, str):
+        raise refused("devices", devices, "a number of them, or 'all'")
+    integer("devices", devices)
+
+
 def _check_arguments(name, value):
     """Raises `TypeError` unless it is a dict of arguments by name."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -209,7 +223,14 @@ def _check_scale(scale):
 
 # What may be another when a run is resumed (the other is the data); all else is of the run from its
 # first step on.
-OF_A_START = ("epochs", "patience", "checkpoint_steps", "validate_epochs", "tensorboard")
+OF_A_START = (
+    "epochs",
+    "patience",
+    "checkpoint_steps",
+    "validate_epochs",
+    "tensorboard",
+    "devices",
+)
 # What says how kseg compiles a model, and is nothing to one that keeps its own compilation.
 OF_COMPILE = (
     "loss",

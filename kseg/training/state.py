@@ -45,10 +45,15 @@ def seeds_of(model):
     return [*(each for each in model.variables if id(each) not in weights), *shared_seeds()]
 
 
-def restore_arrays(model, arrays):
-    """Takes up random generators and metrics where they stood, before the next step."""
-    _restore(seeds_of(model), arrays, SEED)
-    _restore(model.metrics_variables, arrays, METRIC)
+def restore_arrays(model, arrays, assign):
+    """Takes up random generators and metrics where they stood, before the next step.
+
+    Args:
+        model, arrays: The model; of `arrays_of`.
+        assign: Function of a variable and its value.
+    """
+    _restore(seeds_of(model), arrays, SEED, assign)
+    _restore(model.metrics_variables, arrays, METRIC, assign)
     states = [arrays.get(f"{TORCH}{place}") for place in range(len(_torch_states()))]
     if states and states[0] is not None:  # a checkpoint of another backend has none
         import torch
@@ -64,14 +69,14 @@ def without_metrics(arrays):
     return {name: each for name, each in arrays.items() if not name.startswith(METRIC)}
 
 
-def _restore(variables, arrays, kind):
+def _restore(variables, arrays, kind, assign):
     values = [arrays.get(f"{kind}{place}") for place in range(len(variables))]
     if all(
         value is not None and value.shape == tuple(each.shape)
         for value, each in zip(values, variables)
     ):
         for each, value in zip(variables, values):
-            each.assign(value)
+            assign(each, value)
 
 
 def note_of_optimizer(model):

@@ -176,6 +176,7 @@ OPTIONS = {
             "jit_compile": ["--no-jit-compile"],
             "steps_per_execution": ["--steps-per-execution", "2"],
             "tensorboard": ["--tensorboard"],
+            "devices": ["--devices", "2"],
             "checkpoint_steps": ["--checkpoint-steps", "7"],
             "validate_epochs": ["--validate-epochs", "2"],
             "seed": ["--seed", "3"],

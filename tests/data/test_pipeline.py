@@ -77,6 +77,23 @@ def test_the_endless_stream_visits_every_sample_each_epoch(source):
         assert sorted(position(source, label) for label in epoch) == list(range(22))
 
 
+@pytest.mark.once("tensorflow")
+def test_the_parts_of_workers_are_the_batch(source):
+    def stream(share=None):
+        options = {"size": (24, 16), "batch_size": 8, "augment": True, "start_step": 3}
+        return [x.numpy() for x, _ in batches(source, **options, share=share).take(4)]
+
+    parts = [stream((place, 3)) for place in range(3)]
+    assert [len(part[0]) for part in parts] == [2, 3, 3]
+    for whole, *shares in zip(stream(), *parts):
+        np.testing.assert_array_equal(whole, np.concatenate(shares))
+    for share, told in (((3, 3), "share=3"), ((0, 9), "share=9"), (2, "share=2"), ("ab", "share=")):
+        with pytest.raises(ValueError, match=f"^{told}"):
+            batches(source, share=share, start_step=0)
+    with pytest.raises(ValueError, match="Give start_step=0 beside it"):
+        batches(source, share=(0, 2))
+
+
 def test_own_sizes_are_padded_with_void(pair_folders, write_image):
     root = pair_folders(count=2)
     blank = np.zeros((50, 30), np.uint8)

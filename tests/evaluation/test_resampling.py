@@ -15,7 +15,7 @@ from kseg.metrics.confusion import parts, scores
 
 def tally_of(matrices):
     """Of confusion matrices, one an image, in another order than the source's."""
-    tally = LabelTally(("a", "b", "c"), [], None, "pixels")
+    tally = LabelTally(("a", "b", "c"), [], None, "pixels", np.zeros((3, 3), int))
     for position in reversed(range(len(matrices))):
         counts = matrices[position]
         tally.add(position, parts(counts, np), np.trace(counts), counts.sum())

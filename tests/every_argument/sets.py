@@ -119,6 +119,7 @@ def sources():
                 "shuffle": False,
                 "seed": 1,
                 "start_step": 1,
+                "share": Beside({"start_step": 0}, (1, 2)),
                 "max_instances": Beside({"source": OBJECTS}, 2),
                 "cache": "memory",
             },

@@ -6,6 +6,8 @@ Axes: B batch, S sampled anchors or regions, R positive regions, P the mask's si
 
 from keras import ops
 
+from kseg.ops.replicas import summed
+
 BETA = 1 / 9  # where smooth L1 turns from a parabola into a line
 
 
@@ -70,5 +72,5 @@ def mask_loss(logits, classes, targets, positive):
 
 def _mean(values, counted, total):
     """Sum of the counted values by the number in `total`; 0 of nothing."""
-    number = ops.maximum(ops.sum(ops.cast(total, "float32")), 1.0)
-    return ops.sum(ops.where(counted, values, 0.0)) / number
+    number = ops.maximum(summed(ops.sum(ops.cast(total, "float32"))), 1.0)
+    return summed(ops.sum(ops.where(counted, values, 0.0))) / number

@@ -31,6 +31,7 @@ from kseg.ops import boxes as box_ops
 from kseg.ops.masks import crop_masks
 from kseg.ops.matching import IGNORED, sample
 from kseg.ops.paste import CENTRED, RULES, TORCHVISION
+from kseg.ops.replicas import any_of, averaged, drawn, summed
 from kseg.ops.resize import check_resize
 
 LOSSES = ("objectness", "rpn_box", "classifier", "box", "mask")
@@ -210,7 +211,7 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         terms += self._region_losses(y_pred["features"][:-1], proposals, valid, truth)
         for mean, loss in zip(self.loss_means, terms):
             mean.update_state(loss, sample_weight=ops.shape(size)[0])
-        total = sum(terms) + truth["fault"]
+        total = averaged(sum(terms) + truth["fault"])
         for loss in self.losses:
             total = total + ops.cast(loss, "float32")
         return total
@@ -230,7 +231,7 @@ class MaskRCNN(LooksAtInputs, keras.Model):
             "masks": y["masks"],
             "valid": valid,
             "crowd": crowd,
-            "fault": ops.where(wrong, float("nan"), 0.0),
+            "fault": ops.where(any_of(wrong), float("nan"), 0.0),
         }
 
     def _anchors(self, outputs):
@@ -238,7 +239,7 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         return anchors_of(outputs, self.arguments["anchor_sizes"], self.arguments["anchor_ratios"])
 
     def _randomness(self, like):
-        return keras.random.uniform(ops.shape(like), seed=self.seed)
+        return drawn(lambda shape: keras.random.uniform(shape, seed=self.seed), ops.shape(like))
 
     def _proposal_losses(self, anchors, logits, deltas, truth):
         matched = match_anchors(anchors, truth)  # (B, A)
@@ -292,8 +293,8 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         mask = sum_where(
             masks_at, [values[:, :count] for values in (regions, owner, classes, positive)]
         )
-        number = ops.maximum(ops.sum(ops.cast(positive, "float32")), 1.0)
-        return [classifier, box, mask / number]
+        number = ops.maximum(summed(ops.sum(ops.cast(positive, "float32"))), 1.0)
+        return [classifier, box, summed(mask) / number]
 
     # Inference
 

@@ -1,0 +1,104 @@
+"""A short training, as each process of a test runs it: `python THIS RUN '{"devices": 2}'`.
+
+It writes what its process saw to `RUN.PROCESS.json`: losses of all steps, and the weights.
+"""
+
+import json
+import os
+import signal
+import sys
+
+SMALL = {
+    "size": (32, 32),
+    "batch_size": 4,
+    "epochs": 2,
+    "checkpoint_steps": 1,
+    "network": {"width": 2, "depth": 1},
+}
+OBJECTS = {
+    "size": (64, 64),
+    "batch_size": 2,
+    "epochs": 1,
+    "model": "mask_rcnn",
+    "network": {
+        "fpn_width": 8,
+        "box_width": 16,
+        "mask_width": 8,
+        "resize": None,
+        "train_proposals": 50,
+        "anchor_samples": 16,
+        "region_samples": 16,
+        "mask_samples": 8,
+    },
+}
+
+
+def trained(run, devices=None, count=10, resume=False, die_at=None, objects=False, **changed):
+    """Trains, and says what it saw.
+
+    Args:
+        run: Folder of the run.
+        devices, resume: As of `kseg.fit`.
+        count: Photos.
+        die_at: Step after which the last of the processes kills itself.
+        objects: Whether by a Mask R-CNN.
+        changed: Other settings.
+    """
+    import keras
+
+    import kseg
+
+    losses = []
+
+    class Seen(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            losses.append(float(logs["loss"]))
+            if die_at == len(losses) and place() == processes() - 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    train = kseg.data.shapes("train", size=(32, 32), count=count, instances=objects)
+    val = None if objects else kseg.data.shapes("val", size=(32, 32), count=3)
+    settings = None if resume else kseg.Settings(**{**(OBJECTS if objects else SMALL), **changed})
+    model = kseg.fit(
+        None,
+        train,
+        val,
+        run=run,
+        settings=settings,
+        devices=devices,
+        resume=resume,
+        callbacks=[Seen()],
+    )
+    weights = [each.tolist() for each in model.get_weights()]
+    return {"losses": losses, "weights": weights, "history": kseg.Run.open(run).history()}
+
+
+def place():
+    return int(os.environ.get("RANK", os.environ.get("KERAS_DISTRIBUTION_PROCESS_ID", 0)))
+
+
+def processes():
+    name = "KERAS_DISTRIBUTION_NUM_PROCESSES"
+    return int(os.environ.get("WORLD_SIZE", os.environ.get(name, 1)))
+
+
+def two_replicas():
+    """Two logical devices of the CPU on TensorFlow; on JAX XLA_FLAGS makes them."""
+    import tensorflow as tf
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, two)
+
+
+if __name__ == "__main__":
+    if os.environ["KERAS_BACKEND"] == "jax" and processes() > 1:
+        from kseg.training.devices import started
+
+        started.join()
+    if os.environ["KERAS_BACKEND"] == "tensorflow":
+        two_replicas()
+    for run, options in zip(sys.argv[1::2], sys.argv[2::2]):
+        seen = trained(run, **json.loads(options))
+        with open(f"{run}.{place()}.json", "w") as stream:
+            json.dump(seen, stream)
