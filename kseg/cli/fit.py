@@ -43,8 +43,6 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kseg.training import network
-
     screen = console()
     values, named = asked(options)
     if options.plan:
@@ -55,10 +53,7 @@ def run(options):
         spec, settings = resumed(screen, options, values, named)
     else:
         spec, settings = begun(screen, options, values, named)
-        network.check(settings)
-        if options.multilabel:
-            network.check_goes_with(settings.model or "unet", "multilabel", True)
-        spec = spec.for_task("multilabel" if options.multilabel else network.learned_by(settings))
+        spec = spec.for_task(task_asked(options, settings))
         # what the folder would lose is looked at by `kseg.fit`; of this file it does not know
         weights = settings.network.get("weights")
         outputs = [("run", Path(options.run) / name) for name in (*KEPT, *SHOWN)]
@@ -66,6 +61,23 @@ def run(options):
     train, val = spec.open("train"), spec.open("val")
     screen.print(f"training on {len(train)} images, validating on {len(val)}", highlight=False)
     train_and_report(screen, None, train, val, options, settings, spec)
+
+
+def task_asked(options, settings):
+    """The task that is to be learned: of the network that is named, or else of the start."""
+    from kseg.models.contract import contract
+    from kseg.training import network
+    from kseg.training.start import opened
+
+    if settings.start is not None and settings.model is None:
+        if options.multilabel:
+            return "multilabel"
+        return contract(opened(settings.start).model).task
+    network.check(settings)
+    if options.multilabel:
+        network.check_goes_with(settings.model or "unet", "multilabel", True)
+        return "multilabel"
+    return network.learned_by(settings)
 
 
 def with_plan(screen, options, values):
@@ -88,6 +100,9 @@ def with_plan(screen, options, values):
     network = {**proposed.settings.network, **values.get("network", {})}
     if values.get("model") not in (None, proposed.settings.model):
         network = values.get("network", {})  # of another network than the plan's
+    if values.get("start") is not None and values.get("model") is None:  # then that says it
+        own.pop("model", None)
+        network = values.get("network", {})
     return {**own, **values, "network": network}
 
 

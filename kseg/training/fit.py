@@ -37,6 +37,9 @@ from kseg.training.place import (
     taken_up,
 )
 from kseg.training.settings import OF_AUGMENT, Settings, check_unused, from_dict, to_dict
+from kseg.training.start import EXPECTED as START
+from kseg.training.start import opened as opened_start
+from kseg.training.start import take
 from kseg.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ def fit(
     batch_size: int | None = None,
     epochs: int | None = None,
     learning_rate: float | None = None,
+    start: PathLike | None = None,
     resume: bool = False,
     compile: Literal["own", "kseg"] | None = None,
     data: Mapping[str, Any] | None = None,
@@ -80,7 +84,8 @@ def fit(
             `checkpoint_steps`, `validate_epochs` and `tensorboard`. With other `epochs`, or other
             data, the learning rate follows the schedule of a run of that many steps from there on,
             which is said: in a run that had ended, it rises again.
-        size, batch_size, epochs, learning_rate: These of the settings, in place of those.
+        size, batch_size, epochs, learning_rate, start: These of the settings, in place of those.
+            With `start` and a model that is given, its weights are taken as far as they fit.
         resume: Whether to go on with the run from its last checkpoint.
         compile: `"kseg"` to compile the model by the settings, with kseg's choice of optimizer,
             schedule, loss and metrics; `"own"` keeps the model's. Default None: a model that you
@@ -127,6 +132,7 @@ def fit(
         "batch_size": batch_size,
         "epochs": epochs,
         "learning_rate": learning_rate,
+        "start": None if start is None else str(arguments.path("start", start, START)),
     }
     changed = {name: value for name, value in shorthand.items() if value is not None}
     sources = [train] if val is None or val is train else [train, val]
@@ -188,6 +194,7 @@ class Job:
         place: `Place`; None until the run is planned.
         here: Whether kseg compiles the model.
         built: Whether the settings have built it.
+        taken: What was taken of `settings.start`; None where there is none.
     """
 
     model: Any
@@ -196,22 +203,25 @@ class Job:
     place: Place | None = None
     here: bool = True
     built: bool = False
+    taken: dict | None = None
 
 
 def _begun(model, run, settings, sources, compile, augment, overwrite):
     """A new run, up to what the data have to say."""
     begin.check_named(settings)
+    started = opened_start(settings.start)
     if run is not None:
         run = arguments.path("run", run, "a folder for the run")
-        begin.check_folder(run, overwrite, sources)
+        begin.check_folder(run, overwrite, sources, started.files() if started else ())
     built = model is None
-    model = begin.new_model(model, settings, sources[0])
+    model, settings = begin.new_model(model, settings, sources[0], started)
+    taken = take(model, started, sources[0].class_names) if started else None
     if run is None:
         run = _free(Path("runs") / model.name)
         say(f"the run is kept in {str(run)!r}")
     here = begin.compiled_here(model, compile, settings)
     begin.check_frozen(model, settings)
-    return Job(model, settings, run, None, here, built)
+    return Job(model, settings, run, None, here, built, taken)
 
 
 def _planned(job, learning, train, data, report):
@@ -233,6 +243,8 @@ def _planned(job, learning, train, data, report):
     else:
         settings = begin.effective(settings, model, job.built, False, False)
     begun = began_with(train, not job.here)
+    if job.taken is not None:
+        begun["start"] = job.taken
     names, colors = train.class_names, train.colors
     opened = Run(job.run, names, colors, train.void, to_dict(settings), data, begun)
     return dataclasses.replace(job, settings=settings, run=opened, place=Place(per_epoch))
@@ -262,7 +274,7 @@ def _resumed(model, run, settings, changed, train, val, compile, data):
     begin.check_steps(settings, per_epoch)
     place = taken_up(model, file, opened, settings, train, per_epoch)
     own = opened.begun.get("own", not is_own(model))
-    begun = began_with(train, own)
+    begun = {**opened.begun, **began_with(train, own)}
     opened = dataclasses.replace(opened, settings=to_dict(settings), begun=begun)
     return Job(model, settings, opened, place, not own)
 

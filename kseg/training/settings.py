@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,6 +52,10 @@ class Settings:
             stand in `[model]` by their own names.
         freeze_epochs: Epochs in which the encoder stays as it is, its batch norms too, before it
             learns with the rest. `[model]`.
+        start: What the weights come from: a run folder, a `.keras` file, or a checkpoint of
+            torchvision's FCN, DeepLab v3 or Mask R-CNN, as a path. What fits is taken, of the head
+            the classes of the same name; what not is said. Where `model` names no network it is
+            that one, with a head for the classes of the data. None to start anew. `[model]`.
         size: `(height, width)` of the random crops in pixels; None for what `kseg.check` suggests
             by the sizes of the photos, or for the one size of a model that has but one. `[data]`.
         batch_size: Crops a step. `[data]`.
@@ -115,6 +120,7 @@ class Settings:
     model: str | None = of("model", key="name")
     network: Mapping[str, Any] = of("model", rest=True)
     freeze_epochs: int = of("model", 0)
+    start: str | None = of("model")
     size: tuple[int, int] | None = of("data")
     batch_size: int = of("data", 8)
     scale: tuple[float, float] = of("augmentation", (0.5, 2.0))
@@ -166,7 +172,9 @@ class Settings:
             ("tensorboard", (False, True)),
         ):
             choice(name, getattr(self, name), choices)
-        for name in ("model", "loss", "optimizer", "monitor"):
+        if isinstance(self.start, os.PathLike):
+            object.__setattr__(self, "start", str(self.start))
+        for name in ("model", "start", "loss", "optimizer", "monitor"):
             value = getattr(self, name)
             if not isinstance(value, str) and (name == "optimizer" or value is not None):
                 raise refused(name, value, "a name")
