@@ -25,7 +25,7 @@ from kseg.data.source import Source
 from kseg.models.contract import check_source, contract, part
 from kseg.models.defaults import compile_own, is_own
 from kseg.runs.run import Run
-from kseg.training import begin, recipe
+from kseg.training import begin, optimizers, recipe
 from kseg.training.augmentation import augmentation
 from kseg.training.learn import learn
 from kseg.training.place import (
@@ -221,6 +221,7 @@ def _begun(model, run, settings, sources, compile, augment, overwrite):
         say(f"the run is kept in {str(run)!r}")
     here = begin.compiled_here(model, compile, settings)
     begin.check_frozen(model, settings)
+    optimizers.check_rates(settings, model)
     return Job(model, settings, run, None, here, built, taken)
 
 

@@ -24,6 +24,7 @@ GROUPS = ("model", "data", "augmentation", "loss", "optimizer", "schedule", "pre
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("cosine", "polynomial", "constant")
 MODES = ("max", "min")
+PARTS = ("encoder", "decoder", "head")  # of a network, as `kseg.models.parts` has them
 
 
 def of(group: str, default: Any = None, key: str | None = None, rest: bool = False) -> Any:
@@ -73,6 +74,8 @@ class Settings:
             `[optimizer] name`.
         learning_rate: Peak of the schedule; None for 2e-3 of AdamW, 2e-2 of SGD, 2e-4 of Lion, and
             Keras' default of the others. `[optimizer]`.
+        rates: What multiplies the learning rate of a part of the network, `"encoder"`, `"decoder"`
+            or `"head"`, as `{"encoder": 0.1}`; 1 for a part that is not named. `[optimizer]`.
         weight_decay: Decoupled. `[optimizer]`.
         decay_norms: Whether it also reaches biases, and scales and offsets of norms. `[optimizer]`.
         ema_momentum: Momentum of a moving average of the weights, as 0.999: it is what is
@@ -130,6 +133,7 @@ class Settings:
     balance: float = of("loss", 0.5)
     optimizer: str = of("optimizer", "adamw", key="name")
     learning_rate: float | None = of("optimizer")
+    rates: Mapping[str, float] | None = of("optimizer")
     weight_decay: float = of("optimizer", 1e-4)
     decay_norms: bool = of("optimizer", False)
     ema_momentum: float | None = of("optimizer")
@@ -190,6 +194,8 @@ def _check_numbers(settings):
     counts += filter(optional, ("patience", "gradient_accumulation_steps"))
     for name in counts:
         integer(name, getattr(settings, name))
+    if optional("rates"):
+        _check_rates(settings.rates)
     integer("freeze_epochs", settings.freeze_epochs, low=0)
     for name in ("warmup", "jitter", "balance", "end"):
         share(name, getattr(settings, name))
@@ -198,6 +204,17 @@ def _check_numbers(settings):
         number("ema_momentum", settings.ema_momentum, above=0, below=1)
     for name in filter(optional, ("learning_rate", "global_clipnorm", "power")):
         number(name, getattr(settings, name), above=0)
+
+
+def _check_rates(rates):
+    """Raises `ValueError` unless it is a factor above 0 of each of some parts."""
+    _check_arguments("rates", rates)
+    for name, factor in rates.items():
+        if name not in PARTS:
+            raise refused("rates", name, f"a part of the network: {', '.join(PARTS)}")
+        remedy = "To leave the encoder as it is, give freeze=True, or freeze_epochs."
+        if not isinstance(factor, (int, float)) or isinstance(factor, bool) or not 0 < factor < 1e6:
+            raise refused(f"rates[{name!r}]", factor, "a factor > 0", remedy)
 
 
 def _check_arguments(name, value):
@@ -224,6 +241,7 @@ OF_COMPILE = (
     "balance",
     "optimizer",
     "learning_rate",
+    "rates",
     "weight_decay",
     "decay_norms",
     "ema_momentum",
