@@ -39,6 +39,7 @@ REGISTERED = {
         "DepthwiseConv2D",
         "DepthwiseConv2DTranspose",
     ),
+    "kseg.models.ensemble": ("MeanProbability",),
     "kseg.models.inputs": ("SemanticModel",),
     "kseg.models.layers": (
         "PadToStride",
