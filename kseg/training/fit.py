@@ -7,9 +7,11 @@ if nothing had happened.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +27,7 @@ from kseg.data.source import Source
 from kseg.models.contract import check_source, contract, part
 from kseg.models.defaults import compile_own, is_own
 from kseg.runs.run import Run
-from kseg.training import begin, optimizers, recipe
+from kseg.training import begin, cross, optimizers, recipe
 from kseg.training.augmentation import augmentation
 from kseg.training.learn import learn
 from kseg.training.place import (
@@ -58,6 +60,8 @@ def fit(
     epochs: int | None = None,
     learning_rate: float | None = None,
     start: PathLike | None = None,
+    folds: int | None = None,
+    group: str | PathLike | Mapping[str, str] | Callable[[str], str] | None = None,
     resume: bool = False,
     compile: Literal["own", "kseg"] | None = None,
     data: Mapping[str, Any] | None = None,
@@ -86,7 +90,13 @@ def fit(
             which is said: in a run that had ended, it rises again.
         size, batch_size, epochs, learning_rate, start: These of the settings, in place of those.
             With `start` and a model that is given, its weights are taken as far as they fit.
-        resume: Whether to go on with the run from its last checkpoint.
+        folds: Into how many parts `train` is divided for cross-validation: a run is trained for
+            each, from all samples but those of the part, by which it is validated; `val` then is
+            what none of them sees, and scores their ensemble. Where a model is given, each begins
+            from it. Classes are spread evenly. Default None, as `group`: of the settings, one run.
+        group: With folds: what samples stay together, as of `kseg.evaluate`.
+        resume: Whether to go on with the run from its last checkpoint; of folds, with the fold
+            that was stopped, and then with the others.
         compile: `"kseg"` to compile the model by the settings, with kseg's choice of optimizer,
             schedule, loss and metrics; `"own"` keeps the model's. Default None: a model that you
             have compiled yourself keeps that, and a line says so.
@@ -105,6 +115,8 @@ def fit(
 
     Returns:
         The trained `keras.Model`, as at the end; the best one is `best.keras` in the run folder.
+        Of folds the `kseg.ensemble` of the best ones, which `kseg.load(run)` gives too;
+        `evaluation.json` has the scores of each, their mean and standard deviation.
 
     Raises:
         TypeError: the model, a source, the folder, the settings, the transforms or the callbacks
@@ -133,9 +145,17 @@ def fit(
         "epochs": epochs,
         "learning_rate": learning_rate,
         "start": None if start is None else str(arguments.path("start", start, START)),
+        "folds": folds,
     }
     changed = {name: value for name, value in shorthand.items() if value is not None}
     sources = [train] if val is None or val is train else [train, val]
+    of_folds = changed.get("folds") or (settings is not None and settings.folds)
+    if of_folds and not resume or cross.is_folds(run) and resume:
+        kept = {"augment": augment, "cache": cache, "check_data": check_data, "compile": compile}
+        more = {"callbacks": callbacks, "data": data, "overwrite": overwrite}
+        return _folds(model, train, val, run, settings, changed, group, resume, kept, more)
+    if group is not None:
+        raise refused("group", group, "None without folds", "Give folds=5, say.")
     if resume:
         job = _resumed(model, run, settings, changed, train, val, compile, data)
     else:
@@ -181,6 +201,29 @@ def fit(
     if stopped:
         raise KeyboardInterrupt
     return model
+
+
+def _folds(model, train, val, run, settings, changed, group, resume, kept, more):
+    """Cross-validated training, of a new folder or of one that goes on; arguments as of `fit`."""
+    if resume:
+        opened, settings = cross.gone_on(run, settings, changed, train)
+    else:
+        settings = dataclasses.replace(settings or Settings(), **changed)
+        chosen = settings.group if group is None else group
+        if isinstance(chosen, (str, os.PathLike)):
+            settings = dataclasses.replace(settings, group=str(chosen))
+        begin.check_named(settings)
+        begun = (model, train, run, settings, chosen, more["data"], more["overwrite"])
+        opened = cross.begun(*begun)
+
+    def one(model, learned, judged, path, settings, resume):
+        own = {**kept, "compile": None if resume else kept["compile"]}
+        # callbacks remember: each run begins with those that have seen nothing
+        callbacks = [copy.copy(each) for each in more["callbacks"]]
+        given = {"run": path, "settings": settings, "resume": resume, "callbacks": callbacks}
+        fit(model, learned, judged, **given, **own)
+
+    return cross.train_all(opened, settings, train, val, one)
 
 
 @dataclasses.dataclass

@@ -60,6 +60,11 @@ class Settings:
         size: `(height, width)` of the random crops in pixels; None for what `kseg.check` suggests
             by the sizes of the photos, or for the one size of a model that has but one. `[data]`.
         batch_size: Crops a step. `[data]`.
+        folds: Into how many the samples are divided, for a run of each that learns from all others;
+            None for one run. `[data]`.
+        group: With folds, what stays together: `"folder"`, the folder of the photo; a pattern with
+            one group in parentheses that is found in the sample's name; or a `.csv` file with a
+            line of headings, `image,group`. None for each sample by itself. `[data]`.
         scale: Range of the random scale, log-uniform. `[augmentation]`.
         jitter: Strength of brightness, contrast and saturation changes, 0..1. `[augmentation]`.
         transforms: Names of transforms of `kseg.data.transforms` with their options, as
@@ -126,6 +131,8 @@ class Settings:
     start: str | None = of("model")
     size: tuple[int, int] | None = of("data")
     batch_size: int = of("data", 8)
+    folds: int | None = of("data")
+    group: str | None = of("data")
     scale: tuple[float, float] = of("augmentation", (0.5, 2.0))
     jitter: float = of("augmentation", 0.2)
     transforms: Sequence[str] | None = of("augmentation")
@@ -176,9 +183,12 @@ class Settings:
             ("tensorboard", (False, True)),
         ):
             choice(name, getattr(self, name), choices)
-        if isinstance(self.start, os.PathLike):
-            object.__setattr__(self, "start", str(self.start))
-        for name in ("model", "start", "loss", "optimizer", "monitor"):
+        for name in ("start", "group"):
+            if isinstance(getattr(self, name), os.PathLike):
+                object.__setattr__(self, name, str(getattr(self, name)))
+        if self.group is not None and self.folds is None:
+            raise refused("group", self.group, "None without folds", "Give folds=5, say.")
+        for name in ("model", "start", "group", "loss", "optimizer", "monitor"):
             value = getattr(self, name)
             if not isinstance(value, str) and (name == "optimizer" or value is not None):
                 raise refused(name, value, "a name")
@@ -194,6 +204,8 @@ def _check_numbers(settings):
     counts += filter(optional, ("patience", "gradient_accumulation_steps"))
     for name in counts:
         integer(name, getattr(settings, name))
+    if optional("folds"):
+        integer("folds", settings.folds, low=2)
     if optional("rates"):
         _check_rates(settings.rates)
     integer("freeze_epochs", settings.freeze_epochs, low=0)
