@@ -126,9 +126,11 @@ def resumed(screen, options, values, named):
         ValueError: an option is another than the run's.
     """
     from kseg.data.spec import DataSpec
+    from kseg.runs.folds import FILE, Folds
     from kseg.training.settings import from_dict
 
-    saved = Run.open(options.run)
+    of_folds = (Path(options.run) / FILE).is_file()
+    saved = (Folds if of_folds else Run).open(options.run)
     if not saved.data:
         raise ValueError(f"{options.run!r} was started from Python: resume it with kseg.fit.")
     flags = (*(name for name, *_ in NETWORK), "freeze", "overwrite", "model")
@@ -153,6 +155,7 @@ def train_and_report(screen, model, train, val, options, settings, spec):
     from kseg.models.contract import contract, part
     from kseg.pictures.chart import curve
     from kseg.reports.sheet import write_sheet
+    from kseg.runs.folds import FILE as FOLDS
     from kseg.training.fit import fit
 
     started = time.perf_counter()
@@ -169,11 +172,15 @@ def train_and_report(screen, model, train, val, options, settings, spec):
             overwrite=options.overwrite,
         )
     except KeyboardInterrupt:
-        if (Path(options.run) / "last.keras").exists():
+        if any((Path(options.run) / name).exists() for name in ("last.keras", FOLDS)):
             print(
                 f"kseg: stopped; `kseg fit --resume --run {options.run}` goes on", file=sys.stderr
             )
         raise
+    if (Path(options.run) / FOLDS).is_file():
+        seconds = time.perf_counter() - started
+        screen.print(f"{seconds:.0f} s; runs and scores in {options.run}", highlight=False)
+        return
     run = Run.open(options.run)
     model = run.load_model()
     scores = evaluated(screen, model, val)

@@ -213,7 +213,7 @@ class KerasPredictor(Predictor):
 
 
 class EnsemblePredictor(KerasPredictor):
-    """Several Keras models as one; `.members` are what each is loaded to, and `.run` is the first's.
+    """Several Keras models as one; `.members` are what each is loaded to, `.run` is the first's.
 
     Args:
         members: `KerasPredictor`s of the same classes.

@@ -21,7 +21,7 @@ from kseg.base.arguments import name_list, refused
 from kseg.base.atomic import write_json
 from kseg.base.types import Model, PathLike
 from kseg.models.saving import load_model
-from kseg.runs.run import Run
+from kseg.runs.run import KEPT, Run
 
 FILE, MODEL, SCORES = "folds.json", "model.keras", "evaluation.json"
 VERSION = 1
@@ -90,9 +90,15 @@ class Folds:
 
     def write(self) -> None:
         """Writes `folds.json`, and the folder if need be."""
+        import keras
+
+        from kseg.base.version import __version__
+
         content = dataclasses.asdict(self)
         del content["path"]
-        write_json(self.path / FILE, {"version": VERSION, **content})
+        backend = {"keras": keras.__version__, "backend": keras.backend.backend()}
+        about = {"version": VERSION, "kseg": __version__, **backend}
+        write_json(self.path / FILE, {**about, **content})
 
     def paths(self) -> list[Path]:
         """Folders of the runs, be they there or not."""
@@ -101,7 +107,7 @@ class Folds:
     def files(self) -> list[Path]:
         """Paths of what it is gone on from and predicted with, be they there or not."""
         own = [self.path / name for name in (FILE, MODEL)]
-        return [*own, *(self.path / path / n for path in self.paths() for n in ("best.keras",))]
+        return [*own, *(file for path in self.paths() for file in map(path.joinpath, KEPT))]
 
     def members(self) -> list[Model]:
         """The best model of each run.
@@ -132,6 +138,10 @@ class Folds:
         if "_known" not in self.__dict__:
             object.__setattr__(self, "_known", [set(names) for names in self.folds])
         return self.__dict__["_known"]
+
+    def history(self) -> list[dict[str, float]]:
+        """Nothing: each run has its own."""
+        return []
 
     def scores(self) -> dict[str, Any] | None:
         """What `evaluation.json` holds; None before the training is over."""

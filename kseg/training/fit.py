@@ -26,6 +26,7 @@ from kseg.data.pipeline import steps_per_epoch
 from kseg.data.source import Source
 from kseg.models.contract import check_source, contract, part
 from kseg.models.defaults import compile_own, is_own
+from kseg.runs.folds import Folds
 from kseg.runs.run import Run
 from kseg.training import begin, cross, optimizers, recipe
 from kseg.training.augmentation import augmentation
@@ -206,6 +207,9 @@ def fit(
 def _folds(model, train, val, run, settings, changed, group, resume, kept, more):
     """Cross-validated training, of a new folder or of one that goes on; arguments as of `fit`."""
     if resume:
+        if group is not None and str(group) != Folds.open(run).group:
+            remedy = "Folds keep their samples: leave it out, or begin a new folder."
+            raise refused("group", group, "None with resume=True", remedy)
         opened, settings = cross.gone_on(run, settings, changed, train)
     else:
         settings = dataclasses.replace(settings or Settings(), **changed)

@@ -202,10 +202,9 @@ def test_the_command_starts_from_a_run(run, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("kseg.cli.fit.train_and_report", lambda *given: asked.append(given))
     assert main(["fit", "shapes", "--start", str(run), "--run", str(tmp_path / "a")]) == 0
-    assert main(["fit", "shapes", "--set", f"model.start={run}", "--run", str(tmp_path / "a")]) == 0
     (tmp_path / "s.toml").write_text(f'[model]\nstart = "{run}"\n[data]\nspec = "shapes"\n')
     assert main(["fit", "--settings", str(tmp_path / "s.toml")]) == 0
-    assert [settings.start for *_, settings, spec in asked] == [str(run)] * 3
+    assert [settings.start for *_, settings, spec in asked] == [str(run)] * 2
     save_model(objects(2), tmp_path / "objects.keras")
     assert main(["fit", "shapes", "--start", str(tmp_path / "objects.keras")]) == 0
     assert asked[-1][2].task == "instance"  # the data are opened as that model takes them
