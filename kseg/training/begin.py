@@ -46,6 +46,12 @@ def check_named(settings):
         check_tensorboard()
     optimizers.check(settings)
     augmentation.check(settings)
+    if settings.jit_compile and keras.backend.backend() == "torch":
+        say(
+            "jit_compile=True: PyTorch compiles a network in dozens of pieces, for minutes before "
+            "the first step; kseg's own way through it needs no compiler. Leave it out unless the "
+            "training is long"
+        )
     if settings.loss is not None:
         losses.parts_of(settings.loss)
 

@@ -227,7 +227,14 @@ def _folds(model, train, val, run, settings, changed, group, resume, kept, more)
         given = {"run": path, "settings": settings, "resume": resume, "callbacks": callbacks}
         fit(model, learned, judged, **given, **own)
 
-    return cross.train_all(opened, settings, train, val, one)
+    try:
+        return cross.train_all(opened, settings, train, val, one)
+    except Unwritten as error:
+        error.remedy = (
+            "What was trained before is whole: go on with resume=True (`kseg fit --resume --run "
+            f"{opened.path}`)."
+        )
+        raise
 
 
 @dataclasses.dataclass

@@ -197,6 +197,11 @@ def scored():
                 "overwrite": Beside({"output": Made(earlier)}, True, refused=True),
             },
         ),
+        "ensemble": Entry(
+            {"models": Made(lambda place: [unet(), filled(unet())])},
+            {"models": Made(lambda place: [filled(unet())] * 2), "name": "other"},
+            lambda model, place: [model.name, kseg.predict(model, PHOTO, probabilities=True)],
+        ),
         "load": Entry(
             {"path": below("run")},
             {"path": below("run2")},
@@ -306,6 +311,17 @@ def trained(place):
     return place.out / "run"
 
 
+def left(place):
+    """A model in a file, to start from."""
+    path = place.out / "left.keras"
+    path.parent.mkdir(exist_ok=True)
+    filled(unet(compile=False)).save(path)
+    return str(path)
+
+
+START = Made(left)
+
+
 def training():
     settings = Made(lambda place: small_run())
     run = Made(lambda place: place.out / "run")
@@ -324,6 +340,9 @@ def training():
                 "batch_size": 4,
                 "epochs": 2,
                 "learning_rate": 0.1,
+                "start": START,
+                "folds": 2,
+                "group": Beside({"folds": 2}, "([0-9])$"),
                 "data": {"spec": "shapes"},
                 "augment": Made(lambda place: [transforms.random_crop(SIZE), mirrored()]),
                 "cache": "memory",
@@ -342,6 +361,10 @@ def training():
                 "batch_size": 4,
                 "epochs": 2,
                 "learning_rate": 0.1,
+                "rates": {"head": 0.1},
+                "start": START,
+                "folds": 2,
+                "group": Beside({"folds": 2}, "([0-9])$"),
                 "warmup": 0.9,
                 "weight_decay": 0.1,
                 "balance": 0.0,
