@@ -14,6 +14,7 @@ from kseg.base.words import say
 from kseg.evaluation.evaluate import evaluate
 from kseg.evaluation.groups import groups_of
 from kseg.models.contract import part, task_of
+from kseg.models.defaults import build_optimizer, is_own
 from kseg.models.saving import load_model, save_model
 from kseg.runs.folds import FILE, MODEL, SCORES, Folds
 from kseg.runs.run import Run
@@ -56,10 +57,12 @@ def begun(model, train, run, settings, group, data, overwrite):
     )
     words = None if group is None else group if isinstance(group, str) else "given"
     about = (train.class_names, train.colors, train.void, to_dict(settings), data)
-    opened = Folds(path, *about, began_with(train, None), folds, words)
+    own = model is not None and not is_own(model)  # then its compilation is kept with it
+    opened = Folds(path, *about, began_with(train, own), folds, words)
     opened.write()
     recipe.write(path / recipe.FILE, settings, data)
     if model is not None:
+        build_optimizer(model)
         save_model(model, path / MODEL)
     together = f" in {counted(len(set(groups)), 'group')}" if group is not None else ""
     sizes = ", ".join(str(len(names)) for names in folds)
@@ -156,8 +159,10 @@ def _one(opened, path, settings, learned, judged, fit):
         fit(None, learned, judged, path, settings, True)
         return
     keras.utils.set_random_seed(settings.seed)
-    kept = opened.path / MODEL
-    fit(load_model(kept) if kept.is_file() else None, learned, judged, path, settings, False)
+    kept, model = opened.path / MODEL, None
+    if kept.is_file():
+        model = load_model(kept, compile=opened.begun["own"])
+    fit(model, learned, judged, path, settings, False)
 
 
 def summary(scores, names):
