@@ -103,8 +103,11 @@ def class_axes(model):
 
 def named_weights(model):
     """Name -> weight, in order. Of an encoder it begins with `encoder/`, in whatever network."""
-    found, times = {}, Counter()
+    found, times, seen = {}, Counter(), set()
     for path, variable in _walk(model, ()):
+        if id(variable) in seen:  # of a layer in two places
+            continue
+        seen.add(id(variable))
         if ENCODER in path:
             path = path[path.index(ENCODER) :]
         name = "/".join(path)

@@ -54,10 +54,12 @@ def folds_of(groups, content, count, seed):
     drawn = np.random.default_rng(seed).permutation(len(names))
     order = drawn[np.argsort(-shares[drawn].max(axis=1), kind="stable")]
     filled, placed = np.zeros((count, held.shape[1])), np.zeros(len(names), int)
-    empty = count
+    empty, most = count, np.ceil(len(groups) / count) / len(groups) + 1e-9
     for left, group in zip(range(len(names), 0, -1), order):
         # what it costs to have a fold hold more than its share, by class and in samples
         cost = ((filled + shares[group]) ** 2 - filled**2).sum(axis=1)
+        fits = filled[:, -1] + shares[group, -1] <= most
+        cost = np.where(fits | ~fits.any(), cost, np.inf)
         free = filled[:, -1] == 0
         if left <= empty:  # each of the rest begins a fold
             cost = np.where(free, cost, np.inf)

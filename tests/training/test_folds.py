@@ -42,6 +42,10 @@ def test_classes_are_spread_and_the_seed_decides_between_equals():
     assert np.bincount(placed).tolist() == [5, 5, 5, 5]
     assert placed.tolist() == split.folds_of(range(20), content, 4, 0).tolist()
     assert placed.tolist() != split.folds_of(range(20), content, 4, 1).tolist()
+    for seed in range(5):  # whatever classes they have, folds are of one size
+        drawn = np.random.default_rng(seed).random((13, 4)) < 0.4
+        sizes = np.bincount(split.folds_of(range(13), drawn, 3, seed))
+        assert sizes.max() <= 5 and sizes.sum() == 13
     crowded = split.folds_of(["a"] * 18 + ["b", "c"], None, 3, 0)
     assert sorted(np.bincount(crowded).tolist()) == [1, 1, 18]  # no fold is empty
 

@@ -143,7 +143,8 @@ def test_objects_keep_the_background_and_the_deltas_of_their_class():
     began.model.paste = "torchvision"
     model = filled(objects(3), seed=1)
     own, theirs = values(model), values(began.model)
-    start.take(model, began, ("dog", "bird", "cat"))
+    said = start.take(model, began, ("dog", "bird", "cat"))
+    assert said["numbers"] == sum(each.size for each in own.values()) - 6 * 9  # of one class
     now, head = values(model), "box_head/box_predictor_"
     rows = ((0, 0), (1, 2), (3, 1))  # background, dog, cat
     for row, its in rows:
