@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models import build_fcn32s as build_fcn32s
     from kseg.models import build_mask_rcnn as build_mask_rcnn
     from kseg.models import build_unet as build_unet
+    from kseg.models.ensemble import ensemble as ensemble
     from kseg.reports.run import report as report
     from kseg.shifts.adapt import adapt as adapt
     from kseg.training.fit import fit as fit
@@ -103,6 +104,7 @@ _LAZY = {
     "SavedModelOptions": "kseg.deployment.saved_model.export",
     "Settings": "kseg.training.settings",
     "check_labels": "kseg.doubts.find",
+    "ensemble": "kseg.models.ensemble",
     "adapt": "kseg.shifts.adapt",
     "class_weights_from": "kseg.checks.class_weights",
     "fit": "kseg.training.fit",

@@ -15,8 +15,10 @@ from kseg.cli.options import (
     DATA,
     add_data_options,
     add_overwrite,
+    add_with,
     console,
     data_spec,
+    loaded_of,
     outputs_of,
 )
 
@@ -33,8 +35,10 @@ def add_arguments(parser):
     parser.add_argument(
         "--model",
         metavar="RUN",
-        help="rank the labels that this model, a run folder or .keras file, contradicts too",
+        help="rank the labels that this model, a run folder or .keras file, contradicts too; of a "
+        "folder of folds each photo is judged by the model that has not learned from it",
     )
+    add_with(parser)
     parser.add_argument(
         "--doubts", type=Path, metavar="FILE", help="with --model: write this list, .json or .csv"
     )
@@ -80,17 +84,19 @@ def model_of(options):
         ValueError: it is an export; or a list of doubts is asked for without a model.
     """
     if options.model is None:
+        if options.others:
+            remedy = "Name the first by model='runs/mine'."
+            raise refused("others", options.others, "None without a model", remedy)
         if options.doubts is not None:
             expected = "None without a model"
             raise refused("doubts", str(options.doubts), expected, "Give model='runs/mine' too.")
         return None
-    from kseg.deployment.load import load
     from kseg.doubts.doubts import check_list
     from kseg.prediction.predictor import KerasPredictor
 
     if options.doubts is not None:
         check_list("doubts", options.doubts)
-    loaded = load(options.model)
+    loaded = loaded_of(options.model, options)
     if not isinstance(loaded, KerasPredictor):
         raise refused("model", options.model, "a run folder or a .keras file, and it is an export")
     return loaded
@@ -119,11 +125,13 @@ def doubted(console, loaded, sources, limit):
     from rich.progress import Progress
 
     from kseg.doubts.find import check_labels
+    from kseg.runs.folds import Folds
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("comparing labels with the model", total=None)
+        folds = loaded.run if isinstance(loaded.run, Folds) else None
         doubts = check_labels(
-            loaded.model,
+            folds or loaded.model,
             *sources,
             limit=limit,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
@@ -133,12 +141,16 @@ def doubted(console, loaded, sources, limit):
 
 def note_of(run, sources):
     """Which of the labels the model has learned from, as far as its run says; else empty."""
+    from kseg.runs.folds import Folds
     from kseg.training.place import began_with
 
     names = run.begun.get("names") if run is not None else None
     learned = [each.name for each in sources if names == began_with(each, None)["names"]]
     if not learned:
         return ""
+    if isinstance(run, Folds):
+        names = ", ".join(learned)
+        return f"Each photo of {names} is judged by the model that has not learned from it."
     return (
         f"The model has learned from the labels of {', '.join(learned)}: of slips that it has "
         "learned by heart it says nothing there. A model of another part of the data sees more."

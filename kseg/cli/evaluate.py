@@ -13,10 +13,12 @@ from kseg.cli.options import (
     add_overwrite,
     add_threshold,
     add_tta,
+    add_with,
     console,
     data_spec,
     given,
     integer_pair,
+    loaded_of,
     outputs_of,
     own_data,
 )
@@ -49,6 +51,7 @@ def add_arguments(parser):
     parser.add_argument("run", nargs="?", help="run folder, .keras file or export")
     parser.add_argument("data", nargs="?", help="as for fit; default: the run's own")
     parser.add_argument("--split", help="train, val or test (val)")
+    add_with(parser)
     add_scoring(parser)
     parser.add_argument(
         "--per-image",
@@ -124,11 +127,10 @@ def run(options):
         options = begun_with(options, earlier)
     if options.run is None:
         raise refused("run", None, "a run folder, .keras file or export", "Name it first.")
-    from kseg.deployment.load import load
     from kseg.models.contract import task_of
 
     screen = console()
-    loaded = load(options.run)
+    loaded = loaded_of(options.run, options)
     spec, source, split = opened(loaded, options, screen)
     outputs = outputs_of(options, "json", "results")
     read_from = [*spec.folders(), *loaded.files()]
@@ -144,6 +146,7 @@ def run(options):
         "split": split,
         "command": {
             "run": os.path.abspath(options.run),
+            "others": [os.path.abspath(each) for each in options.others or ()],
             "data": dataclasses.asdict(spec),
             "split": split,
             "options": {name: value for name, value in chosen.items() if value is not False},

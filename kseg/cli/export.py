@@ -10,6 +10,7 @@ from kseg.cli.options import (
     DATA_OPTIONS,
     add_data_options,
     add_overwrite,
+    add_with,
     console,
     data_spec,
     given,
@@ -40,6 +41,7 @@ SPELLINGS = {
 def add_arguments(parser):
     parser.add_argument("run", help="run folder or .keras file")
     parser.add_argument("path", help="folder for SavedModels (PATH/NAME/VERSION); else the file")
+    add_with(parser)
     parser.add_argument(
         "--format", choices=tuple(FORMATS), help="default: what PATH ends in; a folder: saved_model"
     )
@@ -87,9 +89,10 @@ def run(options):
     else:
         for option, value in given(options, (*DATA_OPTIONS, "split")).items():
             raise refused(option, value, "None without data", "Leave it out, or give data=.")
+    model = [options.run, *options.others] if options.others else options.run
     common = given(options, [name for name, _, _ in COMPARISON])
     exported = export(
-        options.run, options.path, format, source=source, overwrite=options.overwrite, **common
+        model, options.path, format, source=source, overwrite=options.overwrite, **common
     )
     if name == "saved_model":
         base = exported.path.parent.resolve()

@@ -52,8 +52,6 @@ def run(options):
 
 
 def _run(options):
-    from kseg.training import network
-
     screen = console()
     values, named = asked(options)
     if options.plan:
@@ -64,10 +62,7 @@ def _run(options):
         spec, settings = resumed(screen, options, values, named)
     else:
         spec, settings = begun(screen, options, values, named)
-        network.check(settings)
-        if options.multilabel:
-            network.check_goes_with(settings.model or "unet", "multilabel", True)
-        spec = spec.for_task("multilabel" if options.multilabel else network.learned_by(settings))
+        spec = spec.for_task(task_asked(options, settings))
         # what the folder would lose is looked at by `kseg.fit`; of this file it does not know
         weights = settings.network.get("weights")
         outputs = [("run", Path(options.run) / name) for name in (*KEPT, *SHOWN)]
@@ -75,6 +70,23 @@ def _run(options):
     train, val = spec.open("train"), spec.open("val")
     screen.print(f"training on {len(train)} images, validating on {len(val)}", highlight=False)
     train_and_report(screen, None, train, val, options, settings, spec)
+
+
+def task_asked(options, settings):
+    """The task that is to be learned: of the network that is named, or else of the start."""
+    from kseg.models.contract import contract
+    from kseg.training import network
+    from kseg.training.start import opened
+
+    if settings.start is not None and settings.model is None:
+        if options.multilabel:
+            return "multilabel"
+        return contract(opened(settings.start).model).task
+    network.check(settings)
+    if options.multilabel:
+        network.check_goes_with(settings.model or "unet", "multilabel", True)
+        return "multilabel"
+    return network.learned_by(settings)
 
 
 def with_plan(screen, options, values):
@@ -97,6 +109,9 @@ def with_plan(screen, options, values):
     network = {**proposed.settings.network, **values.get("network", {})}
     if values.get("model") not in (None, proposed.settings.model):
         network = values.get("network", {})  # of another network than the plan's
+    if values.get("start") is not None and values.get("model") is None:  # then that says it
+        own.pop("model", None)
+        network = values.get("network", {})
     return {**own, **values, "network": network}
 
 
@@ -120,9 +135,11 @@ def resumed(screen, options, values, named):
         ValueError: an option is another than the run's.
     """
     from kseg.data.spec import DataSpec
+    from kseg.runs.folds import FILE, Folds
     from kseg.training.settings import from_dict
 
-    saved = Run.open(options.run)
+    of_folds = (Path(options.run) / FILE).is_file()
+    saved = (Folds if of_folds else Run).open(options.run)
     if not saved.data:
         raise ValueError(f"{options.run!r} was started from Python: resume it with kseg.fit.")
     flags = (*(name for name, *_ in NETWORK), "freeze", "overwrite", "model")
@@ -148,6 +165,7 @@ def train_and_report(screen, model, train, val, options, settings, spec):
     from kseg.pictures.chart import curve
     from kseg.reports.sheet import write_sheet
     from kseg.training.devices.started import is_first
+    from kseg.runs.folds import FILE as FOLDS
     from kseg.training.fit import fit
 
     started = time.perf_counter()
@@ -164,12 +182,16 @@ def train_and_report(screen, model, train, val, options, settings, spec):
             overwrite=options.overwrite,
         )
     except KeyboardInterrupt:
-        if (Path(options.run) / "last.keras").exists():
+        if any((Path(options.run) / name).exists() for name in ("last.keras", FOLDS)):
             print(
                 f"kseg: stopped; `kseg fit --resume --run {options.run}` goes on", file=sys.stderr
             )
         raise
     if not is_first():
+        return
+    if (Path(options.run) / FOLDS).is_file():
+        seconds = time.perf_counter() - started
+        screen.print(f"{seconds:.0f} s; runs and scores in {options.run}", highlight=False)
         return
     run = Run.open(options.run)
     model = run.load_model()

@@ -165,6 +165,25 @@ def opened_splits(spec):
     return sources
 
 
+def add_with(parser):
+    """The option of further runs, which answer with the first as one."""
+    parser.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        metavar="RUN",
+        help="another run or .keras file of the same classes, which answers with the first as one "
+        "(an ensemble); repeatable. A folder of folds is one by itself",
+    )
+
+
+def loaded_of(run, options):
+    """What `kseg.load` gives of a run, and of those that `--with` names beside it."""
+    from kseg.deployment.load import load
+
+    return load([run, *options.others] if options.others else run)
+
+
 def own_data(loaded, options):
     """The `DataSpec` of the data that the run of a model learned from, as `kseg.load` gives it.
 

@@ -10,8 +10,10 @@ from kseg.cli.options import (
     add_overwrite,
     add_threshold,
     add_tta,
+    add_with,
     console,
     integers,
+    loaded_of,
 )
 from kseg.prediction.files import POLYGONS, BadPhotos, predict_files
 
@@ -35,6 +37,7 @@ def add_arguments(parser):
         default="runs/unet",
         help="run folder, .keras file or export (%(default)s)",
     )
+    add_with(parser)
     parser.add_argument(
         "--min-score", type=float, help="of an instance model: leave out objects below this (0.5)"
     )
@@ -76,8 +79,6 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kseg.deployment.load import load
-
     screen = console()
     photos = [photo for path in options.photos for photo in photos_of(screen, path)]
     names = ("min_score", "tile", "tta", "bands", "threshold", "probabilities", "polygons", "ids")
@@ -87,7 +88,7 @@ def run(options):
     try:
         with bar(screen) as progress:
             written = predict_files(
-                load(options.run),
+                loaded_of(options.run, options),
                 photos,
                 options.output,
                 clip=bool(options.clip),

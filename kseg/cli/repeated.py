@@ -57,6 +57,7 @@ def begun_with(options, earlier):
     if "keras" not in sys.modules and not os.environ.get("KERAS_BACKEND"):
         os.environ["KERAS_BACKEND"] = backend
     again = {**command["options"], "split": command["split"], "run": options.run or command["run"]}
+    again["others"] = () if options.run else command.get("others", ())
     if options.data is None:
         spec = dict(command["data"])
         again |= {"data": spec.pop("spec"), **spec}

@@ -16,10 +16,23 @@ NETWORK = (
     ("detections", int, "objects of a photo, of mask_rcnn (100)"),
 )
 READERS = {"int": int, "float": float, "str": str}
+
+
+def factors(text):
+    """`encoder=0.1,head=2` -> {"encoder": 0.1, "head": 2.0}."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    try:
+        return {name.strip(): float(factor) for name, _, factor in pairs}
+    except ValueError:
+        message = f"{text!r}: expected PART=FACTOR,..., e.g. encoder=0.1,head=2"
+        raise argparse.ArgumentTypeError(message) from None
+
+
 OWN_READERS = {
     "size": (size, "HEIGHTxWIDTH"),
     "scale": (number_pair, "LOW,HIGH"),
     "devices": (lambda text: int(text) if text.isdigit() else text, "N|all"),
+    "rates": (factors, "PART=FACTOR,..."),
 }
 
 

@@ -20,6 +20,8 @@ from kseg.deployment.compare import Exported, Job, print_table
 from kseg.deployment.formats import format_module, format_options
 from kseg.models.contract import check_source, names_and_colors
 from kseg.models.saving import load_model
+from kseg.runs.folds import FILE as FOLDS
+from kseg.runs.folds import Folds
 from kseg.runs.run import Run
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    model: Model | Run | PathLike,
+    model: Model | Run | PathLike | Sequence[PathLike],
     path: PathLike,
     format: str | SavedModelOptions | NetworkOptions | None = None,
     *,
@@ -49,7 +51,8 @@ def export(
 
     Args:
         model: A kseg model of any backend; a `kseg.Run`; or the path of a run folder or a `.keras`
-            file.
+            file. A list of those paths, or the folder of `kseg fit --folds`, for one artefact with
+            all of them in it, whose probabilities are averaged; not of models that find objects.
         path: Folder for SavedModels. A file ending in `.onnx`, in `.tflite`; of OpenVINO a new
             folder.
         format: A format's options: `kseg.SavedModelOptions`, `kseg.OnnxOptions`,
@@ -102,6 +105,7 @@ def export(
     if tolerance is not None:
         share("tolerance", tolerance)
     model, run = opened(model)
+    check_one(model)
     missing = ""
     if source is None:
         source, missing = validation_data(run)
@@ -160,17 +164,35 @@ def check_path(path, options, overwrite):
 
 def opened(model):
     """The model, and its run if it has one."""
+    if isinstance(model, (list, tuple)):
+        from kseg.deployment.load import together
+
+        several = together(model)
+        return several.model, several.run
     if isinstance(model, (str, Path)):
         path = Path(model).expanduser()
         if path.suffix == ".keras":
             return load_model(path, compile=False), None
-        model = Run.open(path)
-    if isinstance(model, Run):
+        model = Folds.open(path) if (path / FOLDS).is_file() else Run.open(path)
+    if isinstance(model, (Run, Folds)):
         return model.load_model(), model
+    if hasattr(model, "members"):
+        return model, None
     if not (hasattr(model, "weights") and hasattr(model, "predict_on_batch")):
         expected = "a Keras model, a kseg.Run, or the path of a run folder or a .keras file"
         raise refused("model", model, expected, error=TypeError)
     return model, None
+
+
+def check_one(model):
+    """Raises `ValueError` for an ensemble of instance models, which are merged outside a graph."""
+    if hasattr(model, "members"):
+        expected = f"one model, and it is an ensemble of {len(model.members)} that find objects"
+        remedy = (
+            "Their objects are merged outside the graph: export one of them, or predict with the "
+            "runs themselves, kseg.load([...])."
+        )
+        raise refused("model", model.name, expected, remedy)
 
 
 def names_and_colors_of(model, run, class_names, colors):

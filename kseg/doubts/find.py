@@ -8,22 +8,24 @@ import itertools
 from collections.abc import Callable
 
 from kseg.base.arguments import integer, refused
-from kseg.base.types import Model
+from kseg.base.types import Model, PathLike
 from kseg.checks.check import named_apart
 from kseg.data.bad_files import file_of, naming_bad_files
 from kseg.data.images import image_array
 from kseg.data.sample import WEIGHT, samples
 from kseg.data.source import Source, check_is_source, spread
 from kseg.doubts.doubts import Doubt, Doubts
+from kseg.doubts.judges import Judges
 from kseg.evaluation.batches import unweighted_void
 from kseg.models.contract import check_source, contract, part
 from kseg.prediction.network import check_weights
+from kseg.runs.folds import Folds
 
 KEPT = 4  # times as many as are asked for, until it is known how seldom each is
 
 
 def check_labels(
-    model: Model,
+    model: Model | Folds | PathLike,
     *sources: Source,
     most: int = 1000,
     limit: int | None = None,
@@ -39,11 +41,13 @@ def check_labels(
     classes that differ, and several in one are scored by how sure the model is.
 
     A model that has learned from the very labels contradicts fewer of them: one of another part of
-    the data, or stopped early, sees more. Photos are taken one by one, and the list is cut: memory
-    does not grow with the set.
+    the data, or stopped early, sees more. Of a training with folds (`kseg.fit(folds=5)`) each
+    sample is judged by the model that has not learned from it. Photos are taken one by one, and the
+    list is cut: memory does not grow with the set.
 
     Args:
-        model: A kseg model, semantic, multilabel or of instances.
+        model: A kseg model, semantic, multilabel or of instances; or the folder of a training with
+            folds. Samples that are of no fold are judged by all of them together.
         *sources: One `Source` of its task and classes, or several.
         most: Length of the list. Default 1000.
         limit: Samples of each source to look at, evenly spread; None for all.
@@ -66,6 +70,8 @@ def check_labels(
     Source: labels ranked by the margin of the probabilities, as in Northcutt et al., "Confident
     Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
     """
+    judges = Judges(model)
+    model = judges.model
     own = contract(model)
     if not sources:
         raise refused("sources", sources, "a Source of the model's task")
@@ -83,7 +89,8 @@ def check_labels(
     for source, indices in zip(sources, chosen):
         seen, heap = part("kseg.doubts", model).Looking(source), Heap(KEPT * most)
         for index, sample in _samples(source, indices):
-            for row in seen.look(sample, _predicted(model, own, sample["image"])):
+            judge = judges.of(source.ids[index])
+            for row in seen.look(sample, _predicted(judge, own, sample["image"])):
                 heap.push(row, index)
             if progress:
                 progress(next(done), total)

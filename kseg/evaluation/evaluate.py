@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from kseg.base.arguments import integer, number, refused
 from kseg.base.types import Dataset, Model, PathLike, Size, Threshold, Tta
@@ -16,13 +16,13 @@ from kseg.evaluation.scores import Scores
 from kseg.evaluation.table import tables_of_images
 from kseg.evaluation.tally import Tally
 from kseg.models.contract import check_source, options, part, scored_contract
-from kseg.prediction.predictor import KerasPredictor, Predictor
+from kseg.prediction.predictor import EnsemblePredictor, KerasPredictor, Predictor
 
 CONFIDENCE = 0.95
 
 
 def evaluate(
-    model: Model | Predictor | PathLike,
+    model: Model | Predictor | PathLike | Sequence[PathLike],
     source: Source | Dataset,
     *,
     batch_size: int | None = None,
@@ -65,7 +65,8 @@ def evaluate(
 
     Args:
         model: A kseg model, semantic, multilabel or of instances; what `kseg.load` gives; or the
-            path of a run, a `.keras` file or an export, which is loaded. An export answers by
+            path of a run, a `.keras` file or an export, which is loaded; or a list of paths, or the
+            folder of folds, for an ensemble (`kseg.load`). An export answers by
             itself, photo sizes and all: of an instance model without the objects of a score below
             the `min_score` that it was told, so that its AP is lower unless that was 0.
         source: A `Source` of the model's task, with its classes; or a `tf.data.Dataset` of
@@ -263,7 +264,11 @@ def _of_images(counted, source, per_image, groups, more, score):
 
 
 def path_of(model):
-    """Where a model was loaded from, or None."""
+    """Where a model was loaded from, of an ensemble a list of those; or None."""
+    if isinstance(model, (list, tuple)):
+        return list(map(os.fspath, model))
+    if isinstance(model, EnsemblePredictor):
+        return [each.path for each in model.members]
     if isinstance(model, Predictor):
         return model.path
     return model if isinstance(model, (str, os.PathLike)) else None
@@ -271,7 +276,7 @@ def path_of(model):
 
 def _opened(model):
     """What is to be scored: a Keras model, or an export behind `kseg.load`."""
-    if isinstance(model, (str, os.PathLike)):
+    if isinstance(model, (str, os.PathLike, list, tuple)):
         from kseg.deployment.load import load
 
         model = load(model)

@@ -23,7 +23,7 @@ def protocol(model, source, chosen, *, path, images, batch_size, more):
         model: What was scored.
         source: A `Source`, or what stands for one.
         chosen: Options of the task, as they were in effect.
-        path: Where the model was loaded from, or None.
+        path: Where the model was loaded from, of an ensemble a list of those; or None.
         images: How many were scored.
         batch_size: Photos at once.
         more: Of the result as a whole: groups, resamples.
@@ -34,7 +34,7 @@ def protocol(model, source, chosen, *, path, images, batch_size, more):
     return {
         "model": {
             "name": model.name,
-            "path": None if path is None else os.path.abspath(path),
+            "path": _places(path),
             "sha256": None if path is None else checksum(path),
         },
         "task": own.task,
@@ -52,17 +52,30 @@ def protocol(model, source, chosen, *, path, images, batch_size, more):
     }
 
 
+def _places(path):
+    if isinstance(path, list):
+        return list(map(os.path.abspath, path))
+    return None if path is None else os.path.abspath(path)
+
+
 def checksum(path):
     """Of the file of a model: of a run that of its best, of an export all files of its folder."""
-    path = Path(path).expanduser()
-    kept = [path / name for name in ("best.keras", "last.keras") if (path / name).is_file()]
-    files = [path] if path.is_file() else kept[:1] or sorted(filter(Path.is_file, path.rglob("*")))
     digest = hashlib.sha256()
-    for file in files:
+    several = path if isinstance(path, list) else [path]
+    for file in (file for each in several for file in _files(each)):
         with file.open("rb") as stream:
             while piece := stream.read(PIECE):
                 digest.update(piece)
     return digest.hexdigest()[:SHOWN]
+
+
+def _files(path):
+    path = Path(path).expanduser()
+    if path.is_file():
+        return [path]
+    best = [path / name for name in ("best.keras", "last.keras") if (path / name).is_file()]
+    of_folds = sorted(path.glob("fold-*/best.keras"))
+    return best[:1] or of_folds or sorted(filter(Path.is_file, path.rglob("*")))
 
 
 def versions():

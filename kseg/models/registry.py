@@ -39,6 +39,7 @@ REGISTERED = {
         "DepthwiseConv2D",
         "DepthwiseConv2DTranspose",
     ),
+    "kseg.models.ensemble": ("MeanProbability",),
     "kseg.models.inputs": ("SemanticModel",),
     "kseg.models.layers": (
         "PadToStride",
@@ -56,6 +57,17 @@ REGISTERED = {
     "kseg.models.mask_rcnn.model": ("MaskRCNN",),
     "kseg.models.normalization": ("BatchNormalization",),
     "kseg.models.optimizer": ("AdamW",),
+    "kseg.models.rates": (
+        "RatedAdam",
+        "RatedAdamax",
+        "RatedAdamW",
+        "RatedAdagrad",
+        "RatedAdadelta",
+        "RatedLion",
+        "RatedMuon",
+        "RatedRMSprop",
+        "RatedSGD",
+    ),
     "kseg.models.schedules": ("WarmUp",),
 }
 PACKAGE = "kseg"  # as `keras.saving.register_keras_serializable(package="kseg")` writes it

@@ -74,7 +74,8 @@ def checked_tile(model, tile):
 def seen(model, photo, tta=None, **options):
     """The `Instances` of one photo, seen the ways that `tta` asks for."""
     _, mirrored = check_tta(tta, scales=False)
-    if len(mirrored) == 1:
+    members = members_of(model)
+    if len(mirrored) == len(members) == 1:
         ((_, instances),) = detect(model, [(None, photo)], **options)
         return instances
     masks, least = options.pop("masks", "binary"), share("min_score", options.pop("min_score", 0.0))
@@ -83,10 +84,15 @@ def seen(model, photo, tta=None, **options):
     views = []
     for axes in mirrored:
         view = np.ascontiguousarray(np.flip(photo, axes)) if axes else photo
-        ((_, found),) = detect(model, [(None, view)], min_score=0.0, **options)
-        views.append(unmirrored(found, axes, photo.shape[:2]))
+        for member in members:
+            ((_, found),) = detect(member, [(None, view)], min_score=0.0, **options)
+            views.append(unmirrored(found, axes, photo.shape[:2]))
+    check_masks(views)
     boxes, classes, scores, small = agreed(views)
     kept = scores >= least
+    if len(members) > 1:  # together they find more than each may
+        most = options.get("detections") or getattr(model.settings, "detections", len(scores))
+        kept[most:] = False
     paste = getattr(model, "paste", TORCHVISION)
     large = Pasted(
         small[kept],
@@ -100,6 +106,19 @@ def seen(model, photo, tta=None, **options):
 
         large = list(map(of_mask, large))
     return Instances(boxes[kept], classes[kept], scores[kept], large)
+
+
+def members_of(model):
+    """The models that answer: those of an ensemble, or the one."""
+    return getattr(model, "members", (model,))
+
+
+def check_masks(views):
+    """Raises `ValueError` if masks of several views are of several sizes, as of other networks."""
+    sides = sorted({small.shape[-1] for *_, small in views})
+    if len(sides) > 1:
+        expected = "masks of one size of all members"
+        raise refused("models", f"networks with masks of {sides} pixels", expected)
 
 
 def from_tiles(model, size, read, *, tile, tta=None, progress=None, **options):
@@ -262,6 +281,12 @@ def detect(
         integer("detections", detections)
     if overlap is not None:
         number("overlap", overlap, at_least=0, below=1)
+    if len(members_of(model)) > 1:
+        options = {"threshold": threshold, "masks": masks, "min_score": min_score}
+        more = {"detections": detections, "overlap": overlap}
+        for key, photo in photos:
+            yield key, seen(model, photo, None, **options, **more)
+        return
     network = _network(model, detections, overlap)
     fixed, paste = fixed_size(model), getattr(model, "paste", TORCHVISION)
 

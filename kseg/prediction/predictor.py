@@ -210,3 +210,23 @@ class KerasPredictor(Predictor):
 
     def files(self) -> list[Path]:
         return self.run.files() if self.run else [self.path]
+
+
+class EnsemblePredictor(KerasPredictor):
+    """Several Keras models as one; `.members` are what each is loaded to, `.run` is the first's.
+
+    Args:
+        members: `KerasPredictor`s of the same classes.
+        model: Their `kseg.ensemble`.
+    """
+
+    def __init__(self, members: Sequence[KerasPredictor], model: Model) -> None:
+        first = members[0]
+        super().__init__(first.path, model, first.run)
+        self.members, self.class_names, self.colors = members, first.class_names, first.colors
+
+    def _summary(self, path):
+        return f"{counted(len(self.members), 'member')}, {super()._summary(path)}"
+
+    def files(self) -> list[Path]:
+        return [file for each in self.members for file in each.files()]

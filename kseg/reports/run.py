@@ -17,6 +17,8 @@ from kseg.reports.page import write_page
 from kseg.reports.places import Places
 from kseg.reports.shots import shot, side_for, size_for
 from kseg.reports.subject import Subject, chosen_of, data_of, grouped, worst_and_best
+from kseg.runs.folds import FILE as FOLDS
+from kseg.runs.folds import Folds
 from kseg.runs.run import Run
 
 FILE = "report.html"
@@ -44,7 +46,7 @@ def report(
     and shows the rest.
 
     Args:
-        run: The folder of a run.
+        run: The folder of a run, or of folds, whose ensemble is then scored.
         other: That of a second run, of the same task and classes, to lay beside it: both are scored
             on the same photos, and those are shown on which they differ most. Default None.
         path: The HTML file. Default None: `report.html` in the folder of the run.
@@ -81,9 +83,9 @@ def report(
         expected = "None with data=, which is of a split already"
         raise refused("split", split, expected, "Leave it out.")
     split = "val" if split is None else split
-    opened = [Run.open(run)]
+    opened = [_opened(run)]
     if other is not None:
-        opened.append(Run.open(arguments.path("other", other, "a run folder")))
+        opened.append(_opened(arguments.path("other", other, "a run folder")))
     path = opened[0].path / FILE if path is None else arguments.path("path", path, "an HTML file")
     read = [file for each in opened for file in each.files()]
     check_outputs([("path", path)], read, overwrite)
@@ -109,6 +111,12 @@ def report(
     }
     write_page(path, "report.html", **page)
     return path
+
+
+def _opened(path):
+    """A run, or the folds that answer as one."""
+    of_folds = (arguments.path("run", path, "a run folder") / FOLDS).is_file()
+    return (Folds if of_folds else Run).open(path)
 
 
 def _look(subjects, source, group, limit, progress):

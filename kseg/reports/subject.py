@@ -16,6 +16,8 @@ from kseg.data.spec import DataSpec
 from kseg.evaluation.batches import unweighted_void
 from kseg.evaluation.evaluate import evaluate
 from kseg.models.contract import check_source, contract, part, task_of
+from kseg.runs.folds import FILE as FOLDS
+from kseg.runs.folds import Folds
 
 FROM_PYTHON = (
     "The run was made from Python, with a Source that only that program knows: nothing says where "
@@ -41,7 +43,8 @@ class Subject:
         self.run, self.model = run, run.load_model() if model is None else model
         self.task = task_of(self.model)
         self.about = part("kseg.reports.seen", self.model)
-        self.told = json.loads((run.path / "run.json").read_text())
+        about = FOLDS if isinstance(run, Folds) else "run.json"
+        self.told = json.loads((run.path / about).read_text())
         self.numbers, self.seen, self.images = self._kept(), None, []
 
     @property
@@ -50,7 +53,8 @@ class Subject:
 
     def _kept(self):
         try:
-            return json.loads((self.run.path / "evaluation.json").read_text())
+            kept = json.loads((self.run.path / "evaluation.json").read_text())
+            return kept.get("ensemble") if isinstance(self.run, Folds) else kept
         except (OSError, ValueError):
             return None
 

@@ -161,12 +161,16 @@ class Run:
             ValueError: `which` is something else, or the file is damaged.
             FileNotFoundError: the run was stopped before its first checkpoint.
         """
+        return load_model(self.model_file(which))
+
+    def model_file(self, which: Literal["best", "last"] | None = None) -> Path:
+        """Path of the model that `load_model` loads, whose argument and errors it has."""
         choice("which", which, (None, "best", "last"))
         names = [which] if which else ["best", "last"]
         for name in names:
             file = self.path / f"{name}.keras" if name == "best" else self.checkpoint()
             if file is not None and file.is_file():
-                return load_model(file)
+                return file
         raise self.untrained(names)
 
     def checkpoint(self) -> Path | None:

@@ -15,6 +15,7 @@ from kseg.models.defaults import is_own
 from kseg.runs.run import KEPT, SHOWN, Run
 from kseg.training import augmentation, freezing, losses, network, optimizers
 from kseg.training.settings import OF_COMPILE, OF_NETWORK, check_unused
+from kseg.training.start import network_of
 
 MOST_SAID = 10  # lines of warnings of the check
 FALLBACK_SIZE = (256, 256)  # where no photo could be read
@@ -45,6 +46,12 @@ def check_named(settings):
         check_tensorboard()
     optimizers.check(settings)
     augmentation.check(settings)
+    if settings.jit_compile and keras.backend.backend() == "torch":
+        say(
+            "jit_compile=True: PyTorch compiles a network in dozens of pieces, for minutes before "
+            "the first step; kseg's own way through it needs no compiler. Leave it out unless the "
+            "training is long"
+        )
     if settings.loss is not None:
         losses.parts_of(settings.loss)
 
@@ -58,15 +65,24 @@ def check_tensorboard():
         )
 
 
-def new_model(model, settings, train):
-    """The model to train: what is given, or what the settings ask for.
+def new_model(model, settings, train, start=None):
+    """The model to train, what is given or what the settings ask for; and the settings of that.
+
+    Args:
+        model: As of `kseg.fit`.
+        settings: `Settings`.
+        train: `Source` to learn from.
+        start: `kseg.training.start.Start`, or None.
 
     Raises:
         ValueError: both are given, or the settings ask for what there is none of.
     """
     if model is None:
         keras.utils.set_random_seed(settings.seed)
-        return network.build(settings, train)
+        with network.policy(settings.precision):
+            if start is not None:
+                settings, model = network_of(start, settings, train)
+            return model or network.build(settings, train), settings
     contract(model)  # says so if it is none
     check_source(model, train)
     own = network.policy_of(model)
@@ -79,7 +95,7 @@ def new_model(model, settings, train):
         raise refused("precision", settings.precision, expected, remedy)
     where = "beside a model that is given"
     check_unused(settings, [each for each in OF_NETWORK if each != "precision"], where)
-    return model
+    return model, settings
 
 
 def compiled_here(model, compile, settings):
@@ -101,8 +117,15 @@ def compiled_here(model, compile, settings):
     return not own
 
 
-def check_folder(run, overwrite, sources):
-    """Raises unless a new run can start in the folder without harm to what is there."""
+def check_folder(run, overwrite, sources, more=()):
+    """Raises unless a new run can start in the folder without harm to what is there.
+
+    Args:
+        run: The folder.
+        overwrite: As of `kseg.fit`.
+        sources: What is learned from and validated on.
+        more: Paths of what else is read.
+    """
     begun = (run / "run.json").exists()
     if begun and Run.open(run).is_trained() and not overwrite:
         raise refused(
@@ -112,9 +135,8 @@ def check_folder(run, overwrite, sources):
             "Choose another folder, resume it (resume=True), or begin it anew (overwrite=True).",
         )
     outputs = [("run", run / name) for name in (*KEPT, *SHOWN)]
-    check_outputs(
-        outputs, [file for source in sources for file in source.files()], overwrite or begun
-    )
+    read = [file for source in sources for file in source.files()]
+    check_outputs(outputs, [*read, *more], overwrite or begun)
 
 
 def checked(sources, check_data):
@@ -158,7 +180,7 @@ def effective(settings, model, built, here, task_has_loss):
     chosen = {"precision": network.policy_of(model)}
     if not built:
         chosen["model"] = network.GIVEN
-    else:
+    elif settings.start is None or settings.model:  # else it is that of the start
         chosen["model"] = settings.model or network.named_for(model)
     if here:
         chosen["learning_rate"] = optimizers.rate_of(settings)

@@ -7,9 +7,11 @@ if nothing had happened.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,9 +26,11 @@ from kseg.data.pipeline import steps_per_epoch
 from kseg.data.source import Source
 from kseg.models.contract import check_source, contract, part
 from kseg.models.defaults import compile_own, is_own
+from kseg.runs.folds import Folds
 from kseg.runs.run import Run
-from kseg.training import begin, recipe
+from kseg.training import begin, cross, optimizers, recipe
 from kseg.training.augmentation import augmentation
+from kseg.training.devices import started
 from kseg.training.devices.finding import asked_for, check_batch, opened
 from kseg.training.devices.started import first_speaks
 from kseg.training.learn import learn
@@ -39,6 +43,9 @@ from kseg.training.place import (
     taken_up,
 )
 from kseg.training.settings import OF_AUGMENT, Settings, check_unused, from_dict, to_dict
+from kseg.training.start import EXPECTED as START
+from kseg.training.start import opened as opened_start
+from kseg.training.start import take
 from kseg.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -57,6 +64,9 @@ def fit(
     epochs: int | None = None,
     learning_rate: float | None = None,
     devices: int | Literal["all"] | None = None,
+    start: PathLike | None = None,
+    folds: int | None = None,
+    group: str | PathLike | Mapping[str, str] | Callable[[str], str] | None = None,
     resume: bool = False,
     compile: Literal["own", "kseg"] | None = None,
     data: Mapping[str, Any] | None = None,
@@ -83,8 +93,15 @@ def fit(
             `checkpoint_steps`, `validate_epochs`, `tensorboard` and `devices`. With other `epochs`,
             or other data, the learning rate follows the schedule of a run of that many steps from
             there on, which is said: in a run that had ended, it rises again.
-        size, batch_size, epochs, learning_rate, devices: These of the settings, in place of those.
-        resume: Whether to go on with the run from its last checkpoint.
+        size, batch_size, epochs, learning_rate, devices, start: These of the settings, in place of
+            those. With `start` and a model that is given, its weights are taken as far as they fit.
+        folds: Into how many parts `train` is divided for cross-validation: a run is trained for
+            each, from all samples but those of the part, by which it is validated; `val` then is
+            what none of them sees, and scores their ensemble. Where a model is given, each begins
+            from it. Classes are spread evenly. Default None, as `group`: of the settings, one run.
+        group: With folds: what samples stay together, as of `kseg.evaluate`.
+        resume: Whether to go on with the run from its last checkpoint; of folds, with the fold
+            that was stopped, and then with the others.
         compile: `"kseg"` to compile the model by the settings, with kseg's choice of optimizer,
             schedule, loss and metrics; `"own"` keeps the model's. Default None: a model that you
             have compiled yourself keeps that, and a line says so.
@@ -103,6 +120,8 @@ def fit(
 
     Returns:
         The trained `keras.Model`, as at the end; the best one is `best.keras` in the run folder.
+        Of folds the `kseg.ensemble` of the best ones, which `kseg.load(run)` gives too;
+        `evaluation.json` has the scores of each, their mean and standard deviation.
 
     Raises:
         TypeError: the model, a source, the folder, the settings, the transforms or the callbacks
@@ -131,9 +150,18 @@ def fit(
         "epochs": epochs,
         "learning_rate": learning_rate,
         "devices": devices,
+        "start": None if start is None else str(arguments.path("start", start, START)),
+        "folds": folds,
     }
     changed = {name: value for name, value in shorthand.items() if value is not None}
     sources = [train] if val is None or val is train else [train, val]
+    of_folds = changed.get("folds") or (settings is not None and settings.folds)
+    if of_folds and not resume or cross.is_folds(run) and resume:
+        kept = {"augment": augment, "cache": cache, "check_data": check_data, "compile": compile}
+        more = {"callbacks": callbacks, "data": data, "overwrite": overwrite}
+        return _folds(model, train, val, run, settings, changed, group, resume, kept, more)
+    if group is not None:
+        raise refused("group", group, "None without folds", "Give folds=5, say.")
     if not resume:
         settings = dataclasses.replace(settings or Settings(), **changed)
     team = opened(asked_for(settings, changed, run if resume else None), model)
@@ -201,6 +229,47 @@ def _trained(job, team, sources, val, resume, data, augment, cache, check_data, 
     return model
 
 
+def _folds(model, train, val, run, settings, changed, group, resume, kept, more):
+    """Cross-validated training, of a new folder or of one that goes on; arguments as of `fit`."""
+    if (told := started.asked()) is not None:
+        remedy = "Train folds in one process, which may have several devices; or a run alone."
+        raise refused(
+            "folds",
+            changed.get("folds", "those of the run"),
+            f"none in {told[1]} processes",
+            remedy,
+        )
+    if resume:
+        if group is not None and str(group) != Folds.open(run).group:
+            remedy = "Folds keep their samples: leave it out, or begin a new folder."
+            raise refused("group", group, "None with resume=True", remedy)
+        opened, settings = cross.gone_on(run, settings, changed, train)
+    else:
+        settings = dataclasses.replace(settings or Settings(), **changed)
+        chosen = settings.group if group is None else group
+        if isinstance(chosen, (str, os.PathLike)):
+            settings = dataclasses.replace(settings, group=str(chosen))
+        begin.check_named(settings)
+        begun = (model, train, run, settings, chosen, more["data"], more["overwrite"])
+        opened = cross.begun(*begun)
+
+    def one(model, learned, judged, path, settings, resume):
+        own = {**kept, "compile": None if resume else kept["compile"]}
+        # callbacks remember: each run begins with those that have seen nothing
+        callbacks = [copy.copy(each) for each in more["callbacks"]]
+        given = {"run": path, "settings": settings, "resume": resume, "callbacks": callbacks}
+        fit(model, learned, judged, **given, **own)
+
+    try:
+        return cross.train_all(opened, settings, train, val, one)
+    except Unwritten as error:
+        error.remedy = (
+            "What was trained before is whole: go on with resume=True (`kseg fit --resume --run "
+            f"{opened.path}`)."
+        )
+        raise
+
+
 @dataclasses.dataclass
 class Job:
     """What is trained, how, where, and from which step on.
@@ -212,6 +281,7 @@ class Job:
         place: `Place`; None until the run is planned.
         here: Whether kseg compiles the model.
         built: Whether the settings have built it.
+        taken: What was taken of `settings.start`; None where there is none.
     """
 
     model: Any
@@ -220,22 +290,26 @@ class Job:
     place: Place | None = None
     here: bool = True
     built: bool = False
+    taken: dict | None = None
 
 
 def _begun(model, run, settings, sources, compile, overwrite):
     """A new run, up to what the data have to say."""
     begin.check_named(settings)
+    other = opened_start(settings.start)
     if run is not None:
         run = arguments.path("run", run, "a folder for the run")
-        begin.check_folder(run, overwrite, sources)
+        begin.check_folder(run, overwrite, sources, other.files() if other else ())
     built = model is None
-    model = begin.new_model(model, settings, sources[0])
+    model, settings = begin.new_model(model, settings, sources[0], other)
+    taken = take(model, other, sources[0].class_names) if other else None
     if run is None:
         run = _free(Path("runs") / model.name)
         say(f"the run is kept in {str(run)!r}")
     here = begin.compiled_here(model, compile, settings)
     begin.check_frozen(model, settings)
-    return Job(model, settings, run, None, here, built)
+    optimizers.check_rates(settings, model)
+    return Job(model, settings, run, None, here, built, taken)
 
 
 def _planned(job, learning, train, data, report):
@@ -257,6 +331,8 @@ def _planned(job, learning, train, data, report):
     else:
         settings = begin.effective(settings, model, job.built, False, False)
     begun = began_with(train, not job.here)
+    if job.taken is not None:
+        begun["start"] = job.taken
     names, colors = train.class_names, train.colors
     planned = Run(job.run, names, colors, train.void, to_dict(settings), data, begun)
     return dataclasses.replace(job, settings=settings, run=planned, place=Place(per_epoch))
@@ -287,7 +363,7 @@ def _resumed(model, run, settings, changed, train, compile, data, team):
     begin.check_steps(settings, per_epoch)
     place = taken_up(model, file, known, settings, train, per_epoch)
     own = known.begun.get("own", not is_own(model))
-    begun = began_with(train, own)
+    begun = {**known.begun, **began_with(train, own)}
     known = dataclasses.replace(known, settings=to_dict(settings), begun=begun)
     return Job(model, settings, known, place, not own)
 

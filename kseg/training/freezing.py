@@ -3,13 +3,7 @@
 from kseg.base.arguments import refused
 from kseg.base.words import say
 from kseg.models.graph import layers_of
-
-ENCODER = "encoder"  # name of the layer, in all networks of kseg
-
-
-def encoder_of(model):
-    """The encoder in a network, or None."""
-    return next((each for each in layers_of(model) if each.name == ENCODER), None)
+from kseg.models.parts import encoder_of
 
 
 def check(model, settings):

@@ -1,5 +1,7 @@
 """How objects are learned: by the model's own losses; and the scores that a run keeps."""
 
+import numpy as np
+
 from kseg.base.optional import pycocotools_mask
 from kseg.training.settings import OF_LABELS, check_unused
 
@@ -26,3 +28,8 @@ def compiled(model, settings, source, pixels):
 def losses_for(counted):
     """Nothing: a model of objects brings its losses. Arguments as of `kseg.training.semantic`."""
     return ()
+
+
+def content(sample, source):
+    """Which classes are in a sample, bool `(C,)`."""
+    return np.isin(np.arange(source.num_classes), sample["classes"])

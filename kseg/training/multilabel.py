@@ -46,3 +46,8 @@ def losses_for(counted):
     """Nothing, the default: cross-entropy and Dice of each class by itself. Arguments as of
     `kseg.training.semantic`."""
     return ()
+
+
+def content(sample, source):
+    """Which classes are in a sample, bool `(C,)`."""
+    return (sample["label"] == 1).any(axis=(0, 1))

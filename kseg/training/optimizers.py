@@ -61,6 +61,44 @@ def check(settings):
         if name not in taken:
             expected = f"an option of {class_of(settings.optimizer).__name__}"
             raise refused("optimizer_options", name, expected, nearest(name, taken))
+    if settings.rates:
+        from kseg.models.rates import RATED
+
+        if settings.optimizer.lower() not in RATED:
+            name = class_of(settings.optimizer).__name__
+            expected = f"None for {name}, whose step is not proportional to the rate"
+            raise refused(
+                "rates", dict(settings.rates), expected, f"Choose one of {', '.join(RATED)}."
+            )
+
+
+def check_rates(settings, model):
+    """Raises `ValueError` if rates are given of a part that the network has not."""
+    if not settings.rates:
+        return
+    from kseg.models.parts import ENCODER, parts_of
+
+    learn = {
+        part: any(each.trainable for each in weights) or part == ENCODER and settings.freeze_epochs
+        for part, weights in parts_of(model).items()
+    }
+    for name in settings.rates:
+        if not learn[name]:
+            known = ", ".join(part for part in learn if learn[part])
+            expected = f"a part of this network that learns: {known}"
+            raise refused("rates", name, expected, "Leave it out.")
+
+
+def multipliers(settings, model):
+    """What multiplies the rate of each weight that is trained, in their order."""
+    from kseg.models.parts import parts_of
+
+    factor = {
+        id(each): settings.rates.get(part, 1.0)
+        for part, weights in parts_of(model).items()
+        for each in weights
+    }
+    return [factor[id(each)] for each in model.trainable_variables]
 
 
 def rate_of(settings):
@@ -89,7 +127,13 @@ def optimizer(settings, steps, model, clipnorm=None):
         options.setdefault("adam_weight_decay", settings.weight_decay)
     if settings.ema_momentum is not None:
         options |= {"use_ema": True, "ema_momentum": settings.ema_momentum}
-    made = class_of(settings.optimizer)(
+    kind = class_of(settings.optimizer)
+    if settings.rates:
+        from kseg.models.rates import RATED
+
+        kind = RATED[settings.optimizer.lower()]
+        options["multipliers"] = multipliers(settings, model)
+    made = kind(
         schedule(settings, steps),
         weight_decay=settings.weight_decay,
         global_clipnorm=settings.global_clipnorm or clipnorm,

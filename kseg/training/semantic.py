@@ -59,3 +59,8 @@ def losses_for(counted):
         yield "loss", "cross_entropy + dice", reason
     reason = f"{rarest} is the rarest, {share}: weights by the square root even it out."
     yield "balance", 0.5, reason
+
+
+def content(sample, source):
+    """Which classes are in a sample, bool `(C,)`."""
+    return np.isin(np.arange(source.num_classes), sample["label"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ GROUPS = ("model", "data", "augmentation", "loss", "optimizer", "schedule", "pre
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("cosine", "polynomial", "constant")
 MODES = ("max", "min")
+PARTS = ("encoder", "decoder", "head")  # of a network, as `kseg.models.parts` has them
 
 
 def of(group: str, default: Any = None, key: str | None = None, rest: bool = False) -> Any:
@@ -51,9 +53,18 @@ class Settings:
             stand in `[model]` by their own names.
         freeze_epochs: Epochs in which the encoder stays as it is, its batch norms too, before it
             learns with the rest. `[model]`.
+        start: What the weights come from: a run folder, a `.keras` file, or a checkpoint of
+            torchvision's FCN, DeepLab v3 or Mask R-CNN, as a path. What fits is taken, of the head
+            the classes of the same name; what not is said. Where `model` names no network it is
+            that one, with a head for the classes of the data. None to start anew. `[model]`.
         size: `(height, width)` of the random crops in pixels; None for what `kseg.check` suggests
             by the sizes of the photos, or for the one size of a model that has but one. `[data]`.
         batch_size: Crops a step. `[data]`.
+        folds: Into how many the samples are divided, for a run of each that learns from all others;
+            None for one run. `[data]`.
+        group: With folds, what stays together: `"folder"`, the folder of the photo; a pattern with
+            one group in parentheses that is found in the sample's name; or a `.csv` file with a
+            line of headings, `image,group`. None for each sample by itself. `[data]`.
         scale: Range of the random scale, log-uniform. `[augmentation]`.
         jitter: Strength of brightness, contrast and saturation changes, 0..1. `[augmentation]`.
         transforms: Names of transforms of `kseg.data.transforms` with their options, as
@@ -68,6 +79,8 @@ class Settings:
             `[optimizer] name`.
         learning_rate: Peak of the schedule; None for 2e-3 of AdamW, 2e-2 of SGD, 2e-4 of Lion, and
             Keras' default of the others. `[optimizer]`.
+        rates: What multiplies the learning rate of a part of the network, `"encoder"`, `"decoder"`
+            or `"head"`, as `{"encoder": 0.1}`; 1 for a part that is not named. `[optimizer]`.
         weight_decay: Decoupled. `[optimizer]`.
         decay_norms: Whether it also reaches biases, and scales and offsets of norms. `[optimizer]`.
         ema_momentum: Momentum of a moving average of the weights, as 0.999: it is what is
@@ -118,8 +131,11 @@ class Settings:
     model: str | None = of("model", key="name")
     network: Mapping[str, Any] = of("model", rest=True)
     freeze_epochs: int = of("model", 0)
+    start: str | None = of("model")
     size: tuple[int, int] | None = of("data")
     batch_size: int = of("data", 8)
+    folds: int | None = of("data")
+    group: str | None = of("data")
     scale: tuple[float, float] = of("augmentation", (0.5, 2.0))
     jitter: float = of("augmentation", 0.2)
     transforms: Sequence[str] | None = of("augmentation")
@@ -127,6 +143,7 @@ class Settings:
     balance: float = of("loss", 0.5)
     optimizer: str = of("optimizer", "adamw", key="name")
     learning_rate: float | None = of("optimizer")
+    rates: Mapping[str, float] | None = of("optimizer")
     weight_decay: float = of("optimizer", 1e-4)
     decay_norms: bool = of("optimizer", False)
     ema_momentum: float | None = of("optimizer")
@@ -172,6 +189,12 @@ class Settings:
             choice(name, getattr(self, name), choices)
         _check_devices(self.devices)
         for name in ("model", "loss", "optimizer", "monitor"):
+        for name in ("start", "group"):
+            if isinstance(getattr(self, name), os.PathLike):
+                object.__setattr__(self, name, str(getattr(self, name)))
+        if self.group is not None and self.folds is None:
+            raise refused("group", self.group, "None without folds", "Give folds=5, say.")
+        for name in ("model", "start", "group", "loss", "optimizer", "monitor"):
             value = getattr(self, name)
             if not isinstance(value, str) and (name == "optimizer" or value is not None):
                 raise refused(name, value, "a name")
@@ -187,6 +210,10 @@ def _check_numbers(settings):
     counts += filter(optional, ("patience", "gradient_accumulation_steps"))
     for name in counts:
         integer(name, getattr(settings, name))
+    if optional("folds"):
+        integer("folds", settings.folds, low=2)
+    if optional("rates"):
+        _check_rates(settings.rates)
     integer("freeze_epochs", settings.freeze_epochs, low=0)
     for name in ("warmup", "jitter", "balance", "end"):
         share(name, getattr(settings, name))
@@ -204,6 +231,15 @@ def _check_devices(devices):
     if isinstance(devices, str):
         raise refused("devices", devices, "a number of them, or 'all'")
     integer("devices", devices)
+def _check_rates(rates):
+    """Raises `ValueError` unless it is a factor above 0 of each of some parts."""
+    _check_arguments("rates", rates)
+    for name, factor in rates.items():
+        if name not in PARTS:
+            raise refused("rates", name, f"a part of the network: {', '.join(PARTS)}")
+        remedy = "To leave the encoder as it is, give freeze=True, or freeze_epochs."
+        if not isinstance(factor, (int, float)) or isinstance(factor, bool) or not 0 < factor < 1e6:
+            raise refused(f"rates[{name!r}]", factor, "a factor > 0", remedy)
 
 
 def _check_arguments(name, value):
@@ -237,6 +273,7 @@ OF_COMPILE = (
     "balance",
     "optimizer",
     "learning_rate",
+    "rates",
     "weight_decay",
     "decay_norms",
     "ema_momentum",

@@ -197,6 +197,11 @@ def scored():
                 "overwrite": Beside({"output": Made(earlier)}, True, refused=True),
             },
         ),
+        "ensemble": Entry(
+            {"models": Made(lambda place: [unet(), seeded(3)])},
+            {"models": Made(lambda place: [seeded(3)] * 2), "name": "other"},
+            lambda model, place: [model.name, kseg.predict(model, PHOTO, probabilities=True)],
+        ),
         "load": Entry(
             {"path": below("run")},
             {"path": below("run2")},
@@ -306,6 +311,17 @@ def trained(place):
     return place.out / "run"
 
 
+def left(place):
+    """A model in a file, to start from."""
+    path = place.out / "left.keras"
+    path.parent.mkdir(exist_ok=True)
+    filled(unet(compile=False)).save(path)
+    return str(path)
+
+
+START = Made(left)
+
+
 def training():
     settings = Made(lambda place: small_run())
     run = Made(lambda place: place.out / "run")
@@ -325,6 +341,9 @@ def training():
                 "epochs": 2,
                 "learning_rate": 0.1,
                 "devices": 2,
+                "start": START,
+                "folds": 99,  # more than there are samples; trained in tests/training
+                "group": "folder",  # without folds
                 "data": {"spec": "shapes"},
                 "augment": Made(lambda place: [transforms.random_crop(SIZE), mirrored()]),
                 "cache": "memory",
@@ -343,6 +362,10 @@ def training():
                 "batch_size": 4,
                 "epochs": 2,
                 "learning_rate": 0.1,
+                "rates": {"head": 0.1},
+                "start": START,
+                "folds": 99,  # more than there are samples; trained in tests/training
+                "group": "folder",  # without folds
                 "warmup": 0.9,
                 "weight_decay": 0.1,
                 "balance": 0.0,

@@ -175,6 +175,25 @@ class MaskRCNN(LooksAtInputs, keras.Model):
         """Height and width that it was built for; None where a side may be any."""
         return tuple(self.arguments["input_shape"][:2])
 
+    @property
+    def head_layers(self):
+        """What the network ends with: proposals, and what is said of regions."""
+        own = [each for each in self.trunk.layers if each.name.startswith("rpn_head")]
+        return [*own, self.box_head, self.mask_head]
+
+    def class_axes(self):
+        """`kseg.models.parts.class_axes`: the background stands before class 0."""
+        named = {
+            "box_predictor_cls_score": (self.box_head, 1),
+            "box_predictor_bbox_pred": (self.box_head, 4),
+            "mask_predictor_mask_fcn_logits": (self.mask_head, 1),
+        }
+        return {
+            id(each): (-1, numbers, numbers)
+            for name, (head, numbers) in named.items()
+            for each in head.get_layer(name).weights
+        }
+
     def call(self, x, training=False):
         return called(self.trunk, [*image_and_size(x)], training)
 
