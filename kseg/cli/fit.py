@@ -164,8 +164,8 @@ def train_and_report(screen, model, train, val, options, settings, spec):
     from kseg.models.contract import contract, part
     from kseg.pictures.chart import curve
     from kseg.reports.sheet import write_sheet
-    from kseg.training.devices.started import is_first
     from kseg.runs.folds import FILE as FOLDS
+    from kseg.training.devices.started import is_first
     from kseg.training.fit import fit
 
     started = time.perf_counter()

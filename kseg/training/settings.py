@@ -188,7 +188,6 @@ class Settings:
         ):
             choice(name, getattr(self, name), choices)
         _check_devices(self.devices)
-        for name in ("model", "loss", "optimizer", "monitor"):
         for name in ("start", "group"):
             if isinstance(getattr(self, name), os.PathLike):
                 object.__setattr__(self, name, str(getattr(self, name)))
@@ -231,6 +230,8 @@ def _check_devices(devices):
     if isinstance(devices, str):
         raise refused("devices", devices, "a number of them, or 'all'")
     integer("devices", devices)
+
+
 def _check_rates(rates):
     """Raises `ValueError` unless it is a factor above 0 of each of some parts."""
     _check_arguments("rates", rates)
