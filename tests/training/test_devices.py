@@ -44,7 +44,9 @@ def test_two_processes_learn_as_one(tmp_path):
     assert codes == [0, 0], outputs
     two, other = (seen(tmp_path / "two", place) for place in range(2))
     compare(two, trained(tmp_path / "one", batch_size=5))
-    assert (other["losses"], other["weights"]) == (two["losses"], two["weights"])
+    assert other["weights"] == two["weights"]
+    # Keras' mean counts the rows of the worker's own part, 2 or 3: another rounding
+    np.testing.assert_allclose(other["losses"], two["losses"], rtol=1e-6)
     assert "epoch 2/2" in outputs[0]
     assert "epoch" not in outputs[1]
 
