@@ -140,6 +140,16 @@ def task_of(whose):
     return getattr(whose, "task", SEMANTIC)
 
 
+def labels_pixels(whose):
+    """Whether what has a task labels pixels, with one class each or several."""
+    return task_of(whose) in (SEMANTIC, MULTILABEL)
+
+
+def has_several(whose):
+    """Whether a pixel may have several classes."""
+    return task_of(whose) == MULTILABEL
+
+
 def part(room, whose):
     """The module of a room that serves a task.
 

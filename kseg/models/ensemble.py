@@ -14,11 +14,10 @@ from keras import ops
 
 from kseg.base.arguments import refused
 from kseg.base.types import Model
-from kseg.models.contract import MULTILABEL, SEMANTIC, contract, fixed_size
+from kseg.models.contract import contract, fixed_size, has_several, labels_pixels
 from kseg.models.finish import finished
 
 TINY = 1e-30  # below which a mean probability is none
-LABELLED = (SEMANTIC, MULTILABEL)
 
 
 @keras.saving.register_keras_serializable(package="kseg")
@@ -117,13 +116,13 @@ def ensemble(models: Sequence[Model], *, name: str = "ensemble") -> Model:
     members = [each for model in models for each in getattr(model, "members", (model,))]
     for number, each in enumerate(members):
         check_alike(members[0], each, number)
-    if contract(members[0]).task not in LABELLED:
+    if not labels_pixels(members[0]):
         return ObjectEnsemble(members, name)
     own, first = contract(members[0]), members[0]
     image = keras.Input((*fixed_size(first), own.channels), name="image")
     # as models of their own, for those of several runs are called alike
     named = [keras.Model(m.inputs, m.outputs[0], name=f"member{i}") for i, m in enumerate(members)]
-    several = own.task == MULTILABEL
+    several = has_several(first)
     mean = MeanProbability(several or own.outputs == 1, name="mean_probability")
     logits = mean([each(image) for each in named])
     return finished(image, logits, multilabel=several, compile=False, name=name)
