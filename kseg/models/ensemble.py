@@ -32,7 +32,8 @@ class MeanProbability(keras.layers.Layer):
     Example:
 
     >>> logits = [np.log([[[[0.2, 0.8]]]]), np.log([[[[0.6, 0.4]]]])]
-    >>> keras.ops.softmax(MeanProbability(binary=False)(logits)).round(3).tolist()
+    >>> mean = keras.ops.convert_to_numpy(MeanProbability(binary=False)(logits))
+    >>> np.exp(mean).astype(float).round(3).tolist()
     [[[[0.4, 0.6]]]]
     """
 

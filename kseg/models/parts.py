@@ -38,7 +38,7 @@ def parts_of(model):
 
     >>> model = kseg.build_unet(3, width=4, depth=2)
     >>> {part: len(weights) for part, weights in parts_of(model).items()}
-    {'encoder': 0, 'decoder': 56, 'head': 2}
+    {'encoder': 0, 'decoder': 54, 'head': 2}
     """
     encoder, head = encoder_of(model), head_of(model)
     inside = {id(each) for each in (encoder.weights if encoder is not None else ())}

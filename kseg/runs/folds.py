@@ -36,12 +36,6 @@ class Folds:
         class_names, colors, void, settings, data, begun: As of `kseg.Run`.
         folds: Names of the samples of each fold, which its run does not learn from.
         group: What kept samples together, in words; None for each by itself.
-
-    Example:
-
-    >>> folds = Folds.open("runs/folds")  # doctest: +SKIP
-    >>> folds.fold_of("0001TP_006690")  # doctest: +SKIP
-    2
     """
 
     path: Path
