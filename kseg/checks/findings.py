@@ -60,6 +60,10 @@ KINDS = {
         "Detection tools, and rectangles of Label Studio or CVAT, are written so: draw polygons "
         "or masks, and export these.",
     ),
+    "filled_boxes": (
+        WARNING,
+        "If they stand around objects of another form, draw polygons or masks in their place.",
+    ),
     "relative_coordinates": (
         ERROR,
         "YOLO's files, and converters from them, are written so: multiply x by the width and y by "

@@ -27,7 +27,8 @@ BEST = (
     "annotations",
     "result",
 )  # of several files
-OTHERS = ("captions", "person_keypoints", "image_info", "stuff", "labels")  # of COCO: no objects
+OTHERS = ("captions", "person_keypoints", "image_info", "labels")  # of COCO: no objects
+STUFF = "stuff"  # of COCO, beside its objects
 KINDS = re.compile(r"^(instances|panoptic|lvis_v\d[\d.]*|lvis)_")
 FILE_NAME = re.compile(r'"(file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)*")')
 
@@ -50,6 +51,9 @@ def find_coco(root):
         if name.startswith(OTHERS) or not is_coco(root / file):
             continue
         found.setdefault(_split_of(file), []).append(file)
+    for split, files in found.items():
+        things = [file for file in files if not Path(file).name.lower().startswith(STUFF)]
+        found[split] = things or files
     if None in found and len(found) > 1:
         del found[None]
     return {split: root / _best(root, files) for split, files in found.items()}

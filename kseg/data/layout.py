@@ -9,6 +9,7 @@ from kseg.data.class_lists import LABELMAP, class_list
 from kseg.data.coco_layouts import find_coco
 from kseg.data.find_pairs import find_pairs
 from kseg.data.pairs import files_below
+from kseg.data.readers.cvat_xml import xml_files
 from kseg.data.readers.labelme import is_labelme, load_json
 from kseg.data.readers.nnunet import is_nnunet
 from kseg.data.readers.via import via_files
@@ -36,6 +37,8 @@ def _is_voc(root):
 
 
 def _is_cvat(root):
+    if xml_files(root):
+        return True
     labels = class_list(root) if (root / LABELMAP).is_file() else None
     return has(root, "SegmentationClass") and labels is not None and labels.palette is not None
 
@@ -75,7 +78,9 @@ def _is_via(root):
 # Kind -> how it is told; an earlier one goes before a later one where both fit only if it says so
 SIGNS = {
     "voc": Layout("ImageSets/Segmentation", _is_voc),
-    "cvat": Layout("labelmap.txt and SegmentationClass", _is_cvat),
+    "cvat": Layout(
+        "labelmap.txt and SegmentationClass, or an XML file of CVAT for images", _is_cvat
+    ),
     "cityscapes": Layout("leftImg8bit and gtFine", lambda r: has(r, "leftImg8bit", "gtFine")),
     "camvid": Layout("train and trainannot", lambda root: has(root, "train", "trainannot")),
     "ade20k": Layout(

@@ -190,9 +190,9 @@ def _attributes(root, entries, given):
         for region in entry["regions"] if isinstance(entry["regions"], list) else []:
             own = region.get("region_attributes") if isinstance(region, dict) else None
             own = own if isinstance(own, dict) else {}
-            names = [name for name, value in own.items() if _text(value)]
-            found.update(names)
-            together |= len(names) > 1
+            said = {name: text for name, value in own.items() if (text := _text(value))}
+            found.update(list(said))
+            together |= len({*said.values()}) > 1  # two that always say the same are one
     if given is not None:
         if given not in found:
             expected = f"one of the attributes in {str(root)!r}: {', '.join(found) or 'none'}"
@@ -248,7 +248,7 @@ def _drawing(file, entry, attributes):
             what = f"{name}: {where} has fewer than 3 points."
             drawing.problems.append(("empty_instance", what))
         else:
-            drawing.shapes.append(Shape(label, (polygon,)))
+            drawing.shapes.append(Shape(label, (polygon,), is_box=kind == "rect"))
     return drawing
 
 
