@@ -117,6 +117,7 @@ def test_splits(tmp_path):
 @pytest.mark.parametrize(
     "shape, said",
     [
+        (labelme_shape("a", [[1, 1], [10**400, 1], [9, 9]]), "int too large"),
         (
             labelme_shape("cell", [[1, 2], [float("nan"), 4], [5, 6]]),
             "coordinates that are no pixels",

@@ -114,6 +114,7 @@ def test_which_attribute_is_the_class(tmp_path):
         (via_region({"name": "star"}, type="cell"), "name='star'; expected polygon"),
         (via_region({"name": "rect", "x": 1}, type="cell"), "region 0: no 'y'"),
         (via_region(via_polygon([[1, 2], [None, 3], [4, 5]]), type="cell"), "region 0: "),
+        (via_region(via_polygon([[1, 2], [10**400, 3], [4, 5]]), type="cell"), "region 0: int too"),
         (via_region(via_polygon(square(1, 2, 3)), type=""), "its attribute 'type' is empty"),
         ({"nothing": 1}, "region 0: no 'shape_attributes'"),
     ],

@@ -180,7 +180,7 @@ def _drawing(file, instances):
             continue
         try:
             shape = _shape(each, kind)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError, OSError) as error:
             raise _malformed(file, f"{where}, {each['label']!r}: {error}") from None
         if shape is None:
             what = f"{file}: {where}, {each['label']!r}, has fewer than 3 points."

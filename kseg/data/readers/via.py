@@ -241,7 +241,7 @@ def _drawing(file, entry, attributes):
                 raise ValueError(f"its attribute {attributes[0]!r} is empty")
             label = said[0] if said else OBJECT
             polygon = _polygon(kind, shape)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             text = f"no {error}" if isinstance(error, KeyError) else error
             raise _malformed(file, name, f"{where}: {text}") from None
         if polygon is None:
