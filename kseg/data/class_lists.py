@@ -150,7 +150,9 @@ def _kept(file, names, values, colors=None):
 
 
 def _table(file):
-    rows = list(csv.reader(text_of(file).splitlines(), skipinitialspace=True))
+    lines = text_of(file).splitlines()
+    parted = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","  # of Excel in Europe
+    rows = list(csv.reader(lines, skipinitialspace=True, delimiter=parted))
     heads = [head.strip().lower() for head in rows[0]] if rows else []
     rows = [row for row in rows[1:] if any(row)]
     try:

@@ -211,7 +211,9 @@ def load_array(path):
         raise refused("array", array, expected, error=NotAPhoto)
     if band_axis(array.shape) == 0 and array.shape[-1] > 3:
         expected = "(height, width, bands)"
-        remedy = "Bands come last: np.moveaxis(array, 0, -1)."
+        remedy = (
+            "Bands come last: np.moveaxis(array, 0, -1). Of a volume, save each slice by itself."
+        )
         raise refused("array.shape", array.shape, expected, remedy, NotAPhoto)
     return array
 
@@ -235,7 +237,11 @@ def load_mask(path):
                 array = array.astype(np.int64)  # as rasters and NumPy's own zeros are
             if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
                 expected = "integers (height, width), one id a pixel"
-                raise refused("mask", array, expected, "Export it anew as PNG.", NotAPhoto)
+                remedy = "Export it anew as PNG."
+                if array.dtype.kind in "bui" and array.shape[-1] > 1:
+                    remedy = "Of one-hot masks save np.argmax(mask, axis=-1); of pixels of several "
+                    remedy += "classes give multilabel=True."
+                raise refused("mask", array, expected, remedy, NotAPhoto)
             return np.squeeze(array.astype(np.int32), -1) if array.shape[-1] == 1 else array
         mask = _by_pillow(path, _mask_array)
     header = start_of(path)
