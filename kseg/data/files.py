@@ -17,7 +17,7 @@ from kseg.base.colors import voc_colors
 from kseg.base.optional import install
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
-from kseg.data.errors import DataError, MissingData
+from kseg.data.errors import DataError, MissingData, own_words
 from kseg.data.listing import ARRAYS
 from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
 from kseg.data.values import NotAPhoto, as_bytes, clipped, numbers
@@ -301,6 +301,6 @@ def reading(path):
         raise DataError(
             "unreadable",
             path,
-            f"{str(path)!r} cannot be read as an image ({error}).",
+            f"{str(path)!r} cannot be read as an image ({own_words(str(error))}).",
             "Replace or remove the file.",
         ) from error

@@ -1,11 +1,14 @@
 """Folders as people have them, of photos and masks that are not what was expected."""
 
+import json
+
 import numpy as np
 import pytest
 from data.tool_sets import photo
 from PIL import Image
 
 import kseg
+from kseg.data.files import load_photo
 from kseg.data.spec import DataSpec
 
 MASK = np.zeros((40, 60), np.uint8)
@@ -116,3 +119,26 @@ def test_one_band_is_not_several(channels):
     model = kseg.build_unet(2, input_shape=(None, None, channels), width=2, depth=1, compile=False)
     with pytest.raises(ValueError, match=rf"expected \(height, width, {channels}\)"):
         kseg.predict(model, np.zeros((16, 16), np.uint8))
+
+
+def test_names_too_long_for_a_file(tmp_path):
+    """Of classes, and of photos in the files of tools: operating systems refuse to look."""
+    long = "x" * 5000
+    root = written(tmp_path / "set")
+    source = kseg.data.folder(root / "images", root / "masks", ["ground", long], split="train")
+    assert source.class_names[1] == long
+    (tmp_path / "a.json").write_text(json.dumps({"imagePath": long, "shapes": []}))
+    with pytest.raises(FileNotFoundError, match="neither there nor beside it"):
+        kseg.data.labelme(tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps({"a": {"filename": long, "regions": []}}))
+    with pytest.raises(FileNotFoundError, match="does not lie beside it"):
+        kseg.data.via(tmp_path)
+
+
+def test_what_a_decoder_says_is_in_its_own_words(tmp_path):
+    """A PNG of 16 bits that is cut short is read by TensorFlow, in Python too."""
+    Image.fromarray(MASK.astype(np.uint16)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    with pytest.raises(ValueError) as error:
+        load_photo(tmp_path / "a.png", value_range=(0, 4095))
+    assert "cannot be read as an image" in str(error.value) and "{{" not in str(error.value)

@@ -203,7 +203,7 @@ def _photo(file, name):
     name = str(name).replace("\\", "/")
     ways = [file.parent / name, file.parent / os.path.basename(name)]
     ways += [file.with_suffix(ending) for ending in PHOTOS]
-    found = next((way for way in ways if way.is_file() and way.suffix != ".json"), None)
+    found = next((way for way in ways if os.path.isfile(way) and way.suffix != ".json"), None)
     if found is None:
         message = f"{str(file)!r} is of the photo {name!r}, which is neither there nor beside it."
         raise MissingData("unpaired", file, message, "Copy the photo beside the JSON file.")

@@ -218,7 +218,7 @@ def _drawing(file, entry, attributes):
     name = str(entry["filename"]).replace("\\", "/")
     folders = (file.parent, file.parent / "images", file.parent.parent / "images")
     ways = [folder / each for folder in folders for each in (name, os.path.basename(name))]
-    photo = next((str(way) for way in ways if way.is_file()), None)
+    photo = next((str(way) for way in ways if os.path.isfile(way)), None)
     if photo is None:
         message = f"{str(file)!r} lists {name!r}, which does not lie beside it."
         raise MissingData("unpaired", file, message, "Copy the photo there, or remove it there.")
