@@ -98,7 +98,8 @@ def is_coco(file):
 def photos_of(root, file):
     """The folder that the photos of an annotation file lie in: where the first of them is.
 
-    Where it is nowhere, the folder in which COCO would have it, for the error of the reader.
+    If it is in none of the usual folders, anywhere below. Where it is nowhere, the folder in which
+    COCO would have it, for the error of the reader.
     """
     with open(file, "rb") as stream:
         text = stream.read(PEEK).decode("utf-8", "replace")
@@ -122,6 +123,9 @@ def photos_of(root, file):
             for place in places:
                 if place.joinpath(*pieces[dropped:]).is_file():
                     return place
+        below = [name for name in files_below(root) if name.split("/")[-1] == pieces[-1]]
+        if len(below) == 1:
+            return (root / below[0]).parent
     if file.parent.name != "annotations" and not (root / "images").is_dir():
         return file.parent
     inside = (root / "images").is_dir() and not (root / own).is_dir()
