@@ -122,6 +122,11 @@ KINDS = {
     "empty_instance": (WARNING, "It will be left out: correct or remove the annotation."),
     "box_outside": (WARNING, "Correct the box, or check that it belongs to this photo."),
     "blank_photo": (WARNING, "Replace or remove the sample."),
+    "transparent_photo": (
+        WARNING,
+        "Alpha is left out, and the colours beneath it are read: paint over them, or draw these "
+        "pixels as void in the mask.",
+    ),
     "dark_photo": (
         WARNING,
         "Of 16 bits the upper 8 are read, so it is nearly black: say how many bits its numbers "

@@ -142,3 +142,31 @@ def test_what_a_decoder_says_is_in_its_own_words(tmp_path):
     with pytest.raises(ValueError) as error:
         load_photo(tmp_path / "a.png", value_range=(0, 4095))
     assert "cannot be read as an image" in str(error.value) and "{{" not in str(error.value)
+
+
+def test_transparent_photos_are_told(tmp_path):
+    """Of RGBA, and of a palette: the colours beneath are read."""
+    root = written(tmp_path / "set")
+    pixels = np.dstack([photo(tmp_path / "any.png"), np.full(MASK.shape, 255, np.uint8)])
+    pixels[:10, :, 3] = 0
+    (root / "images/a.jpg").unlink()
+    Image.fromarray(pixels).save(root / "images/a.png")
+    for name in "bc":  # opaque alpha says nothing
+        (root / "images" / f"{name}.jpg").unlink()
+    Image.fromarray(pixels | np.uint8([0, 0, 0, 255])).save(root / "images/b.png")
+    with_palette = Image.fromarray(MASK).convert("P")
+    with_palette.save(root / "images/c.png", transparency=0)
+    source = kseg.data.folder(root / "images", root / "masks", ["ground", "cell"])
+    (finding,) = [each for each in kseg.check(source).warnings if each.kind == "transparent_photo"]
+    assert [file[-5:] for file in finding.files] == ["a.png", "c.png"]
+    assert "25.0% of its pixels are transparent" in finding.message
+    np.testing.assert_array_equal(source[0]["image"], pixels[..., :3])
+
+
+def test_a_table_of_run_lengths(tmp_path):
+    photo(tmp_path / "train_images/a.jpg")
+    (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,5 3 9 1\n")
+    with pytest.raises(
+        ValueError, match="'train.csv' holds masks as run-lengths, which become PNG"
+    ):
+        found(tmp_path)

@@ -127,7 +127,7 @@ def via_files(root):
         if name.lower().endswith(".json"):
             fits = is_via(load_json(Path(root) / file))
         else:
-            fits = {*COLUMNS} <= {*_head(Path(root) / file)}
+            fits = {*COLUMNS} <= {*columns_of(Path(root) / file)}
         if fits:
             chosen[folder] = file
     return sorted(chosen.values())
@@ -145,7 +145,7 @@ def is_via(content):
     )
 
 
-def _head(file):
+def columns_of(file):
     """The names of a CSV file's columns."""
     try:
         with open(file, newline="", encoding="utf-8-sig") as stream:
