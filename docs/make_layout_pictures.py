@@ -127,6 +127,19 @@ def via(root):
     (root / "via_region_data.json").write_text(json.dumps(entries))
 
 
+def cvat_xml(root):
+    images = []
+    for number in range(2):
+        save(root / "images" / f"{number}.jpg", scenes()[number]["image"])
+        drawn = [
+            f'<polygon label="{label}" points="{";".join(f"{x},{y}" for x, y in points)}"/>'
+            for label, points in shapes_of(number)
+        ]
+        size = f'width="{SIZE[1]}" height="{SIZE[0]}"'
+        images.append(f'<image name="{number}.jpg" {size}>{"".join(drawn)}</image>')
+    (root / "annotations.xml").write_text(f"<annotations>{''.join(images)}</annotations>")
+
+
 def nnunet(root):
     for _, name, sample in samples():
         for channel in range(3):
@@ -175,6 +188,7 @@ PICTURES = {
     "yolo": (converted("yolo"), {}),
     "labelme": (labelme, {}),
     "cvat": (converted("voc"), {}),
+    "cvat_xml": (cvat_xml, {"instances": True}),
     "via": (via, {"instances": True}),
     "nnunet": (nnunet, {}),
     "ade20k": (ade20k, {}),

@@ -26,11 +26,17 @@ def furnish(folder):
 
 
 def of_tools(folder, photo):
-    """Sets of labelme, VIA and nnU-Net, the pets and ADE20K, each as small as it gets."""
+    """Sets of labelme, CVAT, VIA and nnU-Net, the pets and ADE20K, each as small as it gets."""
     square = [[10, 10], [30, 10], [30, 30], [10, 30]]
     shapes = [{"label": name, "points": square, "shape_type": "polygon"} for name in ("bus", "car")]
     save(folder / "annotated/street.jpg", photo)
     write_json(folder / "annotated/street.json", {"imagePath": "street.jpg", "shapes": shapes})
+    points = ";".join(f"{x},{y}" for x, y in square)
+    save(folder / "images_1_1/images/0.jpg", photo)
+    (folder / "images_1_1/annotations.xml").write_text(
+        f'<annotations><image name="0.jpg" subset="train" width="64" height="48">'
+        f'<polygon label="car" points="{points}"/></image></annotations>'
+    )
     x, y = zip(*square)
     region = {"shape_attributes": {"name": "polygon", "all_points_x": x, "all_points_y": y}}
     entry = {"filename": "0.jpg", "regions": [region | {"region_attributes": {}}]}

@@ -1,5 +1,6 @@
 """TIFFs of five bands of 12 bits, the whole way: check, fit, evaluate, predict, export, served."""
 
+import io
 import json
 
 import numpy as np
@@ -95,3 +96,45 @@ def test_any_number_of_bands_from_a_source_to_a_served_model(bands, rng, tmp_pat
     assert exported.comparison.differing <= 1e-4
     expected = kseg.predict(model, images[0])
     assert (kseg.load(exported.path).predict(images[0]) == expected).mean() > 0.999
+
+
+@pytest.mark.slow
+def test_bands_in_a_file_each_from_fit_to_what_is_served(scenes, tmp_path):
+    """What reads the set, and what is served, takes the five files as one photo."""
+    for photo in sorted((scenes / "images").glob("*.tif")):
+        for band, numbers in enumerate(np.moveaxis(tifffile.imread(photo), -1, 0)):
+            path = tmp_path / "set" / f"b{band}" / f"{photo.stem}_b{band}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(path, numbers)
+    (tmp_path / "set/gt").symlink_to(scenes / "masks")
+    (tmp_path / "set/classes.txt").write_text("ground\nfield\n")
+    patterns = [f"b{band}/{{}}_b{band}.tif" for band in range(5)]
+    pairs = f"{'+'.join(patterns)},gt/{{}}.png"
+    data = [f"folder:{tmp_path / 'set'}", "--pairs", pairs, "--bits", "12", "--bands", "4,3,2"]
+    steps = ["--epochs", "2", "--width", "4", "--depth", "1", "--size", "32x32"]
+    run = tmp_path / "run"
+    assert main(["fit", *data, *steps, "--run", str(run)]) == 0
+    assert main(["evaluate", str(run), "--json", str(tmp_path / "scores.json")]) == 0
+    assert json.loads((tmp_path / "scores.json").read_text())["images"] == 2
+    assert main(["export", str(run), str(tmp_path / "served")]) == 0
+
+    roots = [tmp_path / "set" / pattern for pattern in patterns]
+    source = kseg.data.folder(roots, tmp_path / "set/gt/{}.png", ["ground", "field"], bits=12)
+    image = source[0]["image"]
+    np.testing.assert_array_equal(image, tifffile.imread(scenes / "images" / "s0.tif"))
+    labels = kseg.load(run).predict(image)
+    served = kseg.load(tmp_path / "served" / "unet")
+    np.testing.assert_array_equal(served.predict(image), labels)
+    stream = io.BytesIO()
+    np.save(stream, image)
+    answer = served.signatures["image_bytes"](image_bytes=tf_constant([stream.getvalue()]))
+    mask = np.asarray(Image.open(io.BytesIO(answer["mask_bytes"].numpy()[0])))
+    np.testing.assert_array_equal(mask, labels)
+    with pytest.raises(ValueError, match="Give all bands as one"):  # one of them is not the photo
+        kseg.load(run).predict(tmp_path / "set/b3/s0_b3.tif")
+
+
+def tf_constant(values):
+    import tensorflow as tf
+
+    return tf.constant(values)

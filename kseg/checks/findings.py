@@ -60,6 +60,10 @@ KINDS = {
         "Detection tools, and rectangles of Label Studio or CVAT, are written so: draw polygons "
         "or masks, and export these.",
     ),
+    "filled_boxes": (
+        WARNING,
+        "If they stand around objects of another form, draw polygons or masks in their place.",
+    ),
     "relative_coordinates": (
         ERROR,
         "YOLO's files, and converters from them, are written so: multiply x by the width and y by "
@@ -118,6 +122,11 @@ KINDS = {
     "empty_instance": (WARNING, "It will be left out: correct or remove the annotation."),
     "box_outside": (WARNING, "Correct the box, or check that it belongs to this photo."),
     "blank_photo": (WARNING, "Replace or remove the sample."),
+    "transparent_photo": (
+        WARNING,
+        "Alpha is left out, and the colours beneath it are read: paint over them, or draw these "
+        "pixels as void in the mask.",
+    ),
     "dark_photo": (
         WARNING,
         "Of 16 bits the upper 8 are read, so it is nearly black: say how many bits its numbers "

@@ -170,7 +170,7 @@ class SampleReader:
             facts.counts = np.zeros(self.source.num_classes + 1, np.int64)
 
     def pillow_problems(self, index, content):
-        """Files that TensorFlow reads and Python does not, by which predictions are made."""
+        """Files that TensorFlow reads and Python does not, by which predictions are made; alpha."""
         from PIL import Image
 
         problems = []
@@ -179,6 +179,7 @@ class SampleReader:
             try:
                 with Image.open(io.BytesIO(content)) as image:
                     image.load()
+                    problems += transparent_problems(photo, image)
             except Exception as error:
                 message = f"{photo!r}: Pillow cannot read it ({error})."
                 problems.append(("unreadable_by_pillow", photo, message))
@@ -305,6 +306,15 @@ def is_deep(source, content):
     if content:
         return format_of(content[:32]) == "PNG" and content[24] == 16
     return source.stored.dtype == "uint16"
+
+
+def transparent_problems(photo, image):
+    """Of a Pillow image with pixels that nobody sees, whose colours are read all the same."""
+    if not image.has_transparency_data:
+        return []
+    unseen = np.mean(np.asarray(image.convert("RGBA").getchannel("A")) == 0)
+    message = f"{photo!r}: {unseen:.1%} of its pixels are transparent."
+    return [("transparent_photo", photo, message)] if unseen else []
 
 
 def dark_problems(file, image, value_range):

@@ -16,7 +16,7 @@ def add_arguments(parser):
 def run(options):
     from rich.progress import Progress
 
-    from kseg.data.writers.convert import check_free, convert, target
+    from kseg.data.writers.convert import check_free, convert, left_behind, target
 
     screen = console()
     kind, path = target(options.to)
@@ -29,3 +29,5 @@ def run(options):
         convert(sources, options.to, progress=lambda done: bar.update(task, completed=done))
     counts = ", ".join(f"{len(source)} {split}" for split, source in sources.items())
     screen.print(f"{counts} samples in {path}", highlight=False)
+    if lost := left_behind(sources, kind):
+        screen.print(lost, style="yellow", highlight=False)

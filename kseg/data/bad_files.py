@@ -7,7 +7,7 @@ from kseg.data.converted import OF_GRAPHS
 from kseg.data.decode import decode_photo
 from kseg.data.errors import DataError, data_error
 from kseg.data.files import load_mask, read_numbers, reading, start_of
-from kseg.data.sample import samples
+from kseg.data.sample import one, samples
 
 SIZES = "Export the mask at the image's size; never resize masks with interpolation."
 MASKS_AND_PHOTOS = ("image", "label", "labels", "instances", "weight")  # columns of their paths
@@ -29,13 +29,13 @@ def naming_bad_files(source):
 
 
 def sample_at(source, index):
-    """One sample, as `source[index]`.
+    """One sample, a dict of NumPy arrays.
 
     Raises:
         DataError: it cannot be read; the file is named.
     """
     try:
-        return source[index]
+        return one(source, index)
     except tensorflow().errors.OpError as error:
         raise explanation(source, index) from error
 
@@ -67,7 +67,7 @@ def explanation(source, index):
             message = size_mismatch(repr(file), sizes["image"], sizes[name])
             return DataError("size_mismatch", file, message, SIZES)
     try:
-        source[index]
+        one(source, index)
     except Exception as error:  # whatever a reader's decode raises
         return fault_of(source, index, error)
     name = source.ids[index]

@@ -1,16 +1,19 @@
-"""As many channels as a model takes: grey is repeated, colour made grey, all else refused."""
+"""As many channels as a model takes: grey is made RGB, colour made grey, all else refused."""
 
 import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
 
+RGB = 3
 MOST_BANDS = 64  # beyond, an axis is one of pixels
 LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601
 
 
 def with_channels(image, channels, name="image"):
-    """`(H, W)` or `(H, W, c)` -> `(H, W, channels)`: grey repeated, or colour made grey.
+    """`(H, W)` or `(H, W, c)` -> `(H, W, channels)`: grey repeated to be RGB, or colour made grey.
+
+    One band is not five of them: it is refused, as other numbers of channels are.
 
     Raises:
         ValueError: it has other channels, or no pixel.
@@ -21,7 +24,7 @@ def with_channels(image, channels, name="image"):
     if image.ndim == 3 and 0 not in shape:
         if image.shape[-1] == channels:
             return image
-        if image.shape[-1] == 1:
+        if image.shape[-1] == 1 and channels == RGB:
             return np.repeat(image, channels, axis=-1)
         if image.shape[-1] == 3 and channels == 1:
             return grey(image)
@@ -47,6 +50,8 @@ def _shape_remedy(shape, channels):
         return "Channels come last: np.moveaxis(image, 0, -1)."
     if len(shape) == 3 and shape[-1] == 4 and channels in (1, 3):
         return "If the fourth is alpha, leave it out: image[..., :3]."
+    if (len(shape) == 2 or shape[-1] == 1) and channels > RGB:
+        return "Give all bands as one: np.stack(bands, axis=-1), or one TIFF of them."
     if len(shape) == 3 and shape[-1] <= MOST_BANDS:
         return (
             f"Build the model with input_shape=(None, None, {shape[-1]}), or give images of "
@@ -70,7 +75,7 @@ def with_channels_of(images, channels, value_range=None):
     own = images.shape[-1] if images.shape.rank else None
     if own in (None, channels):  # not known, or right
         return images
-    if own == 1:
+    if own == 1 and channels == RGB:
         return tf.repeat(images, channels, axis=-1)
     if own == 3 and channels == 1:
         if images.dtype == tf.uint16 or value_range is not None:

@@ -3,6 +3,7 @@
 classes.txt, class_names.txt, labels.txt, codes.txt, obj.names   a name a line, by its number;
                     labelme's `__ignore__` before them is -1, no label
 labelmap.txt        `name:r,g,b:parts:actions`, of CVAT
+label_colors.txt    `r g b name`, of CamVid and Datumaro
 *.csv               columns name, r, g, b (class_dict.csv); or pixel value, class (Roboflow)
 dataset_meta.json   label_map and segmentation_colors, of Datumaro
 objectInfo150.txt   of ADE20K
@@ -27,6 +28,7 @@ TABLES = (
     "_classes.csv",
     "classes.csv",
 )
+COLORS = "label_colors.txt"
 META = "dataset_meta.json"
 IGNORED = ("__ignore__", "ignore", "void", "unlabeled", "unlabelled", "ignored")
 EXAMPLE = "class_names=('background', 'cell', ...)"
@@ -72,6 +74,7 @@ def class_list(*folders):
             ((LABELMAP,), _labelmap),
             (TABLES, _table),
             ((META,), _meta),
+            ((COLORS,), _colors),
             (("objectInfo150.txt",), _ade20k),
         ):
             for name in names:
@@ -114,6 +117,21 @@ def _labelmap(file):
     return _kept(file, names, range(len(names)), colors)
 
 
+def _colors(file):
+    names, colors = [], []
+    for line in listed_names(file):
+        if line.startswith("#"):
+            continue
+        color = re.fullmatch(r"(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(.+)", line)
+        if not color or max(map(int, color.groups()[:3])) > 255:
+            raise malformed(file, f"holds {line!r:.60}", "red green blue name, one class a line")
+        names.append(color[4].strip())
+        colors.append(tuple(map(int, color.groups()[:3])))
+    if not names:
+        raise malformed(file, "holds no class", "red green blue name, one class a line")
+    return _kept(file, names, range(len(names)), colors)
+
+
 def _kept(file, names, values, colors=None):
     """Names with the mask value and, maybe, the colour of each; those of `IGNORED` are void."""
     void = [i for i, name in enumerate(names) if name.lower() in IGNORED]
@@ -132,7 +150,9 @@ def _kept(file, names, values, colors=None):
 
 
 def _table(file):
-    rows = list(csv.reader(text_of(file).splitlines(), skipinitialspace=True))
+    lines = text_of(file).splitlines()
+    parted = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","  # of Excel in Europe
+    rows = list(csv.reader(lines, skipinitialspace=True, delimiter=parted))
     heads = [head.strip().lower() for head in rows[0]] if rows else []
     rows = [row for row in rows[1:] if any(row)]
     try:

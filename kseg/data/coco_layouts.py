@@ -27,7 +27,8 @@ BEST = (
     "annotations",
     "result",
 )  # of several files
-OTHERS = ("captions", "person_keypoints", "image_info", "stuff", "labels")  # of COCO: no objects
+OTHERS = ("captions", "person_keypoints", "image_info", "labels")  # of COCO: no objects
+STUFF = "stuff"  # of COCO, beside its objects
 KINDS = re.compile(r"^(instances|panoptic|lvis_v\d[\d.]*|lvis)_")
 FILE_NAME = re.compile(r'"(file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)*")')
 
@@ -50,6 +51,9 @@ def find_coco(root):
         if name.startswith(OTHERS) or not is_coco(root / file):
             continue
         found.setdefault(_split_of(file), []).append(file)
+    for split, files in found.items():
+        things = [file for file in files if not Path(file).name.lower().startswith(STUFF)]
+        found[split] = things or files
     if None in found and len(found) > 1:
         del found[None]
     return {split: root / _best(root, files) for split, files in found.items()}
@@ -94,7 +98,8 @@ def is_coco(file):
 def photos_of(root, file):
     """The folder that the photos of an annotation file lie in: where the first of them is.
 
-    Where it is nowhere, the folder in which COCO would have it, for the error of the reader.
+    If it is in none of the usual folders, anywhere below. Where it is nowhere, the folder in which
+    COCO would have it, for the error of the reader.
     """
     with open(file, "rb") as stream:
         text = stream.read(PEEK).decode("utf-8", "replace")
@@ -118,6 +123,9 @@ def photos_of(root, file):
             for place in places:
                 if place.joinpath(*pieces[dropped:]).is_file():
                     return place
+        below = [name for name in files_below(root) if name.split("/")[-1] == pieces[-1]]
+        if len(below) == 1:
+            return (root / below[0]).parent
     if file.parent.name != "annotations" and not (root / "images").is_dir():
         return file.parent
     inside = (root / "images").is_dir() and not (root / own).is_dir()

@@ -35,12 +35,16 @@ class Shape:
         polygons: List of `(x1, y1, x2, y2, ...)` in pixels, which make one object.
         mask: Or a mask, bool `(h, w)`, and `corner`, its x and y in the photo.
         corner: See there.
+        others: Further shapes that are one object with it.
+        is_box: Whether it was drawn as a box, which may stand around an object of another form.
     """
 
     label: str
     polygons: tuple = ()
     mask: np.ndarray | None = None
     corner: tuple[int, int] = (0, 0)
+    others: tuple = ()
+    is_box: bool = False
 
 
 @dataclasses.dataclass
@@ -155,7 +159,7 @@ def class_names_of(drawings, given, where):
     return names
 
 
-def drawn_source(name, drawings, class_names, *, instances, by_area, numbers):
+def drawn_source(name, drawings, class_names, *, instances, by_area, numbers, colors=None):
     """A `Source` of what is drawn.
 
     Args:
@@ -166,11 +170,14 @@ def drawn_source(name, drawings, class_names, *, instances, by_area, numbers):
         by_area: Of a map: whether smaller objects lie on top of larger ones, or later ones on top
             of earlier ones.
         numbers: `kseg.data.photos.Numbers` of the photos.
+        colors: RGB of each class name; None for those of `kseg.base.colors`.
 
     Returns:
         `Source`; what is ignored is void in a map, and a crowd region of each class among objects.
     """
     names = tuple(class_names) if instances else ("background", *class_names)
+    if colors and not instances:
+        colors = ((0, 0, 0), *colors)
     class_of = {each: position for position, each in enumerate(names)}
     rows, problems = [], {}
     for index, drawing in enumerate(drawings):
@@ -199,7 +206,7 @@ def drawn_source(name, drawings, class_names, *, instances, by_area, numbers):
         },
         decode=(objects_of_rows if instances else map_of_rows)(photos, _size),
         class_names=names,
-        colors=class_colors(names),
+        colors=colors or class_colors(names),
         ids=tuple(ids),
         task="instance" if instances else "semantic",
         problems=lambda index: problems.get(index, []),
@@ -226,6 +233,9 @@ def _objects(drawing, class_of, instances):
         else:
             classes = [VOID if ignored else 0 if role else class_of[shape.label]]
         objects += [(counts, area, class_id, ignored) for class_id in classes]
+    if boxes := sum(shape.is_box for shape in drawing.shapes):
+        what = f"{boxes} of {len(drawing.shapes)} objects on {drawing.photo!r} are boxes, and read "
+        notes.append(("filled_boxes", what + "as filled rectangles."))
     return objects, notes
 
 
@@ -234,6 +244,9 @@ def _rle(shape, height, width):
     mask = pycocotools_mask()
     if height * width >= MOST_PIXELS:  # no photo, so that its reader says so: here it would crash
         height = width = 1
+    if shape.others:
+        alone = dataclasses.replace(shape, others=())
+        return mask.merge([_rle(each, height, width) for each in (alone, *shape.others)])
     if shape.mask is not None:
         whole = np.zeros((height, width), np.uint8, order="F")
         x, y = shape.corner

@@ -17,7 +17,7 @@ from kseg.base.colors import voc_colors
 from kseg.base.optional import install
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
-from kseg.data.errors import DataError, MissingData
+from kseg.data.errors import DataError, MissingData, own_words
 from kseg.data.listing import ARRAYS
 from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
 from kseg.data.values import NotAPhoto, as_bytes, clipped, numbers
@@ -211,7 +211,9 @@ def load_array(path):
         raise refused("array", array, expected, error=NotAPhoto)
     if band_axis(array.shape) == 0 and array.shape[-1] > 3:
         expected = "(height, width, bands)"
-        remedy = "Bands come last: np.moveaxis(array, 0, -1)."
+        remedy = (
+            "Bands come last: np.moveaxis(array, 0, -1). Of a volume, save each slice by itself."
+        )
         raise refused("array.shape", array.shape, expected, remedy, NotAPhoto)
     return array
 
@@ -235,7 +237,11 @@ def load_mask(path):
                 array = array.astype(np.int64)  # as rasters and NumPy's own zeros are
             if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
                 expected = "integers (height, width), one id a pixel"
-                raise refused("mask", array, expected, "Export it anew as PNG.", NotAPhoto)
+                remedy = "Export it anew as PNG."
+                if array.dtype.kind in "bui" and array.shape[-1] > 1:
+                    remedy = "Of one-hot masks save np.argmax(mask, axis=-1); of pixels of several "
+                    remedy += "classes give multilabel=True."
+                raise refused("mask", array, expected, remedy, NotAPhoto)
             return np.squeeze(array.astype(np.int32), -1) if array.shape[-1] == 1 else array
         mask = _by_pillow(path, _mask_array)
     header = start_of(path)
@@ -295,6 +301,6 @@ def reading(path):
         raise DataError(
             "unreadable",
             path,
-            f"{str(path)!r} cannot be read as an image ({error}).",
+            f"{str(path)!r} cannot be read as an image ({own_words(str(error))}).",
             "Replace or remove the file.",
         ) from error

@@ -9,12 +9,14 @@ from kseg.data.class_lists import LABELMAP, class_list
 from kseg.data.coco_layouts import find_coco
 from kseg.data.find_pairs import find_pairs
 from kseg.data.pairs import files_below
+from kseg.data.readers.cvat_xml import xml_files
 from kseg.data.readers.labelme import is_labelme, load_json
 from kseg.data.readers.nnunet import is_nnunet
-from kseg.data.readers.via import via_files
+from kseg.data.readers.via import columns_of, via_files
 from kseg.data.readers.yolo import label_file, yaml_file
 
 VOC_TOPS = ("", "VOC2012/", "VOCdevkit/VOC2012/")
+RUNS = {"encodedpixels", "encodedpixel", "rle", "rle_mask", "segmentation", "annotation"}
 LOOKED_AT = 20  # JSON files, of which any says that a folder is labelme's
 
 
@@ -36,6 +38,8 @@ def _is_voc(root):
 
 
 def _is_cvat(root):
+    if xml_files(root):
+        return True
     labels = class_list(root) if (root / LABELMAP).is_file() else None
     return has(root, "SegmentationClass") and labels is not None and labels.palette is not None
 
@@ -75,7 +79,9 @@ def _is_via(root):
 # Kind -> how it is told; an earlier one goes before a later one where both fit only if it says so
 SIGNS = {
     "voc": Layout("ImageSets/Segmentation", _is_voc),
-    "cvat": Layout("labelmap.txt and SegmentationClass", _is_cvat),
+    "cvat": Layout(
+        "labelmap.txt and SegmentationClass, or an XML file of CVAT for images", _is_cvat
+    ),
     "cityscapes": Layout("leftImg8bit and gtFine", lambda r: has(r, "leftImg8bit", "gtFine")),
     "camvid": Layout("train and trainannot", lambda root: has(root, "train", "trainannot")),
     "ade20k": Layout(
@@ -123,11 +129,24 @@ def layout_of(folder):
     if found is not None:
         return "folder", found
     layouts = "; ".join(f"{kind} ({layout.sign})" for kind, layout in SIGNS.items())
+    if table := _runs(folder):
+        expected = "files of one of the layouts in docs/your-data.md"
+        remedy = f"{table!r} holds masks as run-lengths, which become PNG files first: see there."
+        raise refused("data", str(folder), expected, remedy)
     remedy = (
         "For other folders of photos and masks say how they are named, as in "
         "pairs=('{}_sat.jpg', '{}_mask.png')."
     )
     raise refused("data", str(folder), f"a folder of one of these layouts: {layouts}", remedy)
+
+
+def _runs(folder):
+    """The name of a table of run-lengths, as sets of Kaggle have them; None if there is none."""
+    for file in sorted(Path(folder).glob("*.csv")):
+        head = {name.lower() for name in columns_of(file)}
+        if head & RUNS:
+            return file.name
+    return None
 
 
 def pairs_of(folder):

@@ -1,6 +1,7 @@
 """Files of photos and masks in folders: which there are, which are left out, which go together."""
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 
@@ -21,6 +22,10 @@ PHOTOS = (
 
 # Endings of what people take for photos, by which `kseg check` tells what was left out
 PICTURES = (*PHOTOS, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
+
+
+# Of medicine, with many slices, which are not read
+VOLUMES = (".nii", ".nii.gz", ".dcm", ".dicom", ".nrrd", ".mha", ".mhd")
 
 
 # A mask saved as JPEG has lost its ids
@@ -47,20 +52,22 @@ def list_files(folder, suffixes, argument, kind="missing"):
     if not folder.is_dir():
         raise missing_folder(argument, folder, kind)
     with os.scandir(folder) as entries:  # tells files from folders without a look at each
-        files = sorted(
-            entry.path
-            for entry in entries
-            if entry.name.lower().endswith(suffixes) and not is_hidden(entry) and entry.is_file()
-        )
+        named = [e for e in entries if e.name.lower().endswith(suffixes) and not is_hidden(e)]
+    files = sorted(entry.path for entry in named if entry.is_file())
+    if broken := sorted(e.path for e in named if e.is_symlink() and not os.path.exists(e.path)):
+        message = f"{broken[0]!r} is a link to what does not exist.{likewise(broken[1:])}"
+        raise MissingData("missing", broken[0], message, "Correct the links, or remove them.")
     if not files:
-        others = left_out(folder, suffixes)
+        others, remedy = left_out(folder, suffixes), "Check the path, or convert the files to one "
         held = f", but {len(others)} others: {shortened(others)}" if others else ""
-        raise MissingData(
-            "missing",
-            folder,
-            f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}{held}.",
-            "Check the path, or convert the files to one of these formats.",
-        )
+        remedy += "of these formats."
+        if any(name.lower().endswith(VOLUMES) for name in others):
+            remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
+        elif not others and (inner := sorted(path.name for path in folder.glob("*/"))):
+            held = f", but the folders {shortened(inner)}"
+            remedy = "Say how photos and masks are named: pairs=('images/{}.jpg', 'masks/{}.png')."
+        message = f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}{held}."
+        raise MissingData("missing", folder, message, remedy)
     return files
 
 
@@ -133,14 +140,23 @@ def pair_by_name(images, masks, mask_suffix, faults):
     names = [same_name(stem(image) + mask_suffix) for image in images]
     missing = [image for image, name in zip(images, names) if name not in by_name]
     if missing:
-        first = missing[0]
+        first, remedy = missing[0], "Add the mask or remove the image."
+        name = re.escape(same_name(stem(first)))
+        own = [mask for mask in masks if re.match(rf"{name}[-_. ]\D{{0,9}}\d+$", stem(mask))]
+        if len(own) > 1:
+            remedy = (
+                f"{os.path.basename(own[0])} and {os.path.basename(own[1])} look like masks of "
+            )
+            remedy += (
+                f"an object each: move those of a photo into a folder of its name, {stem(first)}."
+            )
         error = MissingData(
             "unpaired",
             first,
             f"{len(missing)} of {len(images)} images have no mask; the first is {first!r}: "
             f"expected {stem(first) + mask_suffix}.png in {os.path.dirname(masks[0])!r}."
             f"{likewise(list(map(os.path.basename, missing[1:])))}",
-            "Add the mask or remove the image.",
+            remedy,
         )
         faults.add(error)
     for name in names:

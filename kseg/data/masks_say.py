@@ -7,13 +7,15 @@ import numpy as np
 from kseg.data.class_lists import class_list
 from kseg.data.errors import DataError, MissingData
 from kseg.data.files import load_mask
-from kseg.data.listing import MASKS, list_files
-from kseg.data.pairs import files_below, is_pattern, paired
+from kseg.data.listing import MASKS, left_out, list_files
+from kseg.data.pairs import files_below, is_pattern, is_split, paired
 from kseg.data.source import VOID, spread
 
 LOOKED_AT = 32  # masks
+LOSSY = (".jpg", ".jpeg", ".jfif")
 MOST = 24  # values or colours that masks of classes may hold
 BINARY = ("background", "object")
+BLACK_AND_WHITE = ((0, 0, 0), (255, 255, 255))  # the same, saved in colours
 BINARY_VALUES = ({0, 1}, {0, VOID}, {0, 1, VOID})  # of the last, the third is void
 
 
@@ -58,6 +60,8 @@ def has_usual_names(root):
         if not folder.is_dir():
             return False
         names.append({os.path.splitext(file)[0] for file in files_below(folder)})
+    if names[0] and all("/" in name and not is_split(name.split("/")[0]) for name in names[0]):
+        return False  # photos in sub-folders, which patterns take
     images, masks = names
     masks |= {os.path.dirname(name) for name in masks}
     return not (images and masks) or bool(images & masks)
@@ -108,7 +112,24 @@ def _by_looking(spec):
     given = [n for n in ("values", "palette", "void_values") if getattr(spec, n) is not None]
     if not (spec.instances or given or colors) and values in BINARY_VALUES:
         return {"class_names": BINARY, "values": (0, VOID if values == {0, VOID} else 1)}
+    if not (spec.instances or given or values) and colors == {*BLACK_AND_WHITE}:
+        return {"class_names": BINARY, "palette": BLACK_AND_WHITE}
     raise _unnamed(spec, sorted(values), sorted(colors))
+
+
+def _no_masks(spec):
+    """The error for a folder of masks in which no file is one; None if there are some, or none."""
+    folder = spec.path / "masks"
+    if spec.pairs or spec.class_masks or not folder.is_dir():
+        return None
+    try:
+        list_files(folder, MASKS, "masks")
+    except MissingData as error:
+        if left_out(folder, LOSSY):
+            return error
+        remedy = "JPEG has changed the ids: export the masks as PNG, from the original."
+        return MissingData("missing", folder, error.message, remedy)
+    return None
 
 
 def _some(pixels):
@@ -124,6 +145,11 @@ def _unnamed(spec, values, colors):
     held = ""
     if spec.instances:
         remedy = "Give the name of the objects: class_names=('cell',)."
+    elif not (values or colors) and (others := _no_masks(spec)):
+        return others
+    elif colors and len(colors) + len(values) == 1:
+        held = " All masks are of one colour."
+        remedy = "Look whether they are drawn: maybe in their alpha, which is not read."
     elif colors and len(colors) <= MOST:
         names = tuple(f"class{i}" for i in range(len(colors)))
         held = f" The masks hold {len(colors)} colours."

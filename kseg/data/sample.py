@@ -41,6 +41,14 @@ def samples(source: Source) -> Iterator[dict[str, np.ndarray]]:
     yield from ds.prefetch(2).as_numpy_iterator()
 
 
+def one(source, index):
+    """The sample at a position, a dict of NumPy arrays; errors are TensorFlow's."""
+    tf = tensorflow()
+    with tf.device("CPU"):
+        row = {name: tf.convert_to_tensor(rows[index]) for name, rows in source.columns.items()}
+        return {name: value.numpy() for name, value in read(source, row).items()}
+
+
 MAPS = ("label", "masks")  # whatever moves with the image's pixels: `maps_of` has H, W last
 WEIGHT = "weight"  # of each pixel of a label; it moves with it
 

@@ -205,7 +205,6 @@ def photos_of(model, source, count, shape=(None, None)):
         DataError: a photo or a mask cannot be read; the file is named.
     """
     from kseg.data import shapes
-    from kseg.data.bad_files import sample_at
     from kseg.data.source import spread
 
     own = contract(model)
@@ -213,7 +212,7 @@ def photos_of(model, source, count, shape=(None, None)):
     source = source or shapes("val")
     pairs = []
     for index in spread(len(source), count):
-        sample = sample_at(source, index)
+        sample = source[index]
         image, label = sample["image"], sample["label"] if labelled else None
         size = tuple(given or own for given, own in zip(shape, image.shape))
         image = resized_numbers(image, size)

@@ -11,6 +11,7 @@ FORMS = {
     "labels.txt": "__ignore__\nsky\nroad\n",  # labelme: ignore is -1
     "labelmap.txt": "# label:color_rgb:parts:actions\nsky:1,2,3::\nroad:4,5,6:body:\n",
     "class_dict.csv": "name, r, g, b\nsky, 1, 2, 3\nroad, 4, 5, 6\n",
+    "label_colors.txt": "# of CamVid\n1 2 3\tsky\n4 5 6\t\troad\n",
     "_classes.csv": "Pixel Value, Class\n0, sky\n1, road\n",
     "dataset_meta.json": json.dumps({"label_map": {"0": "sky", "1": "road"}}),
     "objectInfo150.txt": "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t.1\t9\t9\t1\tsky, heaven\n"
@@ -23,8 +24,8 @@ def test_forms(tmp_path, name):
     (tmp_path / name).write_text(FORMS[name])
     found = class_list(tmp_path / "nowhere", tmp_path)
     assert found.class_names == ("sky", "road") and found.file == tmp_path / name
-    colors = ((1, 2, 3), (4, 5, 6)) if name in ("labelmap.txt", "class_dict.csv") else None
-    assert found.palette == colors
+    has_colors = name in ("labelmap.txt", "class_dict.csv", "label_colors.txt")
+    assert found.palette == (((1, 2, 3), (4, 5, 6)) if has_colors else None)
     assert found.values == ((1, 2) if name == "objectInfo150.txt" else None)
     assert found.void_values == ((0,) if name == "objectInfo150.txt" else None)
 
@@ -47,6 +48,9 @@ def test_what_is_ignored_is_void(tmp_path):
         ("labelmap.txt", "sky:1,2,3::\nroad:1,2,3::\n", "one colour for two classes"),
         ("class_dict.csv", "name,r,g,b\nsky,1,2\n", "has a row that is none"),
         ("dataset_meta.json", "{}", "cannot be read"),
+        ("label_colors.txt", "1 2 sky\n", "holds '1 2 sky'"),
+        ("label_colors.txt", "1 2 300 sky\n", "holds '1 2 300 sky'"),
+        ("label_colors.txt", "#\n", "holds no class"),
         ("objectInfo150.txt", "Idx\nx\n", "holds 'x'"),
     ],
 )

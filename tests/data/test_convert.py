@@ -1,12 +1,16 @@
 """Sets converted: what is read back is what was there, pixel for pixel, or a refusal."""
 
 import dataclasses
+import json
 import os
 
 import numpy as np
 import pytest
+from data.tool_sets import coco_content
+from data.tool_sets import photo as write_photo
 
 import kseg
+from kseg.cli.main import main
 from kseg.data.readers.voc import CLASSES as VOC
 from kseg.data.spec import DataSpec
 from kseg.data.writers.outlines import outline
@@ -256,3 +260,47 @@ def test_an_outline_is_of_its_mask_alone(rng):
         mask[rng.integers(height), rng.integers(width)] = 1
         (runs,) = coco.frPyObjects([outline(mask).ravel().tolist()], int(height), int(width))
         np.testing.assert_array_equal(coco.decode(runs), mask, err_msg=str(trial))
+
+
+def test_what_an_annotation_file_says_is_carried(tmp_path, capsys):
+    """Its own boxes and areas, crowd, ids of photos and of categories from 0; or it is said."""
+    content = coco_content("ab", [(2, 3, 10, 0), (20, 5, 8, 4)], ("cell", "nucleus"))
+    content["images"][1]["id"] = 77
+    for entry, name in zip(content["images"], "ab"):
+        entry["file_name"] = f"{name}.png"
+        write_photo(tmp_path / "set/images" / f"{name}.png")
+    for category, key in zip(content["categories"], (0, 4)):
+        category["id"] = key
+    for annotation in content["annotations"]:
+        annotation["image_id"] = {0: 0, 1: 77}[annotation["image_id"]]
+        annotation |= {"bbox": [1.5, 2.25, 11.75, 12.5], "area": 93.125}
+    content["annotations"][1] |= {"iscrowd": 1}
+    del content["annotations"][2]["area"]
+    (tmp_path / "set/annotations.json").write_text(json.dumps(content))
+    source = kseg.data.coco(
+        tmp_path / "set/images", tmp_path / "set/annotations.json", instances=True
+    )
+    stated = [source.annotated(index) for index in range(2)]
+    assert stated[0].tolist() == [[1.5, 2.25, 11.75, 12.5, 93.125]] * 2
+    assert np.isnan(stated[1][0, 4]) and source.category_ids == (0, 4)
+    kseg.data.convert(source, f"records:{tmp_path / 'records'}")
+    kseg.data.convert(source, f"coco:{tmp_path / 'coco'}")
+    for kind, back in (
+        ("records", kseg.data.records(tmp_path / "records/train")),
+        ("coco", DataSpec(f"coco:{tmp_path / 'coco'}", instances=True).open("train")),
+    ):
+        same(source, back)
+        assert (back.category_ids, back.image_ids) == ((0, 4), (0, 77))
+        np.testing.assert_array_equal(back.annotated(0), stated[0])
+        np.testing.assert_array_equal(back[0]["crowd"], [False, True])
+        expected = stated[1].copy()
+        if kind == "coco":
+            expected[0, 4] = 100  # where the file says none, of the mask
+        np.testing.assert_array_equal(back.annotated(1), expected)
+        np.testing.assert_array_equal(back.subset([1]).annotated(0), expected)
+    assert main(["convert", str(tmp_path / "set"), f"voc:{tmp_path / 'voc'}"]) == 0
+    assert "not in voc: the annotation file's ids of photos" in capsys.readouterr().out
+    damaged = dict(np.load(tmp_path / "records/train/index.npz"))
+    np.savez(tmp_path / "records/train/index.npz", **damaged | {"objects": damaged["objects"] + 1})
+    with pytest.raises(ValueError, match="index.npz is damaged .*annotated is not what"):
+        kseg.data.records(tmp_path / "records/train")

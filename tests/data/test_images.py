@@ -187,4 +187,6 @@ def test_grey_is_the_same_everywhere(rng):
         grey = with_channels_of(tf.constant(given), 1)
         assert grey.dtype == given.dtype
         np.testing.assert_array_equal(grey.numpy().reshape(expected.shape), expected)
-    np.testing.assert_array_equal(with_channels_of(tf.constant(expected), 4)[..., 3:], expected)
+    np.testing.assert_array_equal(with_channels_of(tf.constant(expected), 3)[..., 2:], expected)
+    with pytest.raises(ValueError, match="Give all bands as one"):  # grey is no infrared
+        with_channels_of(tf.constant(expected), 4)

@@ -83,9 +83,9 @@ def test_every_kind_of_shape(tmp_path):
     assert abs(disk.sum() - np.pi * 100) < 6 and area(disk)[:2] in ((10, 29), (10, 30))
     np.testing.assert_array_equal(mask[30:36, 2:11], blob)
     assert mask.sum() == blob.sum()
-    assert len(source.problems(0)) == 3 and {kind for kind, _ in source.problems(0)} == {
-        "empty_instance"
-    }
+    kinds = [kind for kind, _ in source.problems(0)]
+    assert kinds == [*["empty_instance"] * 3, "filled_boxes"]
+    assert "1 of 3 objects on " in source.problems(0)[3][1]
 
 
 def test_names_of_a_file_and_of_the_user(tmp_path):
@@ -117,6 +117,7 @@ def test_splits(tmp_path):
 @pytest.mark.parametrize(
     "shape, said",
     [
+        (labelme_shape("a", [[1, 1], [10**400, 1], [9, 9]]), "int too large"),
         (
             labelme_shape("cell", [[1, 2], [float("nan"), 4], [5, 6]]),
             "coordinates that are no pixels",

@@ -5,7 +5,7 @@ import pytest
 
 import kseg
 from kseg.data import converted, decode
-from kseg.data.bad_files import explanation, sample_at
+from kseg.data.bad_files import explanation
 from kseg.data.errors import DataError
 
 
@@ -23,7 +23,7 @@ def test_batches_name_the_file(pair_folders, content, words, augment):
     with pytest.raises(Exception, match="(?s)images/p1.png.*" + words):
         list(ds)
     with pytest.raises(DataError, match=f"^'{path}' .*Replace or remove") as raised:
-        sample_at(source, 1)
+        source[1]
     assert raised.value.kind == "unreadable" and raised.value.subject == str(path)
 
 

@@ -205,6 +205,24 @@ def test_lvis(tmp_path):
     source = found.open("train")
     assert found.kind == "coco" and source.ids == ("a", "b")
     assert [(source[i]["label"] == 1).sum() for i in range(2)] == [400, 400]
+    for image in content["images"]:  # LVIS 0.5 has names of 2014 too
+        image["file_name"] = f"COCO_val2014_{image['coco_url'][-5:]}"
+    (tmp_path / "lvis/lvis_v1_train.json").write_text(json.dumps(content))
+    assert (DataSpec(str(tmp_path / "lvis")).resolved().open("train")[1]["label"] == 1).sum() == 400
+
+
+def test_photos_of_coco_in_a_folder_of_any_name(tmp_path):
+    pytest.importorskip("pycocotools", reason="needs the extra coco")
+    content = coco_content(["a.jpg", "b.jpg"], [(5, 6, 20, 1)])
+    for name in ("a.jpg", "b.jpg"):
+        photo(tmp_path / "set/samples/of 2024" / name)
+    (tmp_path / "set/annotations").mkdir()
+    (tmp_path / "set/annotations/instances_default.json").write_text(json.dumps(content))
+    source = DataSpec(str(tmp_path / "set")).resolved().open("train")
+    assert (source[0]["label"] == 1).sum() == 400
+    photo(tmp_path / "set/other/a.jpg")  # which of both is not clear
+    with pytest.raises(FileNotFoundError, match="expected a folder"):
+        DataSpec(str(tmp_path / "set")).resolved().open("train")
 
 
 def test_coco_that_is_not_there(tmp_path):

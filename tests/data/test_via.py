@@ -23,6 +23,7 @@ def written(root, regions=(CELL, NUCLEUS), names="ab", project=False, numbered=F
         entry = {"filename": f"{name}.jpg", "size": 99, "regions": of, "file_attributes": {}}
         entries[f"{name}.jpg99"] = entry
     content = {"_via_settings": {}, "_via_img_metadata": entries} if project else entries
+    root.mkdir(exist_ok=True)
     (root / "via_region_data.json").write_text(json.dumps(content))
     return root
 
@@ -96,6 +97,8 @@ def test_which_attribute_is_the_class(tmp_path):
     assert DataSpec(f"via:{root}", attribute="type").open("train").class_names[1] == "cell"
     with pytest.raises(ValueError, match="attribute='kind': expected one of the attributes"):
         kseg.data.via(root, attribute="kind")
+    same = via_region(via_polygon(square(5, 6, 20)), type="cell", kind="cell")
+    assert kseg.data.via(written(tmp_path / "same", [same])).class_names[1:] == ("cell",)
     ticked = via_region(via_polygon(square(5, 6, 20)), type={"cell": True, "other": False})
     one_of_two = via_region(via_polygon(square(30, 6, 9)), kind="nucleus")
     assert kseg.data.via(written(tmp_path / "set", [ticked, one_of_two])).class_names == (
@@ -111,6 +114,7 @@ def test_which_attribute_is_the_class(tmp_path):
         (via_region({"name": "star"}, type="cell"), "name='star'; expected polygon"),
         (via_region({"name": "rect", "x": 1}, type="cell"), "region 0: no 'y'"),
         (via_region(via_polygon([[1, 2], [None, 3], [4, 5]]), type="cell"), "region 0: "),
+        (via_region(via_polygon([[1, 2], [10**400, 3], [4, 5]]), type="cell"), "region 0: int too"),
         (via_region(via_polygon(square(1, 2, 3)), type=""), "its attribute 'type' is empty"),
         ({"nothing": 1}, "region 0: no 'shape_attributes'"),
     ],

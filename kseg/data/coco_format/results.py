@@ -1,5 +1,7 @@
 """Objects and their masks as entries of COCO's JSON files: annotations, and results."""
 
+import math
+
 import numpy as np
 
 from kseg.base.optional import pycocotools_mask
@@ -17,15 +19,16 @@ def of_box(box):
     return [x1, y1, x2 - x1, y2 - y1]
 
 
-def of_sample(sample, image_id, categories):
+def of_sample(sample, image_id, categories, stated=None):
     """The objects of an instance sample as COCO's annotations, but for their ids.
 
     Args:
         sample: Dict of arrays, as `Source` has it.
         image_id: The photo's.
         categories: The category id of each class.
+        stated: Box and area of each object, as of `Source.annotated`; None, or NaN, for its mask's.
     """
-    return [
+    annotations = [
         {
             "image_id": image_id,
             "category_id": int(categories[class_id]),
@@ -38,6 +41,12 @@ def of_sample(sample, image_id, categories):
             *(sample[key] for key in ("masks", "classes", "boxes", "crowd"))
         )
     ]
+    for annotation, (*box, area) in zip(annotations, () if stated is None else stated.tolist()):
+        if all(map(math.isfinite, box)):
+            annotation["bbox"] = box
+        if math.isfinite(area):
+            annotation["area"] = area
+    return annotations
 
 
 def results(objects, image_id, category_ids):

@@ -26,7 +26,7 @@ from kseg.data.coco_format.rows import (
     stated_by,
 )
 from kseg.data.decode import decode_colors, size_as_said
-from kseg.data.errors import DataError, require
+from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
 from kseg.data.listing import column, stem
 from kseg.data.photos import Numbers
@@ -91,8 +91,7 @@ def coco(
     annotated = load(annotations, faults)
     photos = []
     try:
-        names = [str(image.get("file_name")) for image in annotated.images]
-        photos = files_below(images, names, "images")
+        photos = _photos(annotated.images, images)
     except DataError as error:
         faults.add(error)
     if annotated.panoptic:
@@ -109,6 +108,21 @@ def coco(
             "Leave panoptic out, or give the panoptic JSON.",
         )
     return _objects(annotated, photos, instances, faults, numbers)
+
+
+def _photos(listed, folder):
+    """Paths of the photos by `file_name`; or, as of LVIS 0.5, by the other name in `coco_url`."""
+    names = [str(image.get("file_name")) for image in listed]
+    try:
+        return files_below(folder, names, "images")
+    except MissingData as error:
+        urls = [image.get("coco_url") for image in listed]
+        if not all(isinstance(url, str) and url for url in urls):
+            raise
+        try:
+            return files_below(folder, ["/".join(url.split("/")[-2:]) for url in urls], "images")
+        except MissingData:
+            raise error from None
 
 
 def _objects(annotated, photos, instances, faults, numbers):

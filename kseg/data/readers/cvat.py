@@ -1,5 +1,6 @@
 """CVAT's "Segmentation mask 1.1": Pascal VOC's folders with classes of one's own in `labelmap.txt`
-(https://docs.cvat.ai/docs/manual/advanced/formats/format-smask). Datumaro writes the same."""
+(https://docs.cvat.ai/docs/manual/advanced/formats/format-smask). Datumaro writes the same. Its XML
+is read by `cvat_xml.py`."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS, column, complete
 from kseg.data.pairs import no_split_there
 from kseg.data.photos import Numbers
+from kseg.data.readers.cvat_xml import from_xml, xml_files
 from kseg.data.readers.splits import not_drawn, part, text_of
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import VOID, Source
@@ -39,27 +41,31 @@ def cvat(
     bands: Sequence[int] | None = None,
     clip: bool = False,
 ) -> Source:
-    """Reads an export of CVAT as "Segmentation mask 1.1".
+    """Reads an export of CVAT: "Segmentation mask 1.1", or "CVAT for images 1.1".
 
-    Masks are colours of `labelmap.txt`, or numbers of its lines. A label `ignore` or `void` is no
-    class, and void.
+    Masks are colours of `labelmap.txt`, or numbers of its lines. In XML files there are polygons,
+    masks, boxes and ellipses, drawn by their `z_order`; among objects, those of one label and one
+    group are one, and lines, points and skeletons, which have no area, are left out. A label
+    `ignore` or `void` is no class, and void.
 
     Args:
         root: Folder that holds `labelmap.txt`, `ImageSets/Segmentation`, `SegmentationClass` and
-            `JPEGImages`.
-        split: A list in `ImageSets/Segmentation`; where there is none of "train", as in
-            `default.txt`, `"train"` or `"val"` for a fixed random part; None for all photos.
-        instances: Whether samples hold objects, of `SegmentationObject`, in place of labels.
+            `JPEGImages`; or below which `annotations.xml` lies, with `images` beside it.
+        split: A list in `ImageSets/Segmentation`, or a subset of the XML file; where there is none
+            of "train", as in `default.txt`, `"train"` or `"val"` for a fixed random part; None for
+            all photos.
+        instances: Whether samples hold objects, as of `SegmentationObject`, in place of labels.
         val_fraction: Share of `"val"` of a random part; None for 0.2.
         value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
-        `Source` with the classes in the order of `labelmap.txt`, void = 255; of instances without
-        the background.
+        `Source` with the classes in the order of `labelmap.txt`, or of the XML file's labels after
+        a background, void = 255; of instances without the background.
 
     Raises:
         FileNotFoundError: a folder, a list, a photo or a mask is missing.
-        ValueError: `labelmap.txt` is damaged.
+        ValueError: `labelmap.txt` or the XML file is damaged, or is of a video.
+        ImportError: pycocotools, which draws shapes, is not installed.
 
     Example:
 
@@ -71,8 +77,12 @@ def cvat(
     numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     if not (root / LABELMAP).is_file():
-        message = f"root={str(root)!r} holds no {LABELMAP}."
-        remedy = "Export as Segmentation mask 1.1, and give the folder that holds it."
+        if root.is_dir() and xml_files(root):
+            return from_xml(
+                root, split, instances=instances, val_fraction=val_fraction, numbers=numbers
+            )
+        message = f"root={str(root)!r} holds no {LABELMAP}, and no XML file of CVAT."
+        remedy = "Export as Segmentation mask 1.1 or CVAT for images 1.1, and give that folder."
         raise MissingData("missing", root, message, remedy)
     labels = class_list(root)
     if labels is None or labels.palette is None:

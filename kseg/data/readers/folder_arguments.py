@@ -44,7 +44,8 @@ def check_objects(class_names, instances, palette):
         raise refused("palette", palette, "None: these masks hold objects, not classes")
     if len(class_names) != (1 if instances else 2):
         expected = "1 name, that of the object" if instances else "2 names, ground and object"
-        remedy = "The masks tell objects apart, not classes."
+        remedy = "The masks tell objects apart, not classes: "
+        remedy += "give the one name, or class_masks= for their classes."
         raise refused("class_names", class_names, expected, remedy)
 
 

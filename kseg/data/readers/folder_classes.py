@@ -47,7 +47,7 @@ def masks_of_classes(images, folder, class_names, mask_suffix, faults):
         MissingData: there is none for a class.
     """
     names = [stem(image) + mask_suffix for image in images]
-    folders = [name for name in class_names if (folder / name).is_dir()]
+    folders = [name for name in class_names if os.path.isdir(folder / name)]
     if folders:
         return _by_class(images, names, folder, class_names, folders, faults)
     if folder.is_dir() and _folders_in(folder):
@@ -76,7 +76,7 @@ def _by_class(images, names, folder, class_names, folders, faults):
 
 
 def _by_photo(images, names, folder, class_names, faults):
-    there = [(folder / name).is_dir() for name in names]
+    there = [os.path.isdir(folder / name) for name in names]
     _check_each(images, there, f"a folder NAME in {str(folder)!r}", faults)
     rows, others = [], set()
     for name, is_there in zip(names, there):
@@ -252,8 +252,8 @@ def _of_values(stored, values, void_values, path):
 def has_masks_of_classes(images, folder, class_names, mask_suffix):
     """Whether a folder looks like one of masks of classes, of which each has its own."""
     of_photo = folder / (stem(images[0]) + mask_suffix)
-    return all((folder / name).is_dir() for name in class_names) or any(
-        (of_photo / f"{name}{ending}").is_file() for name in class_names for ending in MASKS
+    return all(os.path.isdir(folder / name) for name in class_names) or any(
+        os.path.isfile(of_photo / f"{name}{ending}") for name in class_names for ending in MASKS
     )
 
 

@@ -180,7 +180,7 @@ def _drawing(file, instances):
             continue
         try:
             shape = _shape(each, kind)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError, OSError) as error:
             raise _malformed(file, f"{where}, {each['label']!r}: {error}") from None
         if shape is None:
             what = f"{file}: {where}, {each['label']!r}, has fewer than 3 points."
@@ -203,7 +203,7 @@ def _photo(file, name):
     name = str(name).replace("\\", "/")
     ways = [file.parent / name, file.parent / os.path.basename(name)]
     ways += [file.with_suffix(ending) for ending in PHOTOS]
-    found = next((way for way in ways if way.is_file() and way.suffix != ".json"), None)
+    found = next((way for way in ways if os.path.isfile(way) and way.suffix != ".json"), None)
     if found is None:
         message = f"{str(file)!r} is of the photo {name!r}, which is neither there nor beside it."
         raise MissingData("unpaired", file, message, "Copy the photo beside the JSON file.")
@@ -220,7 +220,8 @@ def _shape(each, kind):
             return Shape(label, mask=np.asarray(image.convert("L")) != 0, corner=(left, top))
     if kind in ("polygon", *TURNED) or kind == "rectangle" and len(points) == 4:
         polygon = polygon_of(points)
-        return None if polygon is None else Shape(label, (polygon,))
+        is_box = kind not in ("polygon", "quadrilateral")
+        return None if polygon is None else Shape(label, (polygon,), is_box=is_box)
     if points.shape != (2, 2) and kind in ("rectangle", "circle"):
         raise ValueError(f"a {kind} of {len(points)} points; expected 2")
     if not np.isfinite(points).all():
@@ -228,7 +229,7 @@ def _shape(each, kind):
     if kind == "rectangle":
         (x1, y1), (x2, y2) = points
         x1, x2, y1, y2 = *sorted((x1, x2)), *sorted((y1, y2))
-        return Shape(label, (polygon_of(rectangle(x1, y1, x2, y2)),))
+        return Shape(label, (polygon_of(rectangle(x1, y1, x2, y2)),), is_box=True)
     if kind == "circle":
         (x, y), (edge_x, edge_y) = points
         radius = math.hypot(edge_x - x, edge_y - y)

@@ -53,6 +53,7 @@ def records(path: PathLike, *, shard: tuple[int, int] | None = None) -> Source:
         description = json.loads(described.read_text())
         with np.load(index) as saved:
             place, offsets, ids = saved["shard"], saved["offset"], saved["ids"]
+            annotated = _annotated(saved, len(offsets)) if "annotated" in saved else None
         files = np.array([str(path / name) for name in description["files"]], dtype=object)
         given = {
             key: tuples(description[key])
@@ -72,6 +73,7 @@ def records(path: PathLike, *, shard: tuple[int, int] | None = None) -> Source:
                 **description.get("images", {}),
             ),
             ids=tuple(ids.tolist()),
+            annotated=annotated,
             **given,
         )
     except Exception as error:  # of damaged bytes, zipfile and NumPy raise whatever they run into
@@ -101,6 +103,16 @@ def records(path: PathLike, *, shard: tuple[int, int] | None = None) -> Source:
         return source
     number, hosts = _check_shard(shard, len(files))
     return source.subset(np.flatnonzero(place % hosts == number))
+
+
+def _annotated(saved, count):
+    """`Source.annotated` of what `write_records` has kept of it: all rows, and how many of each."""
+    rows, objects = saved["annotated"], saved["objects"]
+    sound = rows.dtype == np.float64 and rows.shape[1:] == (5,) and objects.dtype == np.int64
+    if not (sound and len(objects) == count and sum(objects) == len(rows) and min(objects) >= 0):
+        raise ValueError("its annotated is not what write_records writes")
+    each = np.split(rows, np.cumsum(objects)[:-1])
+    return each.__getitem__
 
 
 def _check_shard(shard, files):

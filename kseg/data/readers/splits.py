@@ -105,7 +105,8 @@ def part(stems, split, val_fraction):
     number("val_fraction", val_fraction, above=0, below=1)
     if len(stems) < 2:
         expected = "None: a single image cannot be divided into train and val"
-        raise DataError("unsuitable", stems[0], str(refused("split", split, expected)))
+        remedy = "Add a photo, or lay train and val in a folder each."
+        raise DataError("unsuitable", stems[0], str(refused("split", split, expected)), remedy)
     order = sorted(range(len(stems)), key=lambda i: (zlib.crc32(stems[i].encode()), stems[i]))
     held_out = min(max(1, round(val_fraction * len(stems))), len(stems) - 1)
     return sorted(order[:held_out] if split == "val" else order[held_out:])

@@ -127,7 +127,7 @@ def via_files(root):
         if name.lower().endswith(".json"):
             fits = is_via(load_json(Path(root) / file))
         else:
-            fits = {*COLUMNS} <= {*_head(Path(root) / file)}
+            fits = {*COLUMNS} <= {*columns_of(Path(root) / file)}
         if fits:
             chosen[folder] = file
     return sorted(chosen.values())
@@ -145,7 +145,7 @@ def is_via(content):
     )
 
 
-def _head(file):
+def columns_of(file):
     """The names of a CSV file's columns."""
     try:
         with open(file, newline="", encoding="utf-8-sig") as stream:
@@ -190,9 +190,9 @@ def _attributes(root, entries, given):
         for region in entry["regions"] if isinstance(entry["regions"], list) else []:
             own = region.get("region_attributes") if isinstance(region, dict) else None
             own = own if isinstance(own, dict) else {}
-            names = [name for name, value in own.items() if _text(value)]
-            found.update(names)
-            together |= len(names) > 1
+            said = {name: text for name, value in own.items() if (text := _text(value))}
+            found.update(list(said))
+            together |= len({*said.values()}) > 1  # two that always say the same are one
     if given is not None:
         if given not in found:
             expected = f"one of the attributes in {str(root)!r}: {', '.join(found) or 'none'}"
@@ -218,7 +218,7 @@ def _drawing(file, entry, attributes):
     name = str(entry["filename"]).replace("\\", "/")
     folders = (file.parent, file.parent / "images", file.parent.parent / "images")
     ways = [folder / each for folder in folders for each in (name, os.path.basename(name))]
-    photo = next((str(way) for way in ways if way.is_file()), None)
+    photo = next((str(way) for way in ways if os.path.isfile(way)), None)
     if photo is None:
         message = f"{str(file)!r} lists {name!r}, which does not lie beside it."
         raise MissingData("unpaired", file, message, "Copy the photo there, or remove it there.")
@@ -241,14 +241,14 @@ def _drawing(file, entry, attributes):
                 raise ValueError(f"its attribute {attributes[0]!r} is empty")
             label = said[0] if said else OBJECT
             polygon = _polygon(kind, shape)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             text = f"no {error}" if isinstance(error, KeyError) else error
             raise _malformed(file, name, f"{where}: {text}") from None
         if polygon is None:
             what = f"{name}: {where} has fewer than 3 points."
             drawing.problems.append(("empty_instance", what))
         else:
-            drawing.shapes.append(Shape(label, (polygon,)))
+            drawing.shapes.append(Shape(label, (polygon,), is_box=kind == "rect"))
     return drawing
 
 

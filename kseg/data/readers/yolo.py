@@ -198,7 +198,7 @@ def _listed(root, base, entries):
         # Roboflow writes ../train/images of a folder beside the file; Ultralytics reads it so too
         ways = [str(entry), str(entry).removeprefix("../")]
         places = [Path(place) / way for way in ways for place in (base, root)]
-        place = next((each for each in places if each.exists()), None)
+        place = next((each for each in places if os.path.exists(each)), None)
         if place is None:
             message = f"{str(places[0])!r} does not exist: the YAML file names it."
             raise MissingData("missing", places[0], message, "Correct its path there.")
@@ -214,7 +214,7 @@ def _of_list(file, base, root):
         # CVAT writes data/images/... of what lies in images/
         ways = [line, line.removeprefix("./"), line.removeprefix("data/")]
         places = [Path(base) / way for way in ways] + [Path(root) / way for way in ways]
-        place = next((each for each in places if each.is_file()), None)
+        place = next((each for each in places if os.path.isfile(each)), None)
         if place is None:
             message = f"{str(file)!r} names {line!r}, and there is no such photo."
             remedy = "Correct the list, or add the photo."

@@ -15,6 +15,7 @@ from kseg.data.source import Source, check_is_source
 from kseg.data.tfrecords import TASKS
 from kseg.data.writers.folders import WRITERS
 
+WHOLE = ("coco", "records")  # layouts that hold what an annotation file says beside its masks
 OF_SEVERAL = ("folder", "records")  # layouts that hold several classes at a pixel
 
 
@@ -28,8 +29,9 @@ def convert(
 
     Photos that are JPEG or PNG stay the files they are, byte by byte, but that Cityscapes wants
     PNG, which others become. What a layout cannot hold is refused: void in YOLO, objects that
-    overlap in a map of them. The folder appears when it is complete; an interruption leaves nothing
-    behind.
+    overlap in a map of them. Boxes and areas that an annotation file has of its own, and its ids of
+    photos and classes, go to COCO and records; the others have no place for them. The folder
+    appears when it is complete; an interruption leaves nothing behind.
 
     Args:
         source: A `Source`, which is written as the split "train"; or a dict of split -> `Source`,
@@ -93,6 +95,27 @@ def convert(
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
     return path
+
+
+def left_behind(sources, kind):
+    """What an annotation file says beside its masks and a layout has no place for.
+
+    Args:
+        sources: Split -> `Source`.
+        kind: The layout.
+
+    Returns:
+        A sentence; "" if nothing is lost.
+    """
+    if kind in WHOLE:
+        return ""
+    said = {
+        "boxes and areas of its own": any(each.annotated for each in sources.values()),
+        "ids of photos": any(each.image_ids for each in sources.values()),
+    }
+    lost = " and ".join(name for name, there in said.items() if there)
+    holders = " and ".join(f"{each}:" for each in WHOLE)
+    return f"not in {kind}: the annotation file's {lost} ({holders} hold them)" if lost else ""
 
 
 def target(to):

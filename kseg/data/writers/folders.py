@@ -207,14 +207,16 @@ def to_coco(root, sources, count):
             category = {"id": key, "name": name, "supercategory": "", "color": list(color)}
             content["categories"].append(category | ({} if objects else {"isthing": 0}))
         image_ids = source.image_ids or range(1, len(source) + 1)
-        for image_id, name, sample in zip(image_ids, names[split], stored_samples(source)):
+        rows = zip(image_ids, names[split], stored_samples(source))
+        for index, (image_id, name, sample) in enumerate(rows):
             file_name = f"{name}{ending(sample['image'])}"
             write_bytes(root / split / file_name, sample["image"])
             size = sample["masks" if objects else "label"].shape[-2:]
             image = {"id": image_id, "file_name": file_name, "height": size[0], "width": size[1]}
             content["images"].append(image)
             if objects:
-                for each in of_sample(sample, image_id, categories):
+                stated = source.annotated and source.annotated(index)
+                for each in of_sample(sample, image_id, categories, stated):
                     each["id"] = len(content["annotations"]) + 1
                     content["annotations"].append(each)
             else:
@@ -232,9 +234,13 @@ def to_coco(root, sources, count):
 
 
 def _category_ids(source):
-    """The source's own numbers of its classes if they ascend from 1, else 1, 2, 3, ..."""
+    """The source's own numbers of its classes if they ascend from 1, else 1, 2, 3, ...
+
+    Of objects 0 is one too, as some tools count.
+    """
     own = [int(key) for key in source.category_ids or ()]
-    ascending = own and own[0] > 0 and all(a < b for a, b in zip(own, own[1:]))
+    first = 0 if source.task == "instance" else 1
+    ascending = own and own[0] >= first and all(a < b for a, b in zip(own, own[1:]))
     return own if ascending else list(range(1, source.num_classes + 1))
 
 

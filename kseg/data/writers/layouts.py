@@ -126,7 +126,8 @@ def write_coco(source, images, annotations):
         file_name = f"{name}.png"
         _save(sample["image"], Path(images).expanduser() / file_name)
         listed.append({"id": image_id, "file_name": file_name, "height": height, "width": width})
-        for annotation in of_sample(sample, image_id, categories):
+        stated = source.annotated and source.annotated(index)
+        for annotation in of_sample(sample, image_id, categories, stated):
             objects.append({"id": len(objects) + 1, **annotation})
     listed_categories = [
         {"id": int(i), "name": name} for i, name in zip(categories, source.class_names)

@@ -91,7 +91,12 @@ def write_records(
         finally:
             if writer is not None:
                 writer.close()
-        np.savez(unfinished / "index.npz", shard=place, offset=offsets, ids=np.array(source.ids))
+        beside = {"shard": place, "offset": offsets, "ids": np.array(source.ids)}
+        if source.annotated is not None:
+            stated = [np.reshape(source.annotated(index), (-1, 5)) for index in range(count)]
+            beside["annotated"] = np.concatenate(stated)
+            beside["objects"] = np.array(list(map(len, stated)), np.int64)
+        np.savez(unfinished / "index.npz", **beside)
         layout = layout_of(source)
         description = {
             "format": FORMAT,

@@ -1,0 +1,172 @@
+"""Folders as people have them, of photos and masks that are not what was expected."""
+
+import json
+
+import numpy as np
+import pytest
+from data.tool_sets import photo
+from PIL import Image
+
+import kseg
+from kseg.data.files import load_photo
+from kseg.data.spec import DataSpec
+
+MASK = np.zeros((40, 60), np.uint8)
+MASK[6:26, 5:25] = 1
+
+
+def written(root, mask=MASK, ending=".png", names="abcd"):
+    for name in names:
+        photo(root / "images" / f"{name}.jpg", seed=ord(name[-1]))
+        path = root / "masks" / f"{name}{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if ending == ".npy":
+            np.save(path, mask)
+        else:
+            Image.fromarray(mask).save(path)
+    return root
+
+
+def found(root, **said):
+    return DataSpec(str(root), **said).resolved()
+
+
+def refusal(root, **said):
+    with pytest.raises(ValueError) as error:
+        found(root, **said).open("train")
+    return str(error.value)
+
+
+def test_black_and_white_in_colours(tmp_path):
+    """As editors of pictures save them, with alpha or without."""
+    alpha = np.full_like(MASK, 255)
+    for name, layers in (("rgb", [MASK * 255] * 3), ("rgba", [*[MASK * 255] * 3, alpha])):
+        source = found(written(tmp_path / name, np.dstack(layers))).open("train")
+        assert source.class_names == ("background", "object")
+        np.testing.assert_array_equal(source[0]["label"], MASK)
+    in_alpha = np.dstack([MASK * 0] * 3 + [MASK * 255])
+    said = refusal(written(tmp_path / "alpha", in_alpha))
+    assert "of one colour" in said and "in their alpha" in said
+
+
+def test_photos_of_one_name_in_folders(tmp_path):
+    root = written(tmp_path / "set", names=("s1/a", "s2/a", "s2/b"))
+    spec = found(root)
+    assert spec.pairs == ("images/{}.jpg", "masks/{}.png")
+    train, val = spec.open("train"), spec.open("val")
+    assert len(train) == 2 and len({*train.ids, *val.ids}) == 3
+    np.testing.assert_array_equal(train[0]["label"], MASK)
+    for mask in sorted((root / "masks").rglob("*.png")):
+        mask.rename(root / "masks" / f"{mask.parent.name}_{mask.name}")
+    with pytest.raises(FileNotFoundError, match="but the folders s1, s2.*pairs="):
+        kseg.data.folder(root / "images", root / "masks", ["a", "b"])
+
+
+def test_masks_that_are_none(tmp_path):
+    said = refusal(written(tmp_path / "jpeg", ending=".jpg"))
+    assert "4 others: a.jpg, b.jpg" in said and "JPEG has changed the ids" in said
+    root = tmp_path / "volumes"
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+        (root / name / "a.nii.gz").write_bytes(b"volume")
+    assert "Volumes are not read: write their slices" in refusal(root)
+    root = written(tmp_path / "objects", names="ab")
+    for mask in sorted((root / "masks").iterdir()):
+        mask.rename(mask.with_name(f"{mask.stem}_0.png"))
+        Image.fromarray(MASK).save(mask.with_name(f"{mask.stem}_1.png"))
+    said = refusal(root, class_names=("cell",), instances=True)
+    assert "a_0.png and a_1.png look like masks of an object each" in said
+    assert "into a folder of its name, a." in said
+    for mask in sorted((root / "masks").glob("*.png")):  # and the remedy
+        (root / "masks" / mask.name[0]).mkdir(exist_ok=True)
+        mask.rename(root / "masks" / mask.name[0] / mask.name)
+    sample = found(root, class_names=("cell",), instances=True).open("train")[0]
+    assert len(sample["masks"]) == 2 and (sample["masks"] == MASK).all()
+
+
+def test_arrays_that_are_no_ids(tmp_path):
+    root = written(tmp_path / "set", np.stack([1 - MASK, MASK], -1), ".npy")
+    with pytest.raises(ValueError, match=r"one-hot masks save np.argmax\(mask, axis=-1\)"):
+        kseg.data.folder(root / "images", root / "masks", ["ground", "cell"])[0]
+    np.save(root / "images/a.npy", np.zeros((12, 40, 60), np.uint8))
+    (root / "images/a.jpg").unlink()
+    (error, *_) = kseg.check(
+        kseg.data.folder(root / "images", root / "masks", ["ground", "cell"], probe=False)
+    ).errors
+    assert "Of a volume, save each slice by itself" in str(error)
+
+
+def test_links(tmp_path):
+    whole, linked = written(tmp_path / "whole"), tmp_path / "linked"
+    for name in ("images", "masks"):
+        (linked / name).mkdir(parents=True)
+        for file in sorted((whole / name).iterdir()):
+            (linked / name / file.name).symlink_to(file)
+    np.testing.assert_array_equal(found(linked).open("train")[0]["label"], MASK)
+    (linked / "masks/e.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(FileNotFoundError, match="e.png' is a link to what does not exist"):
+        kseg.data.folder(linked / "images", linked / "masks", ["ground", "cell"])
+
+
+def test_a_table_of_classes_parted_by_semicolons(tmp_path):
+    root = written(tmp_path / "set", MASK * 7)
+    (root / "classes.csv").write_text("\ufeffname;r;g;b\nground;0;0;0\ncell;7;7;7\n", "utf-8")
+    assert found(root, values=(0, 7)).class_names == ("ground", "cell")
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_one_band_is_not_several(channels):
+    model = kseg.build_unet(2, input_shape=(None, None, channels), width=2, depth=1, compile=False)
+    with pytest.raises(ValueError, match=rf"expected \(height, width, {channels}\)"):
+        kseg.predict(model, np.zeros((16, 16), np.uint8))
+
+
+def test_names_too_long_for_a_file(tmp_path):
+    """Of classes, and of photos in the files of tools: operating systems refuse to look."""
+    long = "x" * 5000
+    root = written(tmp_path / "set")
+    source = kseg.data.folder(root / "images", root / "masks", ["ground", long], split="train")
+    assert source.class_names[1] == long
+    (tmp_path / "a.json").write_text(json.dumps({"imagePath": long, "shapes": []}))
+    with pytest.raises(FileNotFoundError, match="neither there nor beside it"):
+        kseg.data.labelme(tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps({"a": {"filename": long, "regions": []}}))
+    with pytest.raises(FileNotFoundError, match="does not lie beside it"):
+        kseg.data.via(tmp_path)
+
+
+def test_what_a_decoder_says_is_in_its_own_words(tmp_path):
+    """A PNG of 16 bits that is cut short is read by TensorFlow, in Python too."""
+    Image.fromarray(MASK.astype(np.uint16)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    with pytest.raises(ValueError) as error:
+        load_photo(tmp_path / "a.png", value_range=(0, 4095))
+    assert "cannot be read as an image" in str(error.value) and "{{" not in str(error.value)
+
+
+def test_transparent_photos_are_told(tmp_path):
+    """Of RGBA, and of a palette: the colours beneath are read."""
+    root = written(tmp_path / "set")
+    pixels = np.dstack([photo(tmp_path / "any.png"), np.full(MASK.shape, 255, np.uint8)])
+    pixels[:10, :, 3] = 0
+    (root / "images/a.jpg").unlink()
+    Image.fromarray(pixels).save(root / "images/a.png")
+    for name in "bc":  # opaque alpha says nothing
+        (root / "images" / f"{name}.jpg").unlink()
+    Image.fromarray(pixels | np.uint8([0, 0, 0, 255])).save(root / "images/b.png")
+    with_palette = Image.fromarray(MASK).convert("P")
+    with_palette.save(root / "images/c.png", transparency=0)
+    source = kseg.data.folder(root / "images", root / "masks", ["ground", "cell"])
+    (finding,) = [each for each in kseg.check(source).warnings if each.kind == "transparent_photo"]
+    assert [file[-5:] for file in finding.files] == ["a.png", "c.png"]
+    assert "25.0% of its pixels are transparent" in finding.message
+    np.testing.assert_array_equal(source[0]["image"], pixels[..., :3])
+
+
+def test_a_table_of_run_lengths(tmp_path):
+    photo(tmp_path / "train_images/a.jpg")
+    (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,5 3 9 1\n")
+    with pytest.raises(
+        ValueError, match="'train.csv' holds masks as run-lengths, which become PNG"
+    ):
+        found(tmp_path)
