@@ -26,9 +26,10 @@ def add_arguments(parser):
     parser.add_argument("--split", default="val", help="train, val or test (%(default)s)")
     parser.add_argument(
         "--group",
-        metavar="PATTERN",
-        help="scores by group too: what this regular expression finds in a photo's name, e.g. "
-        "'^([^_]+)_'; by default the folder, where photos lie in several",
+        metavar="folder|PATTERN|FILE.csv",
+        help="scores by group too, as of evaluate: what the brackets of a regular expression find "
+        "in a photo's name, e.g. '^([^_]+)_', or a table; by default folders, where there are "
+        "several",
     )
     parser.add_argument("--images", type=int, default=12, help="photos shown (%(default)s)")
     parser.add_argument("--limit", type=int, help="photos scored, evenly spread (all)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kseg.base import arguments
@@ -10,13 +10,14 @@ from kseg.base.arguments import integer, refused
 from kseg.base.outputs import check_outputs
 from kseg.base.types import PathLike
 from kseg.data.source import Source
+from kseg.evaluation.groups import folders_of, groups_of
 from kseg.models.contract import part
 from kseg.pictures.image import picture_of
 from kseg.reports import sections
 from kseg.reports.page import write_page
 from kseg.reports.places import Places
 from kseg.reports.shots import shot, side_for, size_for
-from kseg.reports.subject import Subject, chosen_of, data_of, grouped, worst_and_best
+from kseg.reports.subject import Subject, chosen_of, data_of, worst_and_best
 from kseg.runs.folds import FILE as FOLDS
 from kseg.runs.folds import Folds
 from kseg.runs.run import Run
@@ -31,7 +32,7 @@ def report(
     path: PathLike | None = None,
     data: Source | None = None,
     split: str | None = None,
-    group: str | None = None,
+    group: str | PathLike | Mapping[str, str] | Callable[[str], str] | None = None,
     images: int = 12,
     limit: int | None = None,
     overwrite: bool = False,
@@ -52,9 +53,10 @@ def report(
         path: The HTML file. Default None: `report.html` in the folder of the run.
         data: Labelled `Source` to score on. Default None: what the run was trained on, if it says.
         split: Of the run's own data: `"train"`, `"val"` or `"test"`. Default None: `"val"`.
-        group: Regular expression that finds the group in a photo's name, for scores by group; what
-            stands in its first brackets, as in `"^([^_]+)_"`. Default None: the folder in the name,
-            where photos lie in several.
+        group: What photos belong together, for scores by group, as of `kseg.evaluate`: `"folder"`;
+            a regular expression that finds the group in a photo's name, as `"^([^_]+)_"`; a `.csv`
+            file; a dict or a function from a name to its group. Default None: the folder, where
+            photos lie in several.
         images: Photos that are shown, half of them the worst. Default 12.
         limit: Photos that are scored, evenly spread. Default None: all.
         overwrite: Whether to replace a file that is there. Default False.
@@ -121,7 +123,10 @@ def _opened(path):
 
 def _look(subjects, source, group, limit, progress):
     """Scores each run on the same photos."""
-    name_of, _ = grouped(source.ids, group)
+    if group is None:
+        group = "folder" if folders_of(source) else None
+    else:
+        groups_of(group, source)  # refuses what is none, for photos that are not scored too
     chosen = chosen_of(source, limit)
     total, done = 2 * len(chosen) * len(subjects), 0
     for subject in subjects:
@@ -131,7 +136,7 @@ def _look(subjects, source, group, limit, progress):
             if progress:
                 progress(before + count, total)
 
-        subject.look(source, chosen, name_of, step)
+        subject.look(source, chosen, group, step)
         done += 2 * len(chosen)
 
 

@@ -46,7 +46,7 @@ def scores(subjects):
     return {
         "tiles": _tiles(about, numbers),
         "classes": _classes(scored, numbers),
-        "matrices": [_matrix(subject) for subject in scored if subject.seen],
+        "matrices": [_matrix(s) for s in scored if "confusion" in s.numbers],
         "groups": _groups(scored),
     }
 
@@ -87,7 +87,8 @@ def _has(numbers, key):
 
 def _matrix(subject):
     """A confusion matrix as shares of its rows; of many classes those that are confused most."""
-    rows, columns, counts = subject.seen.confusion(subject.numbers)
+    names = list(subject.run.class_names)
+    rows, columns, counts = subject.about.confusion(names, subject.numbers)
     square = len(rows) == len(columns)
     wrong = counts * (1 - np.eye(len(rows), dtype=int)) if square else counts[:, 1:3]
     confused = [
@@ -118,19 +119,16 @@ def _matrix(subject):
 
 
 def _groups(subjects):
-    if not all(subject.seen for subject in subjects):
-        return []
-    by_name = [subject.seen.of_groups() for subject in subjects]
+    by_name = [subject.numbers.get("groups", {}) for subject in subjects]
     if len(by_name[0]) < 2:
         return []
-    counts = {}
-    for each in subjects[0].images:
-        counts[each.group] = counts.get(each.group, 0) + 1
-    rows = [(name, counts[name], [of.get(name, math.nan) for of in by_name]) for name in by_name[0]]
+    key = subjects[0].about.KEY
+    rows = [
+        (name, row["images"], [of[name][key] for of in by_name]) for name, row in by_name[0].items()
+    ]
     rows.sort(key=lambda row: row[2][-1])
     return [
-        {"name": name or "no folder", "photos": n, "values": list(map(shown, v)), "bars": v}
-        for name, n, v in rows
+        {"name": name, "photos": n, "values": list(map(shown, v)), "bars": v} for name, n, v in rows
     ]
 
 
