@@ -10,14 +10,13 @@ from kseg.base.arguments import integer, refused
 from kseg.base.outputs import check_outputs
 from kseg.base.types import PathLike
 from kseg.data.source import Source
-from kseg.evaluation.groups import folders_of, groups_of
 from kseg.models.contract import part
 from kseg.pictures.image import picture_of
 from kseg.reports import sections
 from kseg.reports.page import write_page
 from kseg.reports.places import Places
 from kseg.reports.shots import shot, side_for, size_for
-from kseg.reports.subject import Subject, chosen_of, data_of, worst_and_best
+from kseg.reports.subject import Subject, chosen_of, data_of, groups_in, worst_and_best
 from kseg.runs.folds import FILE as FOLDS
 from kseg.runs.folds import Folds
 from kseg.runs.run import Run
@@ -123,10 +122,7 @@ def _opened(path):
 
 def _look(subjects, source, group, limit, progress):
     """Scores each run on the same photos."""
-    if group is None:
-        group = "folder" if folders_of(source) else None
-    else:
-        groups_of(group, source)  # refuses what is none, for photos that are not scored too
+    group = groups_in(source, group)
     chosen = chosen_of(source, limit)
     total, done = 2 * len(chosen) * len(subjects), 0
     for subject in subjects:

@@ -274,12 +274,13 @@ def told(subjects, source, split, limit, given, places):
     protocol.append(("Written", f"{datetime.datetime.now():%Y-%m-%d}"))
     return {
         "protocol": protocol,
-        "settings": _settings(subjects, places),
+        "settings": settings_of(subjects, places),
         "versions": _versions(subjects),
     }
 
 
-def _settings(subjects, places):
+def settings_of(subjects, places):
+    """Rows of settings, what differs first: name, a value for each run, whether they differ."""
     each = [subject.told.get("settings") or {} for subject in subjects]
     data = [subject.told.get("data") or {} for subject in subjects]
     rows = [("data", [places(one.get("spec", "given in Python")) for one in data])]
@@ -302,14 +303,18 @@ def _versions(subjects):
 
     from kseg.base.version import __version__
 
-    rows = [
-        (name, list(dict.fromkeys(str(s.told.get(key, "unknown")) for s in subjects)))
-        for key, name in (("kseg", "kseg"), ("keras", "Keras"), ("backend", "backend"))
-    ]
     backend = keras.backend.backend()
     here = f"kseg {__version__}, Keras {keras.__version__} on {backend} {_version(backend)}"
     here += f", Python {platform.python_version()}, NumPy {np.__version__}"
-    return {"trained": rows, "here": here}
+    return {"trained": versions_of([subject.told for subject in subjects]), "here": here}
+
+
+def versions_of(told):
+    """Rows of what runs were trained with: name, and the versions, of what their files say."""
+    return [
+        (name, list(dict.fromkeys(str(each.get(key, "unknown")) for each in told)))
+        for key, name in (("kseg", "kseg"), ("keras", "Keras"), ("backend", "backend"))
+    ]
 
 
 def _version(package):

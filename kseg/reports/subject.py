@@ -14,6 +14,7 @@ from kseg.data.source import check_is_source, spread
 from kseg.data.spec import DataSpec
 from kseg.evaluation.batches import unweighted_void
 from kseg.evaluation.evaluate import evaluate
+from kseg.evaluation.groups import FOLDER, folders_of, groups_of
 from kseg.models.contract import check_source, contract, part, task_of
 from kseg.runs.folds import FILE as FOLDS
 from kseg.runs.folds import Folds
@@ -144,6 +145,18 @@ def data_of(subject, data, split):
         return spec.open(split), None
     except (MissingData, FileNotFoundError) as error:
         return None, f"The photos are not where they were: {error}"
+
+
+def groups_in(source, group):
+    """What photos are grouped by: as asked for, else by folder where there are several, or None.
+
+    Raises:
+        ValueError: a photo has no group, be it scored or not.
+    """
+    if group is None:
+        return FOLDER if folders_of(source) else None
+    groups_of(group, source)
+    return group
 
 
 def chosen_of(source, limit):
