@@ -16,6 +16,9 @@ def add_arguments(parser):
     )
     add_scored(parser)
     parser.add_argument(
+        "--surface", action="store_true", help="of labels: surface distances too, HD95"
+    )
+    parser.add_argument(
         "--bootstrap",
         type=int,
         default=1000,
@@ -50,6 +53,7 @@ def run(options):
             split=None if options.data else options.split,
             group=options.group,
             limit=options.limit,
+            surface=options.surface,
             bootstrap=options.bootstrap or None,
             notes=notes,
             overwrite=options.overwrite,

@@ -39,6 +39,7 @@ def card(
     split: str | None = None,
     group: str | PathLike | Mapping[str, str] | Callable[[str], str] | None = None,
     limit: int | None = None,
+    surface: bool = False,
     bootstrap: int | None = 1000,
     notes: str | None = None,
     overwrite: bool = False,
@@ -58,6 +59,8 @@ def card(
         group: What photos belong together, as of `kseg.evaluate`. Default None: the folder, where
             photos lie in several.
         limit: Photos that are scored, evenly spread. Default None: all.
+        surface: Of a semantic model: whether to measure surface distances too, as is usual in
+            medicine, and takes longer. Default False.
         bootstrap: How many times the photos are drawn anew for the intervals. Default 1000; None
             for no intervals.
         notes: Markdown of your own, which stands at the end: what the model is for, whose the data
@@ -96,7 +99,8 @@ def card(
     check_outputs([("path", path)], source.files(), overwrite)
     scored = subject.model if subject else model
     check_source(scored, source)
-    numbers = _numbers(scored, source, group, limit, bootstrap, progress)
+    asked = {"bootstrap": bootstrap, "progress": progress, "surface": surface}
+    numbers = _numbers(scored, source, group, limit, asked)
     places = Places([source], _folders(subject))
     parts = _Parts(scored, source, numbers, subject, path.stem, places)
     text = parts.text(split if data is None else None, notes)
@@ -131,13 +135,12 @@ def _source(subject, model, data, split):
     return source
 
 
-def _numbers(model, source, group, limit, bootstrap, progress):
-    asked = dict(part("kseg.reports.seen", model).SCORED)
+def _numbers(model, source, group, limit, asked):
+    asked = {**part("kseg.reports.seen", model).SCORED, **asked}
     group = groups_in(source, group)
     chosen = chosen_of(source, limit)
     scored = source if len(chosen) == len(source) else source.subset(chosen)
-    asked |= {"per_image": True, "group": group, "bootstrap": bootstrap, "progress": progress}
-    return evaluate(model, scored, **asked)
+    return evaluate(model, scored, per_image=True, group=group, **asked)
 
 
 def _folders(subject):

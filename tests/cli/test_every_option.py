@@ -251,6 +251,7 @@ OPTIONS = {
             "split": ["--split", "train"],
             "group": ["--group", "("],
             "limit": ["--limit", "2"],
+            "surface": ["--surface"],
             "bootstrap": ["--bootstrap", "0"],
             "notes": ["--notes", "old.json"],
             "overwrite": ["--overwrite"],

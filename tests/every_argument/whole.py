@@ -153,6 +153,7 @@ def scored():
                 "split": "train",
                 "group": "(.)$",
                 "limit": 2,
+                "surface": True,
                 "bootstrap": 10,
                 "notes": "No licence.",
                 "overwrite": Beside({"path": THERE}, True, refused=True),

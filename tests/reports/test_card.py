@@ -82,6 +82,15 @@ def test_it_says_what_evaluate_says(run, scenes, tmp_path):
     assert "/home/ann" not in text and str(tmp_path) not in text and str(run.parent) not in text
 
 
+def test_surface_distances_are_asked_for(run, scenes, tmp_path):
+    given = {"data": scenes, "bootstrap": None}
+    assert "HD95" not in kseg.card(run, tmp_path / "a.md", **given).read_text()
+    found = parts(kseg.card(run, tmp_path / "b.md", **given, surface=True).read_text())
+    scores = kseg.evaluate(kseg.load(run), scenes, surface=True)
+    assert ["HD95, pixels", f"{scores['mean_hd95']:.3f}"] in rows(found["Scores"])
+    assert "| HD95 | pixels |" in found["Classes"]
+
+
 def test_metadata_are_yaml(run, scenes, tmp_path):
     yaml = pytest.importorskip("yaml")
     named = dataclasses.replace(scenes, name='odd: "name"')

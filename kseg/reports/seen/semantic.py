@@ -18,6 +18,8 @@ TILES = (  # key of `kseg.evaluate` -> what it is called; those that are not the
     ("mean_dice", "mean Dice"),
     ("pixel_accuracy", "pixel accuracy"),
     ("calibration_error", "calibration error"),
+    ("mean_hd95", "HD95, pixels"),
+    ("mean_asd", "mean surface distance, pixels"),
 )
 BAR = "iou"
 COLUMNS = (
@@ -26,6 +28,7 @@ COLUMNS = (
     ("dice", "Dice"),
     ("accuracy", "recall"),
     ("precision", "precision"),
+    ("hd95", "HD95"),
 )
 COUNT = "pixels"
 
