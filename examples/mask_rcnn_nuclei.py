@@ -38,8 +38,8 @@ jitter; AdamW, peak 1e-3 with warm-up and cosine decay; a random start.
 
 ## Whose the data are
 
-The 2018 Data Science Bowl, Caicedo et al., "Nucleus segmentation across imaging experiments", Nature
-Methods 16 (2019), with the labels mended by others; CC0."""
+The 2018 Data Science Bowl, Caicedo et al., "Nucleus segmentation across imaging experiments",
+Nature Methods 16 (2019), with the labels mended by others; CC0."""
 
 
 def stain(photo):

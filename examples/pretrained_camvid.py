@@ -37,8 +37,8 @@ An example of kseg on road scenes of one town in three drives. Not for driving.
 
 ## Whose the data are
 
-CamVid, Brostow et al., "Semantic object classes in video", Pattern Recognition Letters 30 (2009), in
-the eleven classes of SegNet."""
+CamVid, Brostow et al., "Semantic object classes in video", Pattern Recognition Letters 30 (2009),
+in the eleven classes of SegNet."""
 BUILDERS = {
     "unet": kseg.build_unet,
     "deeplabv3plus": kseg.build_deeplabv3plus,

@@ -16,7 +16,7 @@ from kseg.base.types import Model, PathLike
 from kseg.data.source import Source, check_is_source
 from kseg.evaluation.evaluate import evaluate
 from kseg.evaluation.protocol import lines
-from kseg.models.contract import check_source, contract, part
+from kseg.models.contract import check_source, contract, fixed_size, part
 from kseg.reports.places import Places
 from kseg.reports.sections import settings_of, shown, versions_of
 from kseg.reports.subject import FROM_PYTHON, Subject, chosen_of, data_of, groups_in
@@ -102,7 +102,7 @@ def card(
     asked = {"bootstrap": bootstrap, "progress": progress, "surface": surface}
     numbers = _numbers(scored, source, group, limit, asked)
     places = Places([source], _folders(subject))
-    parts = _Parts(scored, source, numbers, subject, path.stem, places)
+    parts = _Parts(scored, source, numbers, subject, _name(path), places)
     text = parts.text(split if data is None else None, notes)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
@@ -120,6 +120,11 @@ def _opened(model, path):
     run = Run.open(model)
     path = run.path / FILE if path is None else arguments.path("path", path, "a Markdown file")
     return Subject(run), path, run.files()
+
+
+def _name(path):
+    """Of a model without a run: that of its card, or of the folder of a `card.md`."""
+    return path.resolve().parent.name if path.name == FILE else path.stem
 
 
 def _source(subject, model, data, split):
@@ -204,20 +209,20 @@ class _Parts:
         return "\n".join([*found, "---"])
 
     def what(self):
-        weights, own = self.model.count_params(), self.own
+        own, size = self.own, fixed_size(self.model)
         color = {1: "grey photos", 3: "photos in colour"}.get(own.channels, f"{own.channels} bands")
         says = {
             "semantic": "a class for every pixel",
             "multilabel": "for every pixel the classes that it has",
             "instance": "objects, each with a class, a score, a box and a mask",
         }[own.task]
-        return (
-            f"A {self.model.name.replace('_', ' ')} of {weights:,} weights: of {color} of any size "
-            f"it says {says}, of {own.num_classes}: {', '.join(self.source.class_names)}."
-        )
+        fixed = f", resized to {'x'.join(map(str, size))}" if all(size) else " of any size"
+        weights = f"{self.model.count_params():,} weights"
+        what = f"`{self.model.name}`, {weights}. Of {color}{fixed} it says {says}."
+        return f"{what}\n\nClasses: {', '.join(self.source.class_names)}."
 
     def use(self):
-        place = self.name if self.subject else f"{self.name}.keras"
+        place = self.name if self.subject else "model.keras"
         return (
             "```python\nimport kseg\n\n"
             f'kseg.load("{place}").predict("photo.jpg")\n```\n\n'

@@ -130,7 +130,7 @@ def test_of_objects_without_a_run(rng, tmp_path):
     model = InstanceModel(found * 2)
     model.count_params, model.name = lambda: 7, "found"
     text = kseg.card(model, tmp_path / "cells.md", data=source_of(found), bootstrap=20).read_text()
-    assert 'kseg.load("cells.keras")' in text and "## Training" not in text
+    assert 'kseg.load("model.keras")' in text and "## Training" not in text
     assert [row[0] for row in rows(parts(text)["Scores"])][:2] == ["mask AP", "mask AP50"]
     assert json.dumps("cells") in text and "objects, each with a class" in text
 
