@@ -74,7 +74,8 @@ def monai_counts(truth, said):
     import torch
     from monai.metrics import get_confusion_matrix
 
-    found = get_confusion_matrix(torch.tensor(said), torch.tensor(truth)).numpy()[0]
+    pair = torch.tensor(said).int(), torch.tensor(truth).int()
+    found = get_confusion_matrix(*pair).numpy()[0]  # (C, 4): TP, FP, TN, FN
     return np.stack([found[:, 0], found[:, 1], found[:, 3]]).astype("float64")
 
 
