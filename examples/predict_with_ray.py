@@ -86,8 +86,10 @@ def predict(run, photos, out, *, workers, cpus, gpus, batch_size):
     import ray
 
     out.mkdir(parents=True, exist_ok=True)
-    rows = ray.data.from_items([{"photo": str(photo)} for photo in photos])
-    done = rows.repartition(max(workers, len(photos) // batch_size)).map_batches(
+    # Rows in blocks from the start: to part them later takes a processor beside those of workers.
+    blocks = min(len(photos), max(workers, len(photos) // batch_size))
+    rows = ray.data.from_items([{"photo": str(p)} for p in photos], override_num_blocks=blocks)
+    done = rows.map_batches(
         Worker,
         fn_constructor_args=(str(run), str(out)),
         batch_size=batch_size,

@@ -18,7 +18,7 @@ from kseg.evaluation.evaluate import evaluate
 from kseg.evaluation.protocol import lines
 from kseg.models.contract import check_source, contract, fixed_size, part
 from kseg.reports.places import Places
-from kseg.reports.sections import settings_of, shown, versions_of
+from kseg.reports.sections import NONE, settings_of, shown, versions_of
 from kseg.reports.subject import FROM_PYTHON, Subject, chosen_of, data_of, groups_in
 from kseg.runs.run import Run
 
@@ -26,6 +26,7 @@ FILE = "card.md"
 FEW = 30  # photos, below which intervals say little
 LOW = 0.1  # share of the photos that are spoken of as the worst
 WEAK = 3  # classes that are named as the weakest
+UNSAID = ("data", "checkpoint_steps", "jit_compile", "steps_per_execution", "tensorboard")
 ASKS = (
     "Photos unlike these were not scored: `kseg robustness` says what weather, light and noise do."
 )
@@ -252,7 +253,11 @@ class _Parts:
         if not self.subject:
             return ""
         history, told = self.subject.run.history(), self.subject.told
-        rows = [(name, value) for name, (value,), _ in settings_of([self.subject], self.places)]
+        rows = [
+            (name, value)
+            for name, (value,), _ in settings_of([self.subject], self.places)
+            if name not in UNSAID and value != NONE
+        ]
         if history:
             epochs, steps = (int(history[-1][name]) for name in ("epoch", "step"))
             rows.insert(0, ("done", f"{epochs} epochs, {steps:,} steps"))

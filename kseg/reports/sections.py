@@ -18,6 +18,7 @@ CHECKED = 100  # samples of a split that are looked at for faults
 SCORE_BINS = 10
 NOTED = 6  # pairs of classes that are named as confused
 LETTERS = "AB"
+NONE = "—"  # of a setting that is not set
 
 
 def head(subjects, source, places):
@@ -292,10 +293,10 @@ def settings_of(subjects, places):
 
 def _plain(value):
     if isinstance(value, dict):
-        return ", ".join(f"{key} = {_plain(each)}" for key, each in value.items()) or "—"
+        return ", ".join(f"{key} = {_plain(each)}" for key, each in value.items()) or NONE
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_plain, value))
-    return "—" if value is None else str(value)
+    return NONE if value is None else str(value)
 
 
 def _versions(subjects):

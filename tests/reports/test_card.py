@@ -27,7 +27,7 @@ def run(tmp_path_factory, scenes):
     path = tmp_path_factory.mktemp("runs") / "mine"
     keras.utils.set_random_seed(1)
     model = kseg.build_unet(6, width=2, depth=1, compile=False)
-    settings = {"epochs": 2, "network": {"weights": "/home/ann/w/x.h5"}}
+    settings = {"epochs": 2, "network": {"weights": "/home/ann/w/x.h5"}, "patience": None}
     data = {"spec": "shapes:32"}
     begun = {"samples": 400}
     made = kseg.Run(path, scenes.class_names, scenes.colors, scenes.void, settings, data, begun)
@@ -78,6 +78,7 @@ def test_it_says_what_evaluate_says(run, scenes, tmp_path):
     assert "6 photos are few" in found["Limits"]
     assert ["photos learned from", "400"] in rows(found["Data"])
     assert ["done", "2 epochs, 8 steps"] in rows(found["Training"])
+    assert [row[0] for row in rows(found["Training"])] == ["done", "epochs", "network"]
     assert f"{kseg.load(run).model.count_params():,} weights" in text
     assert "/home/ann" not in text and str(tmp_path) not in text and str(run.parent) not in text
 
