@@ -154,10 +154,12 @@ def written(folder, index, positions, classes, crowd):
     Image.fromarray(np.stack([ids >> 8 * i & 255 for i in range(3)], -1).astype("uint8")).save(
         folder / file
     )
-    segments = [{"id": 1, "category_id": 0, "iscrowd": 0}] if (ids == 1).any() else []
-    for position in np.unique(positions[positions >= 0]):
-        segment = {"id": int(position) + 2, "category_id": int(classes[position]) + 1}
-        segments.append({**segment, "iscrowd": int(crowd[position])})
+    segments = []
+    for number, area in zip(*np.unique(ids, return_counts=True)):
+        position = int(number) - 2
+        of_class, is_crowd = (classes[position] + 1, crowd[position]) if position >= 0 else (0, 0)
+        segment = {"id": int(number), "category_id": int(of_class), "iscrowd": int(is_crowd)}
+        segments.append({**segment, "area": int(area)})
     return {"image_id": index, "file_name": file, "segments_info": segments}
 
 

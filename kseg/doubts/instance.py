@@ -27,8 +27,8 @@ KINDS = {
     "not labelled": 1.0,
     "nothing there": 1.0,
     "class": 1.0,
-    "several in one": 0.8,
-    "outline": 0.6,
+    "several in one": 0.4,
+    "outline": 0.4,
 }
 
 

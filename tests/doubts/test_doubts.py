@@ -218,11 +218,11 @@ def test_objects_are_doubted_for_what_is_wrong_with_them():
     ]
     # moved by five pixels: 24 of 64 shared, IoU 24 / 104
     assert looked([here], Found([square(2, 7)], [0.9])) == [
-        ("outline", "cell", "cell", (2, 2, 10, 10), round(0.6 * 0.9 * (1 - 24 / 104), 2))
+        ("outline", "cell", "cell", (2, 2, 10, 10), round(0.4 * 0.9 * (1 - 24 / 104), 2))
     ]
     both = square(2, 2) | square(2, 14)
     assert looked([both], Found([square(2, 2), square(2, 14)], [0.9, 0.7])) == [
-        ("several in one", "cell", "cell", (2, 2, 22, 10), 0.56)
+        ("several in one", "cell", "cell", (2, 2, 22, 10), 0.28)
     ]
     # one that was found twice is one
     assert looked([here], Found([here, square(3, 3, 7)], [0.9, 0.7])) == []
