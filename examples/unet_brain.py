@@ -11,7 +11,9 @@ Model      U-Net of one channel, width 16, depth 3, no pretrained weights.
 Recipe     30 epochs of 8 crops 128x160 at random scale 0.8..1.25, flips, light and contrast;
            AdamW, peak 2e-3 with warm-up and cosine decay; cross-entropy plus Dice.
 
-Result     RESULT
+Result     Dice 0.925 of grey and 0.917 of white matter, mean IoU 0.899 of 40 slices, on TensorFlow
+           after 3.3 minutes of CPU time; a shared two-core CPU, 2026-11-27, Keras 3.15.1, one run.
+           The lowest slices are the worst, mean IoU 0.855: `examples/cards/brain.md`.
 
 It is one head, and a mean of many: sharp, without noise or lesions. What the card says of it holds
 for other slices of it, not for patients. With your own volumes, split by patient.
@@ -83,6 +85,7 @@ def write_slices(place, out):
             file = out / kind / ("val" if scored else "train") / f"{region}_{z:03}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(file)
+    (out / "classes.txt").write_text("\n".join(CLASSES) + "\n")
 
 
 def main():
