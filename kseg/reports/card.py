@@ -212,14 +212,9 @@ class _Parts:
     def what(self):
         own, size = self.own, fixed_size(self.model)
         color = {1: "grey photos", 3: "photos in colour"}.get(own.channels, f"{own.channels} bands")
-        says = {
-            "semantic": "a class for every pixel",
-            "multilabel": "for every pixel the classes that it has",
-            "instance": "objects, each with a class, a score, a box and a mask",
-        }[own.task]
         fixed = f", resized to {'x'.join(map(str, size))}" if all(size) else " of any size"
         weights = f"{self.model.count_params():,} weights"
-        what = f"`{self.model.name}`, {weights}. Of {color}{fixed} it says {says}."
+        what = f"`{self.model.name}`, {weights}. Of {color}{fixed} it says {self.about.SAYS}."
         return f"{what}\n\nClasses: {', '.join(self.source.class_names)}."
 
     def use(self):

@@ -93,7 +93,7 @@ def _matrix(subject):
     square = len(rows) == len(columns)
     wrong = counts * (1 - np.eye(len(rows), dtype=int)) if square else counts[:, 1:3]
     confused = [
-        (rows[i], columns[j], int(wrong[i, j]), wrong[i, j] / max(1, counts[i].sum()))
+        subject.about.confused(rows[i], columns[j], int(wrong[i, j]), int(counts[i].sum()))
         for i, j in (
             np.unravel_index(place, wrong.shape)
             for place in np.argsort(-wrong, axis=None, kind="stable")[:NOTED]

@@ -317,6 +317,9 @@ def test_page_of_objects(rng, tmp_path, monkeypatch):
     run = made(tmp_path / "run", kseg.build_unet(2, width=2, depth=1, compile=False), source)
     monkeypatch.setattr(kseg.Run, "load_model", lambda self: InstanceModel(found * 9))
     page = Page(kseg.report(run, data=source, images=2)).check()
+    assert instance.confused("nothing there", "cell", 1234, 1300) == "1,234 cell where nothing is"
+    assert instance.confused("cell", "missed", 1, 4) == "cell missed (25.0%)"
+    assert instance.confused("cell", "speck", 1, 4) == "cell for speck (25.0%)"
     for word in ("mask AP50", "Objects found, by size", "nothing there", "Calibration"):
         assert word in page.text
 

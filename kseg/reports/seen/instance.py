@@ -11,9 +11,11 @@ KEY, SCORE = "nuclei_ap", "nuclei AP"  # it knows photos where there is nothing 
 SURE = 0.5  # score from which on a detection counts here
 FITS = 0.5  # mask IoU from which on it has found an object
 BINS = 10
+NOTHING, MISSED = "nothing there", "missed"  # beside the classes, of rows and of columns
 # Of the square root of an object's area, in pixels; the last is what is larger.
 EDGES = (0, 8, 16, 24, 32, 64, 96, 192)
 NAMES = ("to 8", "8-16", "16-24", "24-32", "32-64", "64-96", "96-192", "192 +")
+SAYS = "objects, each with a class, a score, a box and a mask"  # what a model answers
 PROTOCOL = (
     "Average precision is COCO's; areas are the masks' pixels, crowds count neither for nor "
     "against. A photo's score, nuclei AP, is TP / (TP + FN + FP) of the detections with a score of "
@@ -87,7 +89,16 @@ def answer(predicted):
 
 def confusion(names, numbers):
     """Names of rows and columns, and counts of objects; the last of each is nothing."""
-    return [*names, "nothing there"], [*names, "missed"], np.array(numbers["confusion"])
+    return [*names, NOTHING], [*names, MISSED], np.array(numbers["confusion"])
+
+
+def confused(truth, found, count, total):
+    """What is said of so many objects of a class, of all it has, that are missed or others; or of
+    what was found where nothing is."""
+    if truth == NOTHING:
+        return f"{count:,} {found} where nothing is"
+    what = f"{truth} missed" if found == MISSED else f"{truth} for {found}"
+    return f"{what} ({count / max(1, total):.1%})"
 
 
 class Seen:

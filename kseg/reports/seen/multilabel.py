@@ -9,6 +9,7 @@ SCORED = {}
 KEY, SCORE = "mean_iou", "mean IoU"
 THRESHOLD = 0.5
 BINS = 15
+SAYS = "for every pixel the classes that it has"  # what a model answers
 PROTOCOL = (
     "Of each class every label that is not void counts, as of a binary problem; a pixel has a "
     "class above a probability of 0.5. Each photo is scored at its own size. No test-time "
@@ -41,6 +42,11 @@ def confusion(names, numbers):
     counts = np.array(numbers["confusion"])
     table = np.stack([counts[:, 1, 1], counts[:, 1, 0], counts[:, 0, 1], counts[:, 0, 0]], 1)
     return names, ["found", "missed", "too much", "rightly absent"], table
+
+
+def confused(truth, found, count, total):
+    """What is said of so many pixels of a class that are taken for another, of all it has."""
+    return f"{truth} for {found} ({count / max(1, total):.1%})"
 
 
 class Seen:

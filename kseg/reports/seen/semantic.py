@@ -7,6 +7,7 @@ from kseg.reports.seen.borders import Borders
 OPTIONS = {}
 SCORED = {"boundary": True, "calibration": True}  # what is asked of `kseg.evaluate`
 KEY, SCORE = "mean_iou", "mean IoU"  # of a photo, or a group, in what `kseg.evaluate` gives
+SAYS = "a class for every pixel"  # what a model answers
 PROTOCOL = (
     "Every labelled pixel counts; void pixels do not. Each photo is scored at its own size; one "
     "whose feature maps would not fit into 768 MiB is predicted in overlapping tiles. No "
@@ -48,6 +49,11 @@ def answer(predicted):
 def confusion(names, numbers):
     """Names of rows and columns, and counts."""
     return names, names, np.array(numbers["confusion"])
+
+
+def confused(truth, found, count, total):
+    """What is said of so many pixels of a class that are taken for another, of all it has."""
+    return f"{truth} for {found} ({count / max(1, total):.1%})"
 
 
 class Seen:
