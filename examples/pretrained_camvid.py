@@ -17,6 +17,8 @@ Result     U-Net: mean IoU 0.662 on TensorFlow (31.7 minutes of CPU time, 38.5 o
            2026-11-24, Keras 3.15.1, one run each; those on PyTorch and JAX were stopped once and
            resumed.
 
+Its card is written beside it; `examples/cards/road-scenes.md` is one of a shorter training.
+
 `--smoke` runs two steps on a few photos, or on generated scenes where there is no CamVid, from a
 random start where the weights are not installed.
 """
@@ -29,6 +31,14 @@ import keras
 
 import kseg
 
+NOTES = """## What it is for
+
+An example of kseg on road scenes of one town in three drives. Not for driving.
+
+## Whose the data are
+
+CamVid, Brostow et al., "Semantic object classes in video", Pattern Recognition Letters 30 (2009),
+in the eleven classes of SegNet."""
 BUILDERS = {
     "unet": kseg.build_unet,
     "deeplabv3plus": kseg.build_deeplabv3plus,
@@ -62,7 +72,7 @@ def main():
         learning_rate=1.5e-3,
         validate_epochs=5,
     )
-    weights = "imagenet"
+    weights, group = "imagenet", "^([^_]+)_" if options.camvid else None  # the drive
     if options.smoke:
         train, val = train.subset(range(16)), val.subset(range(2))
         settings = kseg.Settings(size=(64, 96), batch_size=8, epochs=1)
@@ -78,12 +88,13 @@ def main():
     model = kseg.fit(model, train, val, run=options.run, settings=settings, resume=options.resume)
     cpu, wall = time.process_time() - started[0], time.perf_counter() - started[1]
 
+    card = kseg.card(options.run, data=val, group=group, notes=NOTES, overwrite=True)
     scores = kseg.evaluate(model, val)  # as at the end
     for name, row in scores["classes"].items():
         print(f"{name:12} IoU {row['iou']:.3f}  Dice {row['dice']:.3f}")
     print(
         f"{keras.backend.backend()}: mean IoU {scores['mean_iou']:.4f}, {scores['images']} photos, "
-        f"after {wall / 60:.1f} minutes ({cpu / 60:.1f} minutes of CPU time)"
+        f"after {wall / 60:.1f} minutes ({cpu / 60:.1f} minutes of CPU time); its card is {card}"
     )
 
 

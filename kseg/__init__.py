@@ -62,6 +62,7 @@ if TYPE_CHECKING:  # for editors, what the table below says
     from kseg.models import build_mask_rcnn as build_mask_rcnn
     from kseg.models import build_unet as build_unet
     from kseg.models.ensemble import ensemble as ensemble
+    from kseg.reports.card import card as card
     from kseg.reports.run import report as report
     from kseg.shifts.adapt import adapt as adapt
     from kseg.training.fit import fit as fit
@@ -106,6 +107,7 @@ _LAZY = {
     "check_labels": "kseg.doubts.find",
     "ensemble": "kseg.models.ensemble",
     "adapt": "kseg.shifts.adapt",
+    "card": "kseg.reports.card",
     "class_weights_from": "kseg.checks.class_weights",
     "fit": "kseg.training.fit",
     "plan": "kseg.training.plan",

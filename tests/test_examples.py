@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
-TRAINING = [path for path in EXAMPLES if path.stem != "serve_unet"]
+(CLIENT,) = (path for path in EXAMPLES if path.stem == "serve_unet")
+(RAY,) = (path for path in EXAMPLES if path.stem == "predict_with_ray")
+TRAINING = [path for path in EXAMPLES if path not in (CLIENT, RAY)]
 EVERYWHERE = ("unet_camvid",)
+WITH_CARD = ("mask_rcnn_nuclei", "pretrained_camvid", "unet_brain")
 once = pytest.mark.once("torch")
 
 
@@ -36,6 +39,8 @@ def test_smoke(example, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "mean IoU" in printed or "mask AP" in printed
     assert (tmp_path / "run" / "last.keras").is_file()
+    if example.stem in WITH_CARD:
+        assert "## Limits" in (tmp_path / "run" / "card.md").read_text()
 
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.ipynb"))
@@ -81,8 +86,7 @@ def run(example, *arguments):
 
 @pytest.mark.once("tensorflow")
 def test_smoke_of_the_client(tmp_path):
-    (client,) = set(EXAMPLES) - set(TRAINING)
-    result = run(client, "--smoke", "--out", tmp_path)
+    result = run(CLIENT, "--smoke", "--out", tmp_path)
     assert result.returncode == 0, result.stderr
     assert "again in" in result.stderr  # the server was busy at first
     assert "3 masks as of kseg.predict, 1 file refused" in result.stdout
@@ -90,8 +94,19 @@ def test_smoke_of_the_client(tmp_path):
 
 
 def test_a_client_without_a_server_gives_up(tmp_path):
-    (client,) = set(EXAMPLES) - set(TRAINING)
     (tmp_path / "a.jpg").write_bytes(b"")
     url = "http://127.0.0.1:9/v1/models/unet"  # the port of "discard", where nothing listens
-    result = run(client, url, tmp_path / "a.jpg", "--out", tmp_path, "--tries", 2)
+    result = run(CLIENT, url, tmp_path / "a.jpg", "--out", tmp_path, "--tries", 2)
     assert result.returncode == 1 and "Gave up after 2 tries" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.once("torch")
+def test_smoke_of_many_workers(tmp_path):
+    pytest.importorskip("ray")
+    result = run(RAY, "--smoke", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"6 masks in {tmp_path}, 0 photos refused" in result.stdout
+    assert {path.name for path in tmp_path.glob("*.png")} == {f"val-0000{i}.png" for i in range(6)}
+    result = run(RAY, "--smoke", "--out", tmp_path)
+    assert (tmp_path / "found.csv").read_text().count("was there") == 6

@@ -15,6 +15,7 @@ from kseg.base.version import __version__
 from kseg.base.words import spoken_as
 from kseg.cli import (
     adapt,
+    card,
     check,
     compare,
     convert,
@@ -43,6 +44,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "compare": compare,
     "report": report,
+    "card": card,
     "robustness": robustness,
     "adapt": adapt,
     "predict": predict,

@@ -38,9 +38,9 @@ def add_arguments(parser):
         parser.add_argument(f"--{name}", type=numbers, metavar=f"{metavar}[,...]", help=text)
     parser.add_argument(
         "--group",
-        metavar="folder|PATTERN",
-        help="scenes: the folders of the photos, or what a regular expression finds in their ids, "
-        "e.g. '(.*)_'",
+        metavar="folder|PATTERN|FILE.csv",
+        help="scenes, as of evaluate: the folders of the photos, what the brackets of a regular "
+        "expression find in their names, e.g. '(.*)_', or a table",
     )
     parser.add_argument(
         "--class-map",
@@ -91,7 +91,7 @@ def run(options):
         found.write_csv(options.csv)
     if options.html:
         from kseg.reports.robustness import write_robustness
-        from kseg.shifts.scenes import looked_at
+        from kseg.shifts.classes import looked_at
 
         shown = looked_at(source, loaded.class_names, options.class_map, options.images)
         write_robustness(found, loaded, shown, options.html)

@@ -7,6 +7,7 @@ import numpy as np
 
 from kseg.base.optional import pycocotools_mask
 from kseg.data.coco_format.results import of_mask
+from kseg.doubts.contrast import Contrast
 
 OPTIONS = {}
 LEAST_SCORE = 0.05
@@ -19,13 +20,15 @@ DISJOINT = 1.1  # share of the object that its parts have together at most: else
 TOUCHES = 0.1  # mask IoU from which on what was found means this object
 NOTHING = -1
 UNKNOWN = 0.3  # doubts an object of a photo, beyond which the model's word is worth less than half
+FAINT = 0.5  # contrast, as a share of the others', below which what was found is doubtful itself
+UNTOLD = 0.5  # what a contradiction is worth where too few objects say what is usual
 # What a contradiction of a kind is worth: of one outline or two, both may be right
 KINDS = {
     "not labelled": 1.0,
     "nothing there": 1.0,
     "class": 1.0,
-    "several in one": 0.8,
-    "outline": 0.6,
+    "several in one": 0.4,
+    "outline": 0.4,
 }
 
 
@@ -50,18 +53,22 @@ class Looking:
         """Yields kind, key, box, pixels and score of what is contradicted in a sample.
 
         Where much is contradicted in a photo, beside what is labelled there, the model does not
-        know such photos; and a speck among larger objects is seldom a slip.
+        know such photos; a speck among larger objects is seldom a slip; and the photo itself says
+        whether there is something, by how the labelled objects stand out.
         """
+        contrast = Contrast(sample["image"], sample["masks"])
         rows = list(self._contradicted(sample, found))
         areas = [np.count_nonzero(mask) for mask in sample["masks"]]
-        usual, doubt = np.median(areas) if areas else 1, sum(score for *_, score in rows)
-        for kind, key, box, pixels, score in rows:
+        usual, doubt = np.median(areas) if areas else 1, sum(score for *_, score, _ in rows)
+        for kind, key, box, pixels, score, mask in rows:
             others = (doubt - score) / max(1, len(areas))
             known = UNKNOWN / (UNKNOWN + others)
-            yield kind, key, box, pixels, score * known * min(1.0, pixels / usual) * KINDS[kind]
+            score *= known * min(1.0, pixels / usual) * KINDS[kind]
+            yield kind, key, box, pixels, score * seen(kind, contrast, *mask)
 
     def _contradicted(self, sample, found):
-        """Yields the same with how sure the model is, as it stands."""
+        """Yields the same with how sure the model is, as it stands; and mask and position of what
+        is spoken of, the position None of what is not labelled."""
         known = np.flatnonzero(~sample["crowd"])
         masks = list(found.each_mask())
         inter, areas, of_found = crossed(sample["masks"], masks)
@@ -73,7 +80,9 @@ class Looking:
             box, pixels = sample["boxes"][i].astype(int), int(areas[i])
             kind, expected, score = self._object(i, pixels, classes, found, ious, inter, of_found)
             if score > 0:
-                yield kind, (int(classes[i]), expected), tuple(box.tolist()), pixels, score
+                key = int(classes[i]), expected
+                mask = sample["masks"][i], i
+                yield kind, key, tuple(box.tolist()), pixels, score, mask
 
     def _unlabelled(self, found, masks, inter, of_found):
         """What was surely found where nothing is labelled, crowds counted as labels too."""
@@ -83,7 +92,7 @@ class Looking:
                 box = box_of(masks[j])
                 score = float(found.scores[j]) * (1 - covered)
                 key = (NOTHING, int(found.classes[j]))
-                yield "not labelled", key, box, int(of_found[j]), float(score)
+                yield "not labelled", key, box, int(of_found[j]), float(score), (masks[j], None)
 
     def _object(self, i, area, classes, found, ious, inter, of_found):
         """What is said against a labelled object: kind, the class expected, and how much."""
@@ -122,6 +131,23 @@ class Looking:
     def pairs(self):
         """Nothing: there are no labels of pixels."""
         return {}
+
+
+def seen(kind, contrast, mask, own):
+    """How far the photo itself speaks for a contradiction, 0 to 1.
+
+    Args:
+        kind: Of it.
+        contrast: `Contrast` of the photo.
+        mask: Of what is spoken of, `(H, W)`.
+        own: Its position among the labelled objects, or None.
+    """
+    if kind not in ("not labelled", "nothing there"):
+        return 1.0
+    share = contrast.beside(mask, own)
+    if np.isnan(share):
+        return UNTOLD
+    return min(1.0, share / FAINT) if kind == "not labelled" else max(0.0, 1.0 - share)
 
 
 def crossed(truth, found):

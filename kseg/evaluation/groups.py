@@ -52,15 +52,21 @@ def groups_of(group, source):
 def _by_folder(group, source):
     """The folder of each photo, below the one that holds all; of names where there is no file."""
     paths = photo_paths(source) or source.ids
-    folders = [os.path.dirname(path) for path in paths]
-    shared = os.path.commonpath(folders) if all(folders) else ""
-    names = [os.path.relpath(each, shared) if shared else each for each in folders]
-    if len(set(names)) == 1:
+    names = folders_of(source)
+    if names is None:
         remedy = "Group by names, as with group='([a-z]+)_', or by a .csv file."
         raise refused(
             "group", group, f"photos in several folders, and all are in one: {_few(paths)}", remedy
         )
-    return [Path(name).as_posix() for name in names]
+    return names
+
+
+def folders_of(source):
+    """The folder of each photo, as `_by_folder` names it; None where all are in one."""
+    folders = [os.path.dirname(path) for path in photo_paths(source) or source.ids]
+    shared = os.path.commonpath(folders) if all(folders) else ""
+    names = [os.path.relpath(each, shared) if shared else each for each in folders]
+    return None if len(set(names)) == 1 else [Path(name).as_posix() for name in names]
 
 
 def photo_paths(source):

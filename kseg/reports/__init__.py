@@ -2,6 +2,7 @@
 
 page.py        writes a page: its template stands in templates/, the frame in kseg/base/templates
 run.py         the page of a run, or of two: kseg.report; subject.py a run, sections.py what is said
+card.py        what a model is and is not, as Markdown: kseg.card
 check.py       the page of a check; doubts.py labels that a model contradicts on it
 semantic.py    what a page shows of a source of labels, and
 multilabel.py  of several a pixel, and

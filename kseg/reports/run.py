@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kseg.base import arguments
@@ -16,7 +16,7 @@ from kseg.reports import sections
 from kseg.reports.page import write_page
 from kseg.reports.places import Places
 from kseg.reports.shots import shot, side_for, size_for
-from kseg.reports.subject import Subject, chosen_of, data_of, grouped, worst_and_best
+from kseg.reports.subject import Subject, chosen_of, data_of, groups_in, worst_and_best
 from kseg.runs.folds import FILE as FOLDS
 from kseg.runs.folds import Folds
 from kseg.runs.run import Run
@@ -31,7 +31,7 @@ def report(
     path: PathLike | None = None,
     data: Source | None = None,
     split: str | None = None,
-    group: str | None = None,
+    group: str | PathLike | Mapping[str, str] | Callable[[str], str] | None = None,
     images: int = 12,
     limit: int | None = None,
     overwrite: bool = False,
@@ -52,9 +52,10 @@ def report(
         path: The HTML file. Default None: `report.html` in the folder of the run.
         data: Labelled `Source` to score on. Default None: what the run was trained on, if it says.
         split: Of the run's own data: `"train"`, `"val"` or `"test"`. Default None: `"val"`.
-        group: Regular expression that finds the group in a photo's name, for scores by group; what
-            stands in its first brackets, as in `"^([^_]+)_"`. Default None: the folder in the name,
-            where photos lie in several.
+        group: What photos belong together, for scores by group, as of `kseg.evaluate`: `"folder"`;
+            a regular expression that finds the group in a photo's name, as `"^([^_]+)_"`; a `.csv`
+            file; a dict or a function from a name to its group. Default None: the folder, where
+            photos lie in several.
         images: Photos that are shown, half of them the worst. Default 12.
         limit: Photos that are scored, evenly spread. Default None: all.
         overwrite: Whether to replace a file that is there. Default False.
@@ -121,7 +122,7 @@ def _opened(path):
 
 def _look(subjects, source, group, limit, progress):
     """Scores each run on the same photos."""
-    name_of, _ = grouped(source.ids, group)
+    group = groups_in(source, group)
     chosen = chosen_of(source, limit)
     total, done = 2 * len(chosen) * len(subjects), 0
     for subject in subjects:
@@ -131,7 +132,7 @@ def _look(subjects, source, group, limit, progress):
             if progress:
                 progress(before + count, total)
 
-        subject.look(source, chosen, name_of, step)
+        subject.look(source, chosen, group, step)
         done += 2 * len(chosen)
 
 

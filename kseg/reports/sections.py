@@ -18,6 +18,7 @@ CHECKED = 100  # samples of a split that are looked at for faults
 SCORE_BINS = 10
 NOTED = 6  # pairs of classes that are named as confused
 LETTERS = "AB"
+NONE = "—"  # of a setting that is not set
 
 
 def head(subjects, source, places):
@@ -46,7 +47,7 @@ def scores(subjects):
     return {
         "tiles": _tiles(about, numbers),
         "classes": _classes(scored, numbers),
-        "matrices": [_matrix(subject) for subject in scored if subject.seen],
+        "matrices": [_matrix(s) for s in scored if "confusion" in s.numbers],
         "groups": _groups(scored),
     }
 
@@ -87,11 +88,12 @@ def _has(numbers, key):
 
 def _matrix(subject):
     """A confusion matrix as shares of its rows; of many classes those that are confused most."""
-    rows, columns, counts = subject.seen.confusion(subject.numbers)
+    names = list(subject.run.class_names)
+    rows, columns, counts = subject.about.confusion(names, subject.numbers)
     square = len(rows) == len(columns)
     wrong = counts * (1 - np.eye(len(rows), dtype=int)) if square else counts[:, 1:3]
     confused = [
-        (rows[i], columns[j], int(wrong[i, j]), wrong[i, j] / max(1, counts[i].sum()))
+        subject.about.confused(rows[i], columns[j], int(wrong[i, j]), int(counts[i].sum()))
         for i, j in (
             np.unravel_index(place, wrong.shape)
             for place in np.argsort(-wrong, axis=None, kind="stable")[:NOTED]
@@ -118,19 +120,16 @@ def _matrix(subject):
 
 
 def _groups(subjects):
-    if not all(subject.seen for subject in subjects):
-        return []
-    by_name = [subject.seen.of_groups() for subject in subjects]
+    by_name = [subject.numbers.get("groups", {}) for subject in subjects]
     if len(by_name[0]) < 2:
         return []
-    counts = {}
-    for each in subjects[0].images:
-        counts[each.group] = counts.get(each.group, 0) + 1
-    rows = [(name, counts[name], [of.get(name, math.nan) for of in by_name]) for name in by_name[0]]
+    key = subjects[0].about.KEY
+    rows = [
+        (name, row["images"], [of[name][key] for of in by_name]) for name, row in by_name[0].items()
+    ]
     rows.sort(key=lambda row: row[2][-1])
     return [
-        {"name": name or "no folder", "photos": n, "values": list(map(shown, v)), "bars": v}
-        for name, n, v in rows
+        {"name": name, "photos": n, "values": list(map(shown, v)), "bars": v} for name, n, v in rows
     ]
 
 
@@ -276,12 +275,13 @@ def told(subjects, source, split, limit, given, places):
     protocol.append(("Written", f"{datetime.datetime.now():%Y-%m-%d}"))
     return {
         "protocol": protocol,
-        "settings": _settings(subjects, places),
+        "settings": settings_of(subjects, places),
         "versions": _versions(subjects),
     }
 
 
-def _settings(subjects, places):
+def settings_of(subjects, places):
+    """Rows of settings, what differs first: name, a value for each run, whether they differ."""
     each = [subject.told.get("settings") or {} for subject in subjects]
     data = [subject.told.get("data") or {} for subject in subjects]
     rows = [("data", [places(one.get("spec", "given in Python")) for one in data])]
@@ -293,10 +293,10 @@ def _settings(subjects, places):
 
 def _plain(value):
     if isinstance(value, dict):
-        return ", ".join(f"{key} = {_plain(each)}" for key, each in value.items()) or "—"
+        return ", ".join(f"{key} = {_plain(each)}" for key, each in value.items()) or NONE
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_plain, value))
-    return "—" if value is None else str(value)
+    return NONE if value is None else str(value)
 
 
 def _versions(subjects):
@@ -304,14 +304,18 @@ def _versions(subjects):
 
     from kseg.base.version import __version__
 
-    rows = [
-        (name, list(dict.fromkeys(str(s.told.get(key, "unknown")) for s in subjects)))
-        for key, name in (("kseg", "kseg"), ("keras", "Keras"), ("backend", "backend"))
-    ]
     backend = keras.backend.backend()
     here = f"kseg {__version__}, Keras {keras.__version__} on {backend} {_version(backend)}"
     here += f", Python {platform.python_version()}, NumPy {np.__version__}"
-    return {"trained": rows, "here": here}
+    return {"trained": versions_of([subject.told for subject in subjects]), "here": here}
+
+
+def versions_of(told):
+    """Rows of what runs were trained with: name, and the versions, of what their files say."""
+    return [
+        (name, list(dict.fromkeys(str(each.get(key, "unknown")) for each in told)))
+        for key, name in (("kseg", "kseg"), ("keras", "Keras"), ("backend", "backend"))
+    ]
 
 
 def _version(package):

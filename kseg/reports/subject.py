@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from kseg.data.source import check_is_source, spread
 from kseg.data.spec import DataSpec
 from kseg.evaluation.batches import unweighted_void
 from kseg.evaluation.evaluate import evaluate
+from kseg.evaluation.groups import FOLDER, folders_of, groups_of
 from kseg.models.contract import check_source, contract, part, task_of
 from kseg.runs.folds import FILE as FOLDS
 from kseg.runs.folds import Folds
@@ -36,7 +36,7 @@ class Subject:
         numbers: What `kseg.evaluate` gives; of a run whose data are not at hand what `kseg fit`
             has kept of it, or None.
         seen: What was counted photo by photo, of `kseg.reports.seen`; None without data.
-        images: Position, id, group and score of each photo.
+        images: Position, id and score of each photo.
     """
 
     def __init__(self, run, model=None):
@@ -69,28 +69,28 @@ class Subject:
                 raise refused("other", str(other.run.path), expected, "Report on them apart.")
 
     def look(self, source, chosen, group, progress):
-        """Scores the model and looks at each photo once more.
-
-        This is where the scores of photos come from; `kseg.evaluate` counts the rest.
+        """Scores the model, and looks at each photo once more for what is no score.
 
         Args:
             source: A `Source`.
             chosen: Positions of the photos to score; the whole source as a rule.
-            group: Function of an id to the name of its group.
+            group: As of `kseg.evaluate`.
             progress: Function of the number of photos done.
         """
         check_source(self.model, source)
         part_of = source if len(chosen) == len(source) else source.subset(chosen)
-        self.numbers = evaluate(self.model, part_of, progress=progress, **self.about.SCORED)
-        self.seen, self.images = self.about.Seen(source), []
+        asked = {**self.about.SCORED, "per_image": True, "group": group}
+        self.numbers = evaluate(self.model, part_of, progress=progress, **asked)
+        self.images = [
+            Seen(index, source.ids[index], each[self.about.KEY])
+            for index, each in zip(chosen, self.numbers["per_image"])
+        ]
+        self.seen = self.about.Seen(source)
         with naming_bad_files(part_of):
-            for index, sample in zip(chosen, samples(part_of)):
+            for done, sample in enumerate(samples(part_of), 1):
                 sample = self.scored(sample, source)
-                predicted = self.predict(sample["image"])
-                name = group(source.ids[index])
-                score = self.seen.add(sample, predicted, name)
-                self.images.append(Seen(index, source.ids[index], name, score))
-                progress(len(chosen) + len(self.images))
+                self.seen.add(sample, self.predict(sample["image"]))
+                progress(len(chosen) + done)
 
     def scored(self, sample, source):
         """A sample as it is scored: pixels of weight 0 are void."""
@@ -117,11 +117,10 @@ def predicted(model, about, image):
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """A photo that was looked at: its position, id, group and score, NaN where it has none."""
+    """A photo that was looked at: its position, id and score, NaN where it has none."""
 
     index: int
     id: str
-    group: str
     score: float
 
 
@@ -148,33 +147,16 @@ def data_of(subject, data, split):
         return None, f"The photos are not where they were: {error}"
 
 
-def grouped(ids, group):
-    """The function from an id to its group, and whether there are several.
-
-    Args:
-        ids: Of all samples.
-        group: A regular expression, whose first group in brackets, or which as a whole, is the
-            name; None for the folder that ids begin with, where they do.
+def groups_in(source, group):
+    """What photos are grouped by: as asked for, else by folder where there are several, or None.
 
     Raises:
-        ValueError: it is no regular expression, or finds nothing in an id.
+        ValueError: a photo has no group, be it scored or not.
     """
     if group is None:
-        folders = {id: id.rpartition("/")[0] for id in ids}
-        several = len(set(folders.values())) > 1
-        return (lambda id: folders[id] if several else ""), several
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        expected = f"a regular expression ({error})"
-        raise refused("group", group, expected, "As in '^([^_]+)_'.") from error
-    found = {id: pattern.search(id) for id in ids}
-    for id, each in found.items():
-        if each is None:
-            expected = f"a pattern that is found in every name, and it is not in {id!r}"
-            raise refused("group", group, expected, "As in '^([^_]+)_'.")
-    names = {id: each[1] if pattern.groups else each[0] for id, each in found.items()}
-    return names.__getitem__, len(set(names.values())) > 1
+        return FOLDER if folders_of(source) else None
+    groups_of(group, source)
+    return group
 
 
 def chosen_of(source, limit):

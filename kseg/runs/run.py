@@ -11,6 +11,7 @@
       curve.png         loss and score by epoch
       evaluation.json   scores of the best model (these three by `kseg fit` alone)
       report.html       all of it as a page (by `kseg report`)
+      card.md           what is to be known of the model (by `kseg card`)
 
 Every file is written beside its place and then moved there, so a run that is killed at any moment
 leaves whole files.
@@ -43,7 +44,13 @@ KEPT = (
     "history.csv",
     *(f"{name}.keras" for name in (*CHECKPOINTS, "best")),
 )
-SHOWN = ("evaluation.json", "validation.png", "curve.png", "report.html")  # what they write anew
+SHOWN = (
+    "evaluation.json",
+    "validation.png",
+    "curve.png",
+    "report.html",
+    "card.md",
+)  # what they write anew
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 conditions.py   what photos are put under: corruptions, other scales, other light
 robustness.py   `kseg.robustness`: a model scored under all of them
 progress.py     what was scored already, kept in a file
-scenes.py       photos by scene, and the classes of another data set
+classes.py      the classes of another data set
 results.py      what comes of it: a dict, tables, CSV
 adapt.py        `kseg.adapt`: statistics of batch norm from photos without labels
 """

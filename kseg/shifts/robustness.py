@@ -11,18 +11,19 @@ import numpy as np
 from kseg.base.arguments import integer
 from kseg.base.outputs import check_outputs
 from kseg.base.types import Model, PathLike
-from kseg.data.source import Source, check_is_source, spread
+from kseg.data.source import Source, check_is_source
 from kseg.deployment.load import load
 from kseg.evaluation.evaluate import evaluate
+from kseg.evaluation.groups import groups_of
 from kseg.models.contract import check_source, names_and_colors, part, scored_contract
 from kseg.prediction.predictor import KerasPredictor, Predictor
+from kseg.shifts.classes import looked_at
 from kseg.shifts.conditions import CLEAN, EXPOSURES, SCALES, SEVERITIES, conditions, is_common
 from kseg.shifts.progress import Kept, fingerprint
 from kseg.shifts.results import Robustness, mean, tables
-from kseg.shifts.scenes import looked_at, scenes
 
 WORST = 8  # photos that are named
-LOOKED_AT = 100  # photos, evenly spread, that are scored one by one to find them
+KEPT = 100  # photos of each condition, its worst, that a file of scores keeps
 # Score of a class, by that of all
 OF_CLASS = {"mean_iou": "iou", "mask_ap": "mask_ap"}
 
@@ -35,7 +36,7 @@ def robustness(
     severities: Sequence[int] = SEVERITIES,
     scales: Sequence[float] = SCALES,
     exposures: Sequence[float] = EXPOSURES,
-    group: str | None = None,
+    group: str | PathLike | Mapping[str, str] | Callable[[str], str] | None = None,
     class_map: Mapping[str, str | None] | None = None,
     images: int | None = None,
     worst: int = WORST,
@@ -60,14 +61,15 @@ def robustness(
         severities: From 1 to 5. Default all five.
         scales: Factors of the photos' sides. Default 0.5, 0.75, 1.5 and 2.
         exposures: Factors of their light. Default 0.25, 0.5, 2 and 4.
-        group: What a scene is: `"folder"`, that of a photo; or a regular expression, searched in a
-            photo's id, whose first group is the scene, as `"(.*)_"`. Default None: no scenes.
+        group: What a scene is, as of `kseg.evaluate`: `"folder"`, that of a photo; a regular
+            expression, searched in a photo's id, whose group is the scene, as `"(.*)_"`; a `.csv`
+            file; a dict or a function from an id to its scene. Default None: no scenes.
         class_map: Of one class a pixel: the source's class names -> the model's, or None for those
             that are not scored; names that both have need not be there. The model's names are those
             of its run, or ids as text. Default None: the classes are the same.
         images: Photos to look at, evenly spread over the source. Default None: all.
-        worst: Photos that are named as the worst, as they are and under the worst condition; up to
-            100 are scored one by one for it. Default 8.
+        worst: Photos that are named as the worst, as they are and under the worst condition; 100 at
+            most. Default 8.
         seed: Of all that is random in corruptions.
         file: A JSON file for the scores, written after each condition: called again with the same
             model and photos, what it holds is not computed anew. Default None.
@@ -99,101 +101,80 @@ def robustness(
     """
     check_is_source("source", source)
     integer("seed", seed, low=0)
-    integer("worst", worst, low=0)
+    integer("worst", worst, low=0, high=KEPT)
     model, names = _opened(model)
     source = looked_at(source, names, class_map, images)
     check_source(model, source)
     under = conditions(source, corruptions, severities, scales, exposures)
-    by_scene = scenes(source, group)
+    scenes = None if group is None else groups_of(group, source)
     if file is not None:
         check_outputs([("file", file)], source.files(), overwrite=True)  # it may go on, see Kept
     kept = Kept(file, _protocol(model, source, class_map, seed), overwrite)
-    work = _Work(model, source, kept, seed, progress)
-    work.total = len(under) + len(by_scene) + (2 if worst else 0)
-    found = {condition: work.score(condition) for condition in under}
-    by_scene = {name: work.scene(name, rows) for name, rows in by_scene.items()}
-    numbers = _numbers(work, found, by_scene)
-    numbers["worst"] = work.worst(found, worst) if worst else []
-    numbers["protocol"] = {**kept.protocol, "worst_of": min(LOOKED_AT, len(source))}
+    found = {}
+    for done, condition in enumerate(under):
+        if progress:
+            progress(done, len(under), condition.key)
+        by = (group, scenes) if condition.group == CLEAN else (None, None)
+        found[condition] = _score(kept, model, condition, source, seed, *by)
+    numbers = _numbers(scored_contract(model).score, found)
+    numbers["worst"] = _worst(found, source, worst)
+    numbers["protocol"] = kept.protocol
     summary = f"{part('kseg.evaluation', model).SCORE_NAME} {numbers['clean']:.3f} of {source.name}"
     if not np.isnan(numbers["mean_corrupted"]):
         summary += f", {numbers['mean_corrupted']:.3f} under corruption"
     return Robustness(numbers, summary, tables(numbers, summary))
 
 
-class _Work:
-    """What is scored, and what was: of a model and a source.
+def _score(kept, model, condition, source, seed, group, scenes):
+    """The scores under a condition, of all photos, of each scene if there are any, and the worst.
 
     Args:
-        model, source: They.
         kept: `Kept`.
-        seed, progress: As of `robustness`.
+        model, source, seed, group: As of `robustness`.
+        condition: `Condition`.
+        scenes: The scene of each photo; None for none.
     """
+    key = condition.key if scenes is None else f"{condition.key}, scenes {_hashed(scenes)}"
+    return kept.get(key, lambda: _scored(model, condition.make(source, seed), group))
 
-    def __init__(self, model, source, kept, seed, progress):
-        self.model, self.source, self.kept, self.seed = model, source, kept, seed
-        self.progress = progress
-        self.key = scored_contract(model).score
-        self.done, self.total = 0, 0
 
-    def score(self, condition):
-        """The score under a condition, of all classes and of each."""
-        return self._kept(
-            condition.key, lambda: self._evaluated(condition.make(self.source, self.seed))
-        )
+def _scored(model, source, group):
+    scores = evaluate(model, source, per_image=True, group=group)
+    key = scored_contract(model).score
+    own = OF_CLASS.get(key, key)
+    photos = [(index, each[key]) for index, each in enumerate(scores["per_image"])]
+    known = [each for each in photos if not np.isnan(each[1])]
+    return {
+        "score": scores[key],
+        "images": scores["images"],
+        "classes": {name: row.get(own, float("nan")) for name, row in scores["classes"].items()},
+        "scenes": {
+            name: {"images": row["images"], "score": row[key]}
+            for name, row in scores.get("groups", {}).items()
+        },
+        "photos": sorted(known, key=lambda each: each[1])[:KEPT],
+    }
 
-    def scene(self, name, rows):
-        """The same of the clean photos of a scene."""
-        key = f"scene {name}, photos {_hashed(rows)}"  # another group may have one of that name
-        return self._kept(key, lambda: self._evaluated(self.source.subset(rows)), f"scene {name}")
 
-    def worst(self, found, count):
-        """The photos of the lowest scores, as they are and under the worst condition."""
-        scored = [each for each in found if not np.isnan(found[each]["score"])]
-        hardest = min(scored, key=lambda each: found[each]["score"], default=None)
-        clean = next(each for each in found if each.group == CLEAN)
-        of_clean = self._rows(clean)
-        of_hardest = [] if hardest in (None, clean) else self._rows(hardest)
-        rest = of_hardest[: count // 2]
-        return [*of_clean[: count - len(rest)], *rest]
+def _worst(found, source, count):
+    """The photos of the lowest scores, as they are and under the worst condition."""
+    scored = [each for each in found if not np.isnan(found[each]["score"])]
+    hardest = min(scored, key=lambda each: found[each]["score"], default=None)
+    clean = _clean(found)
+    rest = [] if hardest in (None, clean) else _named(hardest, found, source)[: count // 2]
+    return [*_named(clean, found, source)[: count - len(rest)], *rest]
 
-    def _rows(self, condition):
-        """What is said of each photo that was looked at under a condition, the worst first."""
-        rows = [
-            {
-                "id": self.source.ids[index],
-                "index": index,
-                "condition": condition.key,
-                "score": value,
-            }
-            for index, value in self._photos_under(condition)
-            if not np.isnan(value)
-        ]
-        return sorted(rows, key=lambda row: row["score"])
 
-    def _photos_under(self, condition):
-        """Pairs of position and score under a condition, of photos evenly spread."""
+def _named(condition, found, source):
+    """What is said of the worst photos of a condition."""
+    return [
+        {"id": source.ids[index], "index": index, "condition": condition.key, "score": value}
+        for index, value in found[condition]["photos"]
+    ]
 
-        def scored():
-            source = condition.make(self.source, self.seed)
-            return [
-                (index, self._evaluated(source.subset([index]))["score"])
-                for index in spread(len(source), LOOKED_AT)
-            ]
 
-        return self._kept(f"photos, {condition.key}", scored)
-
-    def _evaluated(self, source):
-        scores = evaluate(self.model, source)
-        own = OF_CLASS.get(self.key, self.key)
-        classes = {name: row.get(own, float("nan")) for name, row in scores["classes"].items()}
-        return {"score": scores[self.key], "images": scores["images"], "classes": classes}
-
-    def _kept(self, key, make, shown=None):
-        if self.progress:
-            self.progress(self.done, self.total, shown or key)
-        self.done += 1
-        return self.kept.get(key, make)
+def _clean(found):
+    return next(each for each in found if each.group == CLEAN)
 
 
 def _opened(model):
@@ -206,8 +187,8 @@ def _opened(model):
     return model, tuple(names_and_colors(model)[0])
 
 
-def _hashed(rows):
-    return hashlib.sha256(repr(list(map(int, rows))).encode()).hexdigest()[:12]
+def _hashed(names):
+    return hashlib.sha256(repr(list(names)).encode()).hexdigest()[:12]
 
 
 def _protocol(model, source, class_map, seed):
@@ -222,8 +203,8 @@ def _protocol(model, source, class_map, seed):
     }
 
 
-def _numbers(work, found, by_scene):
-    clean = next(scores for each, scores in found.items() if each.group == CLEAN)
+def _numbers(score, found):
+    clean = found[_clean(found)]
     rows = {}
     for each, scores in found.items():
         if each.group == "corruptions":
@@ -233,10 +214,10 @@ def _numbers(work, found, by_scene):
         row["mean"] = mean(row["severities"].values())
     common = [scores for each, scores in found.items() if is_common(each)]
     corrupted = mean(row["mean"] for row in rows.values() if row["common"])
-    scored = {name: scores["score"] for name, scores in by_scene.items()}
-    known = {name: score for name, score in scored.items() if not np.isnan(score)}
+    scored = {name: row["score"] for name, row in clean["scenes"].items()}
+    known = {name: value for name, value in scored.items() if not np.isnan(value)}
     return {
-        "score": work.key,
+        "score": score,
         "images": clean["images"],
         "clean": clean["score"],
         "mean_corrupted": corrupted,
@@ -246,10 +227,7 @@ def _numbers(work, found, by_scene):
             group: {f"{c.amount:g}": s["score"] for c, s in found.items() if c.group == group}
             for group in ("scales", "exposures")
         },
-        "scenes": {
-            name: {"images": scores["images"], "score": scores["score"]}
-            for name, scores in by_scene.items()
-        },
+        "scenes": clean["scenes"],
         "worst_scene": min(known, key=known.get, default=None),
         "classes": {
             name: {

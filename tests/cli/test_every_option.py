@@ -242,6 +242,22 @@ OPTIONS = {
             **DATA,
         },
     ),
+    "card": (
+        ["run", "--data", MASKS],
+        {
+            "run": ["nowhere", "--data", MASKS],
+            "path": ["--output", "new.md"],
+            "data": ["run", "--data", "shapes"],
+            "split": ["--split", "train"],
+            "group": ["--group", "("],
+            "limit": ["--limit", "2"],
+            "surface": ["--surface"],
+            "bootstrap": ["--bootstrap", "0"],
+            "notes": ["--notes", "old.json"],
+            "overwrite": ["--overwrite"],
+            **DATA,
+        },
+    ),
     "report": (
         ["run", "--data", MASKS],
         {
@@ -364,6 +380,7 @@ def effect(made, place, monkeypatch, capsys):
     for module, name in (
         ("kseg.training.fit", "fit"),
         ("kseg.deployment.export", "export"),
+        ("kseg.reports.card", "card"),
         ("kseg.reports.run", "report"),
     ):
         monkeypatch.setattr(importlib.import_module(module), name, stand_in)

@@ -56,7 +56,7 @@ def test_scores_a_page_and_rows(here, capsys):
     [
         ("--corruptions foggy", "--corruptions foggy: expected one of 'gaussian_noise'"),
         ("--severities 9", "--severities 9: expected an integer from 1 to 5"),
-        ("--group (", "--group '(': expected 'folder', or a regular expression"),
+        ("--group (", "--group '(': expected a pattern"),
         ("--class-map thing=object", "--class-map thing: expected a class of"),
         ("--file n.json --json n.json", "--json n.json: expected another file than --file n.json"),
         ("--json set/classes.txt", "--json set/classes.txt: expected the name of a file"),

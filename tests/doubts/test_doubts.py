@@ -12,6 +12,7 @@ from instance_model import InstanceModel
 import kseg
 from kseg.data.source import Source
 from kseg.doubts import instance, multilabel
+from kseg.doubts.contrast import Contrast
 from kseg.doubts.doubts import Doubt, Doubts
 from kseg.doubts.regions import Confusions, compactness, regions, weight, whole_regions
 from kseg.doubts.semantic import contradicted
@@ -181,10 +182,11 @@ class Found:
         return self.masks
 
 
-def looked(masks, found, classes=None, crowd=None):
+def looked(masks, found, classes=None, crowd=None, image=None):
     """Kind, words, box and score of what is contradicted."""
     masks = np.stack(masks) if masks else np.zeros((0, 40, 40), np.uint8)
     sample = {
+        "image": np.zeros((40, 40, 3), np.uint8) if image is None else image,
         "masks": masks,
         "classes": np.array(classes if classes is not None else [0] * len(masks)),
         "crowd": np.array(crowd if crowd is not None else [False] * len(masks)),
@@ -198,28 +200,29 @@ def looked(masks, found, classes=None, crowd=None):
 
 
 def test_objects_are_doubted_for_what_is_wrong_with_them():
+    """On a blank photo, which says nothing of what is there: that halves what needs its word."""
     pytest.importorskip("pycocotools")
     here, there = square(2, 2), square(20, 20)
     assert looked([here], Found([here], [0.9])) == []
     assert looked([here], Found([here, there], [0.9, 0.8])) == [
-        ("not labelled", "nothing", "cell", (20, 20, 28, 28), 0.8)
+        ("not labelled", "nothing", "cell", (20, 20, 28, 28), 0.4)
     ]
     assert looked([here], Found([there], [0.3])) == [
-        ("nothing there", "cell", "nothing", (2, 2, 10, 10), 1.0)
+        ("nothing there", "cell", "nothing", (2, 2, 10, 10), 0.5)
     ]
     assert looked([here], Found([], [])) == [
-        ("nothing there", "cell", "nothing", (2, 2, 10, 10), 1.0)
+        ("nothing there", "cell", "nothing", (2, 2, 10, 10), 0.5)
     ]
     assert looked([here], Found([here], [0.9], [1])) == [
         ("class", "cell", "speck", (2, 2, 10, 10), 0.9)
     ]
     # moved by five pixels: 24 of 64 shared, IoU 24 / 104
     assert looked([here], Found([square(2, 7)], [0.9])) == [
-        ("outline", "cell", "cell", (2, 2, 10, 10), round(0.6 * 0.9 * (1 - 24 / 104), 2))
+        ("outline", "cell", "cell", (2, 2, 10, 10), round(0.4 * 0.9 * (1 - 24 / 104), 2))
     ]
     both = square(2, 2) | square(2, 14)
     assert looked([both], Found([square(2, 2), square(2, 14)], [0.9, 0.7])) == [
-        ("several in one", "cell", "cell", (2, 2, 22, 10), 0.56)
+        ("several in one", "cell", "cell", (2, 2, 22, 10), 0.28)
     ]
     # one that was found twice is one
     assert looked([here], Found([here, square(3, 3, 7)], [0.9, 0.7])) == []
@@ -231,12 +234,46 @@ def test_a_photo_that_the_model_does_not_know_says_little():
     pytest.importorskip("pycocotools")
     truth = [square(0, 0), square(10, 10), square(20, 20), square(30, 30)]
     ((*_, alone),) = looked(truth, Found(truth[:3], [0.9] * 3))
-    assert alone == 1.0
+    assert alone == 0.5  # on a blank photo
     rows = looked(truth, Found(truth[:1], [0.9]))
     # three doubts of 1.0: of each, two others among four objects
-    assert [row[-1] for row in rows] == [round(0.3 / (0.3 + 2 / 4), 2)] * 3
+    assert [row[-1] for row in rows] == [round(0.5 * 0.3 / (0.3 + 2 / 4), 2)] * 3
     ((*_, speck),) = looked(truth[:3], Found([*truth[:3], square(30, 2, 4)], [0.9] * 4))
-    assert speck == pytest.approx(0.9 * 16 / 64, abs=0.006)  # rounded
+    assert speck == pytest.approx(0.5 * 0.9 * 16 / 64, abs=0.006)  # rounded
+
+
+def test_the_photo_says_whether_something_is_there():
+    """Four cells of 100 on a ground of 20; where the fifth is, the photo is as bright as said."""
+    pytest.importorskip("pycocotools")
+    cells = [square(2, 2), square(2, 28), square(28, 2), square(28, 28)]
+    fifth = square(16, 16)
+
+    def doubted(bright, labelled):
+        image = np.full((40, 40, 3), 20, np.uint8)
+        for mask in cells:
+            image[mask > 0] = 100
+        image[fifth > 0] = bright
+        truth, found = (cells, [*cells, fifth]) if not labelled else ([*cells, fifth], cells)
+        rows = looked(truth, Found(found, [0.9] * len(found)), image=image)
+        assert [row[0] for row in rows] == ["nothing there" if labelled else "not labelled"]
+        return rows[0][-1]
+
+    # found beside what is labelled: of their contrast, of a quarter of it, of none
+    assert [doubted(bright, False) for bright in (100, 40, 20)] == [0.9, 0.45, 0.0]
+    # labelled and not found: the other way about
+    assert [doubted(bright, True) for bright in (100, 40, 20)] == [0.0, 0.75, 1.0]
+
+
+def test_contrast_by_hand():
+    image = np.zeros((40, 40, 3), np.float32)
+    one, beside = square(10, 10), square(10, 20)
+    image[one > 0], image[beside > 0] = (30, 40, 0), (200, 0, 0)
+    contrast = Contrast(image, np.stack([one, beside]))
+    assert contrast.each.tolist() == [50.0, 200.0]  # the neighbour is not what is around
+    assert np.isnan(contrast.beside(one, 0))  # too few others say what is usual
+    three = Contrast(image, np.stack([one] * 3 + [beside]))
+    assert three.beside(beside, 3) == 4.0 and three.beside(one, None) == 1.0
+    assert np.isnan(three.of(np.zeros((40, 40)))) and np.isnan(three.of(np.ones((40, 40))))
 
 
 DOUBT = Doubt(0.5, "region", "a b.jpg", "s", 0, "a b", "sky", "car, red", (1, 2, 3, 4), 7)

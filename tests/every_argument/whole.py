@@ -144,6 +144,22 @@ def scored():
                 "progress": NOTES,
             },
         ),
+        "card": Entry(
+            {"model": below("run"), "path": out("card.md"), "data": BINARY, "bootstrap": None},
+            {
+                "model": UNET,
+                "path": out("other.md"),
+                "data": Made(lambda place: two_classes().subset([0, 1])),
+                "split": "train",
+                "group": "(.)$",
+                "limit": 2,
+                "surface": True,
+                "bootstrap": 10,
+                "notes": "No licence.",
+                "overwrite": Beside({"path": THERE}, True, refused=True),
+                "progress": NOTES,
+            },
+        ),
         "adapt": Entry(
             {"model": UNET, "photos": [PHOTO]},
             {

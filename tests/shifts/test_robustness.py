@@ -9,9 +9,10 @@ import pytest
 from instance_model import source_of
 
 import kseg
+from kseg.evaluation.groups import groups_of
 from kseg.reports.robustness import write_robustness
-from kseg.shifts.conditions import conditions
-from kseg.shifts.scenes import mapped, scenes
+from kseg.shifts.classes import mapped
+from kseg.shifts.conditions import conditions, made
 
 pytestmark = pytest.mark.once("torch")  # the scores themselves are kseg.evaluate's
 
@@ -33,12 +34,23 @@ def scored(monkeypatch):
     """Names of the sets that are scored, in place of the scoring: each photo has its own score."""
     names = []
 
-    def evaluate(model, source, **options):
+    def evaluate(model, source, per_image, group):
         names.append(source.name)
-        own = [0.9 - 0.1 * int(name[-1]) for name in source.ids]
-        score = float(np.mean(own)) / (2 if "," in source.name else 1)
-        classes = {name: {"iou": score} for name in source.class_names}
-        return {"mean_iou": score, "images": len(source), "classes": classes}
+        share = 2 if "," in source.name else 1
+        own = [(0.9 - 0.1 * int(name[-1])) / share for name in source.ids]
+        score = float(np.mean(own))
+        found = {"mean_iou": score, "images": len(source)}
+        found["classes"] = {name: {"iou": score} for name in source.class_names}
+        found["per_image"] = [{"mean_iou": each} for each in own]
+        if group is not None:
+            by = {}
+            for name, each in zip(groups_of(group, source), own):
+                by.setdefault(name, []).append(each)
+            found["groups"] = {
+                name: {"images": len(each), "mean_iou": float(np.mean(each))}
+                for name, each in by.items()
+            }
+        return found
 
     monkeypatch.setattr(SCORED, evaluate)
     return names
@@ -46,7 +58,7 @@ def scored(monkeypatch):
 
 def test_numbers_are_those_of_evaluate(model):
     source = val(2)
-    found = kseg.robustness(model, source, **FEW, worst=2)
+    found = kseg.robustness(model, source, **FEW, worst=2, group=r"(\d)$")
     assert found["clean"] == kseg.evaluate(model, source)["mean_iou"]
     foggy = kseg.evaluate(model, kseg.data.corrupted(source, "fog", 5, seed=0))
     assert found["corruptions"]["fog"]["severities"]["5"] == foggy["mean_iou"]
@@ -58,6 +70,22 @@ def test_numbers_are_those_of_evaluate(model):
     first = [each for each in found["worst"] if each["condition"] == "clean"][0]
     alone = [kseg.evaluate(model, source.subset([i]))["mean_iou"] for i in range(2)]
     assert first["score"] == min(alone) and first["index"] == int(np.argmin(alone))
+    assert found["scenes"] == {str(i): {"images": 1, "score": alone[i]} for i in range(2)}
+    hard = [each for each in found["worst"] if each["condition"] != "clean"]
+    assert [kseg.evaluate(model, changed(source, each))["mean_iou"] for each in hard] == [
+        each["score"] for each in hard
+    ]
+
+
+def changed(source, row):
+    """The one photo that is spoken of, as it was seen."""
+    return made(source, row["condition"], 0).subset([row["index"]])
+
+
+def test_each_condition_is_scored_once(model, scored):
+    """Scenes and the worst photos are of the same scoring."""
+    found = kseg.robustness(model, val(), **FEW, group=r"(\d)$", worst=3)
+    assert len(scored) == 7 and len(found["worst"]) == 3 and len(found["scenes"]) == 3
 
 
 def test_means_scenes_and_the_worst(model, scored):
@@ -144,21 +172,6 @@ def test_objects(model):
     assert np.isnan(scored["mean_corrupted"])
 
 
-def test_scenes_by_folder_and_pattern():
-    source = val()
-    files = np.array(["set/a/1.png", "set/a/2.png", "set/b/3.png"], object)
-    source = dataclasses.replace(source, columns={**source.columns, "image": files})
-    assert scenes(source, "folder") == {"a": [0, 1], "b": [2]}
-    assert scenes(source, None) == {}
-    shapes = val()
-    assert scenes(shapes, r"val") == {"val": [0, 1, 2]}
-    for group, message in (("(", "regular expression"), ("2$", "finds none in 'val-00000'")):
-        with pytest.raises(ValueError, match=message):
-            scenes(shapes, group)
-    with pytest.raises(ValueError, match="group='folder': .* files of their own"):
-        scenes(shapes, "folder")
-
-
 def test_classes_of_another_set():
     source, names = val(1), ("background", "round", "angular")
     label = source[0]["label"]
@@ -196,6 +209,9 @@ def test_another_set_is_scored_in_the_classes_of_the_model(scored):
         ({"exposures": [-1]}, ValueError, "exposures=-1"),
         ({"images": 0}, ValueError, "images=0"),
         ({"worst": -1}, ValueError, "worst=-1"),
+        ({"worst": 101}, ValueError, "worst=101"),
+        ({"group": "(.)(.)"}, ValueError, "group='.*one group in parentheses"),
+        ({"group": "folder"}, ValueError, "group='folder': .* in several folders"),
         ({"seed": -1}, ValueError, "seed=-1"),
         ({"source": "val"}, TypeError, "source='val'"),
         ({"model": 3}, TypeError, "model=3"),

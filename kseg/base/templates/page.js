@@ -193,7 +193,9 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.target.closest("input, select, textarea, .scroll")) return;
-    const [first] = viewers.filter((viewer) => inView(viewer) > 60).sort((a, b) => inView(b) - inView(a));
+    const focused = viewers.filter((viewer) => viewer.box.contains(event.target));
+    const seen = viewers.filter((viewer) => inView(viewer) > 60).sort((a, b) => inView(b) - inView(a));
+    const [first] = [...focused, ...seen];
     if (first && first.key(event)) event.preventDefault();
   });
 

@@ -7,18 +7,20 @@ from kseg.data.coco_format.results import of_mask
 
 OPTIONS = {}
 SCORED = {}
-SCORE = "found / all"
+KEY, SCORE = "nuclei_ap", "nuclei AP"  # it knows photos where there is nothing to find
 SURE = 0.5  # score from which on a detection counts here
 FITS = 0.5  # mask IoU from which on it has found an object
-THRESHOLDS = np.arange(0.5, 1, 0.05)
 BINS = 10
+NOTHING, MISSED = "nothing there", "missed"  # beside the classes, of rows and of columns
 # Of the square root of an object's area, in pixels; the last is what is larger.
 EDGES = (0, 8, 16, 24, 32, 64, 96, 192)
 NAMES = ("to 8", "8-16", "16-24", "24-32", "32-64", "64-96", "96-192", "192 +")
+SAYS = "objects, each with a class, a score, a box and a mask"  # what a model answers
 PROTOCOL = (
     "Average precision is COCO's; areas are the masks' pixels, crowds count neither for nor "
-    "against. A photo's score, found / all, is TP / (TP + FN + FP) of the detections with a score "
-    "of at least 0.5, the mean over mask IoU 0.50, 0.55, ... 0.95. No test-time augmentation."
+    "against. A photo's score, nuclei AP, is TP / (TP + FN + FP) of the detections with a score of "
+    "at least 0.5, the mean over mask IoU 0.50, 0.55, ... 0.95, and then over its classes; that of "
+    "a group the mean of its photos. No test-time augmentation."
 )
 TILES = (
     ("mask_ap", "mask AP"),
@@ -85,19 +87,32 @@ def answer(predicted):
     return predicted
 
 
+def confusion(names, numbers):
+    """Names of rows and columns, and counts of objects; the last of each is nothing."""
+    return [*names, NOTHING], [*names, MISSED], np.array(numbers["confusion"])
+
+
+def confused(truth, found, count, total):
+    """What is said of so many objects of a class, of all it has, that are missed or others; or of
+    what was found where nothing is."""
+    if truth == NOTHING:
+        return f"{count:,} {found} where nothing is"
+    what = f"{truth} missed" if found == MISSED else f"{truth} for {found}"
+    return f"{what} ({count / max(1, total):.1%})"
+
+
 class Seen:
     """What is counted of the photos of a source."""
 
     borders = None
 
     def __init__(self, source):
-        self.source, self.groups = source, {}
+        self.source = source
         self.bins = np.zeros((3, BINS))  # detections, the sum of their scores, how many are right
         self.by_size = np.zeros((3, len(EDGES)))  # objects, those found, the sum of their IoU
-        self.classes = np.zeros((source.num_classes + 1,) * 2, np.int64)  # the last: nothing
 
-    def add(self, sample, predicted, group):
-        """Counts a photo and gives its score, NaN where there is nothing to find nor found."""
+    def add(self, sample, predicted):
+        """Counts a photo."""
         crowd, known = sample["crowd"], np.flatnonzero(~sample["crowd"])
         masks = list(predicted.each_mask())
         ious = overlaps(sample["masks"], masks, crowd)
@@ -112,13 +127,7 @@ class Seen:
 
         sure = [j for j in counted if predicted.scores[j] >= SURE]
         ious = ious[:, sure]
-        pairs = assigned(ious, FITS)
-        self._sizes(sample, known, pairs, ious)
-        self._classes(sample["classes"][known], predicted.classes[sure], pairs)
-        score = self._score(len(known), len(sure), ious)
-        if score == score:
-            self.groups.setdefault(group, []).append(score)
-        return score
+        self._sizes(sample, known, assigned(ious, FITS), ious)
 
     def _sizes(self, sample, known, pairs, ious):
         sides = [np.count_nonzero(sample["masks"][i]) ** 0.5 for i in known]
@@ -126,26 +135,6 @@ class Seen:
         np.add.at(self.by_size[0], bands, 1)
         for i, j in pairs:
             self.by_size[1:, bands[i]] += 1, ious[i, j]
-
-    def _classes(self, truth, found, pairs):
-        nothing = self.source.num_classes
-        for i, j in pairs:
-            self.classes[truth[i], found[j]] += 1
-        for i in set(range(len(truth))) - {i for i, _ in pairs}:
-            self.classes[truth[i], nothing] += 1
-        for j in set(range(len(found))) - {j for _, j in pairs}:
-            self.classes[nothing, found[j]] += 1
-
-    @staticmethod
-    def _score(objects, found, ious):
-        if not objects and not found:
-            return float("nan")
-        hits = np.array([len(assigned(ious, least)) for least in THRESHOLDS])
-        return float((hits / (objects + found - hits)).mean())
-
-    def of_groups(self):
-        """Group -> the mean of its photos' scores."""
-        return {name: float(np.mean(each)) for name, each in self.groups.items()}
 
     def calibration(self, numbers):
         """Triples of score, how often it was right, and share of all, by bin."""
@@ -162,8 +151,3 @@ class Seen:
             (name, *((f / n, u / f if f else float("nan")) if n else (float("nan"),) * 2), int(n))
             for name, n, f, u in zip(NAMES, objects, found, iou)
         ]
-
-    def confusion(self, numbers):
-        """Names of rows and columns, and counts; the last of each is nothing."""
-        names = self.source.class_names
-        return [*names, "nothing there"], [*names, "missed"], self.classes

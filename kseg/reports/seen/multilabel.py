@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from kseg.metrics.confusion import multilabel_counts, scores
 from kseg.reports.seen.borders import Borders
 
 OPTIONS = {}
 SCORED = {}
-SCORE = "mean IoU"
+KEY, SCORE = "mean_iou", "mean IoU"
 THRESHOLD = 0.5
 BINS = 15
+SAYS = "for every pixel the classes that it has"  # what a model answers
 PROTOCOL = (
     "Of each class every label that is not void counts, as of a binary problem; a pixel has a "
     "class above a probability of 0.5. Each photo is scored at its own size. No test-time "
@@ -37,18 +37,28 @@ def answer(predicted):
     return predicted > THRESHOLD
 
 
+def confusion(names, numbers):
+    """Of each class: right, missed, too much, rightly not there."""
+    counts = np.array(numbers["confusion"])
+    table = np.stack([counts[:, 1, 1], counts[:, 1, 0], counts[:, 0, 1], counts[:, 0, 0]], 1)
+    return names, ["found", "missed", "too much", "rightly absent"], table
+
+
+def confused(truth, found, count, total):
+    """What is said of so many pixels of a class that are taken for another, of all it has."""
+    return f"{truth} for {found} ({count / max(1, total):.1%})"
+
+
 class Seen:
     """What is counted of the photos of a source."""
 
     def __init__(self, source):
-        self.source, self.borders, self.groups = source, Borders(), {}
+        self.source, self.borders = source, Borders()
         self.bins = np.zeros((3, BINS))  # labels, the sum of their probabilities, how many hold
 
-    def add(self, sample, predicted, group):
-        """Counts a photo and gives its score, NaN where nothing of it is labelled."""
+    def add(self, sample, predicted):
+        """Counts a photo."""
         label, held = sample["label"], predicted > THRESHOLD
-        counts = multilabel_counts(label[None], held[None], self.source.void)
-        self.groups[group] = self.groups.get(group, 0) + counts
         scored = label != self.source.void
         for one, wrong, known in zip(
             *(np.moveaxis(x, -1, 0) for x in (label, label != held, scored))
@@ -58,11 +68,6 @@ class Seen:
         places = np.minimum((sure * BINS).astype(int), BINS - 1)
         for row, weights in zip(self.bins, (None, sure, right)):
             row += np.bincount(places, weights, BINS)
-        return float(scores(counts)["mean_iou"]) if scored.any() else float("nan")
-
-    def of_groups(self):
-        """Group -> its mean IoU, of all its pixels."""
-        return {name: float(scores(each)["mean_iou"]) for name, each in self.groups.items()}
 
     def calibration(self, numbers):
         """Triples of probability, how often it held, and share of all, by bin."""
@@ -75,10 +80,3 @@ class Seen:
     def sizes(self):
         """Nothing: labels have no sizes."""
         return []
-
-    def confusion(self, numbers):
-        """Of each class: right, missed, too much, rightly not there."""
-        counts = np.array(numbers["confusion"])
-        table = np.stack([counts[:, 1, 1], counts[:, 1, 0], counts[:, 0, 1], counts[:, 0, 0]], 1)
-        columns = ["found", "missed", "too much", "rightly absent"]
-        return list(self.source.class_names), columns, table

@@ -1,13 +1,13 @@
-"""Labels, photo by photo. Axes: H and W the photo, C classes."""
+"""Labels, photo by photo. Axes: H and W the photo."""
 
 import numpy as np
 
-from kseg.metrics.confusion import confusion_matrix, scores
 from kseg.reports.seen.borders import Borders
 
 OPTIONS = {}
 SCORED = {"boundary": True, "calibration": True}  # what is asked of `kseg.evaluate`
-SCORE = "mean IoU"  # of a photo: over the classes that are in its truth or predicted
+KEY, SCORE = "mean_iou", "mean IoU"  # of a photo, or a group, in what `kseg.evaluate` gives
+SAYS = "a class for every pixel"  # what a model answers
 PROTOCOL = (
     "Every labelled pixel counts; void pixels do not. Each photo is scored at its own size; one "
     "whose feature maps would not fit into 768 MiB is predicted in overlapping tiles. No "
@@ -19,6 +19,8 @@ TILES = (  # key of `kseg.evaluate` -> what it is called; those that are not the
     ("mean_dice", "mean Dice"),
     ("pixel_accuracy", "pixel accuracy"),
     ("calibration_error", "calibration error"),
+    ("mean_hd95", "HD95, pixels"),
+    ("mean_asd", "mean surface distance, pixels"),
 )
 BAR = "iou"
 COLUMNS = (
@@ -27,6 +29,7 @@ COLUMNS = (
     ("dice", "Dice"),
     ("accuracy", "recall"),
     ("precision", "precision"),
+    ("hd95", "HD95"),
 )
 COUNT = "pixels"
 
@@ -43,24 +46,26 @@ def answer(predicted):
     return predicted
 
 
+def confusion(names, numbers):
+    """Names of rows and columns, and counts."""
+    return names, names, np.array(numbers["confusion"])
+
+
+def confused(truth, found, count, total):
+    """What is said of so many pixels of a class that are taken for another, of all it has."""
+    return f"{truth} for {found} ({count / max(1, total):.1%})"
+
+
 class Seen:
     """What is counted of the photos of a source."""
 
     def __init__(self, source):
-        self.source, self.borders, self.groups = source, Borders(), {}
+        self.source, self.borders = source, Borders()
 
-    def add(self, sample, predicted, group):
-        """Counts a photo and gives its score, NaN where nothing of it is labelled."""
-        source, label = self.source, sample["label"]
-        confusion = confusion_matrix(label, predicted, classes_of(source), source.void)
-        self.groups[group] = self.groups.get(group, 0) + confusion
-        scored = label != source.void
-        self.borders.add(label, label != predicted, scored)
-        return float(scores(confusion)["mean_iou"]) if scored.any() else float("nan")
-
-    def of_groups(self):
-        """Group -> its mean IoU, of all its pixels."""
-        return {name: float(scores(each)["mean_iou"]) for name, each in self.groups.items()}
+    def add(self, sample, predicted):
+        """Counts a photo."""
+        label = sample["label"]
+        self.borders.add(label, label != predicted, label != self.source.void)
 
     def calibration(self, numbers):
         """Triples of confidence, accuracy and share of all, by bin."""
@@ -74,13 +79,3 @@ class Seen:
     def sizes(self):
         """Nothing: labels have no sizes."""
         return []
-
-    def confusion(self, numbers):
-        """Names of rows and columns, and counts."""
-        names = list(self.source.class_names)
-        return names, names, np.array(numbers["confusion"])
-
-
-def classes_of(source):
-    """Classes of the confusion matrix: two of a binary problem."""
-    return max(2, source.num_classes)

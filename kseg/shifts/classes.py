@@ -1,72 +1,13 @@
-"""Photos by scene, and the classes of another data set in those of a model."""
+"""What is looked at of a source: so many photos, its classes in those of a model."""
 
 import dataclasses
-import os
-import re
 
 import numpy as np
 
 from kseg.base.arguments import integer, refused
 from kseg.base.colors import class_colors
 from kseg.base.tensorflow import converted, tensorflow
-from kseg.data.bad_files import file_of
 from kseg.data.source import spread
-
-FOLDER = "folder"
-
-
-def scenes(source, group):
-    """The positions of the photos of each scene.
-
-    Args:
-        source: The `Source`.
-        group: `"folder"` for the folder of a photo's file; or a regular expression, searched in a
-            photo's id: its first group, or all that it finds, is the scene.
-
-    Returns:
-        dict of scene -> list of positions, by name; empty where `group` is None.
-
-    Raises:
-        ValueError: it is no expression, or does not find a scene in each id.
-    """
-    if group is None:
-        return {}
-    scene_of = _folder(source) if group == FOLDER else _by_pattern(source, group)
-    found = {}
-    for index in range(len(source)):
-        found.setdefault(scene_of(index), []).append(index)
-    return dict(sorted(found.items()))
-
-
-def _folder(source):
-    files = [file_of(source, "image", index) for index in range(len(source))]
-    if None in files:
-        remedy = "Give a regular expression that finds the scene in a photo's id."
-        raise refused("group", FOLDER, "a set of photos in files of their own", remedy)
-    folders = [os.path.dirname(os.path.abspath(file)) for file in files]
-    shared = os.path.commonpath(folders)
-    if shared in folders:
-        shared = os.path.dirname(shared)
-    return lambda index: os.path.relpath(folders[index], shared)
-
-
-def _by_pattern(source, group):
-    example = f"{source.ids[0]!r}"
-    try:
-        pattern = re.compile(group)
-    except (re.error, TypeError) as error:
-        expected = f"'folder', or a regular expression ({error})"
-        raise refused("group", group, expected) from None
-    for name in source.ids:
-        if not pattern.search(name):
-            remedy = f"It finds none in {name!r}; the first id is {example}."
-            raise refused("group", group, "an expression that finds a scene in each id", remedy)
-
-    def scene_of(index):
-        found = pattern.search(source.ids[index])
-        return (found.groups() or (found[0],))[0] or ""
-
-    return scene_of
 
 
 def looked_at(source, names, class_map=None, images=None):
