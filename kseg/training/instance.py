@@ -3,6 +3,7 @@
 import numpy as np
 
 from kseg.base.optional import pycocotools_mask
+from kseg.data import pipeline
 from kseg.training.settings import OF_LABELS, check_unused
 
 OPTIONS = {}
@@ -10,6 +11,7 @@ TRAINED = ("loss", "objectness", "rpn_box", "classifier", "box", "mask")
 VALIDATED = ("mask_ap", "mask_ap50", "box_ap", "pq")
 CLIPNORM = 10.0  # as `kseg.build_mask_rcnn` compiles
 LEARNED = "Objects are told apart."
+PLACES = pipeline.PLACES  # for objects, where the batches of all processes must be alike
 BATCH, STEPS, PRETRAINED = 2, 6000, None  # as of `kseg.training.semantic`
 
 

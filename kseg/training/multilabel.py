@@ -10,6 +10,7 @@ TRAINED = ("loss", "mean_iou")  # columns of the history, of the batches learned
 VALIDATED = ("mean_iou", "mean_dice")  # of `kseg.evaluate`; the first is the one to watch
 CLIPNORM = None
 LEARNED = "A pixel may have several classes."
+PLACES = None
 BATCH, STEPS, PRETRAINED = 8, 2500, "efficientnet_lite0"  # as of `kseg.training.semantic`
 
 

@@ -15,6 +15,7 @@ VALIDATED = ("mean_iou", "mean_dice", "mean_accuracy", "pixel_accuracy")
 CLIPNORM = None
 # of a plan: what is learned, photos of a step, steps, and an encoder that has seen photos
 LEARNED = "Each pixel has one class."
+PLACES = None  # for objects in a batch
 BATCH, STEPS, PRETRAINED = 8, 2500, "efficientnet_lite0"
 RARE = 0.01  # share of the pixels below which a class needs more than its weight
 EVEN = 3.0  # times the rarest class, up to which classes are even

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from jax.experimental import multihost_utils
 
-from kseg.data.pipeline import PLACES
+from kseg.models.contract import part
 from kseg.training.devices.lost import lost
 from kseg.training.devices.one import Devices
 
@@ -39,7 +39,7 @@ class DataParallel(Devices):
 
     def places(self, source):
         """As many in all processes, whose parts are one array: see `max_instances`."""
-        return PLACES if self.processes > 1 and source.task == "instance" else None
+        return part("kseg.training", source.task).PLACES if self.processes > 1 else None
 
     @contextlib.contextmanager
     def training(self, model, batch_size):
