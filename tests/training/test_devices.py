@@ -33,7 +33,10 @@ def compare(several, one):
 
 @pytest.mark.backends("tensorflow", "jax", reason="two devices in one process")
 def test_two_devices_learn_as_one(tmp_path):
-    one, two = alone((tmp_path / "one", {"devices": 1}), (tmp_path / "two", {"devices": 2}))
+    network = {"width": 4, "depth": 2}
+    options = {"count": 14, "side": 96, "size": (64, 64), "network": network, "epochs": 1}
+    runs = [(tmp_path / name, {"devices": n, **options}) for n, name in ((1, "one"), (2, "two"))]
+    one, two = alone(*runs)
     compare(two, one)
 
 

@@ -22,10 +22,12 @@ SEVERAL = pytest.mark.backends("jax", "torch", reason="several processes")
 
 @SEVERAL
 def test_two_processes(tmp_path):
-    codes, outputs = together(tmp_path / "two", 2)
+    network = {"width": 4, "depth": 2}
+    options = {"count": 14, "side": 96, "size": (64, 64), "network": network}
+    codes, outputs = together(tmp_path / "two", 2, **options)
     assert codes == [0, 0], outputs
     two, other = seen(tmp_path / "two"), seen(tmp_path / "two", 1)
-    compare(two, trained(tmp_path / "one"))
+    compare(two, trained(tmp_path / "one", **options))
     assert (other["losses"], other["weights"]) == (two["losses"], two["weights"])
 
 

@@ -33,13 +33,15 @@ OBJECTS = {
 }
 
 
-def trained(run, devices=None, count=10, resume=False, die_at=None, objects=False, **changed):
+def trained(
+    run, devices=None, count=10, side=32, resume=False, die_at=None, objects=False, **changed
+):
     """Trains, and says what it saw.
 
     Args:
         run: Folder of the run.
         devices, resume: As of `kseg.fit`.
-        count: Photos.
+        count, side: Photos, and pixels of their sides.
         die_at: Step after which the last of the processes kills itself.
         objects: Whether by a Mask R-CNN.
         changed: Other settings.
@@ -56,7 +58,7 @@ def trained(run, devices=None, count=10, resume=False, die_at=None, objects=Fals
             if die_at == len(losses) and place() == processes() - 1:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    train = kseg.data.shapes("train", size=(32, 32), count=count, instances=objects)
+    train = kseg.data.shapes("train", size=(side, side), count=count, instances=objects)
     val = None if objects else kseg.data.shapes("val", size=(32, 32), count=3)
     settings = None if resume else kseg.Settings(**{**(OBJECTS if objects else SMALL), **changed})
     model = kseg.fit(
