@@ -40,7 +40,7 @@ def test_the_mean_of_sure_answers_stays_finite():
     np.testing.assert_allclose(binary[0, 0, 0, :2], [np.log(3), np.log(3)], rtol=1e-5)  # p = 3/4
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 def test_an_ensemble_is_a_model_in_a_file_and_in_another(tmp_path):
     members = [unet(3) for _ in range(3)]
     pair = kseg.ensemble(members[:2])
@@ -53,7 +53,7 @@ def test_an_ensemble_is_a_model_in_a_file_and_in_another(tmp_path):
     np.testing.assert_allclose(nested, (one + third) / 2, atol=1e-6)
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 def test_what_does_not_go_together_is_refused():
     for other, said in (
         (unet(4), r"classes of models\[1\]=4: expected 3, as of the first"),
@@ -78,7 +78,7 @@ def finder(boxes, classes, scores):
     return InstanceModel([found])
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 def test_objects_are_merged_and_their_scores_are_of_all():
     first = finder([(2, 2, 22, 22), (30, 5, 40, 15)], [0, 1], [0.9, 0.8])
     second = finder([(4, 2, 24, 22), (2, 2, 22, 22)], [0, 2], [0.6, 0.3])

@@ -99,7 +99,7 @@ def tiny(**settings):
     return model
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 def test_parts_of_a_network_have_their_factors():
     model = tiny(rates={"encoder": 0.25, "head": 4.0})
     factors = dict(
@@ -112,7 +112,7 @@ def test_parts_of_a_network_have_their_factors():
     assert factors == expected and sorted(factors.values()) == [0.25] * 10 + [1.0] * 18 + [4.0] * 2
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("torch")
 def test_a_file_keeps_them(tmp_path):
     model = tiny(rates={"head": 0.5})
     model.optimizer.build(model.trainable_variables)

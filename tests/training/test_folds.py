@@ -17,7 +17,7 @@ from kseg.training import cross, split
 from kseg.training.place import began_with
 from kseg.training.settings import Settings, to_dict
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("torch")
 SMALL = {"width": 2, "depth": 1}
 SETTINGS = Settings(model="unet", network=SMALL, size=(32, 32), batch_size=2, epochs=1, folds=2)
 

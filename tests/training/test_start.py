@@ -13,7 +13,7 @@ from kseg.models.saving import save_model
 from kseg.training import checkpoints, start
 from kseg.training.settings import Settings, to_dict
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("torch")
 SIZE, NAMES = (32, 32), kseg.data.shapes("val", count=1).class_names
 SMALL = {"width": 4, "depth": 2}
 WIDTHS = {"fpn_width": 8, "box_width": 8, "mask_width": 8}
