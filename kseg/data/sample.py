@@ -216,7 +216,11 @@ def boxes_of(masks):
     x2 and y2 are exclusive: a mask of the single pixel (y, x) has the box x, y, x + 1, y + 1.
     """
     tf = tensorflow()
-    set_ = masks != 0
+
+    def any_in(axis):  # of bytes without a copy, which for large photos are gigabytes
+        if masks.dtype == tf.uint8:
+            return tf.reduce_max(masks, axis=axis) != 0
+        return tf.reduce_any(masks != 0, axis=axis)
 
     def extent(occupied):  # bool (N, L) -> first, last + 1
         length = tf.shape(occupied)[1]
@@ -225,8 +229,8 @@ def boxes_of(masks):
         last = tf.reduce_max(tf.where(occupied, place + 1, 0), axis=1)
         return tf.minimum(first, last), last
 
-    y1, y2 = extent(tf.reduce_any(set_, axis=2))
-    x1, x2 = extent(tf.reduce_any(set_, axis=1))
+    y1, y2 = extent(any_in(2))
+    x1, x2 = extent(any_in(1))
     return tf.cast(tf.stack([x1, y1, x2, y2], axis=1), tf.float32)
 
 

@@ -242,3 +242,20 @@ def test_other_xml_is_not_taken(tmp_path):
     (tmp_path / "a.xml").write_text("<annotation><filename>a.jpg</filename></annotation>")
     with pytest.raises(ValueError, match="expected a folder of one of these layouts"):
         DataSpec(str(tmp_path)).resolved()
+
+
+def test_shapes_of_large_photos_are_decoded_one_by_one(tmp_path, monkeypatch):
+    shapes = [
+        CELL,
+        NUCLEUS,
+        polygon("cell", square(40, 3, 9)),
+        polygon("nucleus", square(42, 5, 2)),
+    ]
+    root = written(tmp_path / "set", image("a.jpg", *shapes), image("b.jpg"))
+    expected = [[kseg.data.cvat(root, instances=i)[n] for n in range(2)] for i in (False, True)]
+    monkeypatch.setattr("kseg.data.coco_format.rle.AT_ONCE", 1)
+    for instances in (False, True):
+        source = kseg.data.cvat(root, instances=instances)
+        for index, sample in enumerate(expected[instances]):
+            for key, value in sample.items():
+                np.testing.assert_array_equal(source[index][key], value)
