@@ -11,8 +11,6 @@ the mean of the workers' gradients is the gradient of that one loss.
 
 import contextlib
 
-from keras import ops
-
 _team = None
 
 
@@ -69,6 +67,8 @@ def counted(x):
 
 def any_of(x):
     """Whether a bool scalar holds at any worker."""
+    from keras import ops  # here, for data and `import kseg` need no Keras
+
     others = team()
     return x if others is None else others.summed(ops.cast(x, "float32")) > 0
 

@@ -19,8 +19,7 @@ from kseg.evaluation.protocol import lines
 from kseg.models.contract import check_source, contract, fixed_size, part
 from kseg.reports.places import Places
 from kseg.reports.sections import NONE, settings_of, shown, versions_of
-from kseg.reports.subject import FROM_PYTHON, Subject, chosen_of, data_of, groups_in
-from kseg.runs.run import Run
+from kseg.reports.subject import FROM_PYTHON, Subject, chosen_of, data_of, groups_in, opened_run
 
 FILE = "card.md"
 FEW = 30  # photos, below which intervals say little
@@ -118,7 +117,7 @@ def _opened(model, path):
         if path is None:
             raise refused("path", path, "the name of a file, for a model has no folder")
         return None, arguments.path("path", path, "a Markdown file"), []
-    run = Run.open(model)
+    run = opened_run(model)
     path = run.path / FILE if path is None else arguments.path("path", path, "a Markdown file")
     return Subject(run), path, run.files()
 

@@ -16,10 +16,14 @@ from kseg.reports import sections
 from kseg.reports.page import write_page
 from kseg.reports.places import Places
 from kseg.reports.shots import shot, side_for, size_for
-from kseg.reports.subject import Subject, chosen_of, data_of, groups_in, worst_and_best
-from kseg.runs.folds import FILE as FOLDS
-from kseg.runs.folds import Folds
-from kseg.runs.run import Run
+from kseg.reports.subject import (
+    Subject,
+    chosen_of,
+    data_of,
+    groups_in,
+    opened_run,
+    worst_and_best,
+)
 
 FILE = "report.html"
 
@@ -84,9 +88,9 @@ def report(
         expected = "None with data=, which is of a split already"
         raise refused("split", split, expected, "Leave it out.")
     split = "val" if split is None else split
-    opened = [_opened(run)]
+    opened = [opened_run(run)]
     if other is not None:
-        opened.append(_opened(arguments.path("other", other, "a run folder")))
+        opened.append(opened_run(arguments.path("other", other, "a run folder")))
     path = opened[0].path / FILE if path is None else arguments.path("path", path, "an HTML file")
     read = [file for each in opened for file in each.files()]
     check_outputs([("path", path)], read, overwrite)
@@ -112,12 +116,6 @@ def report(
     }
     write_page(path, "report.html", **page)
     return path
-
-
-def _opened(path):
-    """A run, or the folds that answer as one."""
-    of_folds = (arguments.path("run", path, "a run folder") / FOLDS).is_file()
-    return (Folds if of_folds else Run).open(path)
 
 
 def _look(subjects, source, group, limit, progress):

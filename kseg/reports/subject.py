@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from kseg.base import arguments
 from kseg.base.arguments import refused
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.errors import MissingData
@@ -18,11 +19,18 @@ from kseg.evaluation.groups import FOLDER, folders_of, groups_of
 from kseg.models.contract import check_source, contract, part, task_of
 from kseg.runs.folds import FILE as FOLDS
 from kseg.runs.folds import Folds
+from kseg.runs.run import Run
 
 FROM_PYTHON = (
     "The run was made from Python, with a Source that only that program knows: nothing says where "
     "its photos are."
 )
+
+
+def opened_run(path):
+    """A run, or the folds that answer as one."""
+    of_folds = (arguments.path("run", path, "a run folder") / FOLDS).is_file()
+    return (Folds if of_folds else Run).open(path)
 
 
 class Subject:
