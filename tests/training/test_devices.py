@@ -22,13 +22,19 @@ CLOSE = 1e-5  # relative, of the losses of a training
 
 
 def compare(several, one):
-    """The same steps, the same losses, the same scores as a single device's."""
+    """The same steps, and the same losses, as a single device's.
+
+    Scores are of weights that differ by rounding, which turns some pixels of a network that has
+    learned little: `test_a_shared_validation_is_exact` counts with equal ones.
+    """
     np.testing.assert_allclose(several["losses"], one["losses"], rtol=CLOSE)
     assert len(one["history"]) == len(several["history"]) > 0
     for here, there in zip(several["history"], one["history"]):
         here, there = dict(here), dict(there)
         here.pop("images_per_second"), there.pop("images_per_second")
-        assert here == pytest.approx(there, rel=1e-3)
+        assert here.keys() == there.keys() and here["step"] == there["step"]
+        assert here["loss"] == pytest.approx(there["loss"], rel=1e-4)
+        assert here == pytest.approx(there, rel=0.02)
 
 
 @pytest.mark.backends("tensorflow", "jax", reason="two devices in one process")
