@@ -96,10 +96,12 @@ CALLS = {
 # What is right: nothing there, or lists of a user's own
 RIGHT = {(name, "None") for name in ("val", "run", "settings", "augment")}
 LISTS = {("augment", "list"), ("callbacks", "list")}
+# paths of an ensemble, whose members are looked at one by one
+ENSEMBLES = {(name, "list") for name in ("path of load", "model of evaluate", "model of export")}
 
 
 def cases():
-    every = {(call, thing) for call in CALLS for thing in THINGS} - RIGHT - LISTS
+    every = {(call, thing) for call in CALLS for thing in THINGS} - RIGHT - LISTS - ENSEMBLES
     return sorted(every - {("model of fit", "None")})  # which is said in other words
 
 
@@ -111,6 +113,16 @@ def test_what_was_expected_is_said(model, source, tmp_path, call, thing):
     with pytest.raises(TypeError, match=f"^{shown}.*{re.escape(expected)}"):
         given(THINGS[thing], model, source, run)
     assert not run.exists()
+
+
+@pytest.mark.parametrize("call", sorted(call for call, _ in ENSEMBLES))
+def test_members_of_an_ensemble_are_named(model, source, tmp_path, call):
+    _, given, _ = CALLS[call]
+    with pytest.raises(FileNotFoundError, match="'a' is neither a run folder nor a .keras file"):
+        given(["a", "b"], model, source, tmp_path / "run")
+    with pytest.raises(TypeError, match="7: expected "):
+        given([7, "b"], model, source, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_remedies_work(model, source, tmp_path):

@@ -266,7 +266,7 @@ def _of_images(counted, source, per_image, groups, more, score):
 def path_of(model):
     """Where a model was loaded from, of an ensemble a list of those; or None."""
     if isinstance(model, (list, tuple)):
-        return list(map(os.fspath, model))
+        return list(model)
     if isinstance(model, EnsemblePredictor):
         return [each.path for each in model.members]
     if isinstance(model, Predictor):
