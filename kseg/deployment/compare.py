@@ -217,7 +217,7 @@ def photos_of(model, source, count, shape=(None, None)):
         size = tuple(given or own for given, own in zip(shape, image.shape))
         image = resized_numbers(image, size)
         if image.shape[-1] == 3 != own.channels:  # other channels than colours: something to see
-            image = grey(image)
+            image = np.repeat(grey(image), own.channels, axis=-1)
         if own.value_range is not None and getattr(source, "value_range", None) is None:
             image = _of_range(image, own.value_range)
         image = with_channels(image, own.channels)
