@@ -92,6 +92,14 @@ def test_an_object_is_of_the_class_under_it(tmp_path, each, said):
     assert report.sources[0].instances.tolist() == [2, 1]
 
 
+def test_class_ids_may_be_beyond_a_byte(tmp_path):
+    numbers, classes = drawn()
+    numbers[classes == 255] = classes[classes == 255] = 0
+    root = write_set(tmp_path, numbers, np.array([0, 300, 2], np.uint16)[classes])
+    sample = opened(root, [*NAMES, "background"], values=(300, 2, 0))[0]
+    assert sample["classes"].tolist() == [0, 1, 0]
+
+
 def test_a_number_of_two_objects_is_refused(tmp_path):
     """As where numbers begin anew with each class: one of them would be of a wrong class."""
     numbers, classes = drawn()
