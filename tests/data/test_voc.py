@@ -207,7 +207,9 @@ def test_bad_masks_are_named(tree):
     Image.fromarray(np.zeros((30, 48), np.uint8)).save(
         tree / "SegmentationObject" / "val-00000.png"
     )
-    with pytest.raises(Exception, match="SegmentationObject/val-00000.png.*mask is 48x30 but its image is 48x32"):
+    with pytest.raises(
+        Exception, match="SegmentationObject/val-00000.png.*mask is 48x30 but its image is 48x32"
+    ):
         kseg.data.voc(tree, instances=True)[0]
 
 

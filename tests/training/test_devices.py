@@ -92,10 +92,18 @@ def test_a_shared_validation_is_exact(kind):
 
 
 class TestRefused:
-    @pytest.mark.once("jax")
-    def test_parts_must_be_equal_on_jax(self):
+    @pytest.mark.backends("tensorflow", "jax", reason="parts of any size on PyTorch")
+    def test_parts_must_be_equal(self):
         devices = Devices()
-        devices.count, devices.uneven = 4, False
+        devices.count = 4
+        if keras.backend.backend() == "tensorflow":
+            from kseg.training.devices.on_tensorflow import Mirrored
+
+            devices.uneven = Mirrored.uneven
+        else:
+            from kseg.training.devices.on_jax import DataParallel
+
+            devices.uneven = DataParallel.uneven
         with pytest.raises(ValueError) as error:
             check_batch(devices, 6)
         assert str(error.value) == (

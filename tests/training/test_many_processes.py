@@ -39,14 +39,6 @@ def test_three_processes_with_uneven_parts(tmp_path):
     compare(seen(tmp_path / "three"), trained(tmp_path / "one"))
 
 
-@pytest.mark.backends("tensorflow", reason="parts that are not equal")
-def test_two_replicas_with_uneven_parts(tmp_path):
-    several = {"batch_size": 5}
-    runs = [(tmp_path / name, {"devices": n, **several}) for n, name in enumerate(("a", "b"), 1)]
-    one, two = alone(*runs)
-    compare(two, one)
-
-
 def test_mask_rcnn(tmp_path):
     """Choices among near-equal scores of proposals fall either way by what sums round to: seen were
     4e-6 and 3e-4 at the first step."""
@@ -153,5 +145,6 @@ def test_multi_worker_mirrored_still_fails_in_keras(tmp_path):
     finally:
         for each in every:
             each.kill()
+            each.communicate()
     assert every[0].returncode != 0
     assert "PerReplica" in output

@@ -12,7 +12,12 @@ from kseg.training.devices.one import Devices
 
 
 class Mirrored(Devices):
-    """The replicas of a strategy; Keras' `fit` splits each batch among them."""
+    """The replicas of a strategy; Keras' `fit` splits each batch among them.
+
+    In equal parts, for it adds up those of the first batch.
+    """
+
+    uneven = False
 
     def __init__(self, strategy):
         self.strategy = strategy
