@@ -59,7 +59,11 @@ def as_rgb(image, bands=None, value_range=None):
 
 
 def stretched(image):
-    """Numbers `(H, W, c)` of any range as uint8, the 2 % at both ends black and white."""
+    """Numbers `(H, W, c)` of any range as uint8, the 2 % at both ends black and white.
+
+    >>> stretched(np.arange(101).reshape(1, 101, 1))[0, ::25, 0].tolist()
+    [0, 61, 128, 194, 255]
+    """
     image = image.astype(np.float32)
     black, white = np.percentile(image, (CUT, 100 - CUT))
     levels = (image - black) * (255 / max(white - black, 1e-12))
