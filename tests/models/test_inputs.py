@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import kseg
+from kseg.models.inputs import may_be_wrong
 
 BY_255 = r"x.max\(\)=.*: expected numbers of 0..255 .* Multiply by 255"
 
@@ -190,3 +191,12 @@ def test_the_class_is_saved_and_cloned(model, tmp_path, x):
     for each in (loaded, keras.models.clone_model(model)):
         with pytest.raises(ValueError, match=BY_255):
             each.predict(x / 255, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "value, channels, wrong",
+    [(2, 3, False), (3, 3, True), (255, 3, False), (1, 1, False), (2, 1, True), (-1, 3, True)],
+)
+def test_the_quick_look_at_labels_ends_with_the_last_class(value, channels, wrong):
+    """`channels` is itself no class; a model of one channel has two."""
+    assert may_be_wrong(np.array([[[0, value]]], "int32"), channels, (255,)) == wrong
