@@ -129,12 +129,10 @@ def _walk(layer, path):
 
 
 def _counted_anew(layers):
-    """Names of layers, where Keras has counted counted from 1 on."""
+    """Names of layers; those that Keras has counted up are counted from 1 on."""
     names, times = [], Counter()
     for layer in layers:
-        kind = re.sub(
-            r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__
-        ).lower()
+        kind = WORDS.sub("_", type(layer).__name__).lower()
         if re.fullmatch(rf"{re.escape(kind)}(_\d+)?", layer.name):
             times[kind] += 1
             names.append(f"{kind}#{times[kind]}")

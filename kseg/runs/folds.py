@@ -11,8 +11,8 @@ FOLDS/
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +125,12 @@ class Folds:
 
     def fold_of(self, name: str) -> int | None:
         """Number of the fold, from 1 on, that a sample is of; None if it is of none."""
-        found = (i for i, names in enumerate(self._sets(), 1) if name in names)
+        found = (i for i, names in enumerate(self._sets, 1) if name in names)
         return next(found, None)
 
-    def _sets(self) -> Sequence[set[str]]:
-        if "_known" not in self.__dict__:
-            object.__setattr__(self, "_known", [set(names) for names in self.folds])
-        return self.__dict__["_known"]
+    @functools.cached_property
+    def _sets(self) -> list[set[str]]:
+        return [set(names) for names in self.folds]
 
     def history(self) -> list[dict[str, float]]:
         """Nothing: each run has its own."""
