@@ -17,7 +17,7 @@ ENCODER = "encoder"  # name of the layer, in all networks of kseg
 PARTS = (ENCODER, "decoder", "head")
 OUT_FIRST = (keras.layers.Conv2DTranspose, keras.layers.DepthwiseConv2D)  # kernels (.., out, in)
 
-WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # where one begins
+WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])")  # as Keras names layers: max_pooling2d
 
 
 def encoder_of(model):

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 import kseg
+from kseg.models.parts import named_weights
 from kseg.models.rates import RATED
 from kseg.models.saving import load_model, save_model
 from kseg.training.optimizers import optimizer
@@ -129,3 +130,14 @@ def test_a_file_keeps_them(tmp_path):
         RATED["adamw"](1e-3, multipliers=[1.0] * 34).build(
             model.get_layer("head").trainable_weights
         )
+
+
+@pytest.mark.once("torch")
+def test_weights_are_called_alike_in_the_second_network_that_is_built():
+    def built():
+        image = keras.Input((8, 8, 3))
+        x = keras.layers.Conv2D(2, 3)(keras.layers.Conv2D(2, 3)(image))
+        return keras.Model(image, x)
+
+    first, second = (list(named_weights(built())) for _ in range(2))
+    assert first == second and len(set(first)) == 4
