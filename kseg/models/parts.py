@@ -17,7 +17,8 @@ ENCODER = "encoder"  # name of the layer, in all networks of kseg
 PARTS = (ENCODER, "decoder", "head")
 OUT_FIRST = (keras.layers.Conv2DTranspose, keras.layers.DepthwiseConv2D)  # kernels (.., out, in)
 
-WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])")  # as Keras names layers: max_pooling2d
+# where a word begins, as Keras names layers: max_pooling2d
+WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])")
 
 
 def encoder_of(model):
