@@ -14,6 +14,7 @@ from kseg.models.convolutions import (
     PointwiseConv2D,
     UpConv2D,
 )
+from kseg.ops.dilated import has_gradient
 
 SAME = {"padding": "same"}
 CASES = {
@@ -136,7 +137,9 @@ def test_tensorflow_dilates_by_one_operation(rate, padding, rng):
     image = keras.Input((None, None, 4))
     graph = tf.function(keras.Model(image, layer(image))).get_concrete_function(x).graph
     kinds = {operation.type for operation in graph.get_operations()}
-    assert "Conv2D" in kinds and not kinds & {"SpaceToBatchND", "BatchToSpaceND"}
+    # where its gradient is not on the processor, Keras' way stays; values are as above on both
+    taken_apart = bool(kinds & {"SpaceToBatchND", "BatchToSpaceND"})
+    assert "Conv2D" in kinds and taken_apart != has_gradient()
 
 
 @pytest.mark.backends("torch", reason="feature maps are views there")

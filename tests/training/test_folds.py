@@ -46,6 +46,9 @@ def test_classes_are_spread_and_the_seed_decides_between_equals():
         drawn = np.random.default_rng(seed).random((13, 4)) < 0.4
         sizes = np.bincount(split.folds_of(range(13), drawn, 3, seed))
         assert sizes.max() <= 5 and sizes.sum() == 13
+    # by classes alone, the last sample of these would make it 7 and 5
+    held = np.random.default_rng(240).random((12, 4)) < [0.1, 0.1, 0.2, 0.9]
+    assert np.bincount(split.folds_of(range(12), held, 2, 240)).tolist() == [6, 6]
     crowded = split.folds_of(["a"] * 18 + ["b", "c"], None, 3, 0)
     assert sorted(np.bincount(crowded).tolist()) == [1, 1, 18]  # no fold is empty
 
