@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kseg.base.tensorflow import converted, mapped, tensorflow
+from kseg.base.tensorflow import built_once, converted, mapped, tensorflow
 from kseg.data.decode import decode_image, photo_size
 from kseg.data.errors import require
 from kseg.data.images import image_tensor
@@ -248,6 +248,7 @@ def masks_of(instances, keys):
     return tf.cast(instances[None] == keys[:, None, None], tf.uint8)
 
 
+@built_once("instances", "label", "keys")
 def classes_under(instances, label, keys):
     """The class of each instance: that of the label most of its pixels carry.
 

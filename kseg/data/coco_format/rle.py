@@ -15,7 +15,7 @@ import re
 
 import numpy as np
 
-from kseg.base.tensorflow import tensorflow
+from kseg.base.tensorflow import built_once, tensorflow
 
 ZERO = 48  # the character that stands for the digit 0
 DIGIT_BITS = 5
@@ -64,6 +64,7 @@ def parse(text):
     return counts
 
 
+@built_once("text", "size")
 def decode_rles(text, size):
     """Masks of a row of compressed RLEs: -> uint8 `(N, H, W)` of 0 and 1.
 
@@ -236,33 +237,43 @@ def map_of_rows(read, size_of, kind="uint8"):
 
     Arguments as of `objects_of_rows`; `kind` is the type of the label.
     """
-    tf = tensorflow()
-
     def decode(row):
         photo = read(row["image"])
-        size = size_of(row, photo)
-        classes = tf.cast(numbers_of(row["classes"]), kind)
-        rles, block = blocks_of(row["rles"], size)
-
-        def drawn(start, label):
-            masks = tf.cast(decode_columns(joined(rles, start, block), size), kind)
-            own = classes[start : start + block]
-            return start + block, tf.foldl(
-                # its class where the mask is 1; with `where` this took four times as long
-                lambda label, i: label + masks[i] * (own[i] - label),
-                tf.range(tf.size(own)),
-                label,
-            )
-
-        _, label = tf.while_loop(
-            lambda start, _: start < tf.size(classes),
-            drawn,
-            (0, tf.zeros([size[0] * size[1]], kind)),
-            parallel_iterations=1,
-        )
-        return {"image": photo, "label": tf.transpose(tf.reshape(label, [size[1], size[0]]))}
+        text, classes = row["rles"], numbers_of(row["classes"])
+        return {"image": photo, "label": drawn(text, classes, size_of(row, photo), kind)}
 
     return decode
+
+
+@built_once("text", "classes", "size")
+def drawn(text, classes, size, kind):
+    """The label on which masks are drawn, each over those before it: `(H, W)` of the type `kind`.
+
+    Args:
+        text, size: As of `decode_rles`.
+        classes: int32 `(N,)`, the class of each mask.
+    """
+    tf = tensorflow()
+    classes = tf.cast(classes, kind)
+    rles, block = blocks_of(text, size)
+
+    def draw(start, label):
+        masks = tf.cast(decode_columns(joined(rles, start, block), size), kind)
+        own = classes[start : start + block]
+        return start + block, tf.foldl(
+            # its class where the mask is 1; with `where` this took four times as long
+            lambda label, i: label + masks[i] * (own[i] - label),
+            tf.range(tf.size(own)),
+            label,
+        )
+
+    _, label = tf.while_loop(
+        lambda start, _: start < tf.size(classes),
+        draw,
+        (0, tf.zeros([size[0] * size[1]], kind)),
+        parallel_iterations=1,
+    )
+    return tf.transpose(tf.reshape(label, [size[1], size[0]]))
 
 
 def numbers_of(text):

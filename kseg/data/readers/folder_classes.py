@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.arguments import refused
-from kseg.base.tensorflow import tensorflow
+from kseg.base.tensorflow import built_once, tensorflow
 from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.files import load_array, load_mask
@@ -150,22 +150,28 @@ def _files(count, values, void_values, photo):
 
     def decode(row):
         image = photo(row["image"])
-        size = image_size(image)
-
-        def mask(path):
-            stored = decode_mask(path, repeated=True)
-            _require_size(tf.shape(stored), size, path)
-            return _of_values(stored, values, void_values, path)
-
-        def of_class(path):
-            return tf.cond(path == "", lambda: tf.zeros(size, tf.uint8), lambda: mask(path))
-
         paths = tf.strings.split(row["labels"], "\n")
-        spec = tf.TensorSpec((None, None), tf.uint8)
-        label = tf.transpose(tf.map_fn(of_class, paths, fn_output_signature=spec), (1, 2, 0))
+        label = _masks_of_files(paths, image_size(image), tuple(values), void_values)
         return {"image": image, "label": tf.ensure_shape(label, (None, None, count))}
 
     return decode
+
+
+@built_once("paths", "size")
+def _masks_of_files(paths, size, values, void_values):
+    """A mask of each class, of none where the path is empty: uint8 `(H, W, classes)`."""
+    tf = tensorflow()
+
+    def mask(path):
+        stored = decode_mask(path, repeated=True)
+        _require_size(tf.shape(stored), size, path)
+        return _of_values(stored, values, void_values, path)
+
+    def of_class(path):
+        return tf.cond(path == "", lambda: tf.zeros(size, tf.uint8), lambda: mask(path))
+
+    spec = tf.TensorSpec((None, None), tf.uint8)
+    return tf.transpose(tf.map_fn(of_class, paths, fn_output_signature=spec), (1, 2, 0))
 
 
 def _arrays(count, values, void_values, photo):

@@ -9,7 +9,7 @@ as where numbers begin anew with each class, or the two masks are not of one pho
 import os
 
 from kseg.base.arguments import refused
-from kseg.base.tensorflow import tensorflow
+from kseg.base.tensorflow import built_once, tensorflow
 from kseg.data.coco_format.categories import role_of
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, missing_folder, require
@@ -75,18 +75,10 @@ def objects(images, masks, each, photo, decided=None):
     """
     tf = tensorflow()
 
-    def object_mask(path):
-        return tf.cast(decode_mask(path, wide=True) > 0, tf.uint8)
-
     def decode_files(row, image):
         paths = tf.strings.split(row["instances"], "\n")
         paths = tf.boolean_mask(paths, paths != "")
-        object_masks = tf.cond(
-            tf.size(paths) > 0,
-            lambda: tf.map_fn(object_mask, paths, fn_output_signature=tf.uint8),
-            lambda: tf.zeros(tf.concat([[0], image_size(image)], 0), tf.uint8),
-        )
-        return tf.ensure_shape(object_masks, (None, None, None)), paths
+        return masks_of_files(paths, image_size(image)), paths
 
     def decode_numbers(row, image):
         numbers = decode_mask(row["instances"], wide=True)
@@ -103,6 +95,34 @@ def objects(images, masks, each, photo, decided=None):
         return {"image": image, "masks": object_masks, **decided(object_masks, names, row)}
 
     return {"image": column(images), "instances": column(masks)}, decode
+
+
+@built_once("paths", "size")
+def masks_of_files(paths, size):
+    """What each file holds beside 0: uint8 `(N, H, W)`; of no file, none of the given size."""
+    tf = tensorflow()
+
+    def object_mask(path):
+        return tf.cast(decode_mask(path, wide=True) > 0, tf.uint8)
+
+    object_masks = tf.cond(
+        tf.size(paths) > 0,
+        lambda: tf.map_fn(object_mask, paths, fn_output_signature=tf.uint8),
+        lambda: tf.zeros(tf.concat([[0], size], 0), tf.uint8),
+    )
+    return tf.ensure_shape(object_masks, (None, None, None))
+
+
+@built_once("object_masks", "label")
+def pixels_of_classes(object_masks, label, count):
+    """How many pixels of each mask are of each class: int32 `(N, count)`."""
+    tf = tensorflow()
+
+    def counted(mask):
+        return tf.math.bincount(label[mask != 0], minlength=count, maxlength=count)
+
+    counts = tf.map_fn(counted, object_masks, fn_output_signature=tf.int32)
+    return tf.ensure_shape(counts, (None, count))
 
 
 def of_one_class(object_masks, names, row):
@@ -166,11 +186,7 @@ def of_classes(class_names, read, values, ground, void):
         with tf.control_dependencies([same]):  # else what follows may fail before it
             label = tf.identity(label)
 
-        def counted(mask):
-            return tf.math.bincount(label[mask != 0], minlength=count + 2, maxlength=count + 2)
-
-        counts = tf.map_fn(counted, object_masks, fn_output_signature=tf.int32)
-        counts = tf.ensure_shape(counts, (None, count + 2))
+        counts = pixels_of_classes(object_masks, label, count + 2)
         of_class, of_void = tf.reduce_max(counts[:, :count], axis=1), counts[:, count + 1]
         labelled = tf.reduce_sum(counts[:, :count], axis=1)
         is_void = of_void > labelled
