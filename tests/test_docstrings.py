@@ -100,13 +100,18 @@ def place(names, tmp_path_factory):
     return folder
 
 
-def backend_of(name):
-    """The marker of the backend that runs an example."""
+# They export for some seconds what `kseg.export`, `kseg.load` and each `write` export as well.
+SLOW = re.compile(r"kseg\.deployment\..*(Options|Runtime)")
+
+
+def marks_of(name):
+    """The marker of the backend that runs an example, and of those that are run by hand."""
     writes = name.startswith("kseg.deployment") or name.endswith("any_size")
-    return pytest.mark.once("tensorflow" if writes else "torch")
+    once = pytest.mark.once("tensorflow" if writes else "torch")
+    return [once, pytest.mark.slow] if SLOW.fullmatch(name) else [once]
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=backend_of(name)) for name in EXAMPLES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks_of(name)) for name in EXAMPLES])
 def test_example(name, names, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     test = EXAMPLES[name]

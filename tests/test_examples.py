@@ -84,6 +84,7 @@ def run(example, *arguments):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.once("tensorflow")
 def test_smoke_of_the_client(tmp_path):
     result = run(CLIENT, "--smoke", "--out", tmp_path)

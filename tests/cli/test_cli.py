@@ -154,6 +154,7 @@ def test_a_keras_file_does_for_a_run(kseg, refused, run, tmp_path):
     assert "does not say its data" in refused("evaluate", run[0] / "best.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.backends("tensorflow", reason="which writes and runs SavedModels")
 def test_an_export_does_for_a_run(kseg, refused, run, tmp_path):
     photo = run[1] / "images" / "p0.png"

@@ -225,6 +225,7 @@ def pictures_of(text):
     return found
 
 
+@pytest.mark.slow
 def test_pictures_of_all_sets(request, tmp_path):
     sources, missing = [], []
     for name, known in SETS.items():

@@ -206,7 +206,11 @@ def test_signatures_on_request(tmp_path, photos):
 @pytest.mark.once("tensorflow")
 @pytest.mark.parametrize(
     "case",
-    [pytest.param("binary", marks=same_graph), pytest.param("grey", marks=same_graph), "mixed"],
+    [
+        pytest.param("binary", marks=same_graph),
+        pytest.param("grey", marks=(same_graph, pytest.mark.slow)),
+        "mixed",
+    ],
 )
 def test_other_models(tmp_path, photos, case):
     photo = photos[0]
@@ -335,7 +339,9 @@ def test_what_cannot_be_loaded(tmp_path):
         pytest.param(
             kseg.LiteRTOptions((32, 40), "float16"), *LITERT, marks=(same_writer, pytest.mark.slow)
         ),
-        pytest.param(kseg.OpenVINOOptions(), "unet", "openvino", marks=same_writer),
+        pytest.param(
+            kseg.OpenVINOOptions(), "unet", "openvino", marks=(same_writer, pytest.mark.slow)
+        ),
     ],
 )
 def test_other_formats_are_compared_and_moved_into_place(tmp_path, options, name, needs):

@@ -227,6 +227,7 @@ def info(path, capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_info_and_repr_of_every_kind_of_artefact(exported, tmp_path, capsys, monkeypatch):
     """A table: what it is -> what `kseg info` says, and what `repr` says of what is loaded."""
     monkeypatch.chdir(tmp_path)

@@ -72,7 +72,12 @@ class TestDeepLabV3Plus(contract.LabellingContract):
     build = staticmethod(deeplabv3plus)
     learning = {"num_classes": 1}
 
+    @pytest.mark.once("torch")  # its layers' gradients are compared on all, and a U-Net learns
+    def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
+        super().test_it_learns_and_a_file_keeps_what_it_learned(learner, tmp_path)
 
+
+@pytest.mark.once("torch")
 def test_separable_convolutions_learn():
     labels = np.random.default_rng(3).integers(0, 3, (2, *contract.SIZE))
     assert contract.still(separable(), contract.photos(), labels) == []

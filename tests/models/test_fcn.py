@@ -45,6 +45,10 @@ class TestFCN8s(contract.LabellingContract):
     def ready(cls, model):
         return filled(model, bias=1.0)  # no stream is dead
 
+    @pytest.mark.once("torch")  # its layers' gradients are compared on all, and a U-Net learns
+    def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
+        super().test_it_learns_and_a_file_keeps_what_it_learned(learner, tmp_path)
+
 
 @pytest.mark.once("torch")
 class TestFCN16s(TestFCN8s):

@@ -81,6 +81,7 @@ class Own(keras.Model):
         return maps
 
 
+@pytest.mark.slow
 def test_a_subclass_serves_by_what_it_returns(rng):
     photos = rng.integers(0, 256, (1, 32, 32, 3)).astype("float32")
     own = Own((2, 2, 2))

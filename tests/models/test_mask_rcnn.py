@@ -108,6 +108,10 @@ class TestMaskRCNN(ModelContract):
         np.testing.assert_allclose(found["scores"][:, 0], expected["scores"][:, 0], rtol=0.1)
         assert np.abs(found["scores"] - expected["scores"]).max() > 0  # the policy was in force
 
+    @pytest.mark.once("torch")  # its layers' gradients are compared on all, and a U-Net learns
+    def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
+        super().test_it_learns_and_a_file_keeps_what_it_learned(learner, tmp_path)
+
 
 HARD = {
     "no object": stacked(scene([]), scene([])),

@@ -61,6 +61,7 @@ def test_labels_that_are_no_objects_are_refused(model, name):
         model.fit(TWO[0], labels, batch_size=2, verbose=0)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("name", ["area", "nothing of a key"])
 def test_labels_of_a_data_set_are_refused(model, name):
     """While its batches are made, on every backend; the model stays as it was."""

@@ -47,7 +47,6 @@ def test_a_model_of_a_range_gives_what_one_of_bytes_gives(rng, name):
     np.testing.assert_allclose(actual, expected, atol=1e-4 * scale)
 
 
-@pytest.mark.backends("tensorflow", reason="the layer is tested on all, by networks")
 @pytest.mark.once("torch")
 def test_mask_rcnn_takes_a_range_and_keeps_it_in_its_file(tmp_path):
     options = {

@@ -70,7 +70,9 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights()))
 
 
-@pytest.mark.parametrize("build, steps", [(unet, 2), (with_dropout, 4)])
+@pytest.mark.parametrize(
+    "build, steps", [pytest.param(unet, 2, marks=pytest.mark.once("torch")), (with_dropout, 4)]
+)
 def test_to_the_bit(train, val, tmp_path, build, steps):
     """Weights, their average, losses, counts of metrics, dropout: stopped within an epoch."""
     settings = kseg.Settings(**SETTINGS, ema_momentum=0.9, learning_rate=0.01, patience=5)

@@ -96,12 +96,13 @@ def whole(sources, tmp_path_factory):
     return kseg.fit(small_model(), *sources, run=run, settings=kseg.Settings(**SETTINGS))
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "stop_after",  # at the end of an epoch, and within one
     [
-        pytest.param(4, marks=pytest.mark.once("torch")),
+        4,
         5,
-        pytest.param(7, marks=pytest.mark.once("torch")),
+        7,
     ],
 )
 def test_a_stopped_run_ends_as_if_it_had_not_been(sources, whole, tmp_path, stop_after):

@@ -34,7 +34,8 @@ def halves(several=False):
     return source(weight=weight), source()
 
 
-@pytest.mark.parametrize("several", [False, pytest.param(True, marks=pytest.mark.once("torch"))])
+@pytest.mark.once("torch")
+@pytest.mark.parametrize("several", [False, True])
 def test_a_fit_learns_and_scores_what_has_weight(tmp_path, several):
     weighted, whole = halves(several)
     settings = kseg.Settings(

@@ -237,6 +237,7 @@ def map_of_rows(read, size_of, kind="uint8"):
 
     Arguments as of `objects_of_rows`; `kind` is the type of the label.
     """
+
     def decode(row):
         photo = read(row["image"])
         text, classes = row["rles"], numbers_of(row["classes"])

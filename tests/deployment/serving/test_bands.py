@@ -182,7 +182,10 @@ def test_pictures_of_other_bands_are_those_of_kseg(bands):
 
 @pytest.mark.parametrize(
     ("channels", "name", "kind"),
-    [(1, "bytes", "grey.jpg"), (5, "12 bits", "uint16_5.npy")],
+    [
+        pytest.param(1, "bytes", "grey.jpg", marks=pytest.mark.slow),
+        (5, "12 bits", "uint16_5.npy"),
+    ],
 )
 def test_an_export_takes_them(tmp_path, channels, name, kind):
     """Masks of `image_bytes` and of `tiled` are those of `kseg.predict`, on files of the kind."""

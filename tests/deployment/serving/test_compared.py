@@ -63,8 +63,18 @@ def compared(model, task, options, own, faults=None):
     return compare_signatures(job, functions, options, own)
 
 
-@pytest.mark.parametrize("resize", [None, (60, 120), (100, 200)])
-@pytest.mark.parametrize("overlay", ["jpeg", "png"])
+@pytest.mark.parametrize(
+    "overlay, resize",
+    [
+        ("jpeg", None),
+        ("png", (60, 120)),
+        ("jpeg", (100, 200)),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (("png", None), ("jpeg", (60, 120)), ("png", (100, 200)))
+        ),
+    ],
+)
 def test_every_signature_says_what_the_model_says(unet, resize, overlay):
     shares = compared(unet, semantic, graph(LABELS, overlay=overlay), {"resize": resize})
     assert list(shares) == list(LABELS) and max(shares.values()) <= 1e-4
