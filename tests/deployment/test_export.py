@@ -244,13 +244,14 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch):
     from kseg.deployment.saved_model import write as saved_model
 
     write, other = saved_model.write, small_unet()
+    options = kseg.SavedModelOptions(signatures=("serving_default",))
     monkeypatch.setattr(
         saved_model, "write", lambda model, path, **options: write(other, path, **options)
     )
     with pytest.raises(ValueError, match="does not do what the model does.*Nothing was written"):
-        kseg.export(small_unet(), tmp_path / "out", verbose=False)
+        kseg.export(small_unet(), tmp_path / "out", options, samples=1, verbose=False)
     assert os.listdir(tmp_path) == []
-    allowed = kseg.export(small_unet(), tmp_path, samples=1, tolerance=1, verbose=False)
+    allowed = kseg.export(small_unet(), tmp_path, options, samples=1, tolerance=1, verbose=False)
     assert allowed.comparison.differing > 0.01
 
 

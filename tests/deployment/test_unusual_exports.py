@@ -26,7 +26,8 @@ def run_with_data(folder, data, model):
 def test_a_run_is_exported_where_its_data_are_not(tmp_path):
     model = kseg.build_unet(6, width=2, depth=1, compile=False)
     path = run_with_data(tmp_path / "run", {"spec": f"folder:{tmp_path}/gone"}, model)
-    exported = kseg.export(path, tmp_path / "out", samples=1, verbose=False)
+    options = kseg.SavedModelOptions(signatures=("serving_default",))
+    exported = kseg.export(path, tmp_path / "out", options, samples=1, verbose=False)
     photos = exported.comparison.photos
     assert photos.startswith("1 photos of shapes/val, for the run's own data cannot be opened: ")
     assert f"{tmp_path}/gone" in photos and np.isnan(exported.comparison.model.mean_iou)

@@ -112,6 +112,10 @@ class TestMaskRCNN(ModelContract):
     def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
         super().test_it_learns_and_a_file_keeps_what_it_learned(learner, tmp_path)
 
+    @pytest.mark.once("torch")  # which has not to compile the other model
+    def test_a_config_rebuilds_the_model(self, model):
+        super().test_a_config_rebuilds_the_model(model)
+
 
 HARD = {
     "no object": stacked(scene([]), scene([])),

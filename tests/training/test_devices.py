@@ -39,7 +39,7 @@ def compare(several, one):
 
 @pytest.mark.backends("tensorflow", "jax", reason="two devices in one process")
 def test_two_devices_learn_as_one(tmp_path):
-    network = {"width": 4, "depth": 2}
+    network = {"width": 4, "depth": 1}
     options = {"count": 14, "side": 96, "size": (64, 64), "network": network, "epochs": 1}
     runs = [(tmp_path / name, {"devices": n, **options}) for n, name in ((1, "one"), (2, "two"))]
     one, two = alone(*runs)
