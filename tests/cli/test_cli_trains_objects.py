@@ -23,6 +23,7 @@ SMALL = {
     "region_samples": 8,
     "mask_samples": 2,
     "detections": 4,
+    "resize": [64, 96],
 }
 
 
@@ -30,14 +31,19 @@ def command(*arguments, code=0):
     assert main([str(argument) for argument in arguments]) == code
 
 
-def test_all_of_it(tmp_path, capsys):
+@pytest.fixture
+def run(tmp_path):
+    """A run of `kseg fit` on a set of four scenes."""
     source = kseg.data.shapes("train", size=(64, 64), count=4, instances=True)
     write_coco(source, tmp_path / "set/images", tmp_path / "set/annotations.json")
-    run = tmp_path / "run"
     small = [f"--set=model.{name}={value}" for name, value in SMALL.items()]
     model = ("--model", "mask_rcnn", "--encoder", "torchvision:resnet18", "--detections", 4, *small)
     options = ("--size", "64x64", "--batch-size", 2, "--epochs", 1, "--val-fraction", 0.25)
-    command("fit", f"coco:{tmp_path}/set", "--run", run, *model, *options)
+    command("fit", f"coco:{tmp_path}/set", "--run", tmp_path / "run", *model, *options)
+    return tmp_path / "run"
+
+
+def test_all_but_the_export(run, tmp_path, capsys):
     files = {path.name for path in run.iterdir()}
     shown = {"evaluation.json", "validation.png", "curve.png"}
     assert files >= {"last.keras", "best.keras", "history.csv", "run.json", "settings.toml", *shown}
@@ -59,6 +65,10 @@ def test_all_of_it(tmp_path, capsys):
     assert json.loads((tmp_path / f"out/objects/{photo.stem}.json").read_text()) is not None
     command("info", run)
     assert "model.name: mask_rcnn" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_export(run, tmp_path):
     one = ("--signatures", "serving_default", "--samples", 1)
     command("export", run, tmp_path / "models", *one, "--min-score", 0.01)
     assert (tmp_path / "models/model/1/saved_model.pb").exists() or any(

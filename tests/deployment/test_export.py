@@ -75,6 +75,7 @@ def pixels(content):
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
+@pytest.mark.backends("tensorflow", "torch", reason="as from PyTorch, in another process")
 def test_a_saved_model_does_what_predict_does(tmp_path, photos):
     model = small_unet()
     model.compile(loss=loss_of_ones_own)
