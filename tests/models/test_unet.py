@@ -75,6 +75,7 @@ def test_every_weight_learns(arguments):
     assert contract.still(small(**arguments), contract.photos(), labels) == []
 
 
+@pytest.mark.once("torch")  # which compiles nothing to draw its 31 million weights
 def test_layers_are_those_of_the_paper():
     # Figure 1: 18 3x3 convolutions in the two paths at depth 4 (2 a level, 5 levels down, 4 up),
     # 4 up-convolutions, one 1x1 convolution; 31,031,685 weights without batch norm for 1 input
