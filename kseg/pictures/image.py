@@ -17,6 +17,9 @@ from kseg.base.types import Color, PathLike
 
 CUT = 2  # percent of the pixels of a photo whose numbers are of a range of their own
 WRONG, RIGHT = (220, 50, 47), (225, 240, 225)
+# Of zlib. Level 6, what encoders take by themselves, takes twice the time for photos and for noise;
+# a photo is 4 % smaller then, a mask 5 %.
+PNG_LEVEL = 4
 
 
 def colorize(labels: ArrayLike, colors: Sequence[Color], void: int = 255) -> np.ndarray:
@@ -158,7 +161,7 @@ def save(picture: np.ndarray | Image.Image, path: PathLike) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        picture.save(temporary)
+        picture.save(temporary, compress_level=PNG_LEVEL)
 
 
 def data_uri(picture: np.ndarray, most: int) -> str:

@@ -6,11 +6,11 @@ Axes: B photos of a request, G of one size, H and W a photo.
 
 from kseg.base.tensorflow import mapped, tensorflow
 from kseg.deployment.saved_model.encoded import RGB
+from kseg.pictures.image import PNG_LEVEL
 
 MAX_PIXELS = 50_000_000  # 12 bytes of each are held at times
 MAX_SIDE = 65_500  # pixels: libjpeg, which draws overlays, writes no more
 GROUP_PIXELS = 1 << 22  # two photos of 1024x2048 at a time: bounds the memory of a large request
-PNG_LEVEL = 4  # of zlib: for 5 % of a mask's bytes more, noise takes half of level 6's time
 
 OK = "ok"
 EMPTY = "empty: expected the bytes of a JPEG, PNG or .npy file"
