@@ -117,9 +117,25 @@ def overlay(
     labels = np.asarray(labels)
     if labels.ndim == 3:
         return _several(np.asarray(image), labels == 1, np.reshape(colors, (-1, 3)), opacity)
-    share = np.where(labels == void, 0.0, opacity)[:, :, None]
-    mixed = np.asarray(image) * (1 - share) + colorize(labels, colors, void) * share
-    return np.round(mixed).astype(np.uint8)
+    labels = labels.astype(np.intp, casting="same_kind", copy=False)
+    shares = np.append(np.full(len(colors) + 1, opacity), 0.0)  # of classes, unknown ids and void
+    shown = np.concatenate([np.reshape(colors, (-1, 3)), np.zeros((2, 3), int)])
+    known = (labels >= 0) & (labels < len(colors))
+    place = np.where(labels == void, len(colors) + 1, np.where(known, labels, len(colors)))
+
+    def mixed(levels, place):
+        share = shares[place][..., None]
+        return np.round(levels * (1 - share) + shown[place] * share).astype(np.uint8)
+
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        return mixed(image, place)
+    # there are fewer mixtures than pixels: each is computed once
+    levels = np.repeat(np.arange(256)[:, None], 3, axis=1)  # (256, 3)
+    table = np.stack([mixed(levels, np.full(256, each)) for each in range(len(shares))])
+    place = place * 256
+    channels = [table[..., c].ravel().take(place + image[..., c]) for c in range(3)]
+    return np.stack(channels, axis=-1)
 
 
 def _several(image, held, colors, opacity):
