@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from kseg.base.platform import is_torch
+from kseg.base.platform import is_tensorflow, is_torch
 from kseg.ops.channels_last import resized
+from kseg.ops.enlarged import enlarged, has_kernel
 
 # Keras' own default of 0.99 needs thousands of steps before evaluation sees settled statistics;
 # 0.9 with epsilon 1e-5 are the values of the PyTorch recipes that results are compared with.
@@ -190,9 +191,14 @@ class Enlarge(keras.layers.Layer):
 
     def call(self, x):
         if is_torch():
-            height, width = (self.factor * size for size in x.shape[1:3])
-            return resized(x, height, width, self.interpolation)
+            return resized(x, *self._sides(x), self.interpolation)
+        if is_tensorflow() and has_kernel():
+            return enlarged(x, *self._sides(x), self.interpolation)
         return self._along(self._along(x, 1), 2)
+
+    def _sides(self, x):
+        """Height and width of the result."""
+        return [self.factor * side for side in ops.shape(x)[1:3]]
 
     def _along(self, x, axis):
         """Each row (or column) becomes `factor` mixtures of itself and a neighbour, or copies."""

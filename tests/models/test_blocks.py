@@ -58,6 +58,33 @@ def test_enlarge_equals_resize(factor, size, interpolation, rng):
     )
 
 
+@pytest.mark.once("tensorflow")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_enlarge_is_one_kernel_on_tensorflow_unless_xla_compiles(dtype, rng):
+    import tensorflow as tf
+
+    x = tf.cast(rng.integers(-9, 9, (1, 3, 5, 2)), dtype)
+
+    def values_and_gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = Enlarge(2, dtype=dtype)(x)
+        return y, tape.gradient(y, x, output_gradients=tf.cast(tf.round(y), dtype))
+
+    found, kernels = [], []
+    for jit in (False, True):
+        function = tf.function(values_and_gradient, jit_compile=jit)
+        found.append(function(x))
+        made = function.get_concrete_function(x).graph.get_operations()
+        kernels.append(sum(each.type.startswith("ResizeBilinear") for each in made))
+    assert kernels == [2, 0]
+    for one, other in zip(*found):
+        assert one.dtype == other.dtype == dtype
+        np.testing.assert_allclose(
+            tf.cast(one, "float32"), tf.cast(other, "float32"), rtol=1e-2, atol=1e-2
+        )
+
+
 def test_resize_like_by_hand():
     # 0 3 to five pixels: centres at (i + 1/2) * 2/5 - 1/2 = -0.3, 0.1, 0.5, 0.9, 1.3, held in 0..1
     x = np.array([0.0, 3.0], "float32").reshape(1, 1, 2, 1)

@@ -6,6 +6,7 @@ Axes: B photos of a request, G of one size, H and W a photo.
 
 from kseg.base.tensorflow import mapped, tensorflow
 from kseg.deployment.saved_model.encoded import RGB
+from kseg.pictures.image import PNG_LEVEL
 
 MAX_PIXELS = 50_000_000  # 12 bytes of each are held at times
 MAX_SIDE = 65_500  # pixels: libjpeg, which draws overlays, writes no more
@@ -135,9 +136,14 @@ def _surviving(function, contents, nothing):
     # one more, beyond the last: there is always an element to get
     ds = ds.concatenate(tf.data.Dataset.from_tensors((count, nothing)))
     index, values = ds.batch(tf.cast(count + 1, tf.int64)).get_single_element()
-    shape = tf.concat([[count + 1], tf.shape(nothing)], 0)
     survived = tf.scatter_nd(index[:, None], tf.ones_like(index, tf.bool), [count + 1])
-    return tf.scatter_nd(index[:, None], values, shape)[:-1], survived[:-1]
+    shape = tf.concat([[count + 1], tf.shape(nothing)], 0)
+    values = tf.cond(
+        tf.reduce_all(survived),
+        lambda: values,  # in order: nothing has to be moved
+        lambda: tf.scatter_nd(index[:, None], values, shape),
+    )
+    return values[:-1], survived[:-1]
 
 
 def by_size(sizes, status, empty, answer):
@@ -203,7 +209,9 @@ def resized(images, size):
 def encode_png(images):
     """uint8 or uint16 `(G, H, W, C)` -> PNG files, string `(G,)`."""
     tf = tensorflow()
-    return tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string)
+    return tf.map_fn(
+        lambda image: tf.io.encode_png(image, PNG_LEVEL), images, fn_output_signature=tf.string
+    )
 
 
 def encode_jpeg(images):

@@ -23,6 +23,8 @@ OPTIONAL = ("logits", "tiled")
 # How far scores, and logits as a share of the largest, may lie from the model's: of roundings.
 NEAR = {"float32": 1e-2, "float16": 1e-1}
 
+PLAIN = 40.0  # e to this power, times 65,536 classes, is a float32, and so is its inverse
+
 ABOUT_MASK = {
     "mask_bytes": "PNG of class ids at the photo's own size; empty where the status is not ok",
     "pixel_counts": "pixels of each class, (B, C)",
@@ -272,13 +274,24 @@ class LabelSignatures:
     def top_class(self, logits):
         """The winning class and its probability, as `kseg.ops.decisions.top_class`.
 
-        Written again, as top_k takes half of argmax' time; of equals it takes the first too.
+        Written again, as top_k takes half of argmax' time; of equals it takes the first too. The
+        largest logit is taken from all others, which is a pass over memory, only where their
+        exponentials would not do without.
         """
         tf = tensorflow()
         if logits.shape[-1] == 1:
             logits = tf.concat([tf.zeros_like(logits), logits], axis=-1)  # sigmoid is their softmax
         top, ids = tf.math.top_k(logits, 1)
-        return tf.cast(ids[..., 0], self.kind), 1 / tf.reduce_sum(tf.exp(logits - top), axis=-1)
+
+        def probability(logits, top):
+            return tf.exp(top[..., 0]) / tf.reduce_sum(tf.exp(logits), axis=-1)
+
+        scores = tf.cond(
+            tf.reduce_all(tf.abs(top) < PLAIN),  # NaN is not
+            lambda: probability(logits, top),
+            lambda: probability(logits - top, tf.zeros_like(top)),
+        )
+        return tf.cast(ids[..., 0], self.kind), scores
 
     def masks_of(self, image_bytes, winners):
         """Encoded photos -> their masks and numbers, by a function of images to ids and scores."""
