@@ -128,7 +128,7 @@ def walked(model, inputs, steps, operate):
         steps: Lists of the calls that are computed as one, in order, and what is freed after each.
         operate: Function of the calls of a step and of the first one's arguments to its results.
     """
-    values = dict(zip(map(id, model.inputs), model._standardize_inputs(inputs)))
+    values = entered(model, inputs)
     del inputs
     for nodes, done in steps:
         args, kwargs = nodes[0].arguments.fill_in(values)
@@ -142,6 +142,16 @@ def walked(model, inputs, steps, operate):
         del results
         for x in done:
             values.pop(x, None)
+    return left(model, values)
+
+
+def entered(model, inputs):
+    """Ids of a functional model's inputs -> the tensors it is called with, as it takes them."""
+    return dict(zip(map(id, model.inputs), model._standardize_inputs(inputs)))
+
+
+def left(model, values):
+    """What a functional model gives, of the tensors inside it by their ids."""
     outputs = keras.tree.map_structure(lambda x: values[id(x)], model._outputs_struct)
     return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 

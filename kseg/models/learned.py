@@ -95,7 +95,7 @@ def learned(model, inputs):
     if model not in _ways:
         calls = list(calls_of(model))
         steps = [([node], done) for node, done in calls]
-        _ways[model] = steps, {id(node): _way(node) for node, _ in calls}
+        _ways[model] = steps, {id(node): way_of(node) for node, _ in calls}
     steps, ways = _ways[model]
 
     def operate(nodes, args, kwargs):
@@ -105,21 +105,21 @@ def learned(model, inputs):
     return walked(model, inputs, steps, operate)
 
 
-def _way(node):
+def way_of(node):
     """How a call is made: a function of the operation and its arguments."""
     operation, arguments = node.operation, node.arguments
     others = {name: x for name, x in arguments.kwargs.items() if name != "training"}
     alone = len(arguments.args) == 1 and all(x is None for x in others.values())
     if alone and isinstance(operation, keras.Model) and is_plain(operation):
         return _nested
-    return _directly if alone and type(operation) in PLAIN else _as_ever
+    return _directly if alone and type(operation) in PLAIN else as_ever
 
 
 def _nested(model, args, kwargs):
     return learned(model, args[0])
 
 
-def _as_ever(operation, args, kwargs):
+def as_ever(operation, args, kwargs):
     if takes_training(operation):  # whatever was said where the model was built, as in Keras
         kwargs = {**kwargs, "training": True}
     return operation(*args, **kwargs)
@@ -127,7 +127,7 @@ def _as_ever(operation, args, kwargs):
 
 def _directly(layer, args, kwargs):
     if layer.quantization_mode or layer.activity_regularizer or recomputes(layer):
-        return _as_ever(layer, args, kwargs)
+        return as_ever(layer, args, kwargs)
     (x,) = args
     dtype = layer.compute_dtype
     if layer.autocast:

@@ -25,7 +25,14 @@ FILE = "card.md"
 FEW = 30  # photos, below which intervals say little
 LOW = 0.1  # share of the photos that are spoken of as the worst
 WEAK = 3  # classes that are named as the weakest
-UNSAID = ("data", "checkpoint_steps", "jit_compile", "steps_per_execution", "tensorboard")
+UNSAID = (
+    "data",
+    "checkpoint_steps",
+    "jit_compile",
+    "steps_per_execution",
+    "remat",
+    "tensorboard",
+)
 ASKS = (
     "Photos unlike these were not scored: `kseg robustness` says what weather, light and noise do."
 )

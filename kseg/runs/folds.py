@@ -18,9 +18,9 @@ from typing import Any
 
 from kseg.base import arguments
 from kseg.base.arguments import name_list, refused
-from kseg.base.atomic import write_json
 from kseg.base.types import Model, PathLike
 from kseg.models.saving import load_model
+from kseg.runs import noted
 from kseg.runs.run import KEPT, Run
 
 FILE, MODEL, SCORES = "folds.json", "model.keras", "evaluation.json"
@@ -64,35 +64,18 @@ class Folds:
         if not file.is_file():
             expected = f"a folder that `kseg fit --folds` wrote, with {FILE}"
             raise refused("path", str(path), expected, error=FileNotFoundError)
-        try:
-            content = json.loads(file.read_text())
-            if content["version"] > VERSION:
-                raise ValueError(f"version {content['version']} is newer than this kseg")
-            return cls(
-                path,
-                tuple(content["class_names"]),
-                tuple(map(tuple, content["colors"])),
-                content["void"],
-                content["settings"],
-                content["data"],
-                content["begun"],
-                tuple(map(tuple, content["folds"])),
-                content["group"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{str(file)!r} cannot be read ({error}).") from error
+
+        def made(shared, content):
+            folds = tuple(map(tuple, content["folds"]))
+            return cls(path, **shared, folds=folds, group=content["group"])
+
+        return noted.read(file, VERSION, made)
 
     def write(self) -> None:
         """Writes `folds.json`, and the folder if need be."""
-        import keras
-
-        from kseg.base.version import __version__
-
-        content = dataclasses.asdict(self)
-        del content["path"]
-        backend = {"keras": keras.__version__, "backend": keras.backend.backend()}
-        about = {"version": VERSION, "kseg": __version__, **backend}
-        write_json(self.path / FILE, {**about, **content})
+        fields = dataclasses.asdict(self)
+        del fields["path"]
+        noted.write(self.path / FILE, VERSION, fields)
 
     def paths(self) -> list[Path]:
         """Folders of the runs, be they there or not."""

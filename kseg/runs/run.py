@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,10 +29,11 @@ from typing import Literal
 
 from kseg.base import arguments
 from kseg.base.arguments import choice, name_list
-from kseg.base.atomic import Unwritten, moved, replacing, write_json
+from kseg.base.atomic import Unwritten, moved, replacing
 from kseg.base.types import Model, PathLike
 from kseg.base.words import say
 from kseg.models.saving import Damaged, check_whole, load_model
+from kseg.runs import noted
 
 VERSION = 1  # of run.json
 CHECKPOINTS = ("last", "previous")
@@ -100,21 +100,7 @@ class Run:
                 f"{str(path)!r} is no run folder: it holds no run.json. "
                 "Give the folder that `kseg fit --run` wrote."
             )
-        try:
-            content = json.loads(file.read_text())
-            if content["version"] > VERSION:
-                raise ValueError(f"version {content['version']} is newer than this kseg")
-            return cls(
-                path=path,
-                class_names=tuple(content["class_names"]),
-                colors=tuple(tuple(color) for color in content["colors"]),
-                void=content["void"],
-                settings=content["settings"],
-                data=content.get("data"),
-                begun=content.get("begun") or {},
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{str(file)!r} cannot be read ({error}).") from error
+        return noted.read(file, VERSION, lambda shared, _: cls(path, **shared))
 
     def files(self) -> list[Path]:
         """Paths of what a run is gone on from and predicted with, be they there or not."""
@@ -127,23 +113,9 @@ class Run:
 
     def write(self) -> None:
         """Writes `run.json`, and the folder if need be."""
-        import keras
-
-        from kseg.base.version import __version__
-
-        content = {
-            "version": VERSION,
-            "kseg": __version__,
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "class_names": self.class_names,
-            "colors": self.colors,
-            "void": self.void,
-            "settings": self.settings,
-            "data": self.data,
-            "begun": self.begun,
-        }
-        write_json(self.path / "run.json", content)
+        fields = dataclasses.asdict(self)
+        del fields["path"]
+        noted.write(self.path / "run.json", VERSION, fields)
 
     def is_trained(self) -> bool:
         """Whether there is a model to go on from: a checkpoint."""

@@ -90,9 +90,9 @@ def fit(
         settings: `Settings`; the path of a file of them, as `settings.toml` of a run, or of the
             run; a dict of their groups; or None for the defaults, or for those of the run when
             resuming. A run that is resumed keeps its own but for `epochs`, `patience`,
-            `checkpoint_steps`, `validate_epochs`, `tensorboard` and `devices`. With other `epochs`,
-            or other data, the learning rate follows the schedule of a run of that many steps from
-            there on, which is said: in a run that had ended, it rises again.
+            `checkpoint_steps`, `validate_epochs`, `remat`, `tensorboard` and `devices`. With other
+            `epochs`, or other data, the learning rate follows the schedule of a run of that many
+            steps from there on, which is said: in a run that had ended, it rises again.
         size, batch_size, epochs, learning_rate, devices, start: These of the settings, in place of
             those. With `start` and a model that is given, its weights are taken as far as they fit.
         folds: Into how many parts `train` is divided for cross-validation: a run is trained for

@@ -8,6 +8,7 @@ from kseg.data.pipeline import batches
 from kseg.models.defaults import build_optimizer
 from kseg.models.graph import build_metrics
 from kseg.models.inputs import for_model
+from kseg.models.recomputed import recomputing
 from kseg.training import freezing, state
 from kseg.training.callbacks import Checkpoints, RunRecorder, stopping_gently
 from kseg.training.place import compile_again, optimizer_of
@@ -84,7 +85,8 @@ def learn(model, source, augment, settings, run, val, learning, watch, place, ca
     def goes_on():
         return place.epoch < settings.epochs and not place.ended and not keeper.stopped
 
-    with stopping_gently(keeper, shown), contextlib.closing(shown):
+    twice = recomputing(model) if settings.remat else contextlib.nullcontext()
+    with stopping_gently(keeper, shown), contextlib.closing(shown), twice:
         while goes_on():
             frozen = place.epoch < settings.freeze_epochs
             if place.done:  # the rest of the epoch in which the run was stopped

@@ -113,6 +113,9 @@ class Settings:
         jit_compile: Whether the step is compiled by XLA or its like; None for Keras' own choice.
             `[run]`.
         steps_per_execution: Steps in one call of the compiled function. `[run]`.
+        remat: Whether a step computes feature maps again for the gradient instead of keeping them
+            all: less memory, for about a forward pass more; numbers change by rounding alone.
+            `[run]`.
         tensorboard: Whether scalars go to `RUN/tensorboard` too. `[run]`.
         devices: Devices of this machine that share each step, as 4, or `"all"`; None for one, or
             for those of the processes that `torchrun`, or Keras' own variables, say: see
@@ -164,6 +167,7 @@ class Settings:
     validate_epochs: int = of("run", 1)
     jit_compile: bool | None = of("run")
     steps_per_execution: int = of("run", 1)
+    remat: bool = of("run", False)
     tensorboard: bool = of("run", False)
     devices: int | str | None = of("run")
 
@@ -184,6 +188,7 @@ class Settings:
             ("mode", (None, *MODES)),
             ("jit_compile", (None, False, True)),
             ("decay_norms", (False, True)),
+            ("remat", (False, True)),
             ("tensorboard", (False, True)),
         ):
             choice(name, getattr(self, name), choices)
@@ -265,6 +270,7 @@ OF_A_START = (
     "patience",
     "checkpoint_steps",
     "validate_epochs",
+    "remat",
     "tensorboard",
     "devices",
 )

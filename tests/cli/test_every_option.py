@@ -180,6 +180,7 @@ OPTIONS = {
             "patience": ["--patience", "3"],
             "jit_compile": ["--no-jit-compile"],
             "steps_per_execution": ["--steps-per-execution", "2"],
+            "remat": ["--remat"],
             "tensorboard": ["--tensorboard"],
             "devices": ["--devices", "2"],
             "checkpoint_steps": ["--checkpoint-steps", "7"],

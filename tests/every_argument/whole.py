@@ -401,6 +401,7 @@ def training():
                 "patience": Beside({"epochs": 3}, 1),
                 "jit_compile": False,
                 "steps_per_execution": 2,
+                "remat": True,
                 "tensorboard": True,
                 "devices": 2,
                 "freeze_epochs": 1,
