@@ -161,12 +161,3 @@ def test_transparent_photos_are_told(tmp_path):
     assert [file[-5:] for file in finding.files] == ["a.png", "c.png"]
     assert "25.0% of its pixels are transparent" in finding.message
     np.testing.assert_array_equal(source[0]["image"], pixels[..., :3])
-
-
-def test_a_table_of_run_lengths(tmp_path):
-    photo(tmp_path / "train_images/a.jpg")
-    (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,5 3 9 1\n")
-    with pytest.raises(
-        ValueError, match="'train.csv' holds masks as run-lengths, which become PNG"
-    ):
-        found(tmp_path)
