@@ -38,8 +38,15 @@ def is_pattern(path):
     return HOLE in str(path)
 
 
+def fixed(pattern):
+    """The folder of a pattern's path that no hole is in."""
+    return next(each for each in pattern.parents if not is_pattern(each) and CLASS not in str(each))
+
+
 def files_below(root):
     """Paths of all files below a folder, with `/`, from there, by name; hidden ones are none.
+
+    Links are followed, but for those to a folder that they lie in.
 
     Raises:
         MissingData: there is no such folder.
@@ -47,9 +54,16 @@ def files_below(root):
     root = Path(root)
     if not root.is_dir():
         raise missing_folder("data", root)
-    found = []
+    found, around = [], {str(root): {os.path.realpath(root)}}
     for folder, folders, names in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        above, folders[:] = around.pop(folder), sorted(folders)
+        for name in list(folders):
+            inner = os.path.join(folder, name)
+            real = os.path.realpath(inner)
+            if name.startswith(".") or real in above:
+                folders.remove(name)
+            else:
+                around[inner] = above | {real}
         inner = Path(folder).relative_to(root).as_posix()
         start = "" if inner == "." else f"{inner}/"
         found += [start + name for name in sorted(names) if not name.startswith(".")]
@@ -119,6 +133,28 @@ def paired(root, photos, masks, faults=None):
         Pair(key, of_photos[key], os.path.join(root, of_masks[key]) if key in of_masks else None)
         for key in sorted(of_photos)
     ]
+
+
+def bands_below(root, patterns):
+    """Photos that have a file for each of their bands, below a folder.
+
+    Args:
+        root: The folder.
+        patterns: Of the files, as of `paired`; in a folder without inner ones their last parts do.
+
+    Returns:
+        A list of tuples of paths, by what stands for the holes; empty if there is no such file.
+
+    Raises:
+        MissingData: there is a file of one pattern, and none of another.
+    """
+    files = files_below(root)
+    for ways in (patterns, [os.path.basename(pattern) for pattern in patterns]):
+        ways = [way for way in ways if is_pattern(way)]
+        if len({*ways}) == len(patterns) and any(matching(files, way, PHOTOS) for way in ways):
+            found = _photos(root, files, ways, set(), None)
+            return [tuple(joined.split("\n")) for joined in found.values()]
+    return []
 
 
 def paired_classes(root, photos, masks, class_names, faults=None):

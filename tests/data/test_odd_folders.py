@@ -9,6 +9,7 @@ from PIL import Image
 
 import kseg
 from kseg.data.files import load_photo
+from kseg.data.pairs import files_below
 from kseg.data.spec import DataSpec
 
 MASK = np.zeros((40, 60), np.uint8)
@@ -25,6 +26,18 @@ def written(root, mask=MASK, ending=".png", names="abcd"):
         else:
             Image.fromarray(mask).save(path)
     return root
+
+
+def test_a_link_to_a_folder_around_it(tmp_path):
+    """As `latest -> .` and `all -> ..` in folders of runs; other links are followed."""
+    for name in ("set/a.jpg", "set/in/b.jpg", "elsewhere/c.jpg"):
+        photo(tmp_path / name)
+    (tmp_path / "set/latest").symlink_to(tmp_path / "set")
+    (tmp_path / "set/in/all").symlink_to(tmp_path / "set/more", target_is_directory=True)
+    (tmp_path / "set/more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "set", target_is_directory=True)
+    expected = ["a.jpg", "in/b.jpg", "in/all/c.jpg", "more/c.jpg"]
+    assert files_below(tmp_path / "set") == expected
 
 
 def found(root, **said):
