@@ -215,6 +215,7 @@ def drawn_source(
     decode = objects_of_rows if instances else map_of_rows
     if multilabel:
         decode = functools.partial(labels_of_rows, num_classes=len(names))
+    notes += _shares(drawings)
     photos = numbers.photos([drawing.photo for drawing in drawings])
     ids = [drawing.name or stem(drawing.photo) for drawing in drawings]
     if len(set(ids)) < len(ids):
@@ -260,6 +261,15 @@ def _objects(drawing, class_of, instances):
         what = f"{boxes} of {len(drawing.shapes)} objects on {drawing.photo!r} are boxes, and read "
         notes.append(("filled_boxes", what + "as filled rectangles."))
     return objects, notes
+
+
+def _shares(drawings):
+    """What is odd about polygons that all lie within a pixel: a tuple of `(kind, message)`."""
+    farthest = [max(map(abs, p)) for d in drawings for s in d.shapes for p in s.polygons]
+    if not farthest or max(farthest) > 1:
+        return ()
+    message = "all coordinates are within 0..1: shares of the photo, where pixels are expected."
+    return (("relative_coordinates", f"{drawings[0].photo}: {message}"),)
 
 
 def _of_classes(objects, size):

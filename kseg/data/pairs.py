@@ -105,7 +105,7 @@ def matching(files, pattern, endings):
     return found
 
 
-def paired(root, photos, masks, faults=None):
+def paired(root, photos, masks, faults=None, split=None):
     """Photos and masks below a folder, by two patterns.
 
     Args:
@@ -114,6 +114,8 @@ def paired(root, photos, masks, faults=None):
             list, of the files of their bands.
         faults: `kseg.data.faults.Faults`, to which photos without a mask, or without a band, are
             added; None to raise.
+        split: Of which photos are wanted, where folders say it: those of a folder without any mask
+            are not labelled, as a set's `test` often is. None for all.
 
     Returns:
         List of `Pair`, by key; the paths are whole, those of bands joined by newlines. A file that
@@ -128,11 +130,28 @@ def paired(root, photos, masks, faults=None):
     files = files_below(root)
     of_masks = matching(files, masks, MASKS)
     of_photos = _photos(root, files, several, set(of_masks.values()), faults)
+    if split is not None:
+        of_photos = _labelled(root, of_photos, of_masks, split)
     _check_each(root, of_photos, of_masks, masks, faults)
     return [
         Pair(key, of_photos[key], os.path.join(root, of_masks[key]) if key in of_masks else None)
         for key in sorted(of_photos)
     ]
+
+
+def _labelled(root, of_photos, of_masks, split):
+    """The photos in folders of a split; all of them where folders say no split."""
+    folders = {
+        key: next((name for name in "/".join(key).split("/")[:-1] if is_split(name, split)), None)
+        for key in of_photos
+    }
+    there = {folder for key, folder in folders.items() if folder and key in of_masks}
+    if not there:
+        return of_photos
+    chosen = {key: of_photos[key] for key, name in folders.items() if means(name, split)}
+    if not chosen or split == "test" and not any(key in of_masks for key in chosen):
+        raise no_split_there(root, split, there)
+    return chosen
 
 
 def bands_below(root, patterns):

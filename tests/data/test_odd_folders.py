@@ -8,6 +8,7 @@ from data.tool_sets import photo
 from PIL import Image
 
 import kseg
+from kseg.data.errors import DataError
 from kseg.data.files import load_photo
 from kseg.data.pairs import files_below
 from kseg.data.spec import DataSpec
@@ -174,3 +175,55 @@ def test_transparent_photos_are_told(tmp_path):
     assert [file[-5:] for file in finding.files] == ["a.png", "c.png"]
     assert "25.0% of its pixels are transparent" in finding.message
     np.testing.assert_array_equal(source[0]["image"], pixels[..., :3])
+
+
+def test_photos_to_predict_beside_those_with_masks(tmp_path):
+    """`test/images` without masks, as Kaggle has it, is no fault of `train`, nor a split."""
+    for split, names in (("train", "abc"), ("val", "d"), ("test", "ef")):
+        for name in names:
+            photo(tmp_path / f"set/{split}/images/{name}.png", MASK.shape)
+            if split != "test":
+                path = tmp_path / f"set/{split}/masks/{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(MASK * np.uint8(255)).save(path)
+    spec = found(tmp_path / "set")
+    assert (spec.class_names, spec.values) == (("background", "object"), (0, 255))
+    assert [spec.open(split).ids for split in ("train", "val")] == [("a", "b", "c"), ("d",)]
+    with pytest.raises(DataError, match="has the splits train, val") as error:
+        spec.open("test")
+    assert error.value.kind == "no_split"
+    (tmp_path / "set/train/masks/b.png").unlink()
+    with pytest.raises(DataError, match="1 of 3 images have no mask"):
+        spec.open("train")
+
+
+@pytest.mark.parametrize("mask", ["{}.jpg_mask.png", "{}_instance_mask.png"])
+def test_the_remedy_for_masks_of_longer_names_works(tmp_path, mask):
+    (tmp_path / "masks").mkdir()
+    for name in "ab":
+        photo(tmp_path / f"images/{name}.jpg", MASK.shape)
+        Image.fromarray(MASK).save(tmp_path / "masks" / mask.format(name))
+    (tmp_path / "classes.txt").write_text("ground\ncell\n")
+    suffix = mask[2:-4]
+    assert f"Give mask_suffix={suffix!r}" in refusal(tmp_path)
+    assert found(tmp_path, mask_suffix=suffix).open("train").ids
+
+
+@pytest.mark.parametrize(
+    "name, remedy",
+    [
+        ("a.zip", "Unpack it"),
+        ("a.nii.gz", "Volumes are not read"),
+        ("a.json", "Give the folder that it lies in, "),
+    ],
+)
+def test_a_file_for_a_folder(tmp_path, name, remedy):
+    (tmp_path / name).write_bytes(b"x")
+    assert remedy in refusal(tmp_path / name)
+
+
+def test_masks_as_jpeg_are_not_to_be_converted(tmp_path):
+    for folder in ("images", "masks"):
+        photo(tmp_path / folder / "a.jpg", MASK.shape)
+    (tmp_path / "classes.txt").write_text("ground\ncell\n")
+    assert "export the masks again as PNG, from the original" in refusal(tmp_path)

@@ -191,7 +191,7 @@ def _by_patterns(images, masks, class_names, split, list_file, val_fraction, fau
     root = os.path.commonpath(list(map(fixed, patterns)))
     *photos, of_masks = (os.path.relpath(pattern, root) for pattern in patterns)
     if class_names is None:
-        rows = paired(root, photos, of_masks, faults)
+        rows = paired(root, photos, of_masks, faults, None if list_file else split)
     else:
         rows = paired_classes(root, photos, of_masks, class_names, faults)
     whole = split is None
