@@ -26,7 +26,7 @@ def furnish(folder):
 
 
 def of_tools(folder, photo):
-    """Sets of labelme, CVAT, VIA and nnU-Net, the pets and ADE20K, each as small as it gets."""
+    """Sets of labelme, CVAT, VIA, Kaggle, nnU-Net, the pets and ADE20K, each very small."""
     square = [[10, 10], [30, 10], [30, 30], [10, 30]]
     shapes = [{"label": name, "points": square, "shape_type": "polygon"} for name in ("bus", "car")]
     save(folder / "annotated/street.jpg", photo)
@@ -42,6 +42,9 @@ def of_tools(folder, photo):
     entry = {"filename": "0.jpg", "regions": [region | {"region_attributes": {}}]}
     save(folder / "balloon/train/0.jpg", photo)
     write_json(folder / "balloon/train/via_region_data.json", {"0.jpg1": entry})
+    for name in ("a", "b"):
+        save(folder / f"ships/{name}.jpg", photo)
+    (folder / "ships/train.csv").write_text("ImageId,EncodedPixels\na.jpg,1 9\nb.jpg,\n")
     labels = {"labels": {"background": 0, "road": 1}, "file_ending": ".png"}
     write_json(folder / "Dataset120_Roads/dataset.json", labels)
     mask = np.eye(48, 64, dtype="uint8")

@@ -35,7 +35,7 @@ NOT_RUN = {
     "docs/serving.md": (6, "exports, and requests to a server; tests/deployment does both"),
     "docs/many-devices.md": (1, "several TPU hosts"),
     "docs/training.md": (2, "trainings of folds, as in tests/training; MLflow and wandb"),
-    "docs/your-data.md": (5, "sets of one's own, and one that is downloaded"),
+    "docs/your-data.md": (4, "sets of one's own, and one that is downloaded"),
 }
 # Arguments with which the pages' models are built small; `build_unet` where it has no encoder.
 SMALL = {

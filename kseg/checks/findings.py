@@ -113,6 +113,19 @@ KINDS = {
     ),
     "stray_points": (WARNING, "Nothing is lost: they are clicks that made no polygon."),
     "no_class": (WARNING, "If it is a class all the same, rename it."),
+    "run_order": (
+        WARNING,
+        "If masks lie turned on their photos, give order='rows'; if they fit, order='columns'.",
+    ),
+    "not_listed": (
+        WARNING,
+        "They are left out: if there is nothing on them, add a row without runs for each.",
+    ),
+    "row_a_class": (WARNING, "If rows hold several objects, read a map, not objects."),
+    "overlapping_classes": (
+        WARNING,
+        "In a map the smaller one lies on top: to keep all of them give multilabel=True.",
+    ),
     "many_objects": (
         WARNING,
         "A Mask R-CNN finds 100 of a photo unless it is built with more (detections=, "

@@ -8,7 +8,7 @@ import argparse
 DATA = (
     "the folder of the data, whose layout is found by looking; or by name: camvid:PATH, voc:PATH, "
     "cityscapes:PATH, ade20k:PATH, oxford_pets:PATH, coco:PATH, yolo:PATH, labelme:PATH, "
-    "cvat:PATH, via:PATH, nnunet:PATH, tfds:NAME, folder:PATH, records:PATH or shapes"
+    "cvat:PATH, via:PATH, rle:PATH, nnunet:PATH, tfds:NAME, folder:PATH, records:PATH or shapes"
 )
 BANDS = "bands that pictures show, counted from 0, e.g. 3,2,1 (0,1,2)"
 
@@ -54,6 +54,9 @@ def add_data_options(parser):
         "--attribute", help="of a set of VIA's: the attribute that is a region's class"
     )
     parser.add_argument(
+        "--order", help="of run-lengths in a table: pixels are counted by columns, or by rows"
+    )
+    parser.add_argument(
         "--pairs",
         type=patterns,
         metavar="PHOTOS,MASKS",
@@ -88,7 +91,7 @@ def add_data_options(parser):
         "--multilabel",
         action="store_true",
         default=None,
-        help="of folder:PATH: a pixel may have several classes, each has masks of its own",
+        help="of folder:PATH and rle:PATH: a pixel may have several classes",
     )
 
 
@@ -127,6 +130,7 @@ DATA_OPTIONS = (
     "pixel_weights",
     "weight_scale",
     "attribute",
+    "order",
     "splits",
     "val_fraction",
     "multilabel",

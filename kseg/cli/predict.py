@@ -1,9 +1,11 @@
 """`kseg predict`: writes id masks, or objects, and colour overlays of photos and videos."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
+from kseg.base.arguments import refused
 from kseg.cli.options import (
     BANDS,
     add_clip,
@@ -22,7 +24,12 @@ HELP = "Write id masks, or objects, and colour overlays of photos and videos."
 
 def add_arguments(parser):
     parser.add_argument(
-        "photos", nargs="+", type=Path, help="image files, or folders of them; video files"
+        "photos",
+        nargs="+",
+        type=Path,
+        help="image files, or folders of them; video files; of bands that are files each their "
+        "names with + between, or patterns, as 'red/{}.tif+nir/{}.tif'; or the folder of a set "
+        "like that which the run learned from",
     )
     parser.add_argument(
         "-o",
@@ -80,7 +87,14 @@ def add_arguments(parser):
 
 def run(options):
     screen = console()
-    photos = [photo for path in options.photos for photo in photos_of(screen, path)]
+    loaded = loaded_of(options.run, options)
+    pairs = (getattr(getattr(loaded, "run", None), "data", None) or {}).get("pairs")
+    patterns = pairs[0] if pairs and not isinstance(pairs[0], str) else ()
+    photos = [
+        photo
+        for path in options.photos
+        for photo in bands_of(path, patterns) or photos_of(screen, path)
+    ]
     names = ("min_score", "tile", "tta", "bands", "threshold", "probabilities", "polygons", "ids")
     names += ("overlays", "overwrite", "resume")
     chosen = {name: getattr(options, name) for name in names}
@@ -88,7 +102,7 @@ def run(options):
     try:
         with bar(screen) as progress:
             written = predict_files(
-                loaded_of(options.run, options),
+                loaded,
                 photos,
                 options.output,
                 clip=bool(options.clip),
@@ -130,6 +144,32 @@ def bar(screen):
         yield lambda done, total, photo: shown.update(
             task, completed=done, total=total, description=photo.name
         )
+
+
+def bands_of(path, patterns):
+    """Photos with a file for each of their bands: tuples of paths; none if it is no such thing.
+
+    Args:
+        path: A folder, in which they are by these patterns; or files, or patterns, parted by `+`.
+        patterns: Those of the set that a run learned from; or none.
+    """
+    from kseg.data.pairs import bands_below, fixed, is_pattern
+
+    if path.is_dir():
+        return bands_below(path, patterns) if patterns else []
+    files = [Path(part).expanduser() for part in str(path).split("+")]
+    if path.exists() or len(files) == 1:
+        return []
+    if not any(map(is_pattern, files)):
+        return [tuple(files)]
+    if len({file.is_absolute() for file in files}) > 1:
+        expected = "patterns of one kind, as all of them whole paths"
+        raise refused("photos", str(path), expected)
+    folder = os.path.commonpath([fixed(file.absolute()) for file in files])
+    found = bands_below(folder, [os.path.relpath(file, folder) for file in files])
+    if not found:
+        raise FileNotFoundError(f"{str(path)!r}: there is no file of these patterns.")
+    return found
 
 
 def photos_of(screen, path):

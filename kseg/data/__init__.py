@@ -30,6 +30,7 @@ from kseg.data.readers.labelme import labelme
 from kseg.data.readers.nnunet import nnunet
 from kseg.data.readers.oxford_pets import oxford_pets
 from kseg.data.readers.records import records
+from kseg.data.readers.run_lengths import run_lengths
 from kseg.data.readers.shapes import shapes
 from kseg.data.readers.tfds import tfds
 from kseg.data.readers.via import via
@@ -63,6 +64,7 @@ __all__ = [
     "coco",
     "folder",
     "records",
+    "run_lengths",
     "samples",
     "shapes",
     "steps_per_epoch",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kseg.base.arguments import refused
 from kseg.data.errors import MissingData
-from kseg.data.listing import shortened
+from kseg.data.listing import in_utf8, shortened
 from kseg.data.pairs import ALIASES, files_below, means, no_split_there
 
 DEEPEST = 3  # folders below the root in which files are looked for
@@ -91,6 +91,7 @@ def is_coco(file):
         if len(text) == PEEK:  # of the large ones, the end too: keys come in any order
             stream.seek(max(PEEK, os.path.getsize(file) - PEEK))
             text += stream.read()
+    text = in_utf8(text)
     keys = (b'"images"', b'"annotations"', b'"categories"')
     return text.lstrip()[:1] in (b"{", b"\xef") and all(key in text for key in keys)
 
@@ -102,7 +103,7 @@ def photos_of(root, file):
     COCO would have it, for the error of the reader.
     """
     with open(file, "rb") as stream:
-        text = stream.read(PEEK).decode("utf-8", "replace")
+        text = in_utf8(stream.read(PEEK)).decode("utf-8", "replace")
     found = FILE_NAME.search(text)
     own = KINDS.sub("", file.stem)
     places = [

@@ -1,10 +1,11 @@
 """Objects that people drew as polygons, boxes and circles, turned into a `Source`.
 
-The readers of tools (YOLO, labelme, VIA) say what is drawn on which photo; here it becomes masks,
-by the rule of pycocotools, which COCO's readers use too.
+The readers of tools (YOLO, labelme, VIA) and of tables of runs say what is drawn on which photo;
+here it becomes masks, by the rule of pycocotools, which COCO's readers use too.
 """
 
 import dataclasses
+import functools
 import math
 import os
 
@@ -14,7 +15,7 @@ from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
 from kseg.data.coco_format.annotations import MOST_PIXELS
 from kseg.data.coco_format.categories import role_of
-from kseg.data.coco_format.rle import END, map_of_rows, objects_of_rows
+from kseg.data.coco_format.rle import END, labels_of_rows, map_of_rows, objects_of_rows
 from kseg.data.decode import size_as_said
 from kseg.data.errors import DataError
 from kseg.data.files import read_numbers, start_of
@@ -33,6 +34,7 @@ class Shape:
     Args:
         label: Name of its class; or of what is none, see `kseg.data.coco_format.categories`.
         polygons: List of `(x1, y1, x2, y2, ...)` in pixels, which make one object.
+        rle: Or pycocotools' compressed runs of a mask of the photo.
         mask: Or a mask, bool `(h, w)`, and `corner`, its x and y in the photo.
         corner: See there.
         others: Further shapes that are one object with it.
@@ -41,6 +43,7 @@ class Shape:
 
     label: str
     polygons: tuple = ()
+    rle: dict | None = None
     mask: np.ndarray | None = None
     corner: tuple[int, int] = (0, 0)
     others: tuple = ()
@@ -159,7 +162,18 @@ def class_names_of(drawings, given, where):
     return names
 
 
-def drawn_source(name, drawings, class_names, *, instances, by_area, numbers, colors=None):
+def drawn_source(
+    name,
+    drawings,
+    class_names,
+    *,
+    instances,
+    by_area,
+    numbers,
+    colors=None,
+    multilabel=False,
+    notes=(),
+):
     """A `Source` of what is drawn.
 
     Args:
@@ -171,18 +185,23 @@ def drawn_source(name, drawings, class_names, *, instances, by_area, numbers, co
             of earlier ones.
         numbers: `kseg.data.photos.Numbers` of the photos.
         colors: RGB of each class name; None for those of `kseg.base.colors`.
+        multilabel: Whether pixels may have several classes, in place of a map.
+        notes: Of the source: what is odd about the set as a whole.
 
     Returns:
         `Source`; what is ignored is void in a map, and a crowd region of each class among objects.
     """
-    names = tuple(class_names) if instances else ("background", *class_names)
-    if colors and not instances:
+    is_map = not (instances or multilabel)
+    names = ("background", *class_names) if is_map else tuple(class_names)
+    if colors and is_map:
         colors = ((0, 0, 0), *colors)
     class_of = {each: position for position, each in enumerate(names)}
     rows, problems = [], {}
     for index, drawing in enumerate(drawings):
-        objects, notes = _objects(drawing, class_of, instances)
-        if by_area and not instances:
+        objects, odd = _objects(drawing, class_of, instances)
+        if multilabel:
+            objects = _of_classes(objects, drawing.size)
+        elif by_area and not instances:
             objects.sort(key=lambda each: (not each[3], -each[1]))
         rows.append(
             {
@@ -191,8 +210,12 @@ def drawn_source(name, drawings, class_names, *, instances, by_area, numbers, co
                 "crowd": " ".join(str(int(crowd)) for _, _, _, crowd in objects),
             }
         )
-        if drawing.problems or notes:
-            problems[index] = [*drawing.problems, *notes]
+        if drawing.problems or odd:
+            problems[index] = [*drawing.problems, *odd]
+    decode = objects_of_rows if instances else map_of_rows
+    if multilabel:
+        decode = functools.partial(labels_of_rows, num_classes=len(names))
+    notes += _shares(drawings)
     photos = numbers.photos([drawing.photo for drawing in drawings])
     ids = [drawing.name or stem(drawing.photo) for drawing in drawings]
     if len(set(ids)) < len(ids):
@@ -204,11 +227,12 @@ def drawn_source(name, drawings, class_names, *, instances, by_area, numbers, co
             **{key: column(row[key] for row in rows) for key in ("rles", "classes", "crowd")},
             "size": np.array([drawing.size for drawing in drawings], np.int32),
         },
-        decode=(objects_of_rows if instances else map_of_rows)(photos, _size),
+        decode=decode(photos, _size),
         class_names=names,
         colors=colors or class_colors(names),
         ids=tuple(ids),
-        task="instance" if instances else "semantic",
+        task="instance" if instances else "multilabel" if multilabel else "semantic",
+        notes=notes,
         problems=lambda index: problems.get(index, []),
         **photos.said,
     )
@@ -239,6 +263,26 @@ def _objects(drawing, class_of, instances):
     return objects, notes
 
 
+def _shares(drawings):
+    """What is odd about polygons that all lie within a pixel: a tuple of `(kind, message)`."""
+    farthest = [max(map(abs, p)) for d in drawings for s in d.shapes for p in s.polygons]
+    if not farthest or max(farthest) > 1:
+        return ()
+    message = "all coordinates are within 0..1: shares of the photo, where pixels are expected."
+    return (("relative_coordinates", f"{drawings[0].photo}: {message}"),)
+
+
+def _of_classes(objects, size):
+    """Objects of one class as one: lists as of `_objects`."""
+    mask, of_class, merged = pycocotools_mask(), {}, []
+    for counts, _, class_id, _ in objects:
+        of_class.setdefault(class_id, []).append({"size": list(size), "counts": counts.encode()})
+    for class_id, rles in sorted(of_class.items()):
+        rle = mask.merge(rles)
+        merged.append((rle["counts"].decode("ascii"), int(mask.area(rle)), class_id, False))
+    return merged
+
+
 def _rle(shape, height, width):
     """A shape as pycocotools' compressed runs."""
     mask = pycocotools_mask()
@@ -247,6 +291,8 @@ def _rle(shape, height, width):
     if shape.others:
         alone = dataclasses.replace(shape, others=())
         return mask.merge([_rle(each, height, width) for each in (alone, *shape.others)])
+    if shape.rle is not None:
+        return shape.rle
     if shape.mask is not None:
         whole = np.zeros((height, width), np.uint8, order="F")
         x, y = shape.corner

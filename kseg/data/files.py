@@ -37,7 +37,8 @@ def load_photo(path, channels=3, value_range=None, clip=False):
     With three channels and no range, the same bytes as `kseg.data.decode.decode_photo`.
 
     Args:
-        path: A photo, or an array in NumPy's `.npy` or `.npz`.
+        path: A photo, or an array in NumPy's `.npy` or `.npz`; or a tuple of files with some of its
+            bands each.
         channels: Of the model; None for those of the file, without alpha.
         value_range: `(low, high)` of its numbers, which then stay what they are; None for 0..255.
         clip: Whether numbers beyond that become its ends, in place of an error. Default False.
@@ -49,12 +50,24 @@ def load_photo(path, channels=3, value_range=None, clip=False):
         DataError: the file is missing, is no readable image, holds several pages, or has other
             channels or numbers.
     """
+    if isinstance(path, tuple):
+        with reading(path[0]):
+            return _ranged(read_bands(path, _read_alone), channels, value_range, clip)
     with reading(path):
         if value_range is None and not is_stacked(path):  # of 0..255, which nothing is beyond
             return _by_pillow(path, lambda image: photo_array(image, channels or 3))
-        array = read_numbers(path, channels == 4)
-        array = numbers(clipped(array, value_range) if clip else array, value_range)
-        return array if channels is None else with_channels(array, channels)
+        return _ranged(read_numbers(path, channels == 4), channels, value_range, clip)
+
+
+def _ranged(array, channels, value_range, clip):
+    """The numbers of a photo as a model takes them; arguments as of `load_photo`."""
+    array = numbers(clipped(array, value_range) if clip else array, value_range)
+    return array if channels is None else with_channels(array, channels)
+
+
+def _read_alone(path):
+    with reading(path):
+        return read_numbers(path)
 
 
 def read_numbers(path, alpha=False):

@@ -48,8 +48,9 @@ def image_array(image, channels, name="image", value_range=None):
     """One photo as a model takes it.
 
     Args:
-        image: A path of a photo, or of an array in NumPy's `.npy` or `.npz`; a Pillow image; or an
-            array or tensor `(H, W)`, `(H, W, 1)` or `(H, W, channels)`.
+        image: A path of a photo, or of an array in NumPy's `.npy` or `.npz`; several, of files with
+            some of its bands each, in their order; a Pillow image; or an array or tensor `(H, W)`,
+            `(H, W, 1)` or `(H, W, channels)`.
         channels: Of the model. Grey is repeated for more; colour becomes grey for one, as Pillow
             does it. Files of four have alpha.
         name: What to call it in an error.
@@ -70,7 +71,9 @@ def image_array(image, channels, name="image", value_range=None):
     Traceback (most recent call last):
     kseg.data.values.NotAPhoto: image.max()=0.5: expected numbers of 0..255 (uint8). Multiply ...
     """
-    if isinstance(image, (str, Path)):
+    if isinstance(image, (list, tuple)) and image and all(map(_is_path, image)):
+        return load_photo(tuple(Path(each).expanduser() for each in image), channels, value_range)
+    if _is_path(image):
         return load_photo(Path(image).expanduser(), channels, value_range)
     if hasattr(image, "convert") and hasattr(image, "mode"):
         if value_range is None:
@@ -80,6 +83,10 @@ def image_array(image, channels, name="image", value_range=None):
     if array.dtype.kind not in "buif":
         raise refused(name, image, WHAT, error=TypeError)
     return with_channels(numbers(array, value_range, name), channels, name)
+
+
+def _is_path(image):
+    return isinstance(image, (str, Path))
 
 
 def image_tensor(image, value_range=None):

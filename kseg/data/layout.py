@@ -12,11 +12,12 @@ from kseg.data.pairs import files_below
 from kseg.data.readers.cvat_xml import xml_files
 from kseg.data.readers.labelme import is_labelme, load_json
 from kseg.data.readers.nnunet import is_nnunet
-from kseg.data.readers.via import columns_of, via_files
+from kseg.data.readers.run_tables import found_tables
+from kseg.data.readers.via import via_files
 from kseg.data.readers.yolo import label_file, yaml_file
 
 VOC_TOPS = ("", "VOC2012/", "VOCdevkit/VOC2012/")
-RUNS = {"encodedpixels", "encodedpixel", "rle", "rle_mask", "segmentation", "annotation"}
+RUNS = "rle"  # masks that are files go before a table of the same ones
 LOOKED_AT = 20  # JSON files, of which any says that a folder is labelme's
 
 
@@ -101,6 +102,9 @@ SIGNS = {
     "labelme": Layout("a JSON file with shapes and imagePath beside each photo", _is_labelme),
     "via": Layout("a JSON or CSV file of VIA beside the photos", _is_via),
     "folder": Layout("images and masks", lambda root: has(root, "images", "masks")),
+    "rle": Layout(
+        "a CSV file of run-lengths beside the photos", lambda root: bool(found_tables(root))
+    ),
     "records": Layout("train/source.json", lambda root: has(root, "train/source.json")),
 }
 OF_JSON = ("coco", "labelme", "via")
@@ -118,7 +122,7 @@ def layout_of(folder):
     Raises:
         ValueError: it looks like none, or like several; they are listed.
     """
-    kinds = layouts_of(folder)
+    kinds = [kind for kind in layouts_of(folder) if kind != RUNS]
     if len(kinds) == 1:
         return kinds[0], None
     if kinds:
@@ -128,25 +132,14 @@ def layout_of(folder):
     found = pairs_of(folder)
     if found is not None:
         return "folder", found
+    if RUNS in layouts_of(folder):
+        return RUNS, None
     layouts = "; ".join(f"{kind} ({layout.sign})" for kind, layout in SIGNS.items())
-    if table := _runs(folder):
-        expected = "files of one of the layouts in docs/your-data.md"
-        remedy = f"{table!r} holds masks as run-lengths, which become PNG files first: see there."
-        raise refused("data", str(folder), expected, remedy)
     remedy = (
         "For other folders of photos and masks say how they are named, as in "
         "pairs=('{}_sat.jpg', '{}_mask.png')."
     )
     raise refused("data", str(folder), f"a folder of one of these layouts: {layouts}", remedy)
-
-
-def _runs(folder):
-    """The name of a table of run-lengths, as sets of Kaggle have them; None if there is none."""
-    for file in sorted(Path(folder).glob("*.csv")):
-        head = {name.lower() for name in columns_of(file)}
-        if head & RUNS:
-            return file.name
-    return None
 
 
 def pairs_of(folder):

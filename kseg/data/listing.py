@@ -1,5 +1,6 @@
 """Files of photos and masks in folders: which there are, which are left out, which go together."""
 
+import codecs
 import os
 import re
 import unicodedata
@@ -21,7 +22,11 @@ PHOTOS = (
 
 
 # Endings of what people take for photos, by which `kseg check` tells what was left out
-PICTURES = (*PHOTOS, ".avif", ".cr2", ".dng", ".exr", ".heic", ".heif", ".nef", ".psd", ".svg")
+PICTURES = (
+    *(*PHOTOS, ".arw", ".avif", ".cr2", ".cr3", ".dng", ".exr", ".heic", ".heif", ".hdr", ".j2k"),
+    *(".jpe", ".jpf", ".jpx", ".jxl", ".mpo", ".nef", ".orf", ".pbm", ".pcx", ".pnm", ".psd"),
+    *(".raf", ".raw", ".rw2", ".svg"),
+)
 
 
 # Of medicine, with many slices, which are not read
@@ -29,6 +34,7 @@ VOLUMES = (".nii", ".nii.gz", ".dcm", ".dicom", ".nrrd", ".mha", ".mhd")
 
 
 # A mask saved as JPEG has lost its ids
+LOSSY = (".jpg", ".jpeg", ".jfif")
 MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", *ARRAYS)
 
 
@@ -61,7 +67,9 @@ def list_files(folder, suffixes, argument, kind="missing"):
         others, remedy = left_out(folder, suffixes), "Check the path, or convert the files to one "
         held = f", but {len(others)} others: {shortened(others)}" if others else ""
         remedy += "of these formats."
-        if any(name.lower().endswith(VOLUMES) for name in others):
+        if suffixes is MASKS and others and all(n.lower().endswith(LOSSY) for n in others):
+            remedy = "JPEG changes ids: export the masks again as PNG, from the original."
+        elif any(name.lower().endswith(VOLUMES) for name in others):
             remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
         elif not others and (inner := sorted(path.name for path in folder.glob("*/"))):
             held = f", but the folders {shortened(inner)}"
@@ -69,6 +77,13 @@ def list_files(folder, suffixes, argument, kind="missing"):
         message = f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}{held}."
         raise MissingData("missing", folder, message, remedy)
     return files
+
+
+def in_utf8(content):
+    """The bytes of a text file as UTF-8: those of UTF-16, as Windows writes it, have a mark."""
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return content.decode("utf-16", "replace").encode()
+    return content
 
 
 def left_out(folder, suffixes):
@@ -150,6 +165,8 @@ def pair_by_name(images, masks, mask_suffix, faults):
             remedy += (
                 f"an object each: move those of a photo into a folder of its name, {stem(first)}."
             )
+        elif suffix := _suffix(names, by_name):
+            remedy = f"Give mask_suffix={mask_suffix + suffix!r}, which the masks' names add."
         error = MissingData(
             "unpaired",
             first,
@@ -166,6 +183,14 @@ def pair_by_name(images, masks, mask_suffix, faults):
             place = repr(os.path.basename(twice[name]))
             faults.add(DataError("unpaired", twice[name], message, remedy), place)
     return [None if name in twice else by_name.get(name) for name in names]
+
+
+def _suffix(names, masks):
+    """What all masks' names add to those of their photos; None if they do not."""
+    if any(name in masks for name in names):
+        return None
+    own = (mask[len(names[0]) :] for mask in masks if mask.startswith(names[0]))
+    return next((end for end in own if all(name + end in masks for name in names)), None)
 
 
 def complete(*columns):

@@ -6,13 +6,13 @@ import numpy as np
 
 from kseg.data.class_lists import class_list
 from kseg.data.errors import DataError, MissingData
+from kseg.data.faults import Faults
 from kseg.data.files import load_mask
-from kseg.data.listing import MASKS, left_out, list_files
+from kseg.data.listing import LOSSY, MASKS, left_out, list_files
 from kseg.data.pairs import files_below, is_pattern, is_split, paired
 from kseg.data.source import VOID, spread
 
 LOOKED_AT = 32  # masks
-LOSSY = (".jpg", ".jpeg", ".jfif")
 MOST = 24  # values or colours that masks of classes may hold
 BINARY = ("background", "object")
 BLACK_AND_WHITE = ((0, 0, 0), (255, 255, 255))  # the same, saved in colours
@@ -73,7 +73,7 @@ def masks_of(spec):
         if spec.class_masks is not None and not is_pattern(spec.class_masks):
             masks = list_files(spec.path / spec.class_masks, MASKS, "class_masks")
         elif spec.pairs:
-            masks = [pair.mask for pair in paired(spec.path, *spec.pairs)]
+            masks = [p.mask for p in paired(spec.path, *spec.pairs, faults=Faults()) if p.mask]
         else:
             folders = [spec.path / "masks", *sorted((spec.path / "masks").glob("*/"))]
             masks = [

@@ -38,8 +38,15 @@ def is_pattern(path):
     return HOLE in str(path)
 
 
+def fixed(pattern):
+    """The folder of a pattern's path that no hole is in."""
+    return next(each for each in pattern.parents if not is_pattern(each) and CLASS not in str(each))
+
+
 def files_below(root):
     """Paths of all files below a folder, with `/`, from there, by name; hidden ones are none.
+
+    Links are followed, but for those to a folder that they lie in.
 
     Raises:
         MissingData: there is no such folder.
@@ -47,9 +54,16 @@ def files_below(root):
     root = Path(root)
     if not root.is_dir():
         raise missing_folder("data", root)
-    found = []
+    found, around = [], {str(root): {os.path.realpath(root)}}
     for folder, folders, names in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        above, folders[:] = around.pop(folder), sorted(folders)
+        for name in list(folders):
+            inner = os.path.join(folder, name)
+            real = os.path.realpath(inner)
+            if name.startswith(".") or real in above:
+                folders.remove(name)
+            else:
+                around[inner] = above | {real}
         inner = Path(folder).relative_to(root).as_posix()
         start = "" if inner == "." else f"{inner}/"
         found += [start + name for name in sorted(names) if not name.startswith(".")]
@@ -91,7 +105,7 @@ def matching(files, pattern, endings):
     return found
 
 
-def paired(root, photos, masks, faults=None):
+def paired(root, photos, masks, faults=None, split=None):
     """Photos and masks below a folder, by two patterns.
 
     Args:
@@ -100,6 +114,8 @@ def paired(root, photos, masks, faults=None):
             list, of the files of their bands.
         faults: `kseg.data.faults.Faults`, to which photos without a mask, or without a band, are
             added; None to raise.
+        split: Of which photos are wanted, where folders say it: those of a folder without any mask
+            are not labelled, as a set's `test` often is. None for all.
 
     Returns:
         List of `Pair`, by key; the paths are whole, those of bands joined by newlines. A file that
@@ -114,11 +130,50 @@ def paired(root, photos, masks, faults=None):
     files = files_below(root)
     of_masks = matching(files, masks, MASKS)
     of_photos = _photos(root, files, several, set(of_masks.values()), faults)
+    if split is not None:
+        of_photos = _labelled(root, of_photos, of_masks, split)
     _check_each(root, of_photos, of_masks, masks, faults)
     return [
         Pair(key, of_photos[key], os.path.join(root, of_masks[key]) if key in of_masks else None)
         for key in sorted(of_photos)
     ]
+
+
+def _labelled(root, of_photos, of_masks, split):
+    """The photos in folders of a split; all of them where folders say no split."""
+    folders = {
+        key: next((name for name in "/".join(key).split("/")[:-1] if is_split(name, split)), None)
+        for key in of_photos
+    }
+    there = {folder for key, folder in folders.items() if folder and key in of_masks}
+    if not there:
+        return of_photos
+    chosen = {key: of_photos[key] for key, name in folders.items() if means(name, split)}
+    if not chosen or split == "test" and not any(key in of_masks for key in chosen):
+        raise no_split_there(root, split, there)
+    return chosen
+
+
+def bands_below(root, patterns):
+    """Photos that have a file for each of their bands, below a folder.
+
+    Args:
+        root: The folder.
+        patterns: Of the files, as of `paired`; in a folder without inner ones their last parts do.
+
+    Returns:
+        A list of tuples of paths, by what stands for the holes; empty if there is no such file.
+
+    Raises:
+        MissingData: there is a file of one pattern, and none of another.
+    """
+    files = files_below(root)
+    for ways in (patterns, [os.path.basename(pattern) for pattern in patterns]):
+        ways = [way for way in ways if is_pattern(way)]
+        if len({*ways}) == len(patterns) and any(matching(files, way, PHOTOS) for way in ways):
+            found = _photos(root, files, ways, set(), None)
+            return [tuple(joined.split("\n")) for joined in found.values()]
+    return []
 
 
 def paired_classes(root, photos, masks, class_names, faults=None):

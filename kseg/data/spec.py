@@ -7,6 +7,7 @@ from kseg.base.arguments import refused, tuples
 from kseg.data.coco_layouts import coco_of_split
 from kseg.data.errors import DataError, MissingData
 from kseg.data.layout import layout_of, pairs_of
+from kseg.data.listing import VOLUMES
 from kseg.data.masks_say import folder_options, has_usual_names
 from kseg.data.readers.ade20k import ade20k
 from kseg.data.readers.camvid import camvid
@@ -18,6 +19,8 @@ from kseg.data.readers.labelme import labelme
 from kseg.data.readers.nnunet import nnunet
 from kseg.data.readers.oxford_pets import oxford_pets
 from kseg.data.readers.records import records
+from kseg.data.readers.run_lengths import run_lengths
+from kseg.data.readers.run_tables import is_table
 from kseg.data.readers.shapes import MIN_SIDE, shapes
 from kseg.data.readers.splits import part
 from kseg.data.readers.tfds import divided, tfds
@@ -36,6 +39,7 @@ KINDS = (
     "labelme:PATH",
     "cvat:PATH",
     "via:PATH",
+    "rle:PATH",
     "nnunet:PATH",
     "tfds:NAME",
     "folder:PATH",
@@ -53,6 +57,7 @@ OPTIONS = {kind.partition(":")[0]: ("splits", *NUMBERS) for kind in KINDS} | {
     "labelme": ("splits", *NUMBERS, "class_names", "val_fraction"),
     "cvat": ("splits", *NUMBERS, "val_fraction"),
     "via": ("splits", *NUMBERS, "class_names", "attribute", "val_fraction"),
+    "rle": ("splits", *NUMBERS, "class_names", "order", "val_fraction", "multilabel"),
     "nnunet": ("splits", *NUMBERS, "val_fraction"),
     "tfds": ("splits", "class_names", "values", "void_values", "val_fraction"),
     "folder": (
@@ -73,14 +78,22 @@ OPTIONS = {kind.partition(":")[0]: ("splits", *NUMBERS) for kind in KINDS} | {
     "shapes": (),
 }
 OF_FOLDER = ("pairs", "mask_suffix", "class_masks", "pixel_weights")  # who says one means a folder
-OWN_OPTIONS = (*OPTIONS["folder"], "attribute")
+OWN_OPTIONS = (*OPTIONS["folder"], "attribute", "order")
+
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".tar.bz2", ".tar.xz")
 
 
 def missing_set(path):
     """The error for the folder of a set that is none."""
     if path.expanduser().is_file():
         message = f"{str(path)!r} is a file: expected the folder of the data set."
-        return MissingData("missing", path, message, "Unpack an archive, and give its folder.")
+        remedy = f"Give the folder that it lies in, {str(path.parent)!r}."
+        if path.name.lower().endswith(ARCHIVES):
+            remedy = "Unpack it, and give the folder."
+        elif path.name.lower().endswith(VOLUMES):
+            remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
+        return MissingData("missing", path, message, remedy)
     message = f"{str(path)!r} does not exist: expected the folder of the data set."
     return MissingData("missing", path, message)
 
@@ -98,14 +111,15 @@ class DataSpec:
               `PATH/{split}/_annotations.coco.json`, or one, as `PATH/annotations.json` or
               `PATH/result.json`, divided by `val_fraction`; and the photos, wherever they are.
             - `"yolo:PATH"`, `"labelme:PATH"`, `"cvat:PATH"`, `"via:PATH"`: what these tools write.
+            - `"rle:PATH"`: a CSV file of run-lengths, or the folder with one, of sets of Kaggle.
             - `"tfds:NAME"`: a set of TensorFlow Datasets.
             - `"folder:PATH"`: `PATH/images` and `PATH/masks`, each with sub-folders of the splits,
               or divided by the lists `PATH/train.txt`, `PATH/val.txt`, or by `val_fraction`; or
               `pairs`, or what the names below `PATH` tell.
             - `"records:PATH"`: `PATH/train`, `PATH/val`, ... of `write_records`.
             - `"shapes"`: generated, 96x96 pixels; `"shapes:384"`: of 384x384.
-        class_names: Class names for `folder`, `tfds`, `yolo`, `labelme` and `via`; None to read a
-            file of them in `PATH`, as `classes.txt`, one name a line, or to ask TFDS.
+        class_names: Class names for `folder`, `tfds`, `yolo`, `labelme`, `via` and `rle`; None to
+            read a file of them in `PATH`, as `classes.txt`, one name a line, or to ask TFDS.
         values: The mask value of each class for `folder` and `tfds`; None for 0, 1, 2, ...
         palette: RGB of each class for `folder`, whose masks are colour-coded; None for ids.
         void_values: Values (or colours) of pixels without a label for `folder` and `tfds`; None for
@@ -121,12 +135,14 @@ class DataSpec:
             classes beside those of objects, and of weights; None for none.
         weight_scale: The number that is weight 1 in the latter; None for files of floats.
         attribute: Name of the attribute that is a region's class, for `via`; None for the only one.
+        order: Whether pixels are counted by `"columns"` or `"rows"`, for `rle`; None for what sets
+            with such columns do.
         splits: What the set calls the splits "train" and "val"; None for just that.
         val_fraction: Share held out for validation where the set has no split of its own; None for
             0.2.
         instances: Whether to read objects in place of labels, where the set has them.
-        multilabel: Whether a pixel may have several classes, for `folder` and `records`: True, or
-            None.
+        multilabel: Whether a pixel may have several classes, for `folder`, `rle` and `records`:
+            True, or None.
     """
 
     spec: str
@@ -144,6 +160,7 @@ class DataSpec:
     pixel_weights: str | None = None
     weight_scale: float | None = None
     attribute: str | None = None
+    order: str | None = None
     splits: tuple[str, str] | None = None
     val_fraction: float | None = None
     instances: bool = False
@@ -168,7 +185,9 @@ class DataSpec:
 
     def folders(self):
         """The folder of the set in a list, empty if it is not one of files."""
-        return [] if self.path is None else [self.path]
+        if self.path is None:
+            return []
+        return [self.path.parent if self.path.is_file() else self.path]
 
     def resolved(self):
         """The same with an absolute path, for a file that is read from elsewhere, and its kind.
@@ -184,6 +203,8 @@ class DataSpec:
             own = [name for name in OF_FOLDER if getattr(self, name) is not None]
             kind, pairs = ("folder", self.pairs) if own else layout_of(folder)
             return dataclasses.replace(self, spec=f"{kind}:{folder}", pairs=pairs).resolved()
+        if self.kind not in OPTIONS and is_table(self.spec):
+            return dataclasses.replace(self, spec=f"rle:{Path(self.spec).resolve()}")
         path = self.path
         if path is None:
             return self
@@ -265,7 +286,8 @@ class DataSpec:
             raise refused("pairs", self.pairs, expected, "As in ('{}_sat.jpg', '{}_mask.png').")
         if self.splits is not None and len(self.splits) != 2:
             raise refused("splits", self.splits, "two names, those of the set for train and val")
-        if self.path is not None and not self.path.is_dir():
+        is_file = kind == "rle" and self.path.is_file()
+        if self.path is not None and not (self.path.is_dir() or is_file):
             raise missing_set(self.path)
 
     def open(self, split, probe=True):
@@ -298,6 +320,7 @@ class DataSpec:
             "via": lambda: via(
                 self.path, split, attribute=self.attribute, **(objects | share | self._names())
             ),
+            "rle": lambda: self._runs(split, objects | share),
             "nnunet": lambda: nnunet(self.path, split, **share),
             "tfds": lambda: self._tfds(name, split),
             "folder": lambda: self.told()._folder(split, probe),
@@ -312,6 +335,10 @@ class DataSpec:
 
     def _names(self):
         return {"class_names": self.class_names}
+
+    def _runs(self, split, options):
+        several = {"multilabel": bool(self.multilabel), "order": self.order}
+        return run_lengths(self.path, split, **(options | self._names() | several))
 
     def _coco(self, split):
         annotations, photos, whole = coco_of_split(self.path, split)

@@ -26,13 +26,15 @@ class Planned:
     """What is written of a photo.
 
     Args:
-        photo: Its path.
+        photo: Its path, or that of its first band.
+        source: The same; or a tuple of the paths of its bands.
         kind: `"photo"`, `"raster"`, which is read part by part, or `"video"`.
         paths: Name of what is written -> its file. `"result"` is the answer of the task, but of a
             video; `"overlay"`, `"probabilities"`, `"polygons"` and `"ids"` as they are asked for.
     """
 
     photo: Path
+    source: Path | tuple
     kind: str
     paths: dict
 
@@ -88,7 +90,8 @@ def predict_files(
 
     Args:
         predictor: What predicts, as `kseg.load` gives it.
-        photos: Paths. One that comes twice is predicted once.
+        photos: Paths, and of a photo with a file for each of its bands a tuple of them. One that
+            comes twice is predicted once.
         output: The folder for the results.
         min_score, threshold, tile, tta: As of `kseg.predict`.
         bands: Those of the photos that overlays show, as of `Source`. Default None: as in training,
@@ -130,7 +133,7 @@ def predict_files(
     plans = planned(predictor, photos, Path(output), overlays=overlays, **wanted)
     left = [plan for plan in plans if not (resume and plan.is_there)]
     outputs = [("output", path) for plan in left for path in plan.paths.values()]
-    reads = [plan.photo for plan in plans]
+    reads = [file for plan in plans for file in _files(plan.source)]
     check_outputs(outputs, [*reads, *predictor.files()], overwrite or resume)
     drawing = {"bands": bands, "clip": clip}
     bad, failed = [], set()
@@ -179,17 +182,21 @@ def planned(predictor, photos, output, *, probabilities, polygons, ids, overlays
     if ids and labels:
         remedy = "Its masks are ids: leave it out."
         raise refused("ids", True, "False for a model that labels pixels", remedy)
-    photos = list({identity(photo): Path(photo) for photo in photos}.values())
+    sources = list({tuple(map(identity, _files(each))): each for each in photos}.values())
+    photos = [Path(_files(each)[0]) for each in sources]
     plans = []
-    for photo, name in zip(photos, names_of(photos)):
+    for source, photo, name in zip(sources, photos, names_of(photos)):
         paths = {}
         kind = "video" if is_video(photo) else "raster" if _is_raster(photo) else "photo"
+        if isinstance(source, tuple):  # of bands, read as a whole
+            kind = "photo"
         if kind == "video":
             if not overlays or probabilities or polygons or ids:
                 expected = "a photo, of which there is more than an overlay"
                 remedy = "Give videos alone, and overlays."
                 raise refused("photos", str(photo), expected, remedy)
-            plans.append(Planned(photo, kind, {"overlay": output / OVERLAYS / f"{name}.mp4"}))
+            paths["overlay"] = output / OVERLAYS / f"{name}.mp4"
+            plans.append(Planned(photo, photo, kind, paths))
             continue
         large = kind == "raster"
         suffix = (".tif" if labels else ".geojson") if large else writing.SUFFIX
@@ -202,8 +209,14 @@ def planned(predictor, photos, output, *, probabilities, polygons, ids, overlays
             paths["polygons"] = output / f"polygons/{name}{POLYGONS[polygons]}"
         if ids:
             paths["ids"] = output / f"ids/{name}{'.tif' if large else '.png'}"
-        plans.append(Planned(photo, kind, paths))
+        source = source if isinstance(source, tuple) else photo
+        plans.append(Planned(photo, source, kind, paths))
     return plans
+
+
+def _files(photo):
+    """The files of a photo: one, or those of its bands."""
+    return photo if isinstance(photo, tuple) else (photo,)
 
 
 def _is_raster(photo):

@@ -12,7 +12,7 @@ from kseg.models.contract import contract, options, part
 
 def predict(
     model: Model,
-    images: Photo | Sequence[Photo],
+    images: Photo | Sequence[Photo | Sequence[PathLike]],
     *,
     resize: Size | None = None,
     tile: int | None = None,
@@ -31,8 +31,9 @@ def predict(
     Args:
         model: A kseg model, semantic, multilabel or of instances.
         images: A path of a photo, or of an array in NumPy's `.npy`; a Pillow image; or an array
-            `(H, W)`, `(H, W, 1)` or `(H, W, C)`. Or a list of those, of any sizes; or a folder, for
-            the photos in it, in the order of their names. Arrays are of 0..255, of any type; uint16
+            `(H, W)`, `(H, W, 1)` or `(H, W, C)`. Or a list of those, of any sizes, in which a tuple
+            of paths is one photo whose bands are in these files; or a folder, for the photos in it,
+            in the order of their names. Arrays are of 0..255, of any type; uint16
             is read as a PNG of 16 bits is, by its upper 8; see `kseg.data.values`. A model of
             another `value_range` takes numbers of that range as they are.
         resize: Of a model that labels pixels: `(shortest, longest)` side in pixels that a photo

@@ -55,7 +55,7 @@ class Predictor:
 
     def predict(
         self,
-        images: Photo | Sequence[Photo],
+        images: Photo | Sequence[Photo | Sequence[PathLike]],
         *,
         min_score: float | None = None,
         threshold: Threshold | None = None,
@@ -193,7 +193,7 @@ class KerasPredictor(Predictor):
 
     def predict(
         self,
-        images: Photo | Sequence[Photo],
+        images: Photo | Sequence[Photo | Sequence[PathLike]],
         *,
         min_score: float | None = None,
         threshold: Threshold | None = None,

@@ -28,7 +28,7 @@ def write_photo(predictor, plan, chosen, drawing, progress=None):
 
     names, colors, paths = predictor.class_names, predictor.colors, plan.paths
     writing, drawn = (part(f"kseg.{room}", predictor) for room in ("prediction", "pictures"))
-    image = load_photo(plan.photo, predictor.channels, predictor.value_range, drawing["clip"])
+    image = load_photo(plan.source, predictor.channels, predictor.value_range, drawing["clip"])
     if "probabilities" in paths:
         found = predictor.answer(image, **chosen, probabilities=True)
         _write_probabilities(found, paths["probabilities"], names)

@@ -34,6 +34,7 @@ DATA = {
     "mask_suffix": ["--mask-suffix", "_x"],
     "pairs": ["--pairs", "images/{}.png,masks/{}_x.png"],
     "attribute": ["--attribute", "type"],
+    "order": ["--order", "rows"],
     "bits": ["--bits", "12"],
     "value_range": ["--value-range", "0,4095"],
     "bands": ["--bands", "5,1,0"],

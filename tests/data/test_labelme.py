@@ -154,3 +154,23 @@ def test_a_drawing_of_another_size(tmp_path):
     root = written(tmp_path / "set", names="ab", size=(40, 61))
     report = kseg.check(kseg.data.labelme(root))
     assert [finding.kind for finding in report.errors] == ["size_mismatch"]
+
+
+def test_shares_of_the_photo_are_told(tmp_path):
+    """Coordinates of 0..1, as of converters from YOLO, would draw one pixel each."""
+    shares = [[0.1, 0.1], [0.7, 0.1], [0.7, 0.6]]
+    photo(tmp_path / "a.jpg")
+    labelme_file(tmp_path / "a.json", [labelme_shape("cell", shares)], "a.jpg")
+    assert [kind for kind, _ in kseg.data.labelme(tmp_path).notes] == ["relative_coordinates"]
+    labelme_file(tmp_path / "a.json", [labelme_shape("cell", square(5, 6, 20))], "a.jpg")
+    assert not kseg.data.labelme(tmp_path).notes
+
+
+def test_files_of_windows_in_utf_16(tmp_path):
+    photo(tmp_path / "a.jpg")
+    labelme_file(tmp_path / "a.json", [labelme_shape("Zelle \u00fc", square(5, 6, 20))], "a.jpg")
+    text = (tmp_path / "a.json").read_text().encode("utf-16")
+    (tmp_path / "a.json").write_bytes(text)
+    assert kseg.data.labelme(tmp_path).class_names == ("background", "Zelle \u00fc")
+    (tmp_path / "labels.txt").write_bytes("__ignore__\r\nZelle \u00fc\r\n".encode("utf-16"))
+    assert kseg.data.labelme(tmp_path).class_names == ("background", "Zelle \u00fc")

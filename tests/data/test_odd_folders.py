@@ -8,7 +8,9 @@ from data.tool_sets import photo
 from PIL import Image
 
 import kseg
+from kseg.data.errors import DataError
 from kseg.data.files import load_photo
+from kseg.data.pairs import files_below
 from kseg.data.spec import DataSpec
 
 MASK = np.zeros((40, 60), np.uint8)
@@ -25,6 +27,18 @@ def written(root, mask=MASK, ending=".png", names="abcd"):
         else:
             Image.fromarray(mask).save(path)
     return root
+
+
+def test_a_link_to_a_folder_around_it(tmp_path):
+    """As `latest -> .` and `all -> ..` in folders of runs; other links are followed."""
+    for name in ("set/a.jpg", "set/in/b.jpg", "elsewhere/c.jpg"):
+        photo(tmp_path / name)
+    (tmp_path / "set/latest").symlink_to(tmp_path / "set")
+    (tmp_path / "set/in/all").symlink_to(tmp_path / "set/more", target_is_directory=True)
+    (tmp_path / "set/more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "set", target_is_directory=True)
+    expected = ["a.jpg", "in/b.jpg", "in/all/c.jpg", "more/c.jpg"]
+    assert files_below(tmp_path / "set") == expected
 
 
 def found(root, **said):
@@ -163,10 +177,53 @@ def test_transparent_photos_are_told(tmp_path):
     np.testing.assert_array_equal(source[0]["image"], pixels[..., :3])
 
 
-def test_a_table_of_run_lengths(tmp_path):
-    photo(tmp_path / "train_images/a.jpg")
-    (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,5 3 9 1\n")
-    with pytest.raises(
-        ValueError, match="'train.csv' holds masks as run-lengths, which become PNG"
-    ):
-        found(tmp_path)
+def test_photos_to_predict_beside_those_with_masks(tmp_path):
+    """`test/images` without masks, as Kaggle has it, is no fault of `train`, nor a split."""
+    for split, names in (("train", "abc"), ("val", "d"), ("test", "ef")):
+        for name in names:
+            photo(tmp_path / f"set/{split}/images/{name}.png", MASK.shape)
+            if split != "test":
+                path = tmp_path / f"set/{split}/masks/{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(MASK * np.uint8(255)).save(path)
+    spec = found(tmp_path / "set")
+    assert (spec.class_names, spec.values) == (("background", "object"), (0, 255))
+    assert [spec.open(split).ids for split in ("train", "val")] == [("a", "b", "c"), ("d",)]
+    with pytest.raises(DataError, match="has the splits train, val") as error:
+        spec.open("test")
+    assert error.value.kind == "no_split"
+    (tmp_path / "set/train/masks/b.png").unlink()
+    with pytest.raises(DataError, match="1 of 3 images have no mask"):
+        spec.open("train")
+
+
+@pytest.mark.parametrize("mask", ["{}.jpg_mask.png", "{}_instance_mask.png"])
+def test_the_remedy_for_masks_of_longer_names_works(tmp_path, mask):
+    (tmp_path / "masks").mkdir()
+    for name in "ab":
+        photo(tmp_path / f"images/{name}.jpg", MASK.shape)
+        Image.fromarray(MASK).save(tmp_path / "masks" / mask.format(name))
+    (tmp_path / "classes.txt").write_text("ground\ncell\n")
+    suffix = mask[2:-4]
+    assert f"Give mask_suffix={suffix!r}" in refusal(tmp_path)
+    assert found(tmp_path, mask_suffix=suffix).open("train").ids
+
+
+@pytest.mark.parametrize(
+    "name, remedy",
+    [
+        ("a.zip", "Unpack it"),
+        ("a.nii.gz", "Volumes are not read"),
+        ("a.json", "Give the folder that it lies in, "),
+    ],
+)
+def test_a_file_for_a_folder(tmp_path, name, remedy):
+    (tmp_path / name).write_bytes(b"x")
+    assert remedy in refusal(tmp_path / name)
+
+
+def test_masks_as_jpeg_are_not_to_be_converted(tmp_path):
+    for folder in ("images", "masks"):
+        photo(tmp_path / folder / "a.jpg", MASK.shape)
+    (tmp_path / "classes.txt").write_text("ground\ncell\n")
+    assert "export the masks again as PNG, from the original" in refusal(tmp_path)

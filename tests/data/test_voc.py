@@ -8,7 +8,9 @@ import scipy.io
 from PIL import Image
 
 import kseg
+from kseg.data.errors import DataError
 from kseg.data.sample import boxes_of
+from kseg.data.spec import DataSpec
 from kseg.data.writers.layouts import write_voc
 
 
@@ -217,3 +219,18 @@ def test_writer_refuses_what_does_not_fit(scenes, tmp_path):
     semantic, instances = scenes
     with pytest.raises(ValueError, match="source.task='instance': expected 'semantic'"):
         write_voc(instances, tmp_path, "train")
+
+
+def test_other_classes_in_its_layout(tree):
+    """A list of other names: read as VOC's, the first of them would be an aeroplane."""
+    (tree / "classes.txt").write_text("background\naeroplane\nbicycle\n")
+    assert kseg.data.voc(tree, "train").num_classes == 21
+    (tree / "classes.txt").write_text("background\nroad\ncar\n")
+    with pytest.raises(DataError, match="names other classes than Pascal VOC's: background, road"):
+        kseg.data.voc(tree, "train")
+    for path in (tree / "SegmentationClass").glob("*.png"):
+        labels = np.asarray(Image.open(path))
+        Image.fromarray(np.where(labels == 255, 255, labels % 3).astype("uint8")).save(path)
+    pairs = ("JPEGImages/{}.jpg", "SegmentationClass/{}.png")
+    source = DataSpec(f"folder:{tree}", pairs=pairs).open("train")
+    assert source.class_names == ("background", "road", "car") and len(source[0]["label"])

@@ -57,6 +57,7 @@ def official(root, seed=0):
 def of_tools(root, both):
     """What tools write: of YOLO, CVAT, labelme, VIA and nnU-Net, the pets and ADE20K."""
     semantic, objects = both
+    rows = ["ImageId,ClassId,EncodedPixels"]
     parts = {"train": semantic.subset([0, 1, 2]), "val": semantic.subset([3])}
     for kind in ("yolo", "voc"):
         kseg.data.convert({s: p for s, p in parts.items()}, f"{kind}:{root / kind}")
@@ -84,6 +85,9 @@ def of_tools(root, both):
         file = root / "via" / "via.json"
         before = json.loads(file.read_text()) if file.is_file() else {}
         file.write_text(json.dumps(before | entry))
+        for name in ("runs", "runs2"):
+            save(root / f"{name}/{number}.png", sample["image"])
+        rows += [f"{number},a,1 {5 + number}", f"{number},b,20 9 40 7"]
         save(root / f"nnunet/imagesTr/{number}_0000.png", sample["image"])
         save(root / f"nnunet/labelsTr/{number}.png", mask)
         save(root / f"pets/images/{number}.png", sample["image"])
@@ -93,6 +97,9 @@ def of_tools(root, both):
             save(root / f"ade/annotations/{split}/{number}.png", mask)
     labels = {"labels": {"ground": 0, "road": 1, "car": 2}}
     (root / "nnunet/dataset.json").write_text(json.dumps(labels))
+    for name, first in (("runs", "a"), ("runs2", "c")):
+        table = root / name / "table.csv"
+        table.write_text("\n".join(rows).replace(",a,", f",{first},"))
     for name in ("labelme", "via", "nnunet", "pets", "ade"):  # and another of each
         shutil.copytree(root / name, root / f"{name}2")
     for name in ("labelme2", "via2"):

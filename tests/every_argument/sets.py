@@ -236,6 +236,19 @@ def readers():
                 **NUMBERS,
             },
         ),
+        "data.run_lengths": Entry(
+            {"root": below("tools/runs")},
+            {
+                "root": below("tools/runs2"),
+                "split": "val",
+                "order": "rows",
+                "class_names": ("b", "a", "c"),
+                "instances": True,
+                "multilabel": True,
+                "val_fraction": Beside(SPLIT, 0.5),
+                **NUMBERS,
+            },
+        ),
         "data.nnunet": Entry(
             {"root": below("tools/nnunet")},
             {"root": below("tools/nnunet2"), "split": "val", "val_fraction": 0.5, **NUMBERS},

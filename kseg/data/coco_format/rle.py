@@ -277,6 +277,25 @@ def drawn(text, classes, size, kind):
     return tf.transpose(tf.reshape(label, [size[1], size[0]]))
 
 
+def labels_of_rows(read, size_of, num_classes):
+    """The decode function of rows of runs, one of each class at most: photo, label of each class.
+
+    Arguments as of `objects_of_rows`; `num_classes` is C, the depth of the label `(H, W, C)`.
+    """
+    tf = tensorflow()
+
+    def decode(row):
+        photo = read(row["image"])
+        size = size_of(row, photo)
+        masks = decode_rles(row["rles"], size)
+        classes = numbers_of(row["classes"])[:, None]
+        label = tf.scatter_nd(classes, masks, [num_classes, size[0], size[1]])
+        label = tf.transpose(label, [1, 2, 0])
+        return {"image": photo, "label": tf.ensure_shape(label, [None, None, num_classes])}
+
+    return decode
+
+
 def numbers_of(text):
     """What `as_text` of `rows.py` wrote: string scalar -> int32 `(N,)`."""
     tf = tensorflow()

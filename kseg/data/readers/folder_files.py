@@ -10,8 +10,8 @@ from kseg.base.arguments import refused
 from kseg.data.errors import DataError, MissingData
 from kseg.data.listing import MASKS, PHOTOS, likewise, list_files, pair_by_name, same_name, stem
 from kseg.data.pairs import (
-    CLASS,
     files_below,
+    fixed,
     is_pattern,
     matching,
     of_split,
@@ -138,7 +138,7 @@ def beside(argument, where, files, mask_suffix, faults):
         raise refused(argument, str(where), expected, "Or give patterns of all of them.")
     else:
         pattern = Path(where).expanduser().absolute()
-        folder = _fixed(pattern)
+        folder = fixed(pattern)
         found = matching(files_below(folder), os.path.relpath(pattern, folder), MASKS)
         there = {key: os.path.join(folder, path) for key, path in found.items()}
         names = [(key,) for key in files.keys]
@@ -179,11 +179,6 @@ def _chosen(images, ids, split, whole, list_file, val_fraction, faults):
     return range(len(images)) if whole else part(ids, split, val_fraction)
 
 
-def _fixed(pattern):
-    """The folder of a pattern's path that no hole is in."""
-    return next(each for each in pattern.parents if not is_pattern(each) and CLASS not in str(each))
-
-
 def _by_patterns(images, masks, class_names, split, list_file, val_fraction, faults):
     """The `Files` of a split by patterns: of photos, or of each of their bands, and of masks.
 
@@ -193,10 +188,10 @@ def _by_patterns(images, masks, class_names, split, list_file, val_fraction, fau
         class_names: Of masks of a class each; None for those of all.
     """
     patterns = [Path(pattern).expanduser().absolute() for pattern in (*images, masks)]
-    root = os.path.commonpath(list(map(_fixed, patterns)))
+    root = os.path.commonpath(list(map(fixed, patterns)))
     *photos, of_masks = (os.path.relpath(pattern, root) for pattern in patterns)
     if class_names is None:
-        rows = paired(root, photos, of_masks, faults)
+        rows = paired(root, photos, of_masks, faults, None if list_file else split)
     else:
         rows = paired_classes(root, photos, of_masks, class_names, faults)
     whole = split is None

@@ -13,11 +13,12 @@ from kseg.base.arguments import refused
 from kseg.base.colors import voc_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
-from kseg.data.class_lists import LABELMAP, ClassList
+from kseg.data.class_lists import LABELMAP, ClassList, class_list
+from kseg.data.coco_format.categories import role_of
 from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
-from kseg.data.listing import PHOTOS, column, complete, likewise, missing, stem
+from kseg.data.listing import PHOTOS, column, complete, likewise, missing, shortened, stem
 from kseg.data.photos import Numbers
 from kseg.data.readers.cvat import (
     cvat,
@@ -116,6 +117,7 @@ def voc(
             raise refused("sbd", str(sbd), expected, "Leave it out.")
         said = {"value_range": value_range, "bits": bits, "bands": bands, "clip": clip}
         return cvat(root, split, instances=instances, **said)
+    _check_classes(root)
     ids = _listed(root, split)
     classes, objects = (
         {name: str(root / folder / f"{name}.png") for name in ids}
@@ -159,6 +161,20 @@ def voc(
     )
     faults.check(rest=source)
     return source
+
+
+def _check_classes(root):
+    """Raises `DataError` where a file of the set names other classes than VOC's."""
+    listed = class_list(root)
+    if listed is None:
+        return
+    names = listed.class_names
+    start = int(role_of(names[0]) != "background")
+    if tuple(names) != CLASSES[start : start + len(names)]:
+        message = f"{str(listed.file)!r} names other classes than Pascal VOC's: "
+        message += f"{shortened(list(names))}."
+        remedy = "Read it as a folder, pairs=('JPEGImages/{}.jpg', 'SegmentationClass/{}.png')."
+        raise DataError("unsuitable", listed.file, message, remedy)
 
 
 def _root(root, year):
