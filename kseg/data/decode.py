@@ -300,13 +300,6 @@ def _header(color_type):
     return b"IHDR" + struct.pack(">IIBBBBB", 1, 1, 8, color_type, 0, 0, 0)
 
 
-def decode_colors(path):
-    """Reads a colour-coded mask: path -> packed int32 `(H, W)`, 0xRRGGBB."""
-    tf = tensorflow()
-    mask = tf.cast(decode_photo(path), tf.int32)
-    return mask[:, :, 0] * 65536 + mask[:, :, 1] * 256 + mask[:, :, 2]
-
-
 def relabel(mask, values, void_values, void, path):
     """Stored mask values -> class ids.
 

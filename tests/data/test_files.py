@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kseg.data.color_masks import decode_colors
 from kseg.data.decode import (
-    decode_colors,
     decode_mask,
     decode_photo,
     mask_of_bytes,
@@ -109,6 +109,18 @@ def test_colour_masks_are_packed(write_image):
     colors = np.array([[[1, 2, 3], [255, 0, 16]]], np.uint8)
     packed = decode_colors(str(write_image("c.png", colors))).numpy()
     np.testing.assert_array_equal(packed, [[0x010203, 0xFF0010]])
+
+
+def test_transparent_colours_are_their_own_or_refused(write_image):
+    red, black, erased = (255, 0, 0, 255), (0, 0, 0, 255), (0, 0, 0, 0)
+    white = (255, 255, 255, 0)  # as some tools write what is not drawn
+    for good in ([red, erased, black], [red, white, black]):
+        path = write_image("good.png", np.array([good], np.uint8))
+        expected = [[0xFF0000, 0xFFFFFF if white in good else 0, 0]]
+        np.testing.assert_array_equal(decode_colors(str(path)).numpy(), expected)
+    path = write_image("bad.png", np.array([[red, (255, 0, 0, 0), black]], np.uint8))
+    with pytest.raises(Exception, match="1 pixels are transparent and have"):
+        decode_colors(str(path))
 
 
 def test_a_colour_file_is_no_mask_of_ids(write_image):

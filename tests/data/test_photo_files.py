@@ -7,7 +7,8 @@ from PIL import Image
 
 import kseg
 from kseg.data import converted
-from kseg.data.decode import decode_colors, decode_mask, decode_photo
+from kseg.data.color_masks import decode_colors
+from kseg.data.decode import decode_mask, decode_photo
 from kseg.data.errors import DataError
 from kseg.data.files import load_mask, load_photo, read_numbers
 from kseg.data.images import image_array

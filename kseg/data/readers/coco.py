@@ -25,7 +25,8 @@ from kseg.data.coco_format.rows import (
     row_of_objects,
     stated_by,
 )
-from kseg.data.decode import decode_colors, size_as_said
+from kseg.data.color_masks import decode_colors
+from kseg.data.decode import size_as_said
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
 from kseg.data.listing import column, stem

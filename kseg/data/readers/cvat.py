@@ -14,7 +14,8 @@ from kseg.base.colors import class_colors
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import LABELMAP, class_list
-from kseg.data.decode import decode_colors, decode_mask, relabel
+from kseg.data.color_masks import decode_colors
+from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS, column, complete

@@ -11,7 +11,8 @@ import numpy as np
 from kseg.base.arguments import choice, name_list
 from kseg.base.colors import class_colors
 from kseg.base.types import Color, PathLike, Range
-from kseg.data.decode import decode_colors, decode_mask, relabel
+from kseg.data.color_masks import decode_colors
+from kseg.data.decode import decode_mask, relabel
 from kseg.data.errors import DataError
 from kseg.data.faults import Faults
 from kseg.data.files import is_one_bit, load_mask

@@ -1,0 +1,40 @@
+"""Masks whose colours say the classes, inside graphs."""
+
+from kseg.base.tensorflow import built_once, tensorflow
+from kseg.data.decode import decode_image, is_png, read_photo
+from kseg.data.errors import require
+
+RGB_ALPHA = b"\6"  # colour type of the PNG specification, section 11.2.1
+
+
+@built_once("path")
+def decode_colors(path):
+    """Reads a colour-coded mask: path -> packed int32 `(H, W)`, 0xRRGGBB."""
+    tf = tensorflow()
+    content = read_photo(path)
+    mask = tf.cast(decode_image(content), tf.int32)
+    mask = mask[:, :, 0] * 65536 + mask[:, :, 1] * 256 + mask[:, :, 2]
+    color_type = tf.strings.substr(content, 25, 1)
+    alpha = tf.cond(
+        is_png(content) & (color_type == RGB_ALPHA),
+        lambda: tf.io.decode_png(content, channels=4)[:, :, 3],
+        lambda: tf.ones([1, 1], tf.uint8),
+    )
+    unseen = tf.broadcast_to(alpha == 0, tf.shape(mask))
+    hidden, seen = (tf.unique(tf.boolean_mask(mask, each)).y for each in (unseen, ~unseen))
+    colors = tf.unique_with_counts(tf.concat([hidden, seen], 0))
+    twice = tf.boolean_mask(colors.y, (colors.count > 1) & (colors.y != 0))  # black is no colour
+    require(
+        tf.size(twice) == 0,
+        "unsuitable",
+        path,
+        lambda: tf.strings.format(
+            "{} pixels are transparent and have the colour {}, as others that are seen.",
+            (
+                tf.math.count_nonzero(unseen & (mask == twice[0])),
+                tf.bitwise.bitwise_and(tf.bitwise.right_shift(twice[0], [16, 8, 0]), 255),
+            ),
+        ),
+        "Save the mask without transparency, and what is not drawn in a colour of its own.",
+    )
+    return mask
