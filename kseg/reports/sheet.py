@@ -1,13 +1,11 @@
-"""A sheet of predictions: photo, truth and prediction side by side."""
+"""A file of photo, truth and prediction side by side."""
 
 from __future__ import annotations
 
 from kseg.base.types import Model, PathLike
-from kseg.data.source import Source, spread
-from kseg.models.contract import part
-from kseg.pictures.grid import grid, scaled, stack
+from kseg.data.source import Source
 from kseg.pictures.image import save
-from kseg.prediction.predict import predict
+from kseg.prediction.sheet import sheet
 
 
 def write_sheet(
@@ -22,12 +20,4 @@ def write_sheet(
         count: Rows. Default 6.
         width: Width of one picture in pixels. Default 320.
     """
-    drawing = part("kseg.pictures", model)
-    rows = []
-    for index in spread(len(source), count):
-        sample = source[index]
-        panels = drawing.panels(source, sample, predict(model, sample["image"]))
-        rows.append([scaled(panel, width) for panel in panels])
-    picture = grid(rows, drawing.PANELS, width)
-    legend = drawing.legend(source, picture.width)
-    save(picture if legend is None else stack(picture, legend), path)
+    save(sheet(model, source, count, width), path)

@@ -28,10 +28,12 @@ class RunRecorder(keras.callbacks.Callback):
         watch: The `Watch`.
         place: The `Place` at which the training stands.
         devices: `kseg.training.devices.one.Devices`; the first process alone writes.
+        pictures: `kseg.training.tensorboard.Pictures` to draw after each validation, or None.
     """
 
-    def __init__(self, run, settings, val, learning, watch, place, devices):
+    def __init__(self, run, settings, val, learning, watch, place, devices, pictures=None):
         super().__init__()
+        self.pictures = pictures
         self.run, self.settings, self.val = run, settings, val
         self.learning, self.watch, self.place, self.devices = learning, watch, place, devices
         self.rows, self.steps_done = [], 0
@@ -64,6 +66,8 @@ class RunRecorder(keras.callbacks.Callback):
                     row[self.watch.column] = value
                 for name in {f"val_{self.learning.VALIDATED[0]}", self.watch.column} & row.keys():
                     logs[name] = row[name]
+                if self.pictures:
+                    self.pictures.write(self.model, epoch)
             best = self.watch.best(self.rows)
             self.rows.append(row)
             if self.devices.first:

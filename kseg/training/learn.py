@@ -2,14 +2,12 @@
 
 import contextlib
 
-import keras
-
 from kseg.data.pipeline import batches
 from kseg.models.defaults import build_optimizer
 from kseg.models.graph import build_metrics
 from kseg.models.inputs import for_model
 from kseg.models.recomputed import recomputing
-from kseg.training import freezing, state
+from kseg.training import freezing, state, tensorboard
 from kseg.training.callbacks import Checkpoints, RunRecorder, stopping_gently
 from kseg.training.place import compile_again, optimizer_of
 from kseg.training.progress import progress
@@ -36,11 +34,12 @@ def learn(model, source, augment, settings, run, val, learning, watch, place, ca
     """
     total = place.per_epoch * settings.epochs
     shown = progress(place.step, total, settings.batch_size, settings.epochs)
-    recorder = RunRecorder(run, settings, val, learning, watch, place, devices)
+    written = settings.tensorboard and devices.first
+    pictures = tensorboard.Pictures(run, val) if written and val is not None else None
+    recorder = RunRecorder(run, settings, val, learning, watch, place, devices, pictures)
     recorder.rows = list(place.rows)
     keeper = Checkpoints(recorder, callbacks)
-    written = settings.tensorboard and devices.first
-    more = [keras.callbacks.TensorBoard(run.path / "tensorboard")] * written
+    more = [tensorboard.scalars(run)] * written
     every = [recorder, shown, *callbacks, *more, keeper]
     for callback in every:  # Keras knows which way is better of the model's own metrics alone
         monitor, mode = (getattr(callback, name, None) for name in ("monitor", "mode"))
