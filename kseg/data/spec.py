@@ -275,7 +275,7 @@ class DataSpec:
         for name in OWN_OPTIONS:
             value = getattr(self, name)
             if value is not None and name not in OPTIONS[kind]:
-                owners = " and ".join(each for each in OPTIONS if name in OPTIONS[each])
+                owners = ", ".join(each for each in OPTIONS if name in OPTIONS[each])
                 expected = f"None for data={self.spec!r}: it is of {owners}"
                 raise refused(name, value, expected, "Leave it out.")
         if self.pairs is not None and self.mask_suffix is not None:

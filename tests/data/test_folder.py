@@ -131,7 +131,7 @@ def test_splits_by_list(tmp_path, photos, write_image, rng):
         path.write_text(text)
         with pytest.raises((ValueError, FileNotFoundError), match=part):
             folder(*arguments, list_file=path)
-    path.write_bytes(b"\xff\xfe\x00a")
+    path.write_bytes(b"\x80\x81")
     with pytest.raises(ValueError, match="no text file"):
         folder(*arguments, list_file=path)
 

@@ -55,6 +55,12 @@ def via(root):
     (root / "via.json").write_text(json.dumps(entries))
 
 
+def rle(root):
+    for name in "ab":
+        photo(root / f"{name}.png")
+    (root / "train.csv").write_text("ImageId,EncodedPixels\na.png,45 9\nb.png,90 4\n")
+
+
 def nnunet(root):
     for name in "ab":
         photo(root / "imagesTr" / f"{name}_0000.png")
@@ -86,6 +92,7 @@ WRITERS = {
     "folder": converted("folder"),
     "labelme": labelme,
     "via": via,
+    "rle": rle,
     "nnunet": nnunet,
     "ade20k": ade20k,
     "oxford_pets": oxford_pets,

@@ -122,7 +122,7 @@ def test_heads_at_given_regions(batch, stored):
     [
         pytest.param("resnet18", "one", marks=pytest.mark.once("torch")),  # the three hold it too
         ("resnet18", "three"),
-        ("resnet18", "tiny"),
+        pytest.param("resnet18", "tiny", marks=pytest.mark.once("torch")),
         pytest.param("resnet50", "one", marks=pytest.mark.once("torch")),
     ],
 )
