@@ -43,9 +43,10 @@ def by_hand(text, size, order):
 def test_runs_as_each_pixel_by_hand(order):
     generator = np.random.default_rng(5)
     for height, width in ((1, 1), (3, 4), (7, 2), (40, 33), (300, 7)):
-        for share in (0.01, 0.3, 1.0):
+        for share, longest in ((0.01, 9999), (0.3, 9999), (1.0, 9999), (0.02, 2)):
             bounds = np.flatnonzero(generator.random(height * width + 1) < share)
-            pairs = list(zip(bounds[::2], bounds[1::2])) or [(0, 1)]
+            pairs = [(a, min(b, a + longest)) for a, b in zip(bounds[::2], bounds[1::2])]
+            pairs = pairs or [(height * width - 1, height * width)]
             generator.shuffle(pairs)
             text = " ".join(f"{start + 1} {end - start}" for start, end in pairs)
             rle = coco_rle(*starts_and_lengths(text), height, width, order)
