@@ -67,6 +67,7 @@ def test_runs_as_each_pixel_by_hand(order):
         (f"img,rle_mask\na.jpg,{RUNS}\n", ALONG),  # Carvana
         (f"id,class,segmentation\na,object,{RUNS}\n", ALONG),  # UW-Madison
         (f"id,annotation,width,height,cell_type\na,{RUNS},4,3,object\n", ALONG),  # Sartorius
+        (f"id,annotation,width,height,cell_type\na,{RUNS},0,3,object\n", ALONG),  # not said
         (f"EncodedPixels,ImageId,Height,Width\n{RUNS},a,3,4\n", DOWN),
         (f"{KAGGLE}a.jpg,\n", DOWN * 0),
         (f"{KAGGLE}a.jpg, -1\n", DOWN * 0),
