@@ -100,9 +100,8 @@ def whole(sources, tmp_path_factory):
 @pytest.mark.parametrize(
     "stop_after",  # at the end of an epoch, and within one
     [
-        4,
         5,
-        7,
+        *(pytest.param(steps, marks=pytest.mark.slow) for steps in (4, 7)),
     ],
 )
 def test_a_stopped_run_ends_as_if_it_had_not_been(sources, whole, tmp_path, stop_after):

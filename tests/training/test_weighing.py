@@ -35,7 +35,7 @@ def halves(several=False):
 
 
 @pytest.mark.once("torch")
-@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("several", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_fit_learns_and_scores_what_has_weight(tmp_path, several):
     weighted, whole = halves(several)
     settings = kseg.Settings(
