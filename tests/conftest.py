@@ -26,7 +26,7 @@ def pytest_collection_finish():
         import tensorflow as tf
 
         tf.debugging.disable_traceback_filtering()  # a wrapper round each operation
-        # a seventh of the time goes into rewriting graphs that run once or twice
+        # of exports and of first steps a seventh goes into rewriting graphs that run once or twice
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     settle()
     gc.set_threshold(20_000, 20, 20)

@@ -14,17 +14,20 @@ def decode_colors(path):
     content = read_photo(path)
     mask = tf.cast(decode_image(content), tf.int32)
     mask = mask[:, :, 0] * 65536 + mask[:, :, 1] * 256 + mask[:, :, 2]
-    color_type = tf.strings.substr(content, 25, 1)
-    alpha = tf.cond(
-        is_png(content) & (color_type == RGB_ALPHA),
-        lambda: tf.io.decode_png(content, channels=4)[:, :, 3],
-        lambda: tf.ones([1, 1], tf.uint8),
-    )
-    unseen = tf.broadcast_to(alpha == 0, tf.shape(mask))
+    has_alpha = is_png(content) & (tf.strings.substr(content, 25, 1) == RGB_ALPHA)
+    told = tf.cond(has_alpha, lambda: _require_own_color(content, mask, path), lambda: True)
+    with tf.control_dependencies([told]):
+        return tf.identity(mask)
+
+
+def _require_own_color(content, mask, path):
+    """Fails where pixels that are not seen have the colour of others that are; black is none."""
+    tf = tensorflow()
+    unseen = tf.io.decode_png(content, channels=4)[:, :, 3] == 0
     hidden, seen = (tf.unique(tf.boolean_mask(mask, each)).y for each in (unseen, ~unseen))
     colors = tf.unique_with_counts(tf.concat([hidden, seen], 0))
-    twice = tf.boolean_mask(colors.y, (colors.count > 1) & (colors.y != 0))  # black is no colour
-    require(
+    twice = tf.boolean_mask(colors.y, (colors.count > 1) & (colors.y != 0))
+    return require(
         tf.size(twice) == 0,
         "unsuitable",
         path,
@@ -37,4 +40,3 @@ def decode_colors(path):
         ),
         "Save the mask without transparency, and what is not drawn in a colour of its own.",
     )
-    return mask

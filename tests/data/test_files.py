@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import kseg
 from kseg.data.color_masks import decode_colors
 from kseg.data.decode import (
     decode_mask,
@@ -12,6 +13,7 @@ from kseg.data.decode import (
     photo_size,
     relabel,
 )
+from kseg.data.errors import DataError
 from kseg.data.faults import Faults
 from kseg.data.files import load_mask, load_photo
 from kseg.data.listing import list_files, pair_by_name
@@ -118,9 +120,13 @@ def test_transparent_colours_are_their_own_or_refused(write_image):
         path = write_image("good.png", np.array([good], np.uint8))
         expected = [[0xFF0000, 0xFFFFFF if white in good else 0, 0]]
         np.testing.assert_array_equal(decode_colors(str(path)).numpy(), expected)
-    path = write_image("bad.png", np.array([[red, (255, 0, 0, 0), black]], np.uint8))
-    with pytest.raises(Exception, match="1 pixels are transparent and have"):
-        decode_colors(str(path))
+    path = write_image("masks/a.png", np.array([[red, (255, 0, 0, 0), black]], np.uint8))
+    photo = write_image("photos/a.png", np.zeros((1, 3, 3), np.uint8))
+    colors = [(0, 0, 0), (255, 0, 0)]
+    source = kseg.data.folder(photo.parent, path.parent, ["ground", "thing"], palette=colors)
+    with pytest.raises(DataError, match="1 pixels are transparent and have .*255 0 0") as error:
+        source[0]
+    assert error.value.kind == "unsuitable"
 
 
 def test_a_colour_file_is_no_mask_of_ids(write_image):

@@ -207,6 +207,17 @@ class ModelContract:
         """Looks further into what `evaluate` gives after training."""
 
 
+class LearnsOnce:
+    """Before a contract: learning takes a minute to compile, and is seen on PyTorch alone.
+
+    The gradients of its layers are compared on all backends, and a U-Net learns on all.
+    """
+
+    @pytest.mark.once("torch")
+    def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
+        super().test_it_learns_and_a_file_keeps_what_it_learned(learner, tmp_path)
+
+
 class LabellingContract(ModelContract):
     """Of models that give a logit for each class and pixel.
 

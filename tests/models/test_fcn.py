@@ -36,7 +36,7 @@ def test_paper_sizes_compiled():
     )
 
 
-class TestFCN8s(contract.LabellingContract):
+class TestFCN8s(contract.LearnsOnce, contract.LabellingContract):
     builder = "build_fcn8s"
     build = staticmethod(small)
     learning = {"num_classes": 2, "dropout": 0.0}
@@ -44,10 +44,6 @@ class TestFCN8s(contract.LabellingContract):
     @classmethod
     def ready(cls, model):
         return filled(model, bias=1.0)  # no stream is dead
-
-    @pytest.mark.once("torch")  # its layers' gradients are compared on all, and a U-Net learns
-    def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
-        super().test_it_learns_and_a_file_keeps_what_it_learned(learner, tmp_path)
 
 
 @pytest.mark.once("torch")

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from models.contract import ModelContract
+from models.contract import LearnsOnce, ModelContract
 from models.small_mask_rcnn import CLASSES, SIZE, TWO, build, scene, stacked
 
 import kseg
@@ -71,7 +71,7 @@ def same_detections(one, i, other, j):
         np.testing.assert_allclose(one[key][i], other[key][j], atol=tolerance)
 
 
-class TestMaskRCNN(ModelContract):
+class TestMaskRCNN(LearnsOnce, ModelContract):
     task, builder = "instance", "build_mask_rcnn"
     build = staticmethod(build)
     images = staticmethod(lambda: TWO[0])
@@ -107,10 +107,6 @@ class TestMaskRCNN(ModelContract):
         assert np.isfinite(found["boxes"]).all() and np.isfinite(found["masks"]).all()
         np.testing.assert_allclose(found["scores"][:, 0], expected["scores"][:, 0], rtol=0.1)
         assert np.abs(found["scores"] - expected["scores"]).max() > 0  # the policy was in force
-
-    @pytest.mark.once("torch")  # its layers' gradients are compared on all, and a U-Net learns
-    def test_it_learns_and_a_file_keeps_what_it_learned(self, learner, tmp_path):
-        super().test_it_learns_and_a_file_keeps_what_it_learned(learner, tmp_path)
 
     @pytest.mark.once("torch")  # which has not to compile the other model
     def test_a_config_rebuilds_the_model(self, model):
