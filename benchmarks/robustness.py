@@ -1,12 +1,14 @@
 """What each measure brings, at equal budget: clean, corrupted, an unseen scene, borders.
 
     python benchmarks/robustness.py camvid PATH [--epochs 4] [--work runs/robustness] [--only NAME]
+    python benchmarks/robustness.py camvid PATH --full --epochs 15 [--seed 1]
     python benchmarks/robustness.py nuclei PATH
 
 camvid  U-Net on EfficientNet-Lite0 with its ImageNet weights, `logits_stride=4`, at half the
         photos' size, crops 120x160, learned from two of the three scenes of CamVid's training
         split. `clean` and the borders are of its validation split, whose scene was learned from;
-        the scene that was not is at dusk.
+        the scene that was not is at dusk. With `--full` the photos have their own size, the crops
+        224x320, and all 101 of the validation split are scored, every third of them corrupted.
 nuclei  U-Net of `logits_stride=2`, width 16, depth 3, crops 128x128: nucleus or not, on 300 photos
         of the 2018 Data Science Bowl, of 100 others some scored, by stain.
 
@@ -38,6 +40,7 @@ LIKE_THE_RECIPE = {
     *("gaussian_noise", "shot_noise", "defocus_blur", "motion_blur", "brightness", "contrast"),
     *("impulse_noise", "pixelate", "fog"),
 }
+LOVASZ = "cross_entropy + lovasz"
 BOUNDARY = "cross_entropy + dice + 0.02 * boundary(max_distance=10)"
 
 
@@ -58,6 +61,7 @@ class Measure:
 
 SCALE = (0.75, 2.0)
 ROBUST = {"transforms": ("robust(scale=[0.75, 2.0])",)}
+AVERAGED = {"ema_momentum": 0.99}
 STRONG = {"transforms": ("robust(scale=[0.75, 2.0], strength=1.0, probability=0.7)",)}
 MEASURES = {
     "camvid": {
@@ -70,6 +74,13 @@ MEASURES = {
         "robust, adapted": Measure(adapts="robust"),
         "robust, detail, adapted": Measure(adapts="robust, detail"),
         "detail, boundary loss": Measure({"loss": BOUNDARY}, {"detail": True}),
+        "detail, lovasz": Measure({"loss": LOVASZ}, {"detail": True}),
+        "averaged": Measure(AVERAGED),
+        "robust, averaged": Measure({**ROBUST, **AVERAGED}),
+        "detail, unweighted": Measure({"balance": 0.0}, {"detail": True}),
+        "stride 1": Measure({}, {"logits_stride": 1}),
+        "stride 1, lovasz": Measure({"loss": LOVASZ}, {"logits_stride": 1}),
+        "stride 2, detail, lovasz": Measure({"loss": LOVASZ}, {"logits_stride": 2, "detail": True}),
     },
     "nuclei": {
         "plain": Measure(),
@@ -81,20 +92,22 @@ MEASURES = {
 }
 
 
-def camvid(root):
-    """What is learned from, what is scored, and scenes of it by name."""
-    train, val = (
-        kseg.data.rescaled(kseg.data.camvid(root, split), 0.5) for split in ("train", "val")
-    )
+def camvid(root, full):
+    """What is learned from; what is scored as it is, and corrupted; scenes by name; the rest."""
+    train, val = (kseg.data.camvid(root, split) for split in ("train", "val"))
+    if not full:
+        train, val = (kseg.data.rescaled(source, 0.5) for source in (train, val))
     scene = np.array([name.split("_")[0] for name in train.ids])
     seen = train.subset(np.flatnonzero(np.isin(scene, SCENES["seen"])))
-    unseen = train.subset(np.flatnonzero(scene == SCENES["unseen"])[::4], "camvid/dusk")
-    val = val.subset(range(0, len(val), 6), "camvid/val")
+    unseen = np.flatnonzero(scene == SCENES["unseen"])
+    unseen = train.subset(unseen if full else unseen[::4], "camvid/dusk")
+    few = val.subset(range(0, len(val), 3 if full else 6), "camvid/val")
     network = {"encoder": "efficientnet_lite0", "weights": "imagenet", "logits_stride": 4}
-    return seen, val, {"dusk": unseen}, network, (120, 160)
+    size = (224, 320) if full else (120, 160)
+    return seen, val if full else few, few, {"dusk": unseen}, network, size
 
 
-def nuclei(root):
+def nuclei(root, full):
     """Likewise of nuclei, whose scenes are stains."""
     root = Path(root)
     photos = kseg.data.folder(root / "images", root / "labels", ["nucleus"], instances=True)
@@ -105,10 +118,11 @@ def nuclei(root):
     for index, sample in enumerate(kseg.data.samples(val)):
         stains.setdefault(stain(sample["image"]), []).append(index)
     scenes = {name: val.subset(rows, f"nuclei/{name}") for name, rows in sorted(stains.items())}
-    clean = val.subset(range(0, 100, 4), "nuclei/val")
+    few = val.subset(range(0, 100, 4), "nuclei/val")
     return (
         photos.subset(order[:300]),
-        clean,
+        val if full else few,
+        few,
         scenes,
         {
             "width": 16,
@@ -141,20 +155,21 @@ def stain(photo):
     return "stained" if colorful else "bright field" if photo.mean() > 127 else "fluorescence"
 
 
-def learned(measure, train, network, size, epochs, folder):
+def learned(measure, train, network, size, options, folder):
     """The model of a measure, and what its training took."""
     settings = {"size": size, "batch_size": 8, "scale": SCALE, **measure.settings}
     if "transforms" in settings:
         del settings["scale"]
     network = {**network, **measure.network}
-    settings = kseg.Settings(model="unet", network=network, epochs=epochs, **settings)
+    common = {"epochs": options.epochs, "seed": options.seed}
+    settings = kseg.Settings(model="unet", network=network, **common, **settings)
     start = time.process_time()
     model = kseg.fit(None, train, run=folder, settings=settings, overwrite=True)
-    steps = epochs * kseg.data.steps_per_epoch(train, 8)
+    steps = options.epochs * kseg.data.steps_per_epoch(train, 8)
     return model, {"steps": steps, "cpu_seconds": round(time.process_time() - start)}
 
 
-def scored(model, val, scenes, severities, adapted):
+def scored(model, val, few, scenes, severities, adapted):
     """All that the table says of a model."""
 
     def fitting(source):
@@ -166,7 +181,7 @@ def scored(model, val, scenes, severities, adapted):
     }
     under = {}
     for name in kseg.data.CORRUPTIONS:
-        sources = [kseg.data.corrupted(val, name, severity) for severity in severities]
+        sources = [kseg.data.corrupted(few, name, severity) for severity in severities]
         under[name] = float(np.mean([kseg.evaluate(fitting(s), s)["mean_iou"] for s in sources]))
     held_out = [value for name, value in under.items() if name not in LIKE_THE_RECIPE]
     classes = {name: row["iou"] for name, row in clean["classes"].items()}
@@ -204,12 +219,14 @@ def main():
     parser.add_argument("set", choices=tuple(MEASURES))
     parser.add_argument("root", help="folder of the data")
     parser.add_argument("--epochs", type=int, default=4, help="of each training (%(default)s)")
+    parser.add_argument("--full", action="store_true", help="photos of their own size, all of them")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
     parser.add_argument("--severities", type=int, nargs="+", default=[3])
     parser.add_argument("--work", type=Path, default=Path("runs/robustness"))
     parser.add_argument("--only", nargs="+", help="names of measures")
     options = parser.parse_args()
-    opened = {"camvid": camvid, "nuclei": nuclei}[options.set](options.root)
-    train, val, scenes, network, size = opened
+    opened = {"camvid": camvid, "nuclei": nuclei}[options.set](options.root, options.full)
+    train, val, few, scenes, network, size = opened
     results = {}
     for name, measure in MEASURES[options.set].items():
         if options.only and name not in options.only:
@@ -217,13 +234,13 @@ def main():
         folder = options.work / options.set / folder_of(name)
         file = folder.with_suffix(".json")
         if not file.is_file():
-            keras.utils.set_random_seed(0)
+            keras.utils.set_random_seed(options.seed)
             if measure.adapts:
                 origin = options.work / options.set / folder_of(measure.adapts)
                 model, took = kseg.Run.open(origin).load_model("last"), {}
             else:
-                model, took = learned(measure, train, network, size, options.epochs, folder)
-            row = scored(model, val, scenes, options.severities, measure.adapts is not None)
+                model, took = learned(measure, train, network, size, options, folder)
+            row = scored(model, val, few, scenes, options.severities, measure.adapts is not None)
             file.write_text(json.dumps({**row, **took}, indent=1))
         results[name] = json.loads(file.read_text())
         print(table(results), flush=True)
