@@ -63,6 +63,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=8, help="for all of it")
     parser.add_argument("--backends", nargs="+", default=["torch", "jax"])
     parser.add_argument("--sections", nargs="+", default=SECTIONS, choices=SECTIONS)
+    parser.add_argument("--parts", nargs="+", help="of `models`, as 'unet bfloat16 channels-last'")
     parser.add_argument("--at-once", type=int, default=12, help="processes beside each other")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--tiny", action="store_true", help="on a CPU, at sizes that say nothing")
@@ -95,6 +96,8 @@ def groups(options):
     for section in options.sections:
         for who in everyone(section, options.backends):
             for part in labels.parts(who, options.tiny) if section == "models" else [""]:
+                if part and options.parts and part not in options.parts:
+                    continue
                 each = (who, section, part)
                 if section in BESIDE_NOBODY:
                     by_themselves.append([each])

@@ -11,6 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 SECTIONS = ("numbers", "models", "detection", "operations", "finite", "memory", "pipeline")
+LONG = ("numbers", "memory", "pipeline", "finite")
 NUMBERS = {
     "models": ("train ms", "train images/s", "predict ms", "predict images/s"),
     "detection": ("train ms", "predict ms"),
@@ -28,7 +29,9 @@ def gpu():
     sys.path.remove(str(FOLDER))
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize(
+    "section", [pytest.param(each, marks=[pytest.mark.slow] * (each in LONG)) for each in SECTIONS]
+)
 def test_a_section(gpu, section):
     part = "unet bfloat16" if section == "models" else ""
     device, *rows = gpu.measured(keras.config.backend(), section, True, part)

@@ -184,8 +184,16 @@ def names_of(page):
     return {}
 
 
+LONG = ("docs/training.md", "docs/report.md")  # they train for half a minute each
+
+
 @pytest.mark.parametrize(
-    "page", [page for page, found in PAGES.items() if any(why is None for _, _, why in found)]
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page in LONG))
+        for page, found in PAGES.items()
+        if any(why is None for _, _, why in found)
+    ],
 )
 def test_page(page, furnished, tmp_path, monkeypatch, capsys):
     shutil.copytree(furnished, tmp_path / "page")
@@ -199,6 +207,7 @@ def test_page(page, furnished, tmp_path, monkeypatch, capsys):
             exec(compile(padded, str(ROOT / page), "exec"), names)
 
 
+@pytest.mark.slow
 def test_parameters_in_the_readme(monkeypatch):
     """Each row `build_...(...)` of the table of networks says how many parameters that has."""
     # Only shapes are wanted: numbers are neither made nor copied (of FCN-8s, 134 million).

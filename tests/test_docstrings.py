@@ -101,7 +101,9 @@ def place(names, tmp_path_factory):
 
 
 # They export for some seconds what `kseg.export`, `kseg.load` and each `write` export as well.
-SLOW = re.compile(r"kseg\.deployment\..*(Options|Runtime)")
+SLOW = re.compile(
+    r"kseg\.deployment\.(.*(Options|Runtime)|export\.export|load\.load|formats\.\w+\.write)"
+)
 
 
 def marks_of(name):

@@ -117,8 +117,16 @@ def checksum(path):
     return hashlib.sha256(content).hexdigest()[:16]
 
 
+# trainings and whole scorings: a second or more for each of their arguments
+LONG = ("Settings", "fit", "compare", "robustness", "report")
+
+
 def rows():
-    return [(name, argument) for name, entry in ENTRIES.items() for argument in entry.rows]
+    return [
+        pytest.param(name, argument, marks=[pytest.mark.slow] * (name in LONG))
+        for name, entry in ENTRIES.items()
+        for argument in entry.rows
+    ]
 
 
 @pytest.mark.parametrize("name, argument", rows(), ids=str)

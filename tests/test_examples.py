@@ -18,8 +18,13 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"
 (CLIENT,) = (path for path in EXAMPLES if path.stem == "serve_unet")
 (RAY,) = (path for path in EXAMPLES if path.stem == "predict_with_ray")
 TRAINING = [path for path in EXAMPLES if path not in (CLIENT, RAY)]
-EVERYWHERE = ("unet_camvid",)
 WITH_CARD = ("mask_rcnn_nuclei", "pretrained_camvid", "unet_brain")
+LONG = (
+    "mask_rcnn_nuclei",
+    "unet_cityscapes",
+    "unet_voc",
+    "unet_tfds",
+)  # others go the same way through other readers
 once = pytest.mark.once("torch")
 
 
@@ -27,7 +32,7 @@ once = pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "example",
     [
-        pytest.param(path, id=path.stem, marks=() if path.stem in EVERYWHERE else once)
+        pytest.param(path, id=path.stem, marks=[once] + [pytest.mark.slow] * (path.stem in LONG))
         for path in TRAINING
     ],
 )

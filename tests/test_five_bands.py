@@ -36,6 +36,7 @@ def scenes(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_the_whole_way_on_the_command_line(scenes, tmp_path, capsys):
     data, run = f"folder:{scenes}", str(tmp_path / "run")
     assert main(["check", data]) == 0

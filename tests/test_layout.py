@@ -81,6 +81,7 @@ def test_every_room_has_its_floor():
     assert {room_of(name) for name in MODULES} - {None} == set(FLOOR)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "kseg"])
 def test_imports_go_down(name):
     for imported, line in imports_of(name):
@@ -91,6 +92,7 @@ def test_imports_go_down(name):
         assert own == other or FLOOR[other] < FLOOR[own], f"{where}: a way back up"
 
 
+@pytest.mark.once("torch")
 def test_no_circles():
     """Between files, imports within functions counted too, a package's `__init__` as a file.
 

@@ -45,6 +45,7 @@ def run(sets, tmp_path_factory):
     return kseg.Run.open(path)
 
 
+@pytest.mark.once("torch")
 def test_it_is_learned_scored_and_predicted(run, sets):
     model, val = run.load_model(), sets[1]
     built = kseg.build_unet(3, width=2, depth=1, multilabel=True)
@@ -224,6 +225,7 @@ def test_other_formats_hold_it(run, sets, tmp_path):
     assert exported.comparison.artefact.mean_iou > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_the_whole_way_by_commands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -45,6 +45,7 @@ def resolves(name):
     return False
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_exist(path):
     text = path.read_text()

@@ -68,6 +68,7 @@ def test_questions_are_recognized(text, count):
     assert len(list(questions(ast.parse(text)))) == count
 
 
+@pytest.mark.once("torch")
 def test_the_task_is_asked_for_in_one_place():
     asking = {}
     for file in sorted(PACKAGE.rglob("*.py")):
@@ -267,6 +268,7 @@ def unchanged(sample, seed):
     return sample
 
 
+@pytest.mark.once("torch")
 def test_a_new_task_touches_no_shared_file(third_task, tmp_path, capsys):
     """A model of a third task is trained, kept, scored, drawn and asked, by its own modules."""
     from kseg.cli.options import console

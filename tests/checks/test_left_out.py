@@ -35,6 +35,7 @@ def test_a_folder_of_other_endings_alone(tmp_path):
         kseg.data.folder(tmp_path, tmp_path / "masks", ["a"])
 
 
+@pytest.mark.slow
 def test_photos_of_12_bits_in_files_of_16_are_told(pair_folders, tmp_path, capsys):
     """Their numbers end at 4095, so that of the upper 8 bits next to nothing is left."""
     root = pair_folders(count=3, size=(32, 32))

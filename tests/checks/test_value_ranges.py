@@ -27,6 +27,7 @@ def ranges_in(source):
     return [each for each in kseg.check(source).findings if each.kind in kinds]
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "dtype, low, high, said",
     [

@@ -28,6 +28,7 @@ def results(tmp_path):
     return {path.stem for path in (tmp_path / "out").rglob("*.png") if "overlay" not in str(path)}
 
 
+@pytest.mark.once("torch")
 def test_the_others_are_predicted(run, tmp_path, capsys):
     arguments = ["predict", str(tmp_path / "photos"), "-o", str(tmp_path / "out")]
     assert main([*arguments, "--run", str(run.path)]) == 1

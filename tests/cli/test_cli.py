@@ -304,6 +304,7 @@ class TestMistakes:
         assert "--epochs 0" in line and not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_fit_takes_other_models(run, kseg, tmp_path):
     _, data = run
     kseg(

@@ -160,6 +160,7 @@ def test_a_run_where_something_is(harmless, place):
     assert code == 2 and not new and "which would be lost" in said
 
 
+@pytest.mark.slow
 def test_a_run_is_begun_anew_on_request(place):
     (place / "run/mine.txt").write_text("mine")
     (place / "run/curve.png").write_text("old")

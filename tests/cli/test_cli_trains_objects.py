@@ -43,6 +43,7 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_all_but_the_export(run, tmp_path, capsys):
     files = {path.name for path in run.iterdir()}
     shown = {"evaluation.json", "validation.png", "curve.png"}

@@ -58,6 +58,7 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.once("torch")
 def test_probabilities_and_polygons(run, photos, tmp_path, capsys):
     arguments = ["predict", str(photos), "--run", str(run), "-o", str(tmp_path / "out")]
     assert main([*arguments, "--probabilities", "--polygons", "geojson", "--no-overlays"]) == 0
@@ -98,6 +99,7 @@ def test_views_and_tiles(run, photos, tmp_path):
     assert np.mean(labels != expected) < 1e-3
 
 
+@pytest.mark.once("torch")
 def test_a_geotiff_stays_where_it_is(run, tmp_path):
     photo = picture((100, 260))
     tifffile.imwrite(tmp_path / "scene.tif", photo, tile=(64, 64), extratags=PLACE)
@@ -136,6 +138,7 @@ def test_large_photos_are_read_part_by_part(run, tmp_path, monkeypatch):
         assert preview.size == (140, 120)
 
 
+@pytest.mark.once("torch")
 def test_what_is_there_is_left(run, photos, tmp_path, monkeypatch, capsys):
     arguments = ["predict", str(photos), "--run", str(run), "-o", str(tmp_path / "out")]
     from kseg.prediction import files as module
@@ -211,6 +214,7 @@ def test_a_geotiff_of_objects(objects_run, tmp_path):
     assert all(0 <= each["properties"]["score"] <= 1 for each in whole["features"])
 
 
+@pytest.mark.once("torch")
 def test_what_a_model_has_not_is_refused(run, objects_run, photos, tmp_path, capsys):
     base = ["predict", str(photos), "-o", str(tmp_path / "out"), "--run"]
     for arguments, message in (
@@ -242,6 +246,7 @@ def video(tmp_path):
     return path
 
 
+@pytest.mark.once("torch")
 def test_a_video_becomes_a_video(run, video, tmp_path, capsys):
     import av
 

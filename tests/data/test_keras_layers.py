@@ -46,6 +46,7 @@ def from_keras(name, **more):
     return transforms.from_keras(getattr(keras.layers, name)(*LAYERS[name], **more))
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "name",
     LAYERS

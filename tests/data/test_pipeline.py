@@ -60,6 +60,7 @@ def test_the_same_seed_gives_the_same_epochs(source):
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.once("torch")
 def test_a_resumed_stream_goes_on_where_it_stopped(source):
     def stream(start, count):
         ds = batches(source, size=(24, 16), batch_size=4, augment=True, start_step=start)
@@ -134,6 +135,7 @@ def test_wrong_arguments_are_named(source, arguments, part):
     assert part in str(error.value)
 
 
+@pytest.mark.once("torch")
 def test_instance_batches_say_what_is_padding():
     """A photo of 32 x 40 letterboxed into 48 x 48 is enlarged by 1.2, to 38.4 x 48 pixels, of which
     38 x 48 are whole."""
@@ -146,6 +148,7 @@ def test_instance_batches_say_what_is_padding():
     assert inputs["size"].numpy().tolist() == [[32, 40]] * 3
 
 
+@pytest.mark.once("torch")
 def test_what_finds_no_place_in_a_batch_is_crowd():
     """An object of 4 pixels, a crowd of 20 and an object of 6: the crowd is the first to go."""
     masks = np.zeros((3, 6, 8), np.uint8)
@@ -179,6 +182,7 @@ def test_what_finds_no_place_in_a_batch_is_crowd():
     assert labels["boxes"].numpy().tolist() == [[[0, 0, 8, 6]]]
 
 
+@pytest.mark.once("torch")
 def test_batches_grow_with_the_objects_of_a_photo():
     """Photos of 3 and 101 objects, of 100 and of 250: 200 places, 100 and 400, by the batch."""
     counts = np.array([3, 101, 100, 250])
@@ -208,6 +212,7 @@ def test_batches_grow_with_the_objects_of_a_photo():
     assert "'250' shows 250 objects, the most of all; 2 photos show more than 100" in str(finding)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("box", [(3, 2, 3, 5), (3, 5, 6, 5), (6, 2, 3, 5)])
 def test_boxes_without_area_are_refused_with_the_photo_named(box):
     def decode(row):

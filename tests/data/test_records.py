@@ -137,7 +137,9 @@ def test_nothing_is_left_of_an_interrupted_writing(tmp_path, pair_folders):
     assert not list((tmp_path / "out").iterdir())
 
 
-@pytest.mark.parametrize("where", ["memory", "disk", "folder"])
+@pytest.mark.parametrize(
+    "where", ["memory", pytest.param("disk", marks=pytest.mark.slow), "folder"]
+)
 def test_cached_samples_are_the_same(tmp_path, monkeypatch, pair_folders, where):
     monkeypatch.setenv("KSEG_CACHE", str(tmp_path / "cache"))
     root = pair_folders()

@@ -75,6 +75,7 @@ def pixels(content):
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
+@pytest.mark.once("tensorflow")
 @pytest.mark.backends("tensorflow", "torch", reason="as from PyTorch, in another process")
 def test_a_saved_model_does_what_predict_does(tmp_path, photos):
     model = small_unet()
@@ -104,6 +105,7 @@ def test_a_saved_model_does_what_predict_does(tmp_path, photos):
     np.testing.assert_allclose(outputs["mean_confidence"][0], scores[0].mean(), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 @pytest.mark.backends("tensorflow", "torch", reason="JAX compiles for a minute; the same graph")
 def test_objects_come_out_as_predict_finds_them(tmp_path, photos, capsys):
@@ -178,6 +180,7 @@ def test_resizing_is_in_the_graph(tmp_path, photos, resize):
         assert (expected != kseg.predict(model, photo)).mean() > 1e-3  # it does something
 
 
+@pytest.mark.slow
 @same_graph
 def test_signatures_on_request(tmp_path, photos):
     model = small_unet()
@@ -210,7 +213,7 @@ def test_signatures_on_request(tmp_path, photos):
     [
         pytest.param("binary", marks=same_graph),
         pytest.param("grey", marks=(same_graph, pytest.mark.slow)),
-        "mixed",
+        pytest.param("mixed", marks=pytest.mark.slow),
     ],
 )
 def test_other_models(tmp_path, photos, case):
@@ -336,7 +339,7 @@ def test_what_cannot_be_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("options", "name", "needs"),
     [
-        (kseg.OnnxOptions(), "unet.onnx", "onnxruntime"),
+        pytest.param(kseg.OnnxOptions(), "unet.onnx", "onnxruntime", marks=pytest.mark.slow),
         pytest.param(kseg.LiteRTOptions((32, 40)), *LITERT, marks=same_writer),
         pytest.param(
             kseg.LiteRTOptions((32, 40), "float16"), *LITERT, marks=(same_writer, pytest.mark.slow)

@@ -75,6 +75,7 @@ def test_options_that_are_not_the_models_are_refused(tmp_path, options, message)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.once("torch")
 def test_an_instance_model_brings_its_own_size(tmp_path):
     options = kseg.SavedModelOptions(resize=(24, 40))
     with pytest.raises(ValueError, match=r"resize=\(24, 40\) is of multilabel and semantic models"):

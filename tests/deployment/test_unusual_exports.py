@@ -22,6 +22,7 @@ def run_with_data(folder, data, model):
     return run.path
 
 
+@pytest.mark.slow
 @same_writer
 def test_a_run_is_exported_where_its_data_are_not(tmp_path):
     model = kseg.build_unet(6, width=2, depth=1, compile=False)
@@ -96,6 +97,7 @@ class TestLambda:
         expected = kseg.predict(model, photo)
         np.testing.assert_array_equal(loaded.predict(photo), expected)
 
+    @pytest.mark.slow
     @pytest.mark.backends("torch", reason="a process of its own; JAX takes the same way")
     def test_a_model_in_memory_is_exported(self, tmp_path):
         scale = keras.layers.Lambda(lambda x: x / 255.0)

@@ -60,6 +60,7 @@ def exported(source, tmp_path_factory):
     return model, paths
 
 
+@pytest.mark.slow
 @every_format
 def test_several_classes_a_pixel_by_the_thresholds_of_the_export(exported, source, format):
     model, loaded = exported[0], kseg.load(exported[1][format])
@@ -133,6 +134,7 @@ def test_other_programs_find_it(exported):
         assert said["options"] == {**asked, "threshold": list(THRESHOLD)}
 
 
+@pytest.mark.slow
 @one_format
 def test_numbers_of_another_range(format, tmp_path):
     """Five bands of 12 bits: the file says the range, and is loaded with it."""

@@ -18,6 +18,7 @@ def model(source):
     return kseg.build_unet(source.num_classes, width=2, depth=1, compile=False)
 
 
+@pytest.mark.once("torch")
 def test_batches_are_scored_as_their_source(model, source):
     expected = kseg.evaluate(model, source, batch_size=2)
     batches = kseg.data.batches(source, batch_size=2)

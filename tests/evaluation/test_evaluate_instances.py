@@ -353,6 +353,7 @@ class TestMistakes:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.once("torch")
 def test_a_coco_set_keeps_its_own_numbers(truth, tmp_path):
     """From COCO's files, and from records of them, to a result file that fits the former."""
     source = source_of(truth, image_ids=(70, 50, 30, 110, 130, 20), category_ids=(3, 17, 18))

@@ -63,6 +63,7 @@ TODAY = {
 }
 
 
+@pytest.mark.once("torch")
 def test_extra_numbers_only_where_asked_for(source):
     plain = kseg.evaluate(threshold_model(), source)
     assert set(plain) == TODAY
@@ -130,6 +131,7 @@ def test_surface_distances_are_averaged_over_photos(tmp_path, write_image):
     assert scores["mean_hd95"] == pytest.approx(mean)
 
 
+@pytest.mark.once("torch")
 def test_extra_numbers_of_mixed_sizes_agree_with_the_metrics(source, write_image, tmp_path):
     write_image("set/images/r.png", np.full((23, 31, 3), 200, np.uint8))
     write_image("set/masks/r.png", np.zeros((23, 31), np.uint8))
@@ -152,6 +154,7 @@ def test_extra_numbers_of_mixed_sizes_agree_with_the_metrics(source, write_image
     assert scores["calibration_error"] == pytest.approx(float(error.result()), abs=1e-6)
 
 
+@pytest.mark.once("torch")
 def test_mixed_sizes_and_batch_size_do_not_matter(source, write_image, tmp_path):
     write_image("set/images/r.png", np.full((23, 31, 3), 200, np.uint8))
     write_image("set/masks/r.png", np.zeros((23, 31), np.uint8))
@@ -233,6 +236,7 @@ def test_prediction_follows_training(source):
     assert (kseg.predict(model, image) == 0).all()
 
 
+@pytest.mark.once("torch")
 def test_void_of_the_source_is_left_out(source):
     all_void = dataclasses.replace(
         source,

@@ -87,6 +87,7 @@ def test_what_is_no_group_is_said(tmp_path):
         kseg.evaluate(network(), batches, group="folder")
 
 
+@pytest.mark.once("torch")
 def test_groups_are_scored_as_their_images_alone():
     made, model = labelled(), network()
     groups = ["x", "y", "x", "z", "y"]

@@ -50,6 +50,7 @@ def network(multilabel=False, seed=0):
     return kseg.build_unet(3, width=2, depth=1, compile=False, multilabel=multilabel)
 
 
+@pytest.mark.once("torch")
 def test_images_are_scored_as_they_would_be_alone():
     model, source = network(), labelled()
     options = {"boundary": True, "surface": True}
@@ -65,6 +66,7 @@ def test_images_are_scored_as_they_would_be_alone():
     assert "per_image" not in kseg.evaluate(model, source)
 
 
+@pytest.mark.once("torch")
 def test_images_of_several_classes_a_pixel():
     model, source = network(multilabel=True), labelled(task="multilabel")
     scores = kseg.evaluate(model, source, batch_size=2, per_image=True)

@@ -123,6 +123,7 @@ def test_two_models_are_compared():
         kseg.compare(one, network(multilabel=True), source)
 
 
+@pytest.mark.once("torch")
 def test_two_models_of_objects_are_compared(rng):
     pytest.importorskip("pycocotools", reason="needs the extra coco")
     truth = [detections(rng, (60, 70), 4) for _ in range(5)]

@@ -60,6 +60,7 @@ def test_two_models():
     assert own["first"] == pytest.approx(alone)
 
 
+@pytest.mark.slow
 def test_an_export_sees_as_it_does(tmp_path):
     source = kseg.data.shapes("val", count=1, size=(48, 64))
     model = unet(source.num_classes, input_shape=(48, 64, 3))

@@ -77,6 +77,7 @@ def test_a_saved_model_loads_without_custom_objects(tmp_path):
     assert loaded.loss.losses[1].options["class_weight"] == {1: 2.0}
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "policy, weights", [("float32", None), ("float32", "image"), ("mixed_bfloat16", "pixel")]
 )
@@ -92,6 +93,7 @@ def test_fit(policy, weights):
     assert history["loss"][0] == pytest.approx(expected, rel=1e-4 if policy == "float32" else 1e-2)
 
 
+@pytest.mark.once("torch")
 def test_fit_on_one_hot_labels_and_one_channel():
     x, y = batch()
     one_hot = np.eye(256, dtype="float32")[y][..., :3]

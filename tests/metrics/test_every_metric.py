@@ -124,6 +124,7 @@ def test_wrong_labels_make_compiled_results_nan(make):
         metric.counts()
 
 
+@pytest.mark.once("torch")
 def test_all_of_them_in_fit_evaluate_and_a_file(tmp_path):
     keras.utils.set_random_seed(0)
     y_true, _ = random_case(4, images=4)

@@ -97,6 +97,7 @@ def test_outputs_of_a_model_with_several_are_its_features():
     assert {stride: t.shape[-1] for stride, t in features.items()} == {2: 4, 4: 6}
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["vgg16", "mobilenetv2", "densenet121", "resnet50v2"])
@@ -173,7 +174,7 @@ def test_weights_adapted_to_channels(name, channels, rng):
 @pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenetv2", "torchvision:resnet18"])
-@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("output_stride", [8, pytest.param(16, marks=pytest.mark.slow)])
 def test_dilation_keeps_what_the_network_computes(name, output_stride, rng):
     """Every second (fourth) pixel of the dilated features is exactly the old feature map."""
     strided, strides = encoder_model(name)
@@ -190,6 +191,7 @@ def test_dilation_keeps_what_the_network_computes(name, output_stride, rng):
 
 @pytest.mark.once("torch")
 @heavy
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet50", "efficientnetb0", "mobilenetv3small"])
 def test_more_networks_dilate(name, rng):
     strided, _ = encoder_model(name)

@@ -13,7 +13,9 @@ from kseg.models.fcn.skip import coarse_to_fine
 
 
 @pytest.mark.parametrize("padding", ["same", "paper"])
-@pytest.mark.parametrize("stride", [32, 16, 8])
+@pytest.mark.parametrize(
+    "stride", [*(pytest.param(s, marks=pytest.mark.once("torch")) for s in (32, 16)), 8]
+)
 def test_equals_the_paper_in_numpy(stride, padding):
     # With the paper's border, the sizes at each pooling are 235 118 59 30 15 8 for 37 pixels,
     # 264 132 66 33 17 9 for 66 and 199 100 50 25 13 7 for 1: odd ones at every level.
@@ -69,6 +71,7 @@ def test_a_known_size_and_another_number_of_channels():
     contract.check_size(model, (17, 22), 3, channels=4)
 
 
+@pytest.mark.once("torch")
 def test_saving_with_the_papers_border(tmp_path):
     model = filled(small(1, padding="paper"))
     image = contract.photos((21, 18), batch=1)

@@ -47,6 +47,7 @@ def test_surgery_keeps_what_the_classifier_computes():
     np.testing.assert_allclose(actual[:, 3, 3], expected, rtol=1e-4)
 
 
+@pytest.mark.once("torch")
 def test_surgery_carries_what_fits():
     model = small(compile=False)
     assert carry_vgg16_classifier(model, classifier()) == (*CONVOLUTIONS, "fc6", "fc7")
@@ -122,6 +123,7 @@ def test_surgery_on_the_whole_vgg16():
     )
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("padding", ["same", "paper"])
 def test_hand_over_starts_from_the_coarser_scores(padding):
     def outputs(model, *names):

@@ -173,7 +173,9 @@ def large(rng):
     return filled(keras.Model(image, x), rng), rng.normal(size=(1, *SIZE, 96)).astype("float32")
 
 
-@pytest.mark.parametrize("change", changes())
+@pytest.mark.parametrize(
+    "change", [pytest.param(each, marks=[pytest.mark.slow] * (each == "fit")) for each in changes()]
+)
 def test_never_of_old_weights(change, rng, tmp_path):
     model, x = large(rng)
     before = same(model, x)

@@ -40,6 +40,7 @@ def wrapped(inner):
     return keras.Sequential([keras.layers.Rescaling(1 / 255), keras.Sequential([inner])])
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("around", [nested, wrapped])
 def test_the_layers_of_nested_models_are_seen(around, rng):
     photos = rng.integers(0, 256, (1, 32, 48, 3)).astype("float32")
@@ -90,6 +91,7 @@ def test_a_subclass_serves_by_what_it_returns(rng):
     np.testing.assert_allclose(found[8], keras.ops.convert_to_numpy(own(photos)[2]), atol=1e-4)
 
 
+@pytest.mark.once("torch")
 def test_missing_skips_are_said():
     with pytest.warns(
         UserWarning, match=r"stride 8, with skip connections at none, and not at 2, 4"

@@ -52,6 +52,7 @@ def test_fit_evaluate_and_predict_work_as_they_stand(model):
     assert (masks >= 0).all() and (masks <= 1).all()
 
 
+@pytest.mark.once("jax")
 def test_padding_is_not_seen(model):
     """A photo of 50 x 70 in a batch of 64 x 96 is found what it is found alone, whatever the
     padding holds."""
@@ -123,6 +124,7 @@ HARD = {
 }
 
 
+@pytest.mark.once("tensorflow")
 @pytest.mark.parametrize("name", HARD)
 def test_nothing_is_nan(model, name):
     loss = model.train_on_batch(*HARD[name], return_dict=True)
@@ -223,6 +225,7 @@ def test_masks_are_cut_and_pasted_by_one_rule(monkeypatch):
     assert model.paste == "torchvision" and build(paste="torchvision").paste == "torchvision"
 
 
+@pytest.mark.once("torch")
 def test_files_and_checkpoints_keep_the_rule_they_were_trained_with():
     resnet = build(encoder="torchvision:resnet18", compile=False)
     weights = kseg.weights.torchvision.state_dict(resnet)
@@ -237,6 +240,7 @@ def test_files_and_checkpoints_keep_the_rule_they_were_trained_with():
     assert type(resnet).from_config(config).paste == "torchvision"
 
 
+@pytest.mark.once("torch")
 def test_what_is_frozen_stays():
     """Up to stride 4 everything, and every batch norm, as torchvision fine-tunes."""
     resnet = "torchvision:resnet18"

@@ -97,6 +97,7 @@ def test_blocks_hand_on_what_is_read_later():
     assert len(alone) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_a_run_goes_on_with_it_or_without(tmp_path):
     """And what it leaves is a model like any other."""

@@ -24,6 +24,7 @@ def registered_in(path):
                 yield node.name
 
 
+@pytest.mark.once("torch")
 def test_every_registered_class_is_in_the_table():
     found = {}
     for path in PACKAGE.rglob("*.py"):
@@ -60,7 +61,9 @@ print(type(rcnn).__module__, rcnn.task)
 
 
 @pytest.mark.once("torch")
-@pytest.mark.parametrize("order", [("kseg", "keras"), ("keras", "kseg")])
+@pytest.mark.parametrize(
+    "order", [("kseg", "keras"), pytest.param(("keras", "kseg"), marks=pytest.mark.slow)]
+)
 def test_keras_opens_files_after_a_bare_import(tmp_path, order, rng):
     model = kseg.build_unet(3, width=2, depth=1)
     loss = kseg.FocalLoss() + 0.5 * kseg.TverskyLoss()

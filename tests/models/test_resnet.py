@@ -38,6 +38,7 @@ def test_a_stride_rounds_sizes_up(output_stride):
         assert {stage: x.shape for stage, x in features.items()} == expected
 
 
+@pytest.mark.once("torch")
 def test_strides_and_dilations_are_those_of_torchvision():
     # a dilated stage's first block keeps the dilation of the stage before it
     plain = {"layer1": [1] * 3, "layer2": [1] * 4, "layer3": [1] * 6, "layer4": [1] * 3}

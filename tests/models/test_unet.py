@@ -68,7 +68,13 @@ def test_a_detail_head_sees_single_pixels():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"batch_norm": False}, {"logits_stride": 2}, {"logits_stride": 2, "detail": True}],
+    [
+        *(
+            pytest.param(each, marks=pytest.mark.once("torch"))
+            for each in ({"batch_norm": False}, {"logits_stride": 2})
+        ),
+        {"logits_stride": 2, "detail": True},
+    ],
 )
 def test_every_weight_learns(arguments):
     labels = np.random.default_rng(3).integers(0, 3, (2, *contract.SIZE))
@@ -138,6 +144,7 @@ def test_encoders_by_name(encoder):
     assert model.outputs[0].dtype == "float32"
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_mobilenet_passes_the_contract(tmp_path):
     model = contract.settle(kseg.build_unet(3, encoder="mobilenetv2"))

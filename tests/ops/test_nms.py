@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**32 - 1)
 METHODS = ["_blocks", "_sequential", "_greedy"]
 if keras.backend.backend() == "torch":
     METHODS.append("_matrix")
-GROUPS, TOTAL, THRESHOLD = 24, 30, 0.4
+GROUPS, TOTAL, THRESHOLD = 12, 20, 0.4
 
 
 def drawn(rng, groups=GROUPS, total=TOTAL):

@@ -25,7 +25,10 @@ def encoder(number):
     return keras.Model(image, list(features.values())), list(features)
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.once("torch")
+@pytest.mark.parametrize(
+    "number", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 2))]
+)
 def test_features(number, reference):
     model, strides = encoder(number)
     assert strides == [2, 4, 8, 16, 32]
@@ -35,6 +38,7 @@ def test_features(number, reference):
         np.testing.assert_allclose(np.ravel(feature)[::EVERY], expected, atol=1e-3)
 
 
+@pytest.mark.once("torch")
 def test_classes_of_real_photos(coco_mini_root, reference):
     """Lite0's last layers, from its checkpoint, on the encoder's last feature."""
     from kseg import weights

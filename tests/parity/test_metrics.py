@@ -21,12 +21,21 @@ MEANS = {
     "precision": metrics.MeanPrecision,
     "recall": metrics.MeanRecall,
 }
-pytestmark = pytest.mark.parametrize("setup", range(len(SETUPS)))
+pytestmark = [
+    pytest.mark.parametrize("setup", range(len(SETUPS))),
+    pytest.mark.parametrize("part", ["a third", pytest.param("the rest", marks=pytest.mark.slow)]),
+]
 
 
-def cases(setup):
+def indices(setup, part):
+    """Those of a setup in the first third of the cases, or in the rest."""
+    third = range(setup, COUNT, len(SETUPS))[: COUNT // 3 // len(SETUPS)]
+    return third if part == "a third" else range(third.stop, COUNT, len(SETUPS))
+
+
+def cases(setup, part):
     """(index, y_true, y_pred in the setup's dtype, predicted ids, contour distance)."""
-    for index in range(setup, COUNT, len(SETUPS)):
+    for index in indices(setup, part):
         y_true, y_pred, distance = case(index)
         tensor = keras.ops.cast(y_pred, SETUPS[setup][1])  # exact: the cases are rounded to it
         yield index, y_true, tensor, predicted_ids(y_pred), distance
@@ -45,19 +54,19 @@ def expected_result(per_class, channels):
     return defined.mean() if defined.size else 0.0
 
 
-def test_the_cases_are_those_of_the_references(setup):
-    for index in range(setup, COUNT, len(SETUPS)):
+def test_the_cases_are_those_of_the_references(setup, part):
+    for index in indices(setup, part):
         y_true, y_pred, _ = case(index)
         total = y_pred.astype("float64").sum() + y_true.sum()
         assert total == pytest.approx(EXPECTED["input"][index], rel=1e-12)
 
 
-def test_overlaps(setup):
+def test_overlaps(setup, part):
     """scikit-learn, and segmentation-models-pytorch, which agrees with it."""
     channels, classes = channels_of(setup)
     counted = metrics.MeanIoU(channels)
     update = jitted_update(counted)
-    for index, y_true, y_pred, _, _ in cases(setup):
+    for index, y_true, y_pred, _, _ in cases(setup, part):
         counted.reset_state()
         update(y_true, y_pred)
         expected = EXPECTED["confusion"][index][:classes, :classes]
@@ -76,10 +85,10 @@ def test_overlaps(setup):
             assert float(metric.result()) == pytest.approx(EXPECTED[metric.name][index], rel=1e-5)
 
 
-def test_overlaps_of_each_image(setup):
+def test_overlaps_of_each_image(setup, part):
     """MONAI's DiceMetric and MeanIoU, which score the classes of an image's truth."""
     _, classes = channels_of(setup)
-    for index, y_true, _, ids, _ in cases(setup):
+    for index, y_true, _, ids, _ in cases(setup, part):
         for image, (truth, predicted) in enumerate(zip(y_true, ids)):
             result = metrics.scores(metrics.confusion_matrix(truth, predicted, classes))
             there = result["pixels"] > 0
@@ -89,12 +98,12 @@ def test_overlaps_of_each_image(setup):
                 np.testing.assert_allclose(result[name][there], expected[there], rtol=1e-6)
 
 
-def test_surface_distances(setup):
+def test_surface_distances(setup, part):
     """MONAI's Hausdorff and average surface distances; SciPy's transforms where there is void."""
     pytest.importorskip("scipy", reason="surface distances need SciPy")
     _, classes = channels_of(setup)
     height, width = SETUPS[setup][0][1:3]
-    for index, y_true, _, ids, _ in cases(setup):
+    for index, y_true, _, ids, _ in cases(setup, part):
         for image, (truth, predicted) in enumerate(zip(y_true, ids)):
             result = metrics.surface_distances(truth, predicted, classes)
             for name in ("hd95", "asd"):
@@ -104,10 +113,10 @@ def test_surface_distances(setup):
                 np.testing.assert_allclose(result[name], expected, rtol=1e-6, err_msg=f"{index}")
 
 
-def test_boundary_iou(setup):
+def test_boundary_iou(setup, part):
     """Cheng et al. 2021 by OpenCV, mask by mask."""
     channels, classes = channels_of(setup)
-    for index, y_true, y_pred, ids, distance in cases(setup):
+    for index, y_true, y_pred, ids, distance in cases(setup, part):
         counts = EXPECTED["boundary_iou"][index][:, :classes]
         metric = metrics.BoundaryIoU(channels, distance)
         metric.update_arrays(y_true, ids)
@@ -121,10 +130,10 @@ def test_boundary_iou(setup):
             check_update(metric, counts, y_true, y_pred)
 
 
-def test_boundary_f1(setup):
+def test_boundary_f1(setup, part):
     """Perazzi et al. 2016 (DAVIS) by OpenCV, mask by mask, image by image."""
     channels, classes = channels_of(setup)
-    for index, y_true, y_pred, ids, distance in cases(setup):
+    for index, y_true, y_pred, ids, distance in cases(setup, part):
         images = EXPECTED["boundary_f1"][index][: len(y_true), :, :classes]
         whole = metrics.BoundaryF1(channels, distance)
         for truth, predicted, counts in zip(y_true, ids, images):
@@ -156,12 +165,12 @@ def check_update(metric, counts, y_true, y_pred):
     np.testing.assert_array_equal(metric.counts(), counts)
 
 
-def test_calibration(setup):
+def test_calibration(setup, part):
     """Guo et al. 2017 in float64, which agrees with scikit-learn's calibration curve."""
     channels, _ = channels_of(setup)
     metric = metrics.ExpectedCalibrationError(channels)
     update = jitted_update(metric)
-    for index, y_true, y_pred, _, _ in cases(setup):
+    for index, y_true, y_pred, _, _ in cases(setup, part):
         metric.reset_state()
         update(y_true, y_pred)
         expected = EXPECTED["calibration_error"][index]

@@ -68,7 +68,11 @@ def compare(name, sizes, stored):
 
 
 @pytest.mark.parametrize(
-    "name, size", [("deeplabv3_resnet50", (65, 97)), ("fcn_resnet50", (33, 31))]
+    "name, size",
+    [
+        ("deeplabv3_resnet50", (65, 97)),
+        pytest.param("fcn_resnet50", (33, 31), marks=pytest.mark.once("torch")),
+    ],
 )
 def test_logits(name, size, stored):
     compare(name, [size], stored)
@@ -110,6 +114,7 @@ def test_trunk(output_stride, stored):
         np.testing.assert_allclose(feature, expected, rtol=0, atol=5 * TOLERANCE, err_msg=stage)
 
 
+@pytest.mark.once("torch")
 def test_deeplabv3plus(stored):
     """Figure 2 of the paper in torchvision's parts, at a size that needs no padding."""
     model = kseg.build_deeplabv3plus(reference.NUM_CLASSES, compile=False)

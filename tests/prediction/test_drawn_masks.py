@@ -96,6 +96,7 @@ def test_copies_draw_them_too(objects, again):
     np.testing.assert_array_equal(again(objects).masks, objects.masks)
 
 
+@pytest.mark.slow
 def test_three_hundred_objects_take_no_memory_until_they_are_drawn(rng):
     """Of the photo's size they are 4 times 300 * 64 kB; in their boxes a twentieth of one."""
     pytest.importorskip("pycocotools", reason="needs the extra coco")

@@ -39,6 +39,7 @@ def differing(a, b):
     return float(np.mean(a != b))
 
 
+@pytest.mark.once("torch")
 def test_a_tile_that_is_asked_for(model, photo, shapes_seen):
     """U-Net of depth 2 sees 22 pixels round each; tiles of 256 share 128, 64 on either side."""
     tiled = kseg.predict(model, photo, tile=256)
@@ -48,6 +49,7 @@ def test_a_tile_that_is_asked_for(model, photo, shapes_seen):
     assert len(np.unique(whole)) > 1 and differing(tiled, whole) < 1e-4  # near ties
 
 
+@pytest.mark.once("torch")
 def test_a_network_that_looks_further_shows_seams(photo):
     keras.utils.set_random_seed(0)
     model = kseg.build_unet(3, width=2, depth=5, compile=False)

@@ -57,6 +57,7 @@ def test_threads_share_a_model(photos):
         assert all(np.array_equal(each, expected) for each in answer) and len(answer) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.once("jax")  # whose buffers are given away; the model of labels is shared on all
 def test_threads_share_an_instance_model(photos):
     model = tiny_mask_rcnn()

@@ -91,6 +91,7 @@ def check_counts(found, ids):
     assert sorted(met) == numbers.tolist()
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("blind", [0, 30])
 def test_objects_across_seams_are_counted_once(rng, blind):
     ids, count = disks(rng, (400, 500), 180, (4, 14))
@@ -176,6 +177,7 @@ def test_what_is_no_tile_is_refused(tile):
         kseg.predict(Seer(), np.zeros((300, 300, 3), np.uint8), tile=tile)
 
 
+@pytest.mark.once("torch")
 def test_nuclei(camvid_root):
     """16 photos of DSB2018 as one of 1024 x 1024: every nucleus once."""
     from PIL import Image

@@ -60,6 +60,7 @@ def drawn(path):
     ]
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("score", ["mean_iou", "mask_ap"])
 def test_curve(tmp_path, score):
     rows = [{"epoch": e, "loss": 1 / e, score: 1 - 1 / e, f"val_{score}": 0.5} for e in (1, 2, 3)]
@@ -91,6 +92,7 @@ def test_curve_of_little(tmp_path):
         assert image.size == (600, 300)
 
 
+@pytest.mark.once("torch")
 def test_charts_are_drawn_without_a_window_and_whatever_the_users_style(tmp_path):
     (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\nsvg.fonttype: path\n")
     code = f"""

@@ -310,6 +310,7 @@ def test_a_photo_without_labels_is_not_shown(two, scenes, tmp_path):
     assert "no photo has a score" in Page(path).check().text
 
 
+@pytest.mark.once("torch")
 def test_page_of_objects(rng, tmp_path, monkeypatch):
     pytest.importorskip("pycocotools")
     found = [detections(rng, (60, 80), count) for count in (2, 0, 3)]

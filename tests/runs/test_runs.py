@@ -40,7 +40,8 @@ np.save(sys.argv[1] + "/loss.npy", model.train_on_batch(images, labels)[0])
                 pytest.mark.backends(
                     *(set(BACKENDS) - {other}), reason="the other two are what is tested here"
                 ),
-                pytest.mark.once(after),  # once round all three
+                pytest.mark.once(after),
+                *([pytest.mark.slow] if other != "jax" else []),  # round all three by hand
             ],
         )
         for other, after in zip(BACKENDS, BACKENDS[1:] + BACKENDS[:1])

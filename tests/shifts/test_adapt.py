@@ -91,6 +91,7 @@ def test_it_undoes_what_light_has_done():
     assert differs(adapted, dull) < 0.5 * differs(model, dull)
 
 
+@pytest.mark.once("torch")
 def test_a_source_a_folder_and_a_run(tmp_path):
     images = photos(2)
     for index, image in enumerate(images):
@@ -108,6 +109,7 @@ def test_a_source_a_folder_and_a_run(tmp_path):
     np.testing.assert_allclose(by_source[2], by_arrays[2], atol=1e-6)
 
 
+@pytest.mark.once("torch")
 def test_the_users_file_is_not_touched(tmp_path):
     file, other = tmp_path / "mine.keras", tmp_path / "adapted.keras"
     save_model(small(), file)

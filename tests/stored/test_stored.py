@@ -35,6 +35,7 @@ def test_all_archives_are_tested():
     assert {path.stem for path in HERE.glob("*.zip")} == tested
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("name", LABELLING)
 def test_labels(stored, name):
     """Logits, ids, the compiled loss and every metric; the optimizer stands where it stood."""
@@ -66,6 +67,7 @@ def test_every_loss_and_metric_of_pixels_is_in_a_file(stored):
         assert f'"registered_name": "kseg>{name}"' in config
 
 
+@pytest.mark.once("torch")
 def test_objects(stored):
     folder, expected = stored("mask_rcnn")
     model = load_model(folder / "model.keras")
@@ -78,6 +80,7 @@ def test_objects(stored):
         np.testing.assert_allclose(found[key], expected[key], atol=tolerance)
 
 
+@pytest.mark.once("torch")
 def test_a_run_folder(stored):
     folder, expected = stored("run")
     run = kseg.Run.open(folder / "run")
@@ -93,6 +96,7 @@ def test_a_run_folder(stored):
     np.testing.assert_array_equal(ids, expected["best"].argmax(-1))
 
 
+@pytest.mark.once("torch")
 def test_a_run_folder_goes_on(stored, tmp_path):
     """Stopped by an earlier kseg within its third epoch, it ends as that one ended it."""
     folder, expected = stored("run")
@@ -118,6 +122,7 @@ def test_a_saved_model(stored):
     np.testing.assert_allclose(logits, expected["logits"], atol=1e-5)
 
 
+@pytest.mark.once("torch")
 def test_photos_in_files_of_a_saved_model(stored):
     import io
 

@@ -39,6 +39,7 @@ def grey(source):
     )
 
 
+@pytest.mark.slow
 def test_files_are_made_grey_for_one_channel(files, tmp_path):
     """The same is learned of RGB files and of grey arrays, where no transform sees colours.
 
@@ -59,6 +60,7 @@ def test_files_are_made_grey_for_one_channel(files, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_grey_is_learned_with_all_that_is_random(files, tmp_path):
     """By kseg's own transforms, and by those that made three channels of every photo."""
     some = kseg.data.transforms

@@ -77,6 +77,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(train, tmp_path):
     assert len(kseg.Run.open(tmp_path / "run").history()) == 2
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_run_goes_on(train, tmp_path, monkeypatch):
     """The second checkpoint finds no room, half of it written."""
     save_model, saved = callbacks.save_model, []

@@ -37,6 +37,7 @@ def compare(several, one):
         assert here == pytest.approx(there, rel=0.02)
 
 
+@pytest.mark.once("jax")
 @pytest.mark.backends("tensorflow", "jax", reason="two devices in one process")
 def test_two_devices_learn_as_one(tmp_path):
     network = {"width": 4, "depth": 1}
@@ -167,6 +168,7 @@ class TestLost:
             raise RuntimeError("out of memory")
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_the_devices_of_a_run_that_goes_on(tmp_path):
     """They are of a start: another number is no other recipe."""

@@ -52,6 +52,7 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_epochs_are_counted_on_after_a_resume(train, tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         fit(train, tmp_path / "run", callbacks=[At(6, interrupt)])

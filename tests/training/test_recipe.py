@@ -166,6 +166,7 @@ def test_unknown_optimizers():
         optimizers.check(Settings(optimizer="sgd", optimizer_options={"moment": 1}))
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_from_its_settings(pair_folders, tmp_path, monkeypatch, capsys):
     """The same network, data and numbers; `--set` and options over the file."""
     monkeypatch.chdir(tmp_path)

@@ -71,7 +71,8 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(
-    "build, steps", [pytest.param(unet, 2, marks=pytest.mark.once("torch")), (with_dropout, 4)]
+    "build, steps",
+    [pytest.param(unet, 2, marks=[pytest.mark.once("torch"), pytest.mark.slow]), (with_dropout, 4)],
 )
 def test_to_the_bit(train, val, tmp_path, build, steps):
     """Weights, their average, losses, counts of metrics, dropout: stopped within an epoch."""
@@ -331,7 +332,7 @@ class TestFrozenAtFirst:
         assert not any(moved[0]) and all(moved[2])  # statistics of batch norms too
         assert "the encoder learns from now on" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("steps", [2, 5])
+    @pytest.mark.parametrize("steps", [2, pytest.param(5, marks=pytest.mark.slow)])
     def test_it_goes_on_to_the_bit(self, train, tmp_path, steps):
         """Stopped while it is frozen, and after."""
         settings = kseg.Settings(**self.SETTINGS)

@@ -59,6 +59,7 @@ def scenes_of(names):
     return dataclasses.replace(source, class_names=names, colors=colors)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_another_with_all_of_its_weights(run, tmp_path, capsys):
     train = kseg.data.shapes("train", count=4)
     before = values(kseg.Run.open(run).load_model())
@@ -199,6 +200,7 @@ def test_what_holds_no_weights_is_refused(tmp_path, capsys):
     assert f"--start {tmp_path / 'm.onnx'}: expected a run folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_starts_from_a_run(run, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("kseg.cli.fit.train_and_report", lambda *given: asked.append(given))

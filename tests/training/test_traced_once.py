@@ -31,6 +31,7 @@ def test_a_step_is_traced_once():
     assert traced(model, *BATCH) == 1
 
 
+@pytest.mark.once("jax")
 @pytest.mark.parametrize("make", [build, lambda: kseg.build_unet(2, width=2, depth=1)])
 def test_models_see_to_it_themselves(make):
     model = make()

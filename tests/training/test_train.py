@@ -57,6 +57,7 @@ class StopAfter(keras.callbacks.Callback):
             os.kill(os.getpid(), self.number)
 
 
+@pytest.mark.once("torch")
 def test_run_folder(sources, tmp_path, capsys):
     train, val = sources
     model = kseg.fit(
@@ -136,6 +137,7 @@ kseg.fit(kseg.build_unet(6, width=4, depth=1), train, run=sys.argv[1], settings=
 """
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_kill_9_loses_only_the_steps_since_the_checkpoint(tmp_path):
     run = tmp_path / "run"
@@ -365,6 +367,7 @@ class TestCompiledByItsUser:
         model.compile(keras.optimizers.SGD(0.25), loss, metrics=[kseg.PixelAccuracy(6)])
         return model
 
+    @pytest.mark.once("torch")
     def test_is_kept_and_said(self, sources, tmp_path, capsys):
         model = self.compiled()
         optimizer, loss = model.optimizer, model.loss

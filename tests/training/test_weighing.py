@@ -35,7 +35,8 @@ def halves(several=False):
 
 
 @pytest.mark.once("torch")
-@pytest.mark.parametrize("several", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("several", [False, True])
 def test_a_fit_learns_and_scores_what_has_weight(tmp_path, several):
     weighted, whole = halves(several)
     settings = kseg.Settings(
@@ -56,6 +57,7 @@ def test_a_fit_learns_and_scores_what_has_weight(tmp_path, several):
     assert kseg.evaluate(model, kseg.data.batches(weighted))[score] == scores[score]
 
 
+@pytest.mark.once("torch")
 def test_the_loss_is_the_weighted_mean(rng):
     model = kseg.build_unet(2, width=2, depth=1)
     model.compile("adam", kseg.CrossEntropyLoss())

@@ -125,6 +125,7 @@ def test_layouts_by_hand(model, tensors):
     assert kernel[3, 14] == tensors["roi_heads.box_predictor.bbox_pred.weight"][14, 3]
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("count, picked", [(10, [9, 2, 5]), (3, [3, 1, 2])])
 def test_classes_are_picked(count, picked):
     """Those of these indices of a checkpoint, or all in another order, become classes 0, 1, 2."""
@@ -151,6 +152,7 @@ def test_coco_classes(model):
     assert torchvision.COCO_CLASSES[-3:] == (88, 89, 90)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("classes", [[0, 1, 2], [1, 2, 4], [1, 1, 2]])
 def test_classes_that_the_checkpoint_has_not_are_refused(classes, model, tensors):
     before = torchvision.state_dict(model)
@@ -169,6 +171,7 @@ def test_too_few_classes_are_refused(model, tensors):
     )
 
 
+@pytest.mark.once("torch")
 def test_classes_are_for_mask_rcnn_alone(model, tensors):
     for other, given, head in (
         (fcn(), torchvision.state_dict(fcn()), True),
@@ -178,6 +181,7 @@ def test_classes_are_for_mask_rcnn_alone(model, tensors):
             torchvision.load(other, given, classes=[1, 2, 3], head=head)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("variance", [5.6e-45, 1e-12, 1e-5, 0.3])
 def test_norm_epsilon_changes_nothing_that_the_layer_computes(variance, model, tensors):
     """torchvision's gamma * (x - mean) / sqrt(variance + 0) + beta, however small the variance."""

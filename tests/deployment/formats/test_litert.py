@@ -33,12 +33,14 @@ def test_equals_keras_at_an_odd_size(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["unet.tflite"]
 
 
+@pytest.mark.slow
 def test_an_image_smaller_than_the_stride(tmp_path):
     model, path = small(num_classes=1, input_shape=(3, 2, 1)), tmp_path / "unet.tflite"
     write(model, path)
     assert difference(model, Runtime(path), photos(2, 3, 2, 1)) < 1e-5
 
 
+@pytest.mark.slow
 def test_float16_halves_the_weights_and_int8_quarters_them(tmp_path):
     """The roundings: 11 bits of a half; 8 bits of an integer, over seven layers."""
     model = small(width=16)

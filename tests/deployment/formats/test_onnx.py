@@ -103,6 +103,7 @@ def test_a_file_is_loaded_predicted_with_and_evaluated(tmp_path, pair_folders):
     assert kseg.evaluate(path, source)["pixels"] == expected["pixels"]
 
 
+@pytest.mark.slow
 def test_a_model_in_bfloat16_is_written_in_float32(tmp_path):
     """Equal to a float32 model of the same weights, and the model itself stays as it was."""
     reference = small()

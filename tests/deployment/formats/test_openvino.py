@@ -32,6 +32,7 @@ def test_equals_keras_at_any_size(tmp_path):
     assert sorted(each.name for each in path.iterdir()) == ["model.bin", "model.xml"]
 
 
+@pytest.mark.slow
 def test_float16_halves_the_weights(tmp_path):
     model = small(num_classes=1, input_shape=(None, None, 1), width=8)
     write(model, tmp_path / "float16", shape=(33, 47), precision="float16")
@@ -45,6 +46,7 @@ def test_float16_halves_the_weights(tmp_path):
         runtime(photos(1, 47, 33, 1))
 
 
+@pytest.mark.slow
 def test_what_openvino_cannot_hold_is_refused_and_nothing_written(tmp_path):
     path = tmp_path / "model"
     with pytest.raises(ValueError, match="no Erfinv of layer 'inverse_error'. Use .*saved_model"):

@@ -67,11 +67,15 @@ def compared(model, task, options, own, faults=None):
     "overlay, resize",
     [
         ("jpeg", None),
-        ("png", (60, 120)),
         ("jpeg", (100, 200)),
         *(
             pytest.param(*each, marks=pytest.mark.slow)
-            for each in (("png", None), ("jpeg", (60, 120)), ("png", (100, 200)))
+            for each in (
+                ("png", (60, 120)),
+                ("png", None),
+                ("jpeg", (60, 120)),
+                ("png", (100, 200)),
+            )
         ),
     ],
 )
@@ -82,7 +86,10 @@ def test_every_signature_says_what_the_model_says(unet, resize, overlay):
 
 @pytest.mark.parametrize(
     ("channels", "value_range", "bands", "task"),
-    [(4, None, (3,), multilabel), (5, (0, 4095), (4, 2, 0), semantic)],
+    [
+        pytest.param(4, None, (3,), multilabel, marks=pytest.mark.slow),
+        (5, (0, 4095), (4, 2, 0), semantic),
+    ],
 )
 def test_of_any_bands_and_range(channels, value_range, bands, task):
     """Files of each kind that the model takes; overlays show the bands of choice."""
@@ -130,15 +137,20 @@ def first_again(contents):
     ("name", "fault"),
     [
         ("serving_default", another("class_ids", lambda ids: (ids + 1) % 4)),
-        ("serving_default", another("scores", lambda scores: scores * 0.9)),
         ("logits", another("logits", lambda logits: logits * 1.1)),
         ("image_bytes", another("mask_bytes", moved)),
         ("image_bytes", another("pixel_counts", lambda counts: counts[:, ::-1])),
         ("image_bytes", another("mean_confidence", lambda mean: mean / 2)),
         ("image_bytes", another("status", first_again)),
         ("tiled", another("mask_bytes", moved)),
-        ("overlay", another("overlay_bytes", moved)),
-        ("overlay", another("overlay_bytes", first_again)),
+        *(
+            pytest.param(name, fault, marks=pytest.mark.slow)
+            for name, fault in (
+                ("serving_default", another("scores", lambda scores: scores * 0.9)),
+                ("overlay", another("overlay_bytes", moved)),
+                ("overlay", another("overlay_bytes", first_again)),
+            )
+        ),
     ],
 )
 def test_a_fault_is_seen(unet, name, fault):

@@ -34,6 +34,7 @@ def test_the_file_holds_the_weights_once(model, tmp_path):
     np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_a_network_too_large_for_a_graph_keeps_its_variables(model, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "LARGEST", 1000)
     exported = kseg.export(model, tmp_path, samples=1, verbose=False)

@@ -389,6 +389,7 @@ for command in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 @of_the_artefact
 def test_saved_model_cli(exported, tmp_path):
     model, folder = exported
