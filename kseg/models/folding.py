@@ -27,10 +27,12 @@ from keras import ops
 
 from kseg.base.platform import is_torch
 from kseg.models.convolutions import Conv2D, DepthwiseConv2D, PatchConv2D, PointwiseConv2D
+from kseg.models.direct import directly, is_direct
 from kseg.models.normalization import BatchNormalization
 from kseg.ops.channels_last import (
     bits,
     convolved,
+    in_dtype,
     in_place_relu,
     keeps_gradients,
     laid_out,
@@ -124,15 +126,20 @@ def computed(operations, x):
     """
     first, *others = operations
     if type(first) is ADD:
-        y = first(x)
+        y = directly(first, x, training=False) if is_direct(first) else first(x)
     elif type(first) in NORMS:
         y = normalized(x, *_scale_and_offset(first))
     else:
         norm = others.pop(0) if others and type(others[0]) in NORMS else None
-        y = _multiplied(first, ops.cast(x, first.compute_dtype), norm)
+        y = _multiplied(first, _as_number(x, first.compute_dtype), norm)
     for relu in others:
         y = in_place_relu(y, _limit(relu))
     return y
+
+
+def _as_number(x, dtype):
+    """`keras.ops.cast`, which takes longer than a GPU for a layer."""
+    return in_dtype(x, dtype) if x.is_floating_point() else ops.cast(x, dtype)
 
 
 def _limit(relu):
@@ -192,29 +199,35 @@ def _same(stamp, other):
 
 
 def _made(layer, norm):
-    """`prepared`, made anew."""
-    kernel = ops.convert_to_tensor(layer.kernel)
-    bias = ops.convert_to_tensor(layer.bias) if layer.use_bias else None
+    """`prepared`, made anew: by PyTorch's own operations, for a GPU waits for Keras' words."""
+    kernel, bias = _tensor(layer.kernel), _tensor(layer.bias) if layer.use_bias else None
     if type(layer) in DEPTHWISE:
-        kernel = ops.transpose(kernel, (0, 1, 3, 2))  # (rows, columns, 1, C)
+        kernel = kernel.swapaxes(2, 3)  # (rows, columns, 1, C)
     if norm is not None:
         scale, offset = _scale_and_offset(norm)
         kernel = kernel * scale
         bias = offset if bias is None else offset + bias * scale
-    kernel = ops.cast(kernel, layer.compute_dtype)
-    bias = None if bias is None else ops.cast(bias, layer.compute_dtype)
+    kernel = in_dtype(kernel, layer.compute_dtype)
+    bias = None if bias is None else in_dtype(bias, layer.compute_dtype)
     if _is_product(layer):
-        return ops.reshape(kernel, kernel.shape[-2:]), bias
+        return kernel.reshape(kernel.shape[-2:]), bias
     return laid_out(kernel), bias
 
 
 def _scale_and_offset(norm):
     """Batch norm at inference is `x * scale + offset`: `(C,)` each, in float32."""
-    mean, variance = (
-        ops.cast(each, "float32") for each in (norm.moving_mean, norm.moving_variance)
-    )
-    scale = ops.rsqrt(variance + norm.epsilon)
+    mean, variance = map(_in_float32, (norm.moving_mean, norm.moving_variance))
+    scale = (variance + norm.epsilon).rsqrt()
     if norm.scale:
-        scale = scale * ops.cast(norm.gamma, "float32")
+        scale = scale * _in_float32(norm.gamma)
     offset = -mean * scale
-    return scale, offset + ops.cast(norm.beta, "float32") if norm.center else offset
+    return scale, offset + _in_float32(norm.beta) if norm.center else offset
+
+
+def _in_float32(weight):
+    return in_dtype(_tensor(weight), "float32")
+
+
+def _tensor(weight):
+    """A weight's tensor; of a kernel that LoRA adapts it is no variable but that tensor itself."""
+    return getattr(weight, "value", weight)

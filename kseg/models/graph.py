@@ -13,6 +13,8 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
 from kseg.base.platform import is_torch
 from kseg.models import folding
+from kseg.models.direct import directly, is_direct, takes_training, watched
+from kseg.ops.channels_last import is_compiling
 
 PROBE = 512  # pixels; every stride divides it
 
@@ -111,9 +113,9 @@ def run(model, inputs):
     """What `model(inputs, training=False)` gives, in less memory and time: without a compiler.
 
     Keras keeps every feature map until its call ends; here each goes after its last reader. On
-    PyTorch, where no gradient is asked for, batch norm and ReLU are folded into what is before
-    them: see `kseg.models.folding`. Nested functional models are run alike; any other model is
-    simply called.
+    PyTorch layers are called directly, and where no gradient is asked for batch norm and ReLU are
+    folded into what is before them: see `kseg.models.direct` and `kseg.models.folding`. Nested
+    functional models are run alike; any other model is simply called.
     """
     if not is_plain(model):
         return model(inputs, training=False)
@@ -222,24 +224,12 @@ def _operate(nodes, args, kwargs):
         return run(operation, args[0])
     if folding.allowed() and _of_one_argument(nodes[0]) and folding.begins(operation):
         return folding.computed([node.operation for node in nodes], args[0])
+    if _of_one_argument(nodes[0]) and is_torch() and is_direct(operation):
+        if not (watched(operation) or is_compiling()):
+            return directly(operation, args[0], training=False)
     if takes_training(operation):
         kwargs = {**kwargs, "training": False}
     return operation(*args, **kwargs)
-
-
-def takes_training(operation):
-    """Whether a layer asks whether it is trained."""
-    return getattr(operation, "_call_has_training_arg", False)
-
-
-def watched(layer):
-    """Whether somebody looks at a layer's calls: by PyTorch's hooks, or a `call` of its own."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks or "call" in vars(layer))
-
-
-def recomputes(layer):
-    """Whether a layer computes its feature maps again for the gradient."""
-    return getattr(layer, "_remat_mode", None) is not None
 
 
 def _nested(operation, args, kwargs):

@@ -1,58 +1,15 @@
-"""A training step's way through a functional model on PyTorch, without Keras' words around it.
-
-Keras asks of every layer at every call what its arguments mean, which scope it is in, whether its
-input fits: 0.3 ms a layer (2026-11-27, one core), 35 ms for U-Net (ResNet-18), which is more than
-all that a GPU then computes. Layers that are known to need none of it are called by their `call`;
-all others as ever. Each feature map goes after its last reader, unless a gradient needs it.
+"""A training step's way through a functional model on PyTorch: its layers are called directly, see
+`kseg.models.direct`. Each feature map goes after its last reader, unless a gradient needs it.
 """
 
 import weakref
 
 import keras
-from keras import layers
-from keras.src.backend.common.variables import AutocastScope
 
 from kseg.base.platform import is_torch
-from kseg.models import convolutions
-from kseg.models.graph import (
-    calls_of,
-    is_plain,
-    layers_of,
-    recomputes,
-    run,
-    takes_training,
-    walked,
-    watched,
-)
-from kseg.models.normalization import BatchNormalization
-from kseg.ops.channels_last import in_dtype, is_compiling, keeps_gradients
-
-PLAIN = (
-    layers.Activation,
-    layers.Add,
-    layers.AveragePooling2D,
-    layers.BatchNormalization,
-    layers.Concatenate,
-    layers.Conv2D,
-    layers.Conv2DTranspose,
-    layers.Dense,
-    layers.DepthwiseConv2D,
-    layers.Dropout,
-    layers.GlobalAveragePooling2D,
-    layers.MaxPooling2D,
-    layers.Multiply,
-    layers.ReLU,
-    layers.Rescaling,
-    layers.UpSampling2D,
-    layers.ZeroPadding2D,
-    BatchNormalization,
-    convolutions.Conv2D,
-    convolutions.DepthwiseConv2D,
-    convolutions.MaxPooling2D,
-    convolutions.PatchConv2D,
-    convolutions.PointwiseConv2D,
-    convolutions.UpConv2D,
-)
+from kseg.models.direct import PLAIN, directly, is_direct, takes_training, watched
+from kseg.models.graph import calls_of, is_plain, layers_of, run, walked
+from kseg.ops.channels_last import is_compiling, keeps_gradients
 
 _inside = weakref.WeakKeyDictionary()  # model -> its layers
 _ways = weakref.WeakKeyDictionary()  # model -> its calls, and how each is made
@@ -126,15 +83,6 @@ def as_ever(operation, args, kwargs):
 
 
 def _directly(layer, args, kwargs):
-    if layer.quantization_mode or layer.activity_regularizer or recomputes(layer):
+    if not is_direct(layer):
         return as_ever(layer, args, kwargs)
-    (x,) = args
-    dtype = layer.compute_dtype
-    if layer.autocast:
-        several = isinstance(x, (list, tuple))
-        x = [in_dtype(each, dtype) for each in x] if several else in_dtype(x, dtype)
-    more = {"training": True} if takes_training(layer) else {}
-    if dtype == layer.variable_dtype:
-        return layer.call(x, **more)
-    with AutocastScope(dtype if layer.autocast else None):
-        return layer.call(x, **more)
+    return directly(layer, args[0], training=True)

@@ -4,8 +4,8 @@ A box is kept unless it overlaps one of a higher score that is kept. Four ways t
 because no single one is quick everywhere (benchmarks/README.md):
 
 - `_blocks`: block after block of the sorted boxes, all overlaps of a block at once;
-- `_matrix`: all overlaps at once, on PyTorch's GPU, where each operation and each answer that the
-  host waits for costs more than what is computed;
+- `_matrix`: all overlaps of the best boxes at once, of more where those do not do, on PyTorch's
+  GPU, where each operation, and each answer that the host waits for, costs more than computing;
 - `_sequential`: one kept box after the other; where few are wanted out of many.
 - `_greedy`: in NumPy; on PyTorch's CPU, which would run the others op by op.
 
@@ -20,6 +20,7 @@ from kseg.ops.boxes import overlaps
 
 NOTHING = -1e30  # score of what is no candidate; finite, because XLA's sorting dislikes infinities
 MATRIX = 1 << 28  # pairs of boxes that are compared at once, of two bytes each
+BEST = 1 << 11  # boxes of a group that are compared at first
 PAIRS = 1 << 23  # whose overlaps are in float32 at a time
 ROUNDS = 8  # of `_matrix` between two looks
 BLOCK = 256  # boxes taken at a time; fewer save time, and cost it where each block is compiled
@@ -63,11 +64,14 @@ def _method(boxes, classes, count):
     if keras.backend.backend() == "torch":
         if boxes.device.type == "cpu":
             return _greedy
-        if boxes.shape[0] * boxes.shape[1] ** 2 <= MATRIX:
-            return _matrix
-    if classes is not None or 8 * count < boxes.shape[1]:
-        return _sequential
-    return _blocks
+        return _matrix
+    return _step_by_step(boxes, classes, count)
+
+
+def _step_by_step(boxes, classes, count):
+    """A method that needs no matrix of all boxes."""
+    few = classes is not None or 8 * count < boxes.shape[1]
+    return _sequential if few else _blocks
 
 
 def _blocks(boxes, scores, threshold, count, classes=None):
@@ -122,11 +126,30 @@ def _placed(order, kept, count):
 
 
 def _matrix(boxes, scores, threshold, count, classes=None):
-    """Settles all boxes at once, by matrix products. The host asks whether they are settled once in
-    `ROUNDS` rounds: further ones change nothing."""
+    """Settles the best boxes at once, by matrix products; more, where places are left for them.
+
+    The host asks whether they are settled once in `ROUNDS` rounds: further ones change nothing.
+    """
     import torch
 
     order, alive, clashes = _sorted(boxes, scores, threshold, classes)
+    groups, total = alive.shape
+    best = BEST
+    while groups * min(best, total) ** 2 <= MATRIX:
+        kept = _settled_at_once(alive[:, :best], clashes)
+        enough = (kept.sum(1) >= count) | ~alive[:, best:].any(1)  # none is wanted, or left
+        if best >= total or bool(enough.all()):
+            rest = torch.zeros_like(alive[:, best:])
+            return _placed(order, torch.cat([kept, rest], dim=1), count)
+        best *= 4
+    method = _step_by_step(boxes, classes, count)
+    return method(boxes, scores, threshold, count, classes)
+
+
+def _settled_at_once(alive, clashes):
+    """Which of sorted boxes are kept: bool `(G, n)`, as those that take part."""
+    import torch
+
     groups, total = alive.shape
     half = torch.float16 if alive.is_cuda else torch.float32
     suppressing = torch.empty((groups, total, total), dtype=half, device=alive.device)
@@ -141,7 +164,7 @@ def _matrix(boxes, scores, threshold, count, classes=None):
         for _ in range(ROUNDS):
             struck = torch.bmm(kept[:, None].to(half), suppressing)[:, 0] > 0.5
             kept = alive & ~struck
-    return _placed(order, kept, count)
+    return kept
 
 
 def _settled(candidates, clashes):

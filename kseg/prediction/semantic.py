@@ -120,9 +120,15 @@ def labels_on_batch(model, images, resize=None, tile=None):
     Raises:
         ValueError: the logits are not finite.
     """
+    from keras import ops
+
     from kseg.ops.decisions import winners
 
-    ids = decided(model, lambda logits: (winners(logits),), images, "ids", resize, tile)[0]
+    def decide(logits):  # a byte of each pixel crosses to the host where it holds all classes
+        ids = winners(logits)
+        return (ops.cast(ids, "uint8") if logits.shape[-1] <= 256 else ids,)
+
+    ids = decided(model, decide, images, "ids", resize, tile)[0]
     return ids.astype(np.int32, copy=False)
 
 
@@ -179,7 +185,7 @@ def decided(model, decide, images, name, resize=None, tile=None, scale=1.0):
 
     parts = [images[start : start + most] for start in range(0, len(images), most)]
     answers = [[x[: len(part)] for x in answer(filled(part, most))] for part in parts]
-    return list(map(np.concatenate, zip(*answers)))
+    return answers[0] if len(answers) == 1 else list(map(np.concatenate, zip(*answers)))
 
 
 def _inner_size(model, size, resize):

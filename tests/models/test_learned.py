@@ -6,7 +6,7 @@ import pytest
 from seeds import fresh_seed
 
 import kseg
-from kseg.models import inputs, learned
+from kseg.models import graph, inputs, learned
 from kseg.models.normalization import BatchNormalization
 
 pytestmark = pytest.mark.backends("torch", reason="the others compile a step")
@@ -77,6 +77,21 @@ def test_as_keras_calls(monkeypatch, name, policy):
     for ours, theirs in zip(here[1], weights):
         np.testing.assert_array_equal(ours, theirs)
     assert len(calls) == went
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_prediction_calls_layers_as_keras_does(policy, rng):
+    """With gradients kept nothing is folded: the same, to the bit. Who is watched is called."""
+    keras.config.set_dtype_policy(policy)
+    model = MODELS["given"]()
+    x = rng.integers(0, 256, (1, 16, 24, 3)).astype("float32")
+    plain = keras.Model(model.input, model.output)  # whose call is Keras' own
+    actual, expected = graph.run(plain, x), plain(x, training=False)
+    np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(y) for y in (actual, expected)))
+    seen = []
+    model.get_layer(index=1).register_forward_hook(lambda *given: seen.append(given))
+    graph.run(plain, x)
+    assert len(seen) == 1
 
 
 def test_who_is_watched_is_called():

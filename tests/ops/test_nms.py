@@ -85,7 +85,7 @@ def test_every_method_equals_a_loop(run, name, count, by_class, seed):
     boxes, scores, valid, classes = drawn(np.random.default_rng(seed))
     if not by_class:
         classes = np.zeros_like(classes)
-    with mock.patch.object(module, "BLOCK", 7):  # several blocks of the few boxes
+    with mock.patch.multiple(module, BLOCK=7, BEST=3):  # several looks at the few boxes
         actual = run(method(name, count, by_class), boxes, scores, valid, classes)
     check(actual, boxes, scores, valid, classes, count)
 
@@ -166,6 +166,18 @@ def test_an_unknown_batch_and_a_saved_model(tmp_path):
             actual = function(tf.constant(boxes), tf.constant(scores))
             for one, two in zip(actual, expected):
                 np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.backends("torch", reason="its method")
+def test_boxes_too_many_for_a_matrix(rng):
+    arguments = drawn(rng)
+    for limit in (0, GROUPS * 12**2):  # none at all; the first three, and twelve, but not all
+        with mock.patch.multiple(module, MATRIX=limit, BEST=3):
+            actual = [
+                keras.ops.convert_to_numpy(each)
+                for each in method("_matrix", TOTAL, True)(*map(keras.ops.array, arguments))
+            ]
+        check(actual, *arguments, TOTAL)
 
 
 def test_a_chain_longer_than_the_rounds_between_two_looks():

@@ -28,6 +28,20 @@ def photos(rng):
     return [rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8) for _ in range(4)]
 
 
+def test_photos_lie_in_memory_as_they_like(model, photos):
+    photo = photos[0]
+    expected = kseg.predict(model, photo.astype("float32"))
+    assert len(np.unique(expected)) > 1
+    fixed = photo.copy()
+    fixed.setflags(write=False)
+    turned = np.ascontiguousarray(photo[::-1])[::-1]
+    apart = np.repeat(photo, 2, axis=1)[:, ::2]
+    for each in (photo, fixed, turned, apart, np.asfortranarray(photo)):
+        before = each.copy()
+        np.testing.assert_array_equal(kseg.predict(model, each), expected)
+        np.testing.assert_array_equal(each, before)
+
+
 def in_threads(function, items, times=10):
     """What every thread answers, one an item, and what they raised."""
     answers, faults = [[] for _ in items], []
