@@ -71,6 +71,16 @@ def measure(model, what, megapixels):
     print(f"{resident('VmHWM') - before:.0f} {time.perf_counter() - started:.0f}", flush=True)
 
 
+def cell(backend, script, *arguments):
+    """A cell of a table: the megabytes and seconds that a script prints in a process of its own."""
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    command = [sys.executable, script, *map(str, arguments)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    words = result.stdout.split()
+    return f"{int(words[0]):,} MB, {words[1]} s" if words else "ended"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
@@ -95,14 +105,7 @@ def main():
             for backend in options.backends:
                 cells = []
                 for megapixels in options.megapixels:
-                    command = [sys.executable, __file__, "--one", model, what, str(megapixels)]
-                    environment = {**os.environ, "KERAS_BACKEND": backend}
-                    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-                    result = subprocess.run(
-                        command, env=environment, capture_output=True, text=True, check=False
-                    )
-                    words = result.stdout.split()
-                    cells.append(f"{int(words[0]):,} MB, {words[1]} s" if words else "ended")
+                    cells.append(cell(backend, __file__, "--one", model, what, megapixels))
                 print(f"| {model} | {what} | {backend} | " + " | ".join(cells) + " |", flush=True)
 
 

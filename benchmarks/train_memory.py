@@ -9,13 +9,10 @@ the model was built: weights, optimizer and compiled code are in it, the same in
 
 import argparse
 import contextlib
-import os
 import statistics
-import subprocess
-import sys
 import time
 
-from memory import BACKENDS, resident
+from memory import BACKENDS, cell, resident
 
 BUILDERS = {
     "unet16": ("build_unet", {"width": 16}),
@@ -67,17 +64,10 @@ def main():
     print("| model | backend | kept | remat |\n|---|---|---|---|")
     for model in options.models:
         for backend in options.backends:
-            cells = []
-            for remat in (False, True):
-                command = [sys.executable, __file__, "--one", model, str(remat)]
-                command += ["--side", str(options.side), "--batch", str(options.batch)]
-                environment = {**os.environ, "KERAS_BACKEND": backend}
-                environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-                result = subprocess.run(
-                    command, env=environment, capture_output=True, text=True, check=False
-                )
-                words = result.stdout.split()
-                cells.append(f"{int(words[0]):,} MB, {words[1]} s" if words else "ended")
+            size = ["--side", options.side, "--batch", options.batch]
+            cells = [
+                cell(backend, __file__, "--one", model, remat, *size) for remat in (False, True)
+            ]
             print(f"| {model} | {backend} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -14,8 +14,8 @@ from kseg.data import transforms
 from kseg.metrics.confusion import multilabel_counts, scores
 from kseg.models.any_size import any_size
 from kseg.models.contract import check_source, contract
-from kseg.models.graph import in_float32
 from kseg.models.layers import MultiLabel
+from kseg.models.precision import in_float32
 
 SETTINGS = {"size": (32, 48), "batch_size": 4, "epochs": 10, "learning_rate": 0.1, "warmup": 0.0}
 THRESHOLD = (0.5, 0.3, 0.8)

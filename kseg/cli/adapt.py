@@ -5,8 +5,6 @@ from pathlib import Path
 from kseg.cli.options import add_overwrite, console, given
 from kseg.cli.predict import photos_of
 
-HELP = "Adapt a model to photos of a new scene, without labels."
-
 
 def add_arguments(parser):
     parser.add_argument("run", help="run folder or .keras file")

@@ -6,8 +6,6 @@ from kseg.cli.options import add_data_options, add_overwrite, console
 from kseg.cli.report import add_scored, labelled
 from kseg.cli.tables import with_bar
 
-HELP = "Write the card of a run: what it is, of which data, how good, and where not."
-
 
 def add_arguments(parser):
     parser.add_argument("run", help="run folder")

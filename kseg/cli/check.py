@@ -22,7 +22,6 @@ from kseg.cli.options import (
     outputs_of,
 )
 
-HELP = "Find what is wrong with a data set, before training on it."
 SHOWN_FILES = 3  # of a finding, on the terminal
 SHOWN_DOUBTS = 10
 

@@ -8,7 +8,6 @@ from kseg.cli.evaluate import add_scoring, opened
 from kseg.cli.options import add_data_options, add_overwrite, console, given, outputs_of
 from kseg.cli.tables import print_scores, with_bar
 
-HELP = "Score two runs or exports on the same images, and test their difference."
 # Options that `kseg.compare` takes as they are
 SCORED = (
     "resize",

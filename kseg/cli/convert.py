@@ -2,7 +2,6 @@
 
 from kseg.cli.options import DATA, add_data_options, console, data_spec, opened_splits
 
-HELP = "Write a data set in another layout: COCO, VOC, Cityscapes, YOLO, folder or records."
 TO = "coco:PATH, voc:PATH, cityscapes:PATH, yolo:PATH, folder:PATH or records:PATH; a new folder"
 
 

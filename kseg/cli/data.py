@@ -16,7 +16,6 @@ from kseg.cli.options import (
     outputs_of,
 )
 
-HELP = "Show what is understood of a data set: counts, classes, sizes, three pictures."
 LOOKED_AT = 100  # samples of each split
 
 

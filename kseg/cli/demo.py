@@ -35,8 +35,6 @@ LARGER = (  # of photos, in about the same time
     },
 )
 
-HELP = "Train, evaluate and draw, without any data of your own."
-
 
 def add_arguments(parser):
     parser.add_argument("--data", default="shapes", help=f"shapes (default), or {DATA}")

@@ -44,7 +44,6 @@ SCORED = (
     "bootstrap",
     "confidence",
 )
-HELP = "Score a run or an export on labelled data."
 
 
 def add_arguments(parser):

@@ -22,7 +22,6 @@ from kseg.cli.options import (
 from kseg.deployment.formats import FORMATS, every_option, format_name, options_from
 from kseg.deployment.options import Names, Sides, Size, Threshold
 
-HELP = "Write a model for a server, or in another format; checked."
 COMPARISON = (  # options of `kseg.export` whatever the format
     ("samples", int, "how many photos to compare on (8)"),
     ("tolerance", float, "share of results that may differ (by precision)"),

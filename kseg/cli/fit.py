@@ -21,8 +21,6 @@ from kseg.cli.settings import NETWORK, add_settings, asked
 from kseg.cli.tables import evaluated, print_scores
 from kseg.runs.run import KEPT, SHOWN, Run
 
-HELP = "Train a network."
-
 
 def add_arguments(parser):
     parser.add_argument("data", nargs="?", help=f"{DATA}; by default that of --settings")

@@ -6,7 +6,6 @@ from pathlib import Path
 from kseg.base.shown import counted
 from kseg.cli.options import console
 
-HELP = "Show versions and devices, or what a run, a model or an export holds."
 # Of what an export says of itself, what is not a line of its own
 IN_OTHER_LINES = (
     "class_names",

@@ -1,9 +1,11 @@
 """The `kseg` command: finds the command that is asked for, runs it, and says what went wrong.
 
-Each command is a module beside this one, with `HELP`, `add_arguments` and `run`.
+Each command is a module beside this one, with `add_arguments` and `run`, imported when it is asked
+for.
 """
 
 import argparse
+import importlib
 import importlib.util
 import os
 import sys
@@ -13,43 +15,28 @@ from kseg.base.optional import import_package
 from kseg.base.quiet import silence_tensorflow
 from kseg.base.version import __version__
 from kseg.base.words import spoken_as
-from kseg.cli import (
-    adapt,
-    card,
-    check,
-    compare,
-    convert,
-    data,
-    demo,
-    evaluate,
-    export,
-    fit,
-    info,
-    plan,
-    predict,
-    report,
-    robustness,
-)
 from kseg.cli.language import options_by_name, spoken
 
 BACKENDS = ("tensorflow", "jax", "torch")
 OTHERS = ("openvino", "numpy")  # Keras' own beside them, which predict alone
-COMMANDS = {
-    "demo": demo,
-    "data": data,
-    "check": check,
-    "convert": convert,
-    "plan": plan,
-    "fit": fit,
-    "evaluate": evaluate,
-    "compare": compare,
-    "report": report,
-    "card": card,
-    "robustness": robustness,
-    "adapt": adapt,
-    "predict": predict,
-    "export": export,
-    "info": info,
+COMMANDS = {  # and what they say of themselves
+    "demo": "Train, evaluate and draw, without any data of your own.",
+    "data": "Show what is understood of a data set: counts, classes, sizes, three pictures.",
+    "check": "Find what is wrong with a data set, before training on it.",
+    "convert": "Write a data set in another layout: COCO, VOC, Cityscapes, YOLO, folder or "
+    "records.",
+    "plan": "Propose the settings of a training, from what a data set holds.",
+    "fit": "Train a network.",
+    "evaluate": "Score a run or an export on labelled data.",
+    "compare": "Score two runs or exports on the same images, and test their difference.",
+    "report": "Show what a run has become, or two side by side, as one HTML page.",
+    "card": "Write the card of a run: what it is, of which data, how good, and where not.",
+    "robustness": "Score a run or an export under corruptions, at other scales, in other light, by "
+    "scene.",
+    "adapt": "Adapt a model to photos of a new scene, without labels.",
+    "predict": "Write id masks, or objects, and colour overlays of photos and videos.",
+    "export": "Write a model for a server, or in another format; checked.",
+    "info": "Show versions and devices, or what a run, a model or an export holds.",
 }
 
 
@@ -60,7 +47,8 @@ def main(arguments=None):
     not read, 2 a mistake in the arguments or the data (one line on standard error), 130 an
     interruption.
     """
-    options = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser({*arguments} & {*COMMANDS}).parse_args(arguments)
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
     silence_tensorflow()
@@ -97,19 +85,24 @@ def check_backend(name):
         import_package(name, name, f"The backend {name!r}")
 
 
-def parser():
-    """The parser of every command."""
+def parser(known=tuple(COMMANDS)):
+    """The parser of every command.
+
+    Args:
+        known: Names of the commands that are to know their arguments. Defaults to all.
+    """
     whole = argparse.ArgumentParser(prog="kseg", description="Image segmentation on Keras 3.")
     whole.add_argument("--version", action="version", version=f"kseg {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--backend", choices=BACKENDS, help="Keras backend (or KERAS_BACKEND)")
     common.add_argument("--traceback", action="store_true", help="show where an error came from")
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        text = command.HELP
+    for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text, parents=[common])
-        command.add_arguments(sub)
-        sub.set_defaults(run_command=command.run, by_name=options_by_name(sub))
+        if name in known:
+            command = importlib.import_module(f"kseg.cli.{name}")
+            command.add_arguments(sub)
+            sub.set_defaults(run_command=command.run, by_name=options_by_name(sub))
     return whole
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from kseg.base.outputs import check_outputs
 from kseg.cli.options import DATA, add_data_options, add_overwrite, console, data_spec, outputs_of
 
-HELP = "Propose the settings of a training, from what a data set holds."
 LOOKED_AT = 500  # samples
 
 

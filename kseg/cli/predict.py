@@ -19,8 +19,6 @@ from kseg.cli.options import (
 )
 from kseg.prediction.files import POLYGONS, BadPhotos, predict_files
 
-HELP = "Write id masks, or objects, and colour overlays of photos and videos."
-
 
 def add_arguments(parser):
     parser.add_argument(

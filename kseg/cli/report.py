@@ -11,8 +11,6 @@ from kseg.cli.options import (
     given,
 )
 
-HELP = "Show what a run has become, or two side by side, as one HTML page."
-
 
 def add_arguments(parser):
     parser.add_argument("run", help="run folder")

@@ -17,8 +17,6 @@ from kseg.cli.options import (
 )
 from kseg.cli.tables import print_table
 
-HELP = "Score a run or an export under corruptions, at other scales, in other light, by scene."
-
 
 def add_arguments(parser):
     parser.add_argument("run", help="run folder, .keras file or export")

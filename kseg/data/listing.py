@@ -31,6 +31,7 @@ PICTURES = (
 
 # Of medicine, with many slices, which are not read
 VOLUMES = (".nii", ".nii.gz", ".dcm", ".dicom", ".nrrd", ".mha", ".mhd")
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".tar.bz2", ".tar.xz")
 
 
 # A mask saved as JPEG has lost its ids
@@ -213,3 +214,17 @@ def missing(paths):
 def column(paths):
     """A list of strings as a column of a `Source`."""
     return np.array([str(path) for path in paths], dtype=object)
+
+
+def missing_set(path):
+    """The error for the folder of a set that is none."""
+    if path.expanduser().is_file():
+        message = f"{str(path)!r} is a file: expected the folder of the data set."
+        remedy = f"Give the folder that it lies in, {str(path.parent)!r}."
+        if path.name.lower().endswith(ARCHIVES):
+            remedy = "Unpack it, and give the folder."
+        elif path.name.lower().endswith(VOLUMES):
+            remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
+        return MissingData("missing", path, message, remedy)
+    message = f"{str(path)!r} does not exist: expected the folder of the data set."
+    return MissingData("missing", path, message)

@@ -7,7 +7,7 @@ from kseg.base.arguments import refused, tuples
 from kseg.data.coco_layouts import coco_of_split
 from kseg.data.errors import DataError, MissingData
 from kseg.data.layout import layout_of, pairs_of
-from kseg.data.listing import VOLUMES
+from kseg.data.listing import missing_set
 from kseg.data.masks_say import folder_options, has_usual_names
 from kseg.data.readers.ade20k import ade20k
 from kseg.data.readers.camvid import camvid
@@ -79,23 +79,6 @@ OPTIONS = {kind.partition(":")[0]: ("splits", *NUMBERS) for kind in KINDS} | {
 }
 OF_FOLDER = ("pairs", "mask_suffix", "class_masks", "pixel_weights")  # who says one means a folder
 OWN_OPTIONS = (*OPTIONS["folder"], "attribute", "order")
-
-
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".tar.bz2", ".tar.xz")
-
-
-def missing_set(path):
-    """The error for the folder of a set that is none."""
-    if path.expanduser().is_file():
-        message = f"{str(path)!r} is a file: expected the folder of the data set."
-        remedy = f"Give the folder that it lies in, {str(path.parent)!r}."
-        if path.name.lower().endswith(ARCHIVES):
-            remedy = "Unpack it, and give the folder."
-        elif path.name.lower().endswith(VOLUMES):
-            remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
-        return MissingData("missing", path, message, remedy)
-    message = f"{str(path)!r} does not exist: expected the folder of the data set."
-    return MissingData("missing", path, message)
 
 
 @dataclasses.dataclass(frozen=True)

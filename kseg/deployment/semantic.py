@@ -16,7 +16,7 @@ TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "int8": 0.1}
 
 def tolerance(model, precision):
     """Share of pixels that may differ: near ties fall either way, the more the fewer the bits."""
-    from kseg.models.graph import computes_in
+    from kseg.models.precision import computes_in
 
     return max(TOLERANCES[precision], TOLERANCES[computes_in(model)])
 

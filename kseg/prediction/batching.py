@@ -47,3 +47,13 @@ def filled(images, batch_size):
     """An incomplete batch `(n, ...)` with its last image repeated up to `filled_count`."""
     missing = filled_count(len(images), batch_size) - len(images)
     return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
+
+
+def mirrored(images, stride):
+    """Images `(B, H, W, C)`, mirrored at the bottom and right up to multiples of a stride.
+
+    >>> mirrored(np.arange(3).reshape(1, 1, 3, 1), 4)[0, :, :, 0].tolist()
+    [[0, 1, 2, 2], [0, 1, 2, 2], [0, 1, 2, 2], [0, 1, 2, 2]]
+    """
+    more = [(0, -side % stride) for side in images.shape[1:3]]
+    return np.pad(images, [(0, 0), *more, (0, 0)], "symmetric") if np.any(more) else images

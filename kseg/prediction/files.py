@@ -5,6 +5,7 @@ which. They appear whole or not at all, so that `resume` goes by what is there.
 """
 
 import dataclasses
+import math
 import os
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from kseg.data.errors import DataError
 from kseg.data.rasters import is_raster
 from kseg.data.source import check_bands
 from kseg.models.contract import part
+from kseg.prediction.beside import Beside
 from kseg.prediction.video import is_video, predict_video
-from kseg.prediction.written import write_photo, write_raster
+from kseg.prediction.written import answer_photo, read_photo, write_answer, write_raster
 
 OVERLAYS = "overlays"  # the folder beside that of the results
 POLYGONS = {"geojson": ".geojson", "coco": ".json"}  # kinds, and how their files end
@@ -137,20 +139,32 @@ def predict_files(
     check_outputs(outputs, [*reads, *predictor.files()], overwrite or resume)
     drawing = {"bands": bands, "clip": clip}
     bad, failed = [], set()
-    writing = {"photo": write_photo, "raster": write_raster, "video": predict_video}
-    for done, plan in enumerate(left):
-        within = None
-        if progress is not None:
-            progress(done, len(left), plan.photo)
 
-            def within(share, done=done, photo=plan.photo):
-                progress(done + share, len(left), photo)
+    def read(plan):
+        return read_photo(predictor, plan, drawing) if plan.kind == "photo" else None
 
-        try:
-            writing[plan.kind](predictor, plan, chosen, drawing, within)
-        except DataError as error:
-            bad.append(error)
-            failed.add(plan.photo)
+    with Beside() as beside:
+        for done, (plan, image_of) in enumerate(beside.ahead(read, left)):
+            within = None
+            if progress is not None:
+                progress(done, len(left), plan.photo)
+
+                def within(share, done=done, photo=plan.photo):
+                    progress(done + share, len(left), photo)
+
+            try:
+                if plan.kind == "photo":
+                    image = image_of()
+                    answer = answer_photo(predictor, plan, chosen, image)
+                    pixels = math.prod(image.shape[:2])
+                    about = predictor, plan, chosen, drawing
+                    beside.write(write_answer, *about, image, answer, pixels=pixels)
+                else:
+                    write = write_raster if plan.kind == "raster" else predict_video
+                    write(predictor, plan, chosen, drawing, within)
+            except DataError as error:
+                bad.append(error)
+                failed.add(plan.photo)
     if progress is not None and left:
         progress(len(left), len(left), left[-1].photo)
     written = [

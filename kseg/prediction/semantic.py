@@ -15,7 +15,7 @@ from kseg.base.arguments import integer, refused
 from kseg.models.contract import contract, fixed_size, part
 from kseg.ops.resize import bilinear, check_resize, resized_size
 from kseg.ops.tiles import STRIDE, stitched
-from kseg.prediction.batching import filled
+from kseg.prediction.batching import filled, mirrored
 from kseg.prediction.memory import MEMORY, memory
 from kseg.prediction.network import check_weights, forward, not_finite, once
 from kseg.prediction.views import averaged, check_tta
@@ -252,10 +252,22 @@ def _decider(model, decide):
 
 def _run(model, decider, images):
     """What a decider answers of a batch, which must be finite."""
-    *answers, whole = forward(decider, images)
+    height, width = images.shape[1:3]
+    *answers, whole = forward(decider, mirrored(images, _stride(model)))
     if not whole.all():
         raise not_finite(model)
-    return answers
+    return [each[:, :height, :width] for each in answers]
+
+
+def _stride(model):
+    """That to which photos are mirrored before: on JAX, which compiles each size by itself."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return 1
+    from kseg.models.sizes import own_stride
+
+    return once(_deciders.setdefault(model, {}), "stride", lambda: own_stride(model))
 
 
 def _enlarged(model, decide, logits, size):

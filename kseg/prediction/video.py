@@ -23,7 +23,7 @@ def predict_video(predictor, plan, chosen, drawing, progress=None):
     """Writes a video of overlays; sound is left out.
 
     Args:
-        predictor, plan, chosen, drawing: As of `kseg.prediction.written.write_photo`.
+        predictor, plan, chosen, drawing: As of `kseg.prediction.written.write_answer`.
         progress: Called with the share of the frames that is done, where the video says how many.
 
     Raises:

@@ -11,32 +11,49 @@ from kseg.prediction.polygons import write_coco, write_geojson
 PREVIEW = 2048  # pixels of the longest side of an overlay of a photo that is read part by part
 
 
-def write_photo(predictor, plan, chosen, drawing, progress=None):
-    """Writes what a plan says of a photo that is read as a whole.
+def read_photo(predictor, plan, drawing):
+    """The photo of a plan as its model takes it, `(H, W, channels)`.
 
     Args:
         predictor: As `kseg.load` gives it.
-        plan: `kseg.prediction.files.Planned`.
-        chosen: Options of `kseg.predict`, None for what is not given.
+        plan: `kseg.prediction.files.Planned`, of a photo that is read as a whole.
         drawing: `bands` and `clip` of `kseg.prediction.files.predict_files`.
-        progress: Not used: a photo is done at once.
 
     Raises:
         DataError: it cannot be read.
+    """
+    return load_photo(plan.source, predictor.channels, predictor.value_range, drawing["clip"])
+
+
+def answer_photo(predictor, plan, chosen, image):
+    """What `kseg.predict` says of a photo; probabilities where a plan wants them written.
+
+    Args:
+        predictor, plan: As of `read_photo`.
+        chosen: Options of `kseg.predict`, None for what is not given.
+        image: The photo.
+    """
+    more = {"probabilities": True} if "probabilities" in plan.paths else {}
+    return predictor.answer(image, **chosen, **more)
+
+
+def write_answer(predictor, plan, chosen, drawing, image, answer):
+    """Writes what a plan says of a photo that was read as a whole; it needs no network.
+
+    Args:
+        predictor, plan, chosen, drawing, image: As of `read_photo` and `answer_photo`.
+        answer: What `answer_photo` gave.
     """
     from kseg.pictures.image import as_rgb, save
 
     names, colors, paths = predictor.class_names, predictor.colors, plan.paths
     writing, drawn = (part(f"kseg.{room}", predictor) for room in ("prediction", "pictures"))
-    image = load_photo(plan.source, predictor.channels, predictor.value_range, drawing["clip"])
+    prediction = answer
     if "probabilities" in paths:
-        found = predictor.answer(image, **chosen, probabilities=True)
-        _write_probabilities(found, paths["probabilities"], names)
+        _write_probabilities(answer, paths["probabilities"], names)
         decide, _, _ = writing.stored(predictor.model, **_threshold(chosen))
-        prediction = decide(found)
+        prediction = decide(answer)
         prediction = prediction.astype(np.int32 if prediction.ndim == 2 else bool)
-    else:
-        prediction = predictor.answer(image, **chosen)
     if "overlay" in paths:
         picture = as_rgb(image, drawing["bands"], predictor.value_range)
         shown = drawn.predicted(picture, prediction, names, colors, predictor.void)
@@ -69,9 +86,10 @@ def _write_polygons(plan, prediction, names, size, void, geo=None):
 
 
 def write_raster(predictor, plan, chosen, drawing, progress=None):
-    """Writes what a plan says of a photo that is read part by part; arguments as of `write_photo`.
+    """Writes what a plan says of a photo that is read part by part; arguments as of `write_answer`.
 
-    Of an export, which takes whole photos, the photo is read as a whole.
+    Of an export, which takes whole photos, the photo is read as a whole. `progress` is called with
+    the share that is done.
     """
     labels = hasattr(part("kseg.prediction", predictor), "stored")
     more = {"channels": predictor.channels, "value_range": predictor.value_range}

@@ -5,7 +5,7 @@ import inspect
 
 from kseg.base.arguments import choice, refused
 from kseg.models.contract import ARGUMENTS, SEMANTIC, task_of
-from kseg.models.graph import policies_of
+from kseg.models.precision import policies_of
 from kseg.training.named import nearest
 
 LOWER = ("mixed_float16", "mixed_bfloat16")

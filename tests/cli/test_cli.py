@@ -188,10 +188,15 @@ def test_resume_of_a_finished_run_scores_it_again(kseg, run):
     assert "mean IoU" in stdout
 
 
-def test_help_needs_no_keras():
-    code = "import sys, kseg.cli.main; kseg.cli.main.parser(); print('keras' in sys.modules)"
+def test_help_needs_no_keras_and_no_other_command():
+    code = (
+        "import contextlib, sys; from kseg.cli.main import main, parser\n"
+        "with contextlib.suppress(SystemExit): main(['info', '--help'])\n"
+        "print([each in sys.modules for each in ('kseg.cli.info', 'kseg.cli.fit', 'keras')])\n"
+        "parser(); print('kseg.cli.fit' in sys.modules, 'keras' in sys.modules)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.strip() == "False"
+    assert result.stdout.splitlines()[-2:] == ["[True, False, False]", "True False"]
 
 
 class TestCheck:

@@ -143,15 +143,15 @@ def test_what_is_there_is_left(run, photos, tmp_path, monkeypatch, capsys):
     arguments = ["predict", str(photos), "--run", str(run), "-o", str(tmp_path / "out")]
     from kseg.prediction import files as module
 
-    write, seen = module.write_photo, []
+    answer, seen = module.answer_photo, []
 
     def interrupted(predictor, plan, *more):
         if len(seen) == 2:
             raise KeyboardInterrupt
         seen.append(plan.photo.name)
-        write(predictor, plan, *more)
+        return answer(predictor, plan, *more)
 
-    monkeypatch.setattr(module, "write_photo", interrupted)
+    monkeypatch.setattr(module, "answer_photo", interrupted)
     assert main(arguments) == 130 and seen == ["0.png", "1.png"]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
     assert len(before) == 4  # whole ones, and nothing else
@@ -164,7 +164,7 @@ def test_what_is_there_is_left(run, photos, tmp_path, monkeypatch, capsys):
     (tmp_path / "out/masks/1.png").unlink()
     seen.clear()
     monkeypatch.setattr(
-        module, "write_photo", lambda *all: (seen.append(all[1].photo.name), write(*all))
+        module, "answer_photo", lambda *all: (seen.append(all[1].photo.name), answer(*all))[1]
     )
     assert main(arguments) == 2  # what is there is not replaced unasked
     assert "--overwrite" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import keras
 import pytest
 
 import kseg
-from kseg.models import graph
+from kseg.models import graph, precision
 
 PACKAGE = Path(kseg.__file__).parent
 PRIVATE = re.compile(
@@ -55,8 +55,8 @@ def test_a_copy_in_float32_computes_the_same_weights():
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = kseg.build_unet(2, width=2, depth=1, compile=False)
     keras.config.set_dtype_policy("float32")
-    assert graph.computes_in(model) == "float16"
-    copy = graph.in_float32(model)
-    assert graph.computes_in(copy) == "float32" and graph.in_float32(copy) is copy
+    assert precision.computes_in(model) == "float16"
+    copy = precision.in_float32(model)
+    assert precision.computes_in(copy) == "float32" and precision.in_float32(copy) is copy
     for ours, theirs in zip(copy.get_weights(), model.get_weights(), strict=True):
         assert (ours == theirs).all()

@@ -77,7 +77,7 @@ def export_network(job, path, options, write, runtime):
         ValueError: as of `write`, or of `Job.compare`.
     """
     from kseg.deployment.formats.shared import fixed_shape
-    from kseg.models.graph import in_float32
+    from kseg.models.precision import in_float32
 
     task = part(TASKS, job.model)
     told = _told(job.model, options)

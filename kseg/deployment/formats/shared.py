@@ -60,7 +60,7 @@ def uint8_model(model, shape):
     """
     import keras
 
-    from kseg.models.graph import in_float32
+    from kseg.models.precision import in_float32
 
     own = contract(model)
     kind = "uint8" if own.value_range is None else "float32"

@@ -119,7 +119,7 @@ def differing(name, model, photo, asked, *, resize=None, threshold=0.5):
     Returns:
         The share of labels that differ, or of what else there is, the largest of them.
     """
-    from kseg.models.graph import computes_in
+    from kseg.models.precision import computes_in
 
     near = NEAR[computes_in(model)]
     if name in ("serving_default", "logits"):

@@ -123,7 +123,7 @@ def differing(name, model, photo, asked, *, resize=None):
     Returns:
         The share of pixels whose class differs, or of what else there is, the largest of them.
     """
-    from kseg.models.graph import computes_in
+    from kseg.models.precision import computes_in
 
     near = NEAR[computes_in(model)]
     if name in ("serving_default", "logits"):
