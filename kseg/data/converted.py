@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
+from kseg.data.embedded import embedded, is_embedded
 from kseg.data.errors import DataError, own_words, require
 from kseg.data.files import (
     is_stacked,
@@ -74,8 +75,9 @@ def photo_bytes(path):
     Raises:
         DataError: it cannot be read.
     """
-    if start_of(path)[:4].startswith(OF_GRAPHS):
-        return _decodable(path)
+    content = embedded(path) if is_embedded(path) else start_of(path)
+    if content.startswith(OF_GRAPHS):
+        return _decodable(path, content if is_embedded(path) else Path(path).read_bytes())
     with reading(path):
         bands = read_numbers(path).shape[-1] if is_stacked(path) else 3
     if bands not in (1, 3):
@@ -85,9 +87,9 @@ def photo_bytes(path):
     return kept(path, ".png", lambda: load_photo(path), _png).read_bytes()
 
 
-def _decodable(path):
-    """The bytes of a JPEG or PNG that seems to be cut off, if it can be decoded all the same."""
-    content, tf = Path(path).read_bytes(), tensorflow()
+def _decodable(path, content):
+    """The bytes of a JPEG or PNG that may be cut off, if it can be decoded all the same."""
+    tf = tensorflow()
     key = (path, len(content), os.stat(path).st_mtime_ns)
     if key not in _whole:
         try:
