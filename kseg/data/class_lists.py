@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from kseg.data.errors import DataError
-from kseg.data.readers.splits import text_of
+from kseg.data.texts import text_of
 
 LISTS = ("classes.txt", "class_names.txt", "labels.txt", "codes.txt", "obj.names", "names.txt")
 LABELMAP = "labelmap.txt"

@@ -16,6 +16,7 @@ from pathlib import Path
 from kseg.data.coco_format.categories import roles_of
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
+from kseg.data.texts import text_in
 
 MOST_PIXELS = 2**29  # of a photo; TensorFlow decodes no larger ones
 
@@ -263,6 +264,9 @@ def _json(path):
     with open(path, "rb") as file:
         try:
             return json.load(file)
+        except UnicodeDecodeError:
+            file.seek(0)
+            return json.loads(text_in(file.read(), path))
         except (ValueError, RecursionError) as error:
             message = f"annotations={path!r} is not JSON ({error})."
             raise DataError("malformed", path, message, "Export or download it again.") from error

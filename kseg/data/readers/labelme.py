@@ -33,8 +33,9 @@ from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.photos import Numbers
-from kseg.data.readers.splits import chosen_of_split, text_of
+from kseg.data.readers.splits import chosen_of_split
 from kseg.data.source import Source
+from kseg.data.texts import text_of
 
 TURNED = ("rotation", "oriented_rectangle", "quadrilateral")  # of X-AnyLabeling: four corners
 AREALESS = ("line", "linestrip", "point", "points", "lines")
