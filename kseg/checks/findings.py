@@ -78,7 +78,11 @@ KINDS = {
         "Give all splits one list of classes, in one order.",
     ),
     "other_names": (WARNING, "If they are the same classes, give them the same names."),
-    "unknown_id": (ERROR, "Correct the mask, or name its values in the class list."),
+    "unknown_id": (
+        ERROR,
+        "Correct the mask; of a folder, values=(1, 2, 3) says the value of each class, in order.",
+    ),
+    "palettes_differ": (ERROR, ""),  # the message says what to do
     "mask_value": (
         ERROR,
         "Correct the mask; or say what its values mean, as values=(0, 255): without the class, and "

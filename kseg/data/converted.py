@@ -28,6 +28,9 @@ from kseg.data.files import (
 from kseg.data.listing import ARRAYS
 from kseg.data.values import clipped
 
+UNKNOWN_ID = (
+    "Correct the mask; of a folder, values=(1, 2, 3) says the value of each class, in order."
+)
 VERSION = 1  # of what is kept; what reads otherwise raises it
 OF_GRAPHS = (b"\xff\xd8\xff", b"\x89PNG")  # beginnings of what TensorFlow decodes as it is
 
@@ -155,9 +158,7 @@ def mask_ids(path, wide, signed=False):
         value = mask.min() if mask.min() < 0 else mask.max()
         expected = "expected at least 0" if value < 0 else "expected at most 255"
         message = f"{path!r}: the mask holds the value {value}, which is no class: {expected}."
-        raise DataError(
-            "unknown_id", path, message, "Correct the mask, or name its values in the class list."
-        )
+        raise DataError("unknown_id", path, message, UNKNOWN_ID)
     return mask.astype(np.int32 if wide else np.uint8)
 
 

@@ -10,7 +10,7 @@ import struct
 import numpy as np
 
 from kseg.base.tensorflow import built_once, tensorflow
-from kseg.data.converted import by_python, mask_ids, photo_bytes
+from kseg.data.converted import UNKNOWN_ID, by_python, mask_ids, photo_bytes
 from kseg.data.errors import require
 from kseg.data.files import HIDDEN, NOT_TRANSPARENT
 
@@ -396,7 +396,7 @@ def _require_class(condition, path, value, expected):
         lambda: tensorflow().strings.format(
             f"the mask holds the value {{}}, which is no class: expected {expected}.", (value(),)
         ),
-        "Correct the mask, or name its values in the class list.",
+        UNKNOWN_ID,
     )
 
 

@@ -116,3 +116,31 @@ def test_json_in_windows_1252(tmp_path, capsys):
     (tmp_path / "a.json").write_bytes(json.dumps(content, ensure_ascii=False).encode("cp1252"))
     assert kseg.data.coco(tmp_path, tmp_path / "a.json").class_names[1] == "B\u00e4ume"
     assert "read as Windows-1252, as in 'B\u00e4ume'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text, names, values",
+    [
+        ("0 sky\n1 road\n", ("sky", "road"), None),
+        ("0: sky\n1: road\n", ("sky", "road"), None),
+        ("1: sky\n2: road\n", ("sky", "road"), (1, 2)),
+        ("0\tsky\n7\troad\n", ("sky", "road"), (0, 7)),
+        ("1 euro\n2 euro\n", ("1 euro", "2 euro"), None),
+        ("2: sky\n1: road\n", ("2: sky", "1: road"), None),
+        ("sky\n1: road\n", ("sky", "1: road"), None),
+        ("0\n1\n", ("0", "1"), None),
+        ("sky, road\n", ("sky", "road"), None),
+        ("sky, blue\nroad\n", ("sky, blue", "road"), None),
+        ("3d model\n", ("3d model",), None),
+    ],
+)
+def test_lines_with_numbers_and_with_commas(tmp_path, text, names, values):
+    (tmp_path / "classes.txt").write_text(text)
+    found = class_list(tmp_path)
+    assert (found.class_names, found.values) == (names, values)
+
+
+def test_numbers_of_what_is_void(tmp_path):
+    (tmp_path / "classes.txt").write_text("0: sky\n1: void\n2: road\n")
+    found = class_list(tmp_path)
+    assert (found.class_names, found.values, found.void_values) == (("sky", "road"), (0, 2), (1,))
