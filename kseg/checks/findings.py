@@ -69,6 +69,11 @@ KINDS = {
         "YOLO's files, and converters from them, are written so: multiply x by the width and y by "
         "the height of its photo.",
     ),
+    "boxes_elsewhere": (
+        WARNING,
+        "Look at them (kseg data): bbox is x, y, width, height, runs go down the columns, and both "
+        "are of the photo's own size.",
+    ),
     "nothing_drawn": (
         ERROR,
         "Look whether the annotations are of these photos, and of their size.",

@@ -262,11 +262,14 @@ def _json(path):
         message = f"annotations={path!r} does not exist: expected a JSON file."
         raise MissingData("missing", path, message)
     with open(path, "rb") as file:
+        content = file.read()
         try:
-            return json.load(file)
-        except UnicodeDecodeError:
-            file.seek(0)
-            return json.loads(text_in(file.read(), path))
+            try:
+                return json.loads(content)
+            except UnicodeDecodeError:
+                return json.loads(text_in(content, path))
+        except DataError:
+            raise
         except (ValueError, RecursionError) as error:
             message = f"annotations={path!r} is not JSON ({error})."
             raise DataError("malformed", path, message, "Export or download it again.") from error
