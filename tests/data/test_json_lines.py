@@ -150,6 +150,8 @@ def changed(line, key, value):
         ({"image": "a.jpg", "prefix": "segment cell", "suffix": "<loc0001>"}, "vision-language"),
         ({"data_row": {}, "projects": {}}, "Labelbox"),
         ({"file_name": "a.jpg", "text": "a cell"}, "Hugging Face, without polygons"),
+        (prodigy("a.jpg", width=2**31), "expected those of the photo, in pixels"),
+        (prodigy("a.jpg", spans=[]), "Nothing is drawn on any photo"),
         ({"some": 1}, "expected image_url and label, image and spans, or file and annotations"),
         ([1], "line 1 is .*, no object"),
     ],

@@ -20,6 +20,7 @@ from kseg.base.arguments import name_list
 from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import class_list
 from kseg.data.drawn import (
+    FARTHEST,
     Drawing,
     Shape,
     class_names_of,
@@ -138,7 +139,7 @@ def json_lines(
     said = class_list(root) if class_names is None and listed is None else None
     given = said.class_names if said else class_names if class_names is not None else listed
     given = given if given is None else name_list("class_names", given)
-    names = class_names_of(drawings.values(), given, str(said.file) if said else "class_names")
+    names = class_names_of([*drawings.values()], given, str(said.file) if said else "class_names")
     chosen = _chosen(root, drawings, splits, split, val_fraction)
     name = f"{root.resolve().name}{f'/{split}' if split else ''}"
     return drawn_source(name, chosen, names, instances=instances, by_area=True, numbers=numbers)
@@ -289,8 +290,10 @@ def _azure(drawing, line, names):
 
 def _prodigy(drawing, line, names):
     sides = line.get("height"), line.get("width")
-    if all(type(side) in (int, float) for side in sides):
+    if all(type(side) in (int, float) and 0 < side < FARTHEST for side in sides):
         drawing.size = tuple(round(side) for side in sides)
+    elif sides != (None, None):
+        raise ValueError(f"height, width={sides}; expected those of the photo, in pixels")
     for number, each in enumerate(line.get("spans") or []):
         label = _label(each["label"])
         if each.get("type") == "rect" and "points" not in each:
