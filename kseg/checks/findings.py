@@ -88,6 +88,11 @@ KINDS = {
         "Correct the mask; of a folder, values=(1, 2, 3) says the value of each class, in order.",
     ),
     "palettes_differ": (ERROR, ""),  # the message says what to do
+    "black_elsewhere": (
+        WARNING,
+        "The numbers are read as the class ids. If the colours say the classes, as where a program "
+        "chose the palette, give the colour of each class (palette=).",
+    ),
     "mask_value": (
         ERROR,
         "Correct the mask; or say what its values mean, as values=(0, 255): without the class, and "

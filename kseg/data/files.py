@@ -253,7 +253,8 @@ def load_mask(path):
             array = read_numbers(path)
             if array.dtype.kind == "f" and (array == np.rint(array)).all():
                 array = array.astype(np.int64)  # as rasters and NumPy's own zeros are
-            if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
+            fits = array.shape[-1] in (1, 3) and array.dtype.kind in "bui"
+            if not fits or array.shape[-1] == 3 and (array.sum(axis=-1) == 1).all():
                 expected = "integers (height, width), one id a pixel"
                 remedy = "Export it anew as PNG."
                 if array.dtype.kind in "bui" and array.shape[-1] > 1:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kseg.data.errors import DataError
+from kseg.data.source import VOID
 
 MOST = 24  # colours that are listed
 BLACK = (0, 0, 0)  # which palettes are filled up with
@@ -28,9 +29,22 @@ def renumbered(paths):
                 message += f"and {str(first)!r} as {before}: the numbers are no class ids."
                 every = tuple(sorted({color for path in paths for color in _used(path, True)}))
                 remedy = "Give the colour of each class, in the order of the class names"
-                remedy += f", as palette={every}." if len(every) <= MOST else ": palette=."
+                remedy += f", as palette={every}." if len(every) <= MOST else " (palette=)."
                 return DataError("palettes_differ", path, message, remedy)
     return None
+
+
+def black_elsewhere(path):
+    """Of a mask whose palette has black, but not as 0: what is odd, as notes of a `Source`.
+
+    Black is the background nearly everywhere; programs that reduce colours give it any number.
+    """
+    numbers = {index: color for color, index in _used(path, True).items()}
+    black = next((i for i, color in numbers.items() if color == BLACK and i != VOID), 0)
+    if not black or numbers.get(0, BLACK) == BLACK:
+        return ()
+    message = f"{str(path)!r} has black as number {black} of its palette, and {numbers[0]} as 0."
+    return (("black_elsewhere", message),)
 
 
 def _used(path, every=False):

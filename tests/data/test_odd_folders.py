@@ -259,6 +259,11 @@ def test_palettes_that_number_colours_anew(tmp_path):
         )
 
     np.testing.assert_array_equal(opened("same")[0]["label"], ids)
+    assert not opened("same").notes
+    with_palettes(tmp_path / "black", [(1, 0, 2)] * 2)
+    assert [kind for kind, _ in opened("black").notes] == ["black_elsewhere"]
+    with_palettes(tmp_path / "void", [(255, 0, 1)])  # as of Cityscapes
+    assert not opened("void").notes
     with_palettes(tmp_path / "anew", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
     with pytest.raises(
         DataError, match=r"\(0, 255, 0\) as number 0 .* as 2: .*palette=\(\(0, 0"
@@ -269,6 +274,12 @@ def test_palettes_that_number_colours_anew(tmp_path):
     assert found.kind == "palettes_differ" and "palette=((0, 0, 0), (0, 255, 0), (255" in str(found)
     for place in range(3):
         np.testing.assert_array_equal(opened("anew", palette=COLORS)[place]["label"], ids)
+
+
+def test_one_hot_of_three_classes_is_no_colour(tmp_path):
+    written(tmp_path, np.eye(3)[MASK], ending=".npy")
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    assert "Of one-hot masks save np.argmax(mask, axis=-1)" in refusal(tmp_path)
 
 
 def test_soft_edges_without_names(tmp_path):

@@ -17,7 +17,7 @@ from kseg.data.errors import DataError
 from kseg.data.faults import Faults
 from kseg.data.files import is_one_bit, load_mask
 from kseg.data.listing import column, complete
-from kseg.data.palettes import renumbered
+from kseg.data.palettes import black_elsewhere, renumbered
 from kseg.data.photos import Numbers
 from kseg.data.pixel_weights import weight_reader
 from kseg.data.readers.folder_arguments import (
@@ -198,6 +198,8 @@ def folder(
             if odd:
                 raise odd
         notes = ((odd.kind, f"{odd.message} {odd.remedy}"),) if odd else ()
+        if palette is None and not odd:
+            notes = black_elsewhere(files.masks[0])
         columns = {"image": column(files.images), "label": column(files.masks)}
         decode = _labels(values, palette, void_values, void, photos)
     if pixel_weights is not None:
