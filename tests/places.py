@@ -26,11 +26,14 @@ def furnish(folder):
 
 
 def of_tools(folder, photo):
-    """Sets of labelme, CVAT, VIA, Kaggle, nnU-Net, the pets and ADE20K, each very small."""
+    """Sets of labelme, CVAT, VIA, Prodigy, Kaggle, nnU-Net, pets and ADE20K, each very small."""
     square = [[10, 10], [30, 10], [30, 30], [10, 30]]
     shapes = [{"label": name, "points": square, "shape_type": "polygon"} for name in ("bus", "car")]
     save(folder / "annotated/street.jpg", photo)
     write_json(folder / "annotated/street.json", {"imagePath": "street.jpg", "shapes": shapes})
+    line = {"image": "0.jpg", "spans": [{"label": "cell", "points": square}]}
+    save(folder / "lines/0.jpg", photo)
+    write_json(folder / "lines/all.jsonl", line)
     points = ";".join(f"{x},{y}" for x, y in square)
     save(folder / "images_1_1/images/0.jpg", photo)
     (folder / "images_1_1/annotations.xml").write_text(

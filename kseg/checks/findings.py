@@ -69,6 +69,11 @@ KINDS = {
         "YOLO's files, and converters from them, are written so: multiply x by the width and y by "
         "the height of its photo.",
     ),
+    "boxes_elsewhere": (
+        WARNING,
+        "Look at them (kseg data): bbox is x, y, width, height, runs go down the columns, and both "
+        "are of the photo's own size.",
+    ),
     "nothing_drawn": (
         ERROR,
         "Look whether the annotations are of these photos, and of their size.",
@@ -78,7 +83,16 @@ KINDS = {
         "Give all splits one list of classes, in one order.",
     ),
     "other_names": (WARNING, "If they are the same classes, give them the same names."),
-    "unknown_id": (ERROR, "Correct the mask, or name its values in the class list."),
+    "unknown_id": (
+        ERROR,
+        "Correct the mask; of a folder, values=(1, 2, 3) says the value of each class, in order.",
+    ),
+    "palettes_differ": (ERROR, ""),  # the message says what to do
+    "black_elsewhere": (
+        WARNING,
+        "The numbers are read as the class ids. If the colours say the classes, as where a program "
+        "chose the palette, give the colour of each class (palette=).",
+    ),
     "mask_value": (
         ERROR,
         "Correct the mask; or say what its values mean, as values=(0, 255): without the class, and "

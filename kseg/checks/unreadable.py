@@ -4,6 +4,7 @@ import os
 
 from kseg.checks.mask_values import wrong_colors, wrong_values
 from kseg.data.bad_files import fault_of, file_of, files_of, look_at, size_mismatch, undecodable
+from kseg.data.embedded import is_embedded
 from kseg.data.errors import DataError, data_error
 from kseg.data.files import load_mask, start_of
 from kseg.data.listing import ARRAYS
@@ -113,7 +114,7 @@ def _broken(file, column):
     if not os.path.getsize(file):
         return "empty_file", file, f"{file!r} is empty, 0 bytes."
     kind = _format(file)
-    if kind not in USUAL and not _opens(file):
+    if kind not in USUAL and not (is_embedded(file) or _opens(file)):
         what = f"a {kind} file" if kind else "no image"
         return "wrong_format", file, f"{file!r} is {what}, whatever its name says."
     try:

@@ -8,7 +8,8 @@ import argparse
 DATA = (
     "the folder of the data, whose layout is found by looking; or by name: camvid:PATH, voc:PATH, "
     "cityscapes:PATH, ade20k:PATH, oxford_pets:PATH, coco:PATH, yolo:PATH, labelme:PATH, "
-    "cvat:PATH, via:PATH, rle:PATH, nnunet:PATH, tfds:NAME, folder:PATH, records:PATH or shapes"
+    "cvat:PATH, via:PATH, jsonl:PATH, rle:PATH, nnunet:PATH, tfds:NAME, folder:PATH, "
+    "records:PATH or shapes"
 )
 BANDS = "bands that pictures show, counted from 0, e.g. 3,2,1 (0,1,2)"
 

@@ -26,6 +26,7 @@ from kseg.data.readers.cityscapes import cityscapes
 from kseg.data.readers.coco import coco
 from kseg.data.readers.cvat import cvat
 from kseg.data.readers.folder import folder
+from kseg.data.readers.json_lines import json_lines
 from kseg.data.readers.labelme import labelme
 from kseg.data.readers.nnunet import nnunet
 from kseg.data.readers.oxford_pets import oxford_pets
@@ -47,6 +48,7 @@ __all__ = [
     "Source",
     "ade20k",
     "cvat",
+    "json_lines",
     "labelme",
     "nnunet",
     "oxford_pets",

@@ -1,7 +1,8 @@
 """What a data set says of its classes in a file beside the photos: names, mask values, colours.
 
 classes.txt, class_names.txt, labels.txt, codes.txt, obj.names   a name a line, by its number;
-                    labelme's `__ignore__` before them is -1, no label
+                    labelme's `__ignore__` before them is -1, no label; `1: road` says
+                    the mask value of each
 labelmap.txt        `name:r,g,b:parts:actions`, of CVAT
 label_colors.txt    `r g b name`, of CamVid and Datumaro
 *.csv               columns name, r, g, b (class_dict.csv); or pixel value, class (Roboflow)
@@ -16,7 +17,7 @@ import re
 from pathlib import Path
 
 from kseg.data.errors import DataError
-from kseg.data.readers.splits import text_of
+from kseg.data.texts import text_of
 
 LISTS = ("classes.txt", "class_names.txt", "labels.txt", "codes.txt", "obj.names", "names.txt")
 LABELMAP = "labelmap.txt"
@@ -31,6 +32,7 @@ TABLES = (
 COLORS = "label_colors.txt"
 META = "dataset_meta.json"
 IGNORED = ("__ignore__", "ignore", "void", "unlabeled", "unlabelled", "ignored")
+NUMBERED = re.compile(r"(\d{1,5})(\s*[:=;,.)]\s*|\s+)(\S.*)")  # a mask value and a name
 EXAMPLE = "class_names=('background', 'cell', ...)"
 
 
@@ -94,9 +96,33 @@ def _names(file):
     names = listed_names(file)
     if not names:
         raise malformed(file, "holds no name", "one class name a line")
+    names, values = _numbered(_parted(names))
     if names[0] == "__ignore__":  # labelme counts it as -1, which is 255 in 8 bits
         return ClassList(file, tuple(names[1:]))
-    return _kept(file, names, range(len(names)))
+    return _kept(file, names, values)
+
+
+def _parted(names):
+    """Names that stand in one line between commas, as those of several lines."""
+    parts = [name.strip() for name in names[0].split(",")]
+    return parts if len(names) == 1 and all(parts) else names
+
+
+def _numbered(names):
+    """Names, and the mask value of each: lines as `0: sky`, `1: road` say it themselves.
+
+    Of `0 sky`, `1 road` too, but not of other numbers with no sign behind them: of `1 euro`, `2
+    euro` they are the name.
+    """
+    lines = [NUMBERED.fullmatch(name) for name in names]
+    counted = list(range(len(names)))
+    if not all(lines):
+        return names, counted
+    values = [int(line[1]) for line in lines]
+    signs = all("\t" in line[2] or line[2].strip() for line in lines)
+    if values != counted and not (signs and sorted({*values}) == values):
+        return names, counted
+    return [line[3] for line in lines], values
 
 
 def _labelmap(file):

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from kseg.base.arguments import refused
 from kseg.data.errors import MissingData
-from kseg.data.listing import in_utf8, shortened
+from kseg.data.listing import shortened
 from kseg.data.pairs import ALIASES, files_below, means, no_split_there
+from kseg.data.texts import in_utf8
 
 DEEPEST = 3  # folders below the root in which files are looked for
 PEEK = 1 << 21  # bytes of the beginning of a file, by which it is known

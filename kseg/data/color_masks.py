@@ -4,7 +4,7 @@ from kseg.base.tensorflow import built_once, tensorflow
 from kseg.data.decode import decode_image, is_png, read_photo
 from kseg.data.errors import require
 
-RGB_ALPHA = b"\6"  # colour type of the PNG specification, section 11.2.1
+WITH_ALPHA = (3, 4, 6)  # colour types of the PNG specification, 11.2.1; a palette may have some
 
 
 @built_once("path")
@@ -14,7 +14,8 @@ def decode_colors(path):
     content = read_photo(path)
     mask = tf.cast(decode_image(content), tf.int32)
     mask = mask[:, :, 0] * 65536 + mask[:, :, 1] * 256 + mask[:, :, 2]
-    has_alpha = is_png(content) & (tf.strings.substr(content, 25, 1) == RGB_ALPHA)
+    types = [bytes([each]) for each in WITH_ALPHA]
+    has_alpha = is_png(content) & tf.reduce_any(tf.strings.substr(content, 25, 1) == types)
     told = tf.cond(has_alpha, lambda: _require_own_color(content, mask, path), lambda: True)
     with tf.control_dependencies([told]):
         return tf.identity(mask)

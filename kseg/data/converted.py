@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
+from kseg.data.embedded import embedded, is_embedded
 from kseg.data.errors import DataError, own_words, require
 from kseg.data.files import (
     is_stacked,
@@ -27,6 +28,9 @@ from kseg.data.files import (
 from kseg.data.listing import ARRAYS
 from kseg.data.values import clipped
 
+UNKNOWN_ID = (
+    "Correct the mask; of a folder, values=(1, 2, 3) says the value of each class, in order."
+)
 VERSION = 1  # of what is kept; what reads otherwise raises it
 OF_GRAPHS = (b"\xff\xd8\xff", b"\x89PNG")  # beginnings of what TensorFlow decodes as it is
 
@@ -74,8 +78,9 @@ def photo_bytes(path):
     Raises:
         DataError: it cannot be read.
     """
-    if start_of(path)[:4].startswith(OF_GRAPHS):
-        return _decodable(path)
+    content = embedded(path) if is_embedded(path) else start_of(path)
+    if content.startswith(OF_GRAPHS):
+        return _decodable(path, content if is_embedded(path) else Path(path).read_bytes())
     with reading(path):
         bands = read_numbers(path).shape[-1] if is_stacked(path) else 3
     if bands not in (1, 3):
@@ -85,9 +90,9 @@ def photo_bytes(path):
     return kept(path, ".png", lambda: load_photo(path), _png).read_bytes()
 
 
-def _decodable(path):
-    """The bytes of a JPEG or PNG that seems to be cut off, if it can be decoded all the same."""
-    content, tf = Path(path).read_bytes(), tensorflow()
+def _decodable(path, content):
+    """The bytes of a JPEG or PNG that may be cut off, if it can be decoded all the same."""
+    tf = tensorflow()
     key = (path, len(content), os.stat(path).st_mtime_ns)
     if key not in _whole:
         try:
@@ -153,9 +158,7 @@ def mask_ids(path, wide, signed=False):
         value = mask.min() if mask.min() < 0 else mask.max()
         expected = "expected at least 0" if value < 0 else "expected at most 255"
         message = f"{path!r}: the mask holds the value {value}, which is no class: {expected}."
-        raise DataError(
-            "unknown_id", path, message, "Correct the mask, or name its values in the class list."
-        )
+        raise DataError("unknown_id", path, message, UNKNOWN_ID)
     return mask.astype(np.int32 if wide else np.uint8)
 
 

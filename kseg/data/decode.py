@@ -10,8 +10,9 @@ import struct
 import numpy as np
 
 from kseg.base.tensorflow import built_once, tensorflow
-from kseg.data.converted import by_python, mask_ids, photo_bytes
+from kseg.data.converted import UNKNOWN_ID, by_python, mask_ids, photo_bytes
 from kseg.data.errors import require
+from kseg.data.files import HIDDEN, NOT_TRANSPARENT
 
 GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # colour types of the PNG specification, section 11.2.1
 
@@ -240,6 +241,10 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
     content = tf.cond(is_palette, lambda: _palette_to_grey(content), lambda: content)
     kind = tf.int32 if wide else tf.uint8
 
+    told = tf.cond(
+        color_type == GREY_ALPHA, lambda: _require_nothing_hidden(content, name), lambda: True
+    )
+
     def deep():
         mask = tf.io.decode_png(content, channels=1, dtype=tf.uint16)
         if not wide:
@@ -254,15 +259,17 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         return tf.cast(tf.cond(bits < 8, lambda: mask // spread, lambda: mask), kind)
 
     def color():
-        mask = tf.io.decode_png(content, channels=3)
+        mask = tf.io.decode_png(content, channels=4)
         same = (mask[:, :, 0] == mask[:, :, 1]) & (mask[:, :, 0] == mask[:, :, 2])
         _require_ids(tf.reduce_all(same), name)
-        return tf.cast(mask[:, :, :1], kind)
+        with tf.control_dependencies([_require_nothing_hidden(content, name)]):
+            return tf.cast(mask[:, :, :1], kind)
 
     if repeated:
         grey = shallow
         shallow = lambda: tf.cond(is_ids, grey, color)  # noqa: E731
-    mask = tf.cond(bits == 16, deep, shallow)
+    with tf.control_dependencies([told]):
+        mask = tf.cond(bits == 16, deep, shallow)
     return tf.ensure_shape(mask, (None, None, 1))[:, :, 0]
 
 
@@ -366,6 +373,20 @@ def _require_ids(condition, path):
     )
 
 
+def _require_nothing_hidden(content, path):
+    """Fails where a pixel of no alpha has another number than 0, which may count or not."""
+    tf = tensorflow()
+    colors = tf.cast(tf.io.decode_png(content, channels=4, dtype=tf.uint16), tf.int32)
+    hidden = tf.boolean_mask(colors[:, :, 0], (colors[:, :, 3] == 0) & (colors[:, :, 0] != 0))
+    return require(
+        tf.size(hidden) == 0,
+        "unsuitable",
+        path,
+        lambda: tf.strings.format(HIDDEN, (tf.size(hidden),)),
+        NOT_TRANSPARENT,
+    )
+
+
 def _require_class(condition, path, value, expected):
     """`value`, a function, gives the stored value that no class has."""
     require(
@@ -375,7 +396,7 @@ def _require_class(condition, path, value, expected):
         lambda: tensorflow().strings.format(
             f"the mask holds the value {{}}, which is no class: expected {expected}.", (value(),)
         ),
-        "Correct the mask, or name its values in the class list.",
+        UNKNOWN_ID,
     )
 
 

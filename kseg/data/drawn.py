@@ -17,6 +17,7 @@ from kseg.data.coco_format.annotations import MOST_PIXELS
 from kseg.data.coco_format.categories import role_of
 from kseg.data.coco_format.rle import END, labels_of_rows, map_of_rows, objects_of_rows
 from kseg.data.decode import size_as_said
+from kseg.data.embedded import opened
 from kseg.data.errors import DataError
 from kseg.data.files import read_numbers, start_of
 from kseg.data.listing import column, stem
@@ -117,7 +118,7 @@ def header_size(path):
     try:
         if is_tiff(start_of(path)):  # Pillow takes rows for pages, and bands for columns, of some
             return size_in_header(path)
-        with Image.open(path) as image:
+        with Image.open(opened(path)) as image:
             return image.height, image.width
     except Exception:  # of damaged bytes, Pillow raises whatever it runs into
         pass

@@ -14,6 +14,7 @@ it, and `data_error` takes them out again. The kinds:
     not_png            a mask is no PNG
     color_mask         a mask is coloured, where ids were expected
     unknown_id         a mask holds a value that is no class
+    palettes_differ    a colour has one number in the palette of one mask, another in another's
     mask_value         the mask of one class holds a value that is neither of its two, nor void
     black_and_white    masks hold 0 and 255, and 255 means void
 """

@@ -17,6 +17,7 @@ from kseg.base.colors import voc_colors
 from kseg.base.optional import install
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
+from kseg.data.embedded import embedded, is_embedded, opened
 from kseg.data.errors import DataError, MissingData, own_words
 from kseg.data.listing import ARRAYS
 from kseg.data.tiff import CompressedTiff, band_axis, check_one_page, is_tiff, layout_of, read_tiff
@@ -27,6 +28,10 @@ PALETTE = np.array(voc_colors(256), np.uint8).tobytes()  # for PNGs of ids, as P
 
 PNG_DEPTH = 24  # byte of a PNG's header, section 11.2.1 of its specification; then the colour type
 ALPHA = ("LA", "PA", "RGBA", "La", "RGBa")  # Pillow's modes
+HIDDEN = "{} pixels are transparent and hold a number other than 0."
+NOT_TRANSPARENT = (
+    "Save the mask without transparency, in grey: what was erased as 0, what has no label as 255."
+)
 ONE_PAGE = "Save each page as a file of its own."
 SEVERAL = ("GIF", "WEBP")  # of which a second page is another photo; of a JPEG it is a preview
 
@@ -80,12 +85,11 @@ def read_numbers(path, alpha=False):
     path = Path(path)
     if path.suffix.lower() in ARRAYS:
         return load_array(path)
-    start = start_of(path)
+    start = embedded(path)[:32] if is_embedded(path) else start_of(path)
     if is_tiff(start):
         return _tiff_numbers(path, alpha)
     if start[:4] == b"\x89PNG" and start[PNG_DEPTH : PNG_DEPTH + 1] == b"\x10":
         return _deep_png(path, alpha)
-
     return _by_pillow(path, lambda image: pillow_numbers(image, alpha))
 
 
@@ -141,7 +145,8 @@ def _deep_png(path, alpha):
     """A PNG of 16 bits, by TensorFlow: of colours Pillow knows but the upper 8."""
     tf = tensorflow()
     with tf.device("CPU"):
-        array = tf.io.decode_png(path.read_bytes(), dtype=tf.uint16).numpy()
+        content = embedded(path) if is_embedded(path) else path.read_bytes()
+        array = tf.io.decode_png(content, dtype=tf.uint16).numpy()
     return array if array.shape[-1] in (1, 3) or alpha else array[..., :-1]
 
 
@@ -248,16 +253,19 @@ def load_mask(path):
             array = read_numbers(path)
             if array.dtype.kind == "f" and (array == np.rint(array)).all():
                 array = array.astype(np.int64)  # as rasters and NumPy's own zeros are
-            if array.shape[-1] not in (1, 3) or array.dtype.kind not in "bui":
+            fits = array.shape[-1] in (1, 3) and array.dtype.kind in "bui"
+            if not fits or array.shape[-1] == 3 and (array.sum(axis=-1) == 1).all():
                 expected = "integers (height, width), one id a pixel"
                 remedy = "Export it anew as PNG."
                 if array.dtype.kind in "bui" and array.shape[-1] > 1:
                     remedy = "Of one-hot masks save np.argmax(mask, axis=-1); of pixels of several "
-                    remedy += "classes give multilabel=True."
+                    remedy += "classes give multilabel=True; of colours save them without alpha."
                 raise refused("mask", array, expected, remedy, NotAPhoto)
             return np.squeeze(array.astype(np.int32), -1) if array.shape[-1] == 1 else array
+        header = start_of(path)
+        if header[:4] == b"\x89PNG" and header[PNG_DEPTH : PNG_DEPTH + 2] == b"\x10\4":
+            return _without_alpha(_deep_png(Path(path), alpha=True))  # Pillow knows the upper 8
         mask = _by_pillow(path, _mask_array)
-    header = start_of(path)
     if header[:4] == b"\x89PNG" and header[PNG_DEPTH + 1] == 0:
         mask //= {2: 85, 4: 17}.get(header[PNG_DEPTH], 1)  # which Pillow spreads to 0..255
     return mask
@@ -270,10 +278,18 @@ def is_one_bit(path):
 
 def _mask_array(image):
     if image.mode == "LA":
-        image = image.getchannel("L")
+        return _without_alpha(np.array(image))
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         image = image.convert("RGB")
     return np.array(image).astype(np.int32)
+
+
+def _without_alpha(array):
+    """The numbers of grey and alpha, `(H, W, 2)`: pixels that are not seen hold none but 0."""
+    hidden = np.count_nonzero(array[..., 0][array[..., 1] == 0])
+    if hidden:
+        raise NotAPhoto(HIDDEN.format(hidden) + " " + NOT_TRANSPARENT)
+    return array[..., 0].astype(np.int32)
 
 
 def _by_pillow(path, array):
@@ -282,7 +298,7 @@ def _by_pillow(path, array):
 
     if is_tiff(start_of(path)):
         check_one_page(path)
-    with Image.open(path) as image:
+    with Image.open(opened(path)) as image:
         pages = getattr(image, "n_frames", 1) if image.format in SEVERAL else 1
         if pages > 1:
             raise refused("pages", pages, "one page in a file", ONE_PAGE, NotAPhoto)

@@ -10,6 +10,7 @@ from kseg.data.coco_layouts import find_coco
 from kseg.data.find_pairs import find_pairs
 from kseg.data.pairs import files_below
 from kseg.data.readers.cvat_xml import xml_files
+from kseg.data.readers.json_lines import line_files
 from kseg.data.readers.labelme import is_labelme, load_json
 from kseg.data.readers.nnunet import is_nnunet
 from kseg.data.readers.run_tables import found_tables
@@ -17,7 +18,7 @@ from kseg.data.readers.via import via_files
 from kseg.data.readers.yolo import label_file, yaml_file
 
 VOC_TOPS = ("", "VOC2012/", "VOCdevkit/VOC2012/")
-RUNS = "rle"  # masks that are files go before a table of the same ones
+TABLES = ("rle", "jsonl")  # masks that are files go before lists of the same ones
 LOOKED_AT = 20  # JSON files, of which any says that a folder is labelme's
 
 
@@ -102,12 +103,15 @@ SIGNS = {
     "labelme": Layout("a JSON file with shapes and imagePath beside each photo", _is_labelme),
     "via": Layout("a JSON or CSV file of VIA beside the photos", _is_via),
     "folder": Layout("images and masks", lambda root: has(root, "images", "masks")),
+    "jsonl": Layout(
+        "a .jsonl or .ndjson file of polygons beside the photos",
+        lambda root: bool(line_files(root)),
+    ),
     "rle": Layout(
         "a CSV file of run-lengths beside the photos", lambda root: bool(found_tables(root))
     ),
     "records": Layout("train/source.json", lambda root: has(root, "train/source.json")),
 }
-OF_JSON = ("coco", "labelme", "via")
 
 
 def layouts_of(folder):
@@ -122,18 +126,18 @@ def layout_of(folder):
     Raises:
         ValueError: it looks like none, or like several; they are listed.
     """
-    kinds = [kind for kind in layouts_of(folder) if kind != RUNS]
+    fitting = layouts_of(folder)
+    kinds = [kind for kind in fitting if kind not in TABLES]
+    found = None if kinds else pairs_of(folder)
+    if found is not None:
+        return "folder", found
+    kinds = kinds or fitting
     if len(kinds) == 1:
         return kinds[0], None
     if kinds:
         expected = "a folder of one layout, and this could be " + " or ".join(kinds)
         remedy = "Say which: " + " or ".join(f"{kind}:{folder}" for kind in kinds) + "."
         raise refused("data", str(folder), expected, remedy)
-    found = pairs_of(folder)
-    if found is not None:
-        return "folder", found
-    if RUNS in layouts_of(folder):
-        return RUNS, None
     layouts = "; ".join(f"{kind} ({layout.sign})" for kind, layout in SIGNS.items())
     remedy = (
         "For other folders of photos and masks say how they are named, as in "

@@ -1,6 +1,5 @@
 """Files of photos and masks in folders: which there are, which are left out, which go together."""
 
-import codecs
 import os
 import re
 import unicodedata
@@ -72,19 +71,15 @@ def list_files(folder, suffixes, argument, kind="missing"):
             remedy = "JPEG changes ids: export the masks again as PNG, from the original."
         elif any(name.lower().endswith(VOLUMES) for name in others):
             remedy = "Volumes are not read: write their slices as PNG, photos and masks alike."
+        elif others and all(name.lower().endswith(".json") for name in others):
+            remedy = f"Photos inside labelme's files come out by kseg convert labelme:{folder} "
+            remedy += "folder:PHOTOS."
         elif not others and (inner := sorted(path.name for path in folder.glob("*/"))):
             held = f", but the folders {shortened(inner)}"
             remedy = "Say how photos and masks are named: pairs=('images/{}.jpg', 'masks/{}.png')."
         message = f"{argument}={str(folder)!r} holds no file ending in {', '.join(suffixes)}{held}."
         raise MissingData("missing", folder, message, remedy)
     return files
-
-
-def in_utf8(content):
-    """The bytes of a text file as UTF-8: those of UTF-16, as Windows writes it, have a mark."""
-    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return content.decode("utf-16", "replace").encode()
-    return content
 
 
 def left_out(folder, suffixes):

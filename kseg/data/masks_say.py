@@ -14,6 +14,7 @@ from kseg.data.source import VOID, spread
 
 LOOKED_AT = 32  # masks
 MOST = 24  # values or colours that masks of classes may hold
+SOFT = 6  # values between black and white that say so
 BINARY = ("background", "object")
 BLACK_AND_WHITE = ((0, 0, 0), (255, 255, 255))  # the same, saved in colours
 BINARY_VALUES = ({0, 1}, {0, VOID}, {0, 1, VOID})  # of the last, the third is void
@@ -136,6 +137,12 @@ def _some(pixels):
     return np.unique(pixels, axis=0)[: 4 * MOST].tolist()
 
 
+def _are_soft(values):
+    """Whether values are those between black and white, and not numbers of classes beside void."""
+    between = [value for value in values if 0 < value < VOID]
+    return {0, VOID} <= {*values} and len(between) > SOFT and max(between) > 4 * len(values)
+
+
 def _unnamed(spec, values, colors):
     """The error for masks of which nobody says the classes."""
     remedy = (
@@ -156,6 +163,12 @@ def _unnamed(spec, values, colors):
         remedy = f"Name their classes in this order: class_names={names} palette={tuple(colors)}."
     elif colors:
         held = f" The masks hold {len(colors)} colours or more, so they may be JPEG, or no masks."
+    elif _are_soft(values):
+        held = f" The masks hold {len(values)} values or more from 0 to 255, as of soft edges."
+        remedy = (
+            "Save them with hard edges, without anti-aliasing and never as JPEG: black and white "
+        )
+        remedy += "as 0 and 255."
     elif values and len(values) <= MOST:
         names = tuple(f"class{i}" for i in range(len(values)))
         gaps = values != list(range(len(values)))

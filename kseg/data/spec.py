@@ -15,6 +15,7 @@ from kseg.data.readers.cityscapes import cityscapes
 from kseg.data.readers.coco import coco
 from kseg.data.readers.cvat import cvat
 from kseg.data.readers.folder import folder
+from kseg.data.readers.json_lines import json_lines
 from kseg.data.readers.labelme import labelme
 from kseg.data.readers.nnunet import nnunet
 from kseg.data.readers.oxford_pets import oxford_pets
@@ -39,6 +40,7 @@ KINDS = (
     "labelme:PATH",
     "cvat:PATH",
     "via:PATH",
+    "jsonl:PATH",
     "rle:PATH",
     "nnunet:PATH",
     "tfds:NAME",
@@ -57,6 +59,7 @@ OPTIONS = {kind.partition(":")[0]: ("splits", *NUMBERS) for kind in KINDS} | {
     "labelme": ("splits", *NUMBERS, "class_names", "val_fraction"),
     "cvat": ("splits", *NUMBERS, "val_fraction"),
     "via": ("splits", *NUMBERS, "class_names", "attribute", "val_fraction"),
+    "jsonl": ("splits", *NUMBERS, "class_names", "val_fraction"),
     "rle": ("splits", *NUMBERS, "class_names", "order", "val_fraction", "multilabel"),
     "nnunet": ("splits", *NUMBERS, "val_fraction"),
     "tfds": ("splits", "class_names", "values", "void_values", "val_fraction"),
@@ -94,6 +97,7 @@ class DataSpec:
               `PATH/{split}/_annotations.coco.json`, or one, as `PATH/annotations.json` or
               `PATH/result.json`, divided by `val_fraction`; and the photos, wherever they are.
             - `"yolo:PATH"`, `"labelme:PATH"`, `"cvat:PATH"`, `"via:PATH"`: what these tools write.
+            - `"jsonl:PATH"`: JSON Lines with polygons, of Azure, Prodigy and Ultralytics.
             - `"rle:PATH"`: a CSV file of run-lengths, or the folder with one, of sets of Kaggle.
             - `"tfds:NAME"`: a set of TensorFlow Datasets.
             - `"folder:PATH"`: `PATH/images` and `PATH/masks`, each with sub-folders of the splits,
@@ -101,8 +105,8 @@ class DataSpec:
               `pairs`, or what the names below `PATH` tell.
             - `"records:PATH"`: `PATH/train`, `PATH/val`, ... of `write_records`.
             - `"shapes"`: generated, 96x96 pixels; `"shapes:384"`: of 384x384.
-        class_names: Class names for `folder`, `tfds`, `yolo`, `labelme`, `via` and `rle`; None to
-            read a file of them in `PATH`, as `classes.txt`, one name a line, or to ask TFDS.
+        class_names: Class names for `folder`, `tfds`, `yolo`, `labelme`, `via`, `jsonl` and `rle`;
+            None to read a file of them in `PATH`, as `classes.txt`, a name a line, or to ask TFDS.
         values: The mask value of each class for `folder` and `tfds`; None for 0, 1, 2, ...
         palette: RGB of each class for `folder`, whose masks are colour-coded; None for ids.
         void_values: Values (or colours) of pixels without a label for `folder` and `tfds`; None for
@@ -303,6 +307,7 @@ class DataSpec:
             "via": lambda: via(
                 self.path, split, attribute=self.attribute, **(objects | share | self._names())
             ),
+            "jsonl": lambda: json_lines(self.path, split, **(objects | share | self._names())),
             "rle": lambda: self._runs(split, objects | share),
             "nnunet": lambda: nnunet(self.path, split, **share),
             "tfds": lambda: self._tfds(name, split),

@@ -12,6 +12,7 @@ import numpy as np
 
 from kseg.base.arguments import refused
 from kseg.base.shown import counted
+from kseg.data.texts import text_of
 
 FOLDER = "folder"
 NAMES = ("name", "image", "id", "file", "file_name", "filename")  # headings of a table's images
@@ -101,8 +102,7 @@ def _table(path):
             f"group={str(path)!r}: expected a .csv file, with a line of headings, then a line for "
             "each image: its name, its group."
         )
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [row for row in csv.reader(stream) if row]
+    rows = [row for row in csv.reader(text_of(path).splitlines()) if row]
     headings = [each.strip().lower() for each in rows[0]] if rows else []
     if len(headings) < 2:
         raise refused("group", str(path), "a line of headings, as image,group, and two columns")

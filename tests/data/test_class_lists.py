@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from data.tool_sets import coco_content, photo
 
 from kseg.data.class_lists import class_list
 
@@ -66,3 +67,80 @@ def test_other_files_of_these_names(tmp_path):
     (tmp_path / "labelmap.txt").write_text("person\ncar\n")  # of TensorFlow's detection models
     (tmp_path / "classes.csv").write_text("photo,label\na.jpg,sky\n")
     assert class_list(tmp_path) is None
+
+
+def test_names_in_windows_1252(tmp_path, capsys):
+    names = ("Stra\u00dfe", "Geh\u00f6lz", "M\u00fcll \u201etief\u201c")
+    for name, text in (
+        ("classes.txt", "\r\n".join(names)),
+        (
+            "class_dict.csv",
+            "name;r;g;b\r\n" + "".join(f"{n};{i};0;0\r\n" for i, n in enumerate(names)),
+        ),
+    ):
+        folder = tmp_path / name.partition(".")[0]
+        folder.mkdir()
+        (folder / name).write_bytes(text.encode("cp1252"))
+        assert class_list(folder).class_names == class_list(folder).class_names == names
+        (line,) = capsys.readouterr().out.splitlines()
+        assert (
+            f"{folder / name} is not in UTF-8: read as Windows-1252, as in 'Stra\u00dfe'." in line
+        )
+        (folder / name).write_text(text, encoding="utf-8")
+        assert class_list(folder).class_names == names and not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\u9053\u8def\n".encode("gbk"),
+        "\u8349\nroad\n".encode("gbk"),
+        "\u0434\u043e\u0440\u043e\u0433\u0430\n".encode("cp1251"),
+        "\u0142\u0105ka\n".encode("cp1250"),
+        "Stra\u00dfe\nGeh\u00f6lz\n".encode()[:-2],  # cut off
+        "Stra\u00dfe\n".encode() + "Geh\u00f6lz\n".encode("cp1252"),
+        b"sky\n\x00\xe4\n",
+    ],
+)
+def test_texts_in_no_encoding_that_is_read(tmp_path, content):
+    (tmp_path / "classes.txt").write_bytes(content if content[-1:] == b"\n" else content + b"\xc3")
+    with pytest.raises(ValueError, match="is no text file .* Save it as plain text in UTF-8"):
+        class_list(tmp_path)
+
+
+def test_json_in_windows_1252(tmp_path, capsys):
+    import kseg
+
+    photo(tmp_path / "a.jpg")
+    content = coco_content(["a.jpg"], [(3, 4, 9, 1)], ["B\u00e4ume"])
+    (tmp_path / "a.json").write_bytes(json.dumps(content, ensure_ascii=False).encode("cp1252"))
+    assert kseg.data.coco(tmp_path, tmp_path / "a.json").class_names[1] == "B\u00e4ume"
+    assert "read as Windows-1252, as in 'B\u00e4ume'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text, names, values",
+    [
+        ("0 sky\n1 road\n", ("sky", "road"), None),
+        ("0: sky\n1: road\n", ("sky", "road"), None),
+        ("1: sky\n2: road\n", ("sky", "road"), (1, 2)),
+        ("0\tsky\n7\troad\n", ("sky", "road"), (0, 7)),
+        ("1 euro\n2 euro\n", ("1 euro", "2 euro"), None),
+        ("2: sky\n1: road\n", ("2: sky", "1: road"), None),
+        ("sky\n1: road\n", ("sky", "1: road"), None),
+        ("0\n1\n", ("0", "1"), None),
+        ("sky, road\n", ("sky", "road"), None),
+        ("sky, blue\nroad\n", ("sky, blue", "road"), None),
+        ("3d model\n", ("3d model",), None),
+    ],
+)
+def test_lines_with_numbers_and_with_commas(tmp_path, text, names, values):
+    (tmp_path / "classes.txt").write_text(text)
+    found = class_list(tmp_path)
+    assert (found.class_names, found.values) == (names, values)
+
+
+def test_numbers_of_what_is_void(tmp_path):
+    (tmp_path / "classes.txt").write_text("0: sky\n1: void\n2: road\n")
+    found = class_list(tmp_path)
+    assert (found.class_names, found.values, found.void_values) == (("sky", "road"), (0, 2), (1,))

@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import pytest
+from data.tool_sets import SIZE, coco_content, square
+from data.tool_sets import photo as save_photo
 from PIL import Image
 
 import kseg
@@ -260,3 +262,42 @@ def test_photos_that_exif_turns(opened, tmp_path, rng, instances):
             image.update(height=30, width=20)
 
     assert kinds(turned) == {"exif_rotation": "error"}
+
+
+def runs(flat):
+    """Uncompressed runs of zeros and ones."""
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], flat])))
+    return np.diff(np.concatenate([[0], changes, [len(flat)]])).tolist()
+
+
+def test_boxes_that_stand_elsewhere(tmp_path):
+    """Masks whose runs go along the rows, and boxes of two corners, differ from their boxes."""
+    save_photo(tmp_path / "a.jpg")
+    content = coco_content(["a.jpg"], [(30, 20, 9, 1), (20, 8, 15, 2)])
+
+    def notes():
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        source = kseg.data.coco(tmp_path, tmp_path / "a.json", instances=True)
+        return [note for note in source.notes if note[0] == "boxes_elsewhere"]
+
+    assert not notes()
+    for annotation in content["annotations"]:
+        x, y, side, _ = annotation["bbox"]
+        mask = np.zeros(SIZE, int)
+        mask[y : y + side, x : x + side] = 1
+        annotation["segmentation"] = {"size": list(SIZE), "counts": runs(mask.T.ravel())}
+    assert not notes()
+    for annotation in content["annotations"]:
+        counts = annotation["segmentation"]["counts"]
+        mask = np.repeat(np.arange(len(counts)) % 2, counts).reshape(SIZE[::-1])
+        annotation["segmentation"]["counts"] = runs(mask.T.ravel())  # along the rows
+    ((_, said),) = notes()
+    assert "2 of 2 boxes (bbox) do not stand around their masks" in said
+    for annotation in content["annotations"]:
+        x, y, side, _ = annotation["bbox"]
+        annotation["segmentation"] = [sum(square(x, y, side), [])]
+    assert not notes()
+    for annotation in content["annotations"]:
+        x, y, side, _ = annotation["bbox"]
+        annotation["bbox"] = [x, y, x + side, y + side]
+    assert len(notes()) == 1

@@ -129,6 +129,44 @@ def test_transparent_colours_are_their_own_or_refused(write_image):
     assert error.value.kind == "unsuitable"
 
 
+def test_colours_of_a_palette_are_compared_likewise(tmp_path):
+    mask = Image.frombytes("P", (3, 1), b"\0\1\2")
+    mask.putpalette([255, 0, 0, 255, 0, 0, 0, 0, 255])
+    mask.save(tmp_path / "seen.png")
+    packed = decode_colors(str(tmp_path / "seen.png")).numpy().tolist()
+    assert packed == [[0xFF0000, 0xFF0000, 0xFF]]
+    mask.save(tmp_path / "hidden.png", transparency=0)
+    with pytest.raises(Exception, match="1 pixels are transparent"):
+        decode_colors(str(tmp_path / "hidden.png"))
+
+
+GREY_ALPHA_CASES = {  # what is stored, alpha -> ids, or None where it is refused
+    "all seen": ([0, 3, 255, 9], [255, 1, 128, 255], [0, 3, 255, 9]),
+    "nothing under the hidden": ([0, 3, 0, 9], [0, 255, 255, 1], [0, 3, 0, 9]),
+    "erased": ([0, 3, 0, 9], [255, 0, 255, 255], None),
+    "hidden white": ([0, 3, 255, 9], [255, 255, 0, 255], None),
+}
+
+
+@pytest.mark.parametrize("case", GREY_ALPHA_CASES)
+@pytest.mark.parametrize("kind", ["png", "16.png", "tif"])
+def test_hidden_pixels_of_grey_and_alpha_hold_nothing(tmp_path, case, kind):
+    ids, alpha, expected = GREY_ALPHA_CASES[case]
+    pixels, path = np.array([np.stack([ids, alpha], -1)], np.uint8), tmp_path / f"m.{kind}"
+    if kind == "16.png":  # numbers below 256, whose upper 8 bits are 0
+        import tensorflow as tf
+
+        path.write_bytes(tf.io.encode_png(pixels.astype(np.uint16)).numpy())
+    else:
+        Image.fromarray(pixels, "LA").save(path)
+    for read in (load_mask, lambda path: decode_mask(str(path)).numpy()):
+        if expected:
+            assert read(path).tolist() == [expected]
+        else:
+            with pytest.raises(Exception, match="1 pixels are transparent and hold a number"):
+                read(path)
+
+
 def test_a_colour_file_is_no_mask_of_ids(write_image):
     path = write_image("c.png", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(Exception, match="colour"):
@@ -148,6 +186,17 @@ def test_ids_may_be_there_three_times(write_image, rng, channel):
     else:
         with pytest.raises(Exception, match="colour mask"):
             mask_of_bytes(path.read_bytes(), "m", repeated=True)
+
+
+def test_ids_three_times_with_alpha(write_image):
+    for hidden, good in ((0, True), (1, False)):
+        pixels = np.array([[[1, 1, 1, 255], [hidden, hidden, hidden, 0]]], np.uint8)
+        content = write_image("m.png", pixels).read_bytes()
+        if good:
+            assert mask_of_bytes(content, "m", repeated=True).numpy().tolist() == [[1, 0]]
+        else:
+            with pytest.raises(Exception, match="1 pixels are transparent"):
+                mask_of_bytes(content, "m", repeated=True)
 
 
 def test_real_voc_masks_equal_pillow(voc_root):

@@ -61,6 +61,15 @@ def of_via(root):
     return ("v.json",)
 
 
+def of_jsonl(root):
+    photo(root / "a.jpg")
+    spans = [{"label": "cell", "points": square(5, 6, 20), "type": "polygon"}]
+    spans += [{"label": "b", "type": "rect", "x": 1, "y": 2, "width": 30, "height": 9}]
+    line = {"image": "a.jpg", "width": 60, "height": 40, "spans": spans, "answer": "accept"}
+    (root / "all.jsonl").write_text(json.dumps(line))
+    return ("all.jsonl",)
+
+
 def of_cvat(root):
     root.rmdir()
     kseg.data.convert(kseg.data.shapes("train", count=1, size=(32, 32)), f"voc:{root}")
@@ -93,14 +102,17 @@ def of_nnunet(root):
     return ("dataset.json",)
 
 
+TOOLS = [of_yolo, of_labelme, of_via, of_jsonl, of_cvat, of_cvat_xml, of_nnunet]
+
+
 @pytest.mark.parametrize("times", COUNTS)
-@pytest.mark.parametrize("write", [of_yolo, of_labelme, of_via, of_cvat, of_cvat_xml, of_nnunet])
+@pytest.mark.parametrize("write", TOOLS)
 def test_damaged_files(tmp_path, write, times):
     rng, root, refused = random.Random(5), tmp_path / "set", 0
     root.mkdir()
     for name in write(root):
         content = (root / name).read_bytes()
-        damage = damaged_json if name.endswith(".json") else damaged_text
+        damage = damaged_json if name.endswith((".json", ".jsonl")) else damaged_text
         for trial in range(times):
             (root / name).write_bytes(damage(content, rng))
             try:

@@ -1,13 +1,18 @@
 """labelme's JSON files: every kind of shape, and every mistake, as labelme means them."""
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
 from data.tool_sets import area, inside, labelme_file, labelme_mask, labelme_shape, photo, square
+from PIL import Image
 
 import kseg
+from kseg.data.files import load_photo
 from kseg.data.spec import DataSpec
+from kseg.data.writers.photos import stored_samples
 
 pytest.importorskip("pycocotools", reason="needs the extra coco")
 
@@ -174,3 +179,55 @@ def test_files_of_windows_in_utf_16(tmp_path):
     assert kseg.data.labelme(tmp_path).class_names == ("background", "Zelle \u00fc")
     (tmp_path / "labels.txt").write_bytes("__ignore__\r\nZelle \u00fc\r\n".encode("utf-16"))
     assert kseg.data.labelme(tmp_path).class_names == ("background", "Zelle \u00fc")
+
+
+def embedded(root, name, encoding, pixels, **more):
+    """A JSON file that holds its photo, which lies nowhere else."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, encoding)
+    text = base64.b64encode(stream.getvalue()).decode()
+    labelme_file(root / f"{name}.json", [CELL], f"C:\\photos\\{name}.jpg", imageData=text, **more)
+    return stream.getvalue()
+
+
+def test_photos_that_are_in_the_json_files_alone(tmp_path, rng, same_eagerly):
+    root, pixels = tmp_path / "set", rng.integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    contents = [embedded(root, "a", "JPEG", pixels), embedded(root, "b", "PNG", pixels)]
+    embedded(root, "c", "BMP", pixels, imageHeight=None, imageWidth=None)
+    source = kseg.data.labelme(root)
+    assert source.ids == ("a", "b", "c")
+    a, b, c = same_eagerly(source)
+    np.testing.assert_array_equal(a["image"], Image.open(io.BytesIO(contents[0])))
+    for sample in (b, c):
+        np.testing.assert_array_equal(sample["image"], pixels)
+        assert area(sample["label"] == 1) == inside(5, 6, 20)
+    np.testing.assert_array_equal(load_photo(root / "b.json"), pixels)
+    assert not [f for f in kseg.check(source).findings if f.severity == "error"]
+    written = [sample["image"] for sample in stored_samples(source)]  # by kseg convert
+    assert written[:2] == contents and written[2][:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("dtype", ["uint16"])
+def test_numbers_of_photos_in_json_files(tmp_path, rng, dtype):
+    import tensorflow as tf
+
+    deep = rng.integers(0, 4096, (40, 60, 3), dtype=dtype)
+    text = base64.b64encode(tf.io.encode_png(deep).numpy()).decode()
+    labelme_file(tmp_path / "a.json", [CELL], "a.png", imageData=text)
+    np.testing.assert_array_equal(kseg.data.labelme(tmp_path, bits=12)[0]["image"], deep)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("bm90IGEgcGhvdG8=", "cannot be read"),  # base64 of words
+        ("abc", "holds no photo that can be read as imageData"),
+        (base64.b64encode(b"\xff\xd8\xff\xe0 cut short").decode(), "cannot be read"),
+        (base64.b64encode(b"II*\0\0\0").decode(), "holds a TIFF as imageData"),
+    ],
+)
+def test_photos_in_json_files_that_are_none(tmp_path, text, said):
+    labelme_file(tmp_path / "a.json", [CELL], "a.png", imageData=text)
+    (found,) = [f for f in kseg.check(kseg.data.labelme(tmp_path)).errors if f.kind != "no_samples"]
+    assert str(tmp_path / "a.json") in str(found.files) + found.message
+    assert said in found.message

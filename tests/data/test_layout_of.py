@@ -21,7 +21,7 @@ def test_every_layout_is_known_again(tmp_path, pair_folders, write_image):
     write_image("camvid/train/a.png", labels[0]["image"])
     write_image("camvid/trainannot/a.png", labels[0]["label"])
     elsewhere = {"cvat", "ade20k", "oxford_pets", "nnunet"}  # test_published_folders.py
-    elsewhere |= {"yolo", "labelme", "via", "rle"}  # and files of these names
+    elsewhere |= {"yolo", "labelme", "via", "rle", "jsonl"}  # and files of these names
     for kind in {*SIGNS} - elsewhere:
         assert layouts_of(tmp_path / kind) == [kind]
         found = DataSpec(str(tmp_path / kind)).resolved()

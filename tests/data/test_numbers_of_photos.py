@@ -55,6 +55,16 @@ def via(root):
     (root / "via.json").write_text(json.dumps(entries))
 
 
+def jsonl(root):
+    shares = [0.1, 0.1, 0.5, 0.1, 0.5, 0.5]
+    lines = []
+    for name in "ab":
+        photo(root / f"{name}.png")
+        label = [{"label": "cell", "polygon": [shares]}]
+        lines.append(json.dumps({"image_url": f"{name}.png", "label": label}))
+    (root / "a.jsonl").write_text("\n".join(lines))
+
+
 def rle(root):
     for name in "ab":
         photo(root / f"{name}.png")
@@ -92,6 +102,7 @@ WRITERS = {
     "folder": converted("folder"),
     "labelme": labelme,
     "via": via,
+    "jsonl": jsonl,
     "rle": rle,
     "nnunet": nnunet,
     "ade20k": ade20k,

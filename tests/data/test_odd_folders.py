@@ -227,3 +227,67 @@ def test_masks_as_jpeg_are_not_to_be_converted(tmp_path):
         photo(tmp_path / folder / "a.jpg", MASK.shape)
     (tmp_path / "classes.txt").write_text("ground\ncell\n")
     assert "export the masks again as PNG, from the original" in refusal(tmp_path)
+
+
+COLORS = [(0, 0, 0), (255, 0, 0), (0, 255, 0)]
+
+
+def with_palettes(root, orders):
+    """Masks of three classes, each with a palette in its own order."""
+    ids = np.zeros((8, 9), np.uint8)
+    ids[2:5], ids[5:] = 1, 2
+    for place, order in enumerate(orders):
+        palette = np.zeros((256, 3), np.uint8)
+        palette[list(order)] = COLORS
+        mask = Image.fromarray(np.array(order, np.uint8)[ids])
+        mask.putpalette(palette.ravel().tolist())
+        photo = Image.fromarray(np.dstack([ids * 90] * 3))
+        for folder, image in (("images", photo), ("masks", mask)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            image.save(root / folder / f"{place}.png")
+    (root / "classes.txt").write_text("ground\nroad\ngrass\n")
+    return ids
+
+
+def test_palettes_that_number_colours_anew(tmp_path):
+    ids = with_palettes(tmp_path / "same", [(0, 1, 2)] * 3)
+    names = ["ground", "road", "grass"]
+
+    def opened(name, **options):
+        return kseg.data.folder(
+            tmp_path / name / "images", tmp_path / name / "masks", names, **options
+        )
+
+    np.testing.assert_array_equal(opened("same")[0]["label"], ids)
+    assert not opened("same").notes
+    with_palettes(tmp_path / "black", [(1, 0, 2)] * 2)
+    assert [kind for kind, _ in opened("black").notes] == ["black_elsewhere"]
+    with_palettes(tmp_path / "void", [(255, 0, 1)])  # as of Cityscapes
+    assert not opened("void").notes
+    with_palettes(tmp_path / "anew", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+    with pytest.raises(
+        DataError, match=r"\(0, 255, 0\) as number 0 .* as 2: .*palette=\(\(0, 0"
+    ) as e:
+        opened("anew")
+    assert e.value.kind == "palettes_differ"
+    (found,) = [f for f in kseg.check(opened("anew", probe=False)).errors]
+    assert found.kind == "palettes_differ" and "palette=((0, 0, 0), (0, 255, 0), (255" in str(found)
+    for place in range(3):
+        np.testing.assert_array_equal(opened("anew", palette=COLORS)[place]["label"], ids)
+
+
+def test_one_hot_of_three_classes_is_no_colour(tmp_path):
+    written(tmp_path, np.eye(3)[MASK], ending=".npy")
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    assert "Of one-hot masks save np.argmax(mask, axis=-1)" in refusal(tmp_path)
+
+
+def test_soft_edges_without_names(tmp_path):
+    from PIL import ImageFilter
+
+    soft = Image.fromarray(MASK * np.uint8(255)).filter(ImageFilter.GaussianBlur(1))
+    said = refusal(written(tmp_path / "soft", np.array(soft)))
+    assert "soft edges. Save them with hard edges" in said
+    many = np.minimum(np.arange(40 * 60).reshape(40, 60) // 100, 20).astype(np.uint8)
+    many[0] = 255
+    assert "Name their classes" in refusal(written(tmp_path / "many", many))

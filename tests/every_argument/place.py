@@ -69,6 +69,7 @@ def of_tools(root, both):
         sample = semantic[number]
         mask = np.clip(sample["label"], 0, 2)
         square = [[4 + number, 4], [20, 4], [20, 20], [4, 20]]
+        flat = [side / 32 for corner in square for side in corner]  # shares
         regions, shapes = [], []
         for name in ("a", "b"):
             x, y = zip(*square)
@@ -85,6 +86,10 @@ def of_tools(root, both):
         file = root / "via" / "via.json"
         before = json.loads(file.read_text()) if file.is_file() else {}
         file.write_text(json.dumps(before | entry))
+        lines = [{"label": each["label"], "polygon": [flat]} for each in shapes]
+        save(root / "lines" / f"{number}.png", sample["image"])
+        with (root / "lines" / "all.jsonl").open("a") as file:
+            file.write(json.dumps({"image_url": f"{number}.png", "label": lines}) + "\n")
         for name in ("runs", "runs2"):
             save(root / f"{name}/{number}.png", sample["image"])
         rows += [f"{number},a,1 {5 + number}", f"{number},b,20 9 40 7"]
@@ -100,11 +105,13 @@ def of_tools(root, both):
     for name, first in (("runs", "a"), ("runs2", "c")):
         table = root / name / "table.csv"
         table.write_text("\n".join(rows).replace(",a,", f",{first},"))
-    for name in ("labelme", "via", "nnunet", "pets", "ade"):  # and another of each
+    for name in ("labelme", "via", "lines", "nnunet", "pets", "ade"):  # and another of each
         shutil.copytree(root / name, root / f"{name}2")
     for name in ("labelme2", "via2"):
         for file in (root / name).glob("*.json"):
             file.write_text(file.read_text().replace("[20, 20]", "[20, 25]").replace("20]", "25]"))
+    table = root / "lines2" / "all.jsonl"
+    table.write_text(table.read_text().replace("0.625", "0.75"))
     for path in ("nnunet2/labelsTr/0.png", "pets2/annotations/trimaps/0.png"):
         save(root / path, np.ones(SIZE))
     save(root / "ade2/annotations/training/0.png", np.ones(SIZE))

@@ -236,6 +236,17 @@ def readers():
                 **NUMBERS,
             },
         ),
+        "data.json_lines": Entry(
+            {"root": below("tools/lines")},
+            {
+                "root": below("tools/lines2"),
+                "split": "val",
+                "class_names": ("b", "a"),
+                "instances": True,
+                "val_fraction": Beside(SPLIT, 0.5),
+                **NUMBERS,
+            },
+        ),
         "data.run_lengths": Entry(
             {"root": below("tools/runs")},
             {

@@ -16,6 +16,7 @@ from pathlib import Path
 from kseg.data.coco_format.categories import roles_of
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
+from kseg.data.texts import text_in
 
 MOST_PIXELS = 2**29  # of a photo; TensorFlow decodes no larger ones
 
@@ -261,8 +262,14 @@ def _json(path):
         message = f"annotations={path!r} does not exist: expected a JSON file."
         raise MissingData("missing", path, message)
     with open(path, "rb") as file:
+        content = file.read()
         try:
-            return json.load(file)
+            try:
+                return json.loads(content)
+            except UnicodeDecodeError:
+                return json.loads(text_in(content, path))
+        except DataError:
+            raise
         except (ValueError, RecursionError) as error:
             message = f"annotations={path!r} is not JSON ({error})."
             raise DataError("malformed", path, message, "Export or download it again.") from error

@@ -8,6 +8,8 @@
 [] or null                            none: a box alone
 """
 
+import math
+
 import numpy as np
 
 from kseg.base.optional import pycocotools_mask
@@ -18,6 +20,10 @@ FARTHEST = 1_000_000  # pixels; pycocotools walks along a polygon's sides, so th
 
 
 LEAST = 6  # numbers of a polygon: three points
+
+
+COMPARED = 1000  # boxes with masks, of a file
+LEAST_OVERLAP = 0.5  # of a box and its mask's own; tools round, and hulls are a little larger
 
 
 SHARE = 1.01  # up to here coordinates may be shares of the photo's sides, not pixels
@@ -169,6 +175,39 @@ def oddities(annotated, areas):
         message = f"none of the {len(each)} annotations covers a pixel of its photo."
         return [("nothing_drawn", f"{annotated.path}: {message}")]
     return []
+
+
+def boxes_elsewhere(annotated, objects):
+    """What is odd where most boxes of a file do not stand around their masks: `(kind, message)`s.
+
+    Args:
+        annotated: `Annotations`.
+        objects: Of each image a list of dicts with `"counts"` of a mask and `"stated"`, x, y,
+            width and height of its box, and its area.
+    """
+    compared, elsewhere = 0, 0
+    for image, found in zip(annotated.images, objects):
+        size = [image["height"], image["width"]]
+        for each in found:
+            *stated, _ = each["stated"]
+            if math.isnan(stated[0]) or compared == COMPARED:
+                continue
+            rle = {"size": size, "counts": each["counts"].encode()}
+            drawn = pycocotools_mask().toBbox([rle])[0]
+            compared += 1
+            elsewhere += _overlap(stated, drawn) < LEAST_OVERLAP
+    if elsewhere <= compared / 2:
+        return []
+    message = f"{elsewhere} of {compared} boxes (bbox) do not stand around their masks."
+    return [("boxes_elsewhere", f"{annotated.path}: {message}")]
+
+
+def _overlap(a, b):
+    """IoU of two boxes (x, y, width, height), each a pixel larger on every side."""
+    first = [max(a[i], b[i]) - 1 for i in (0, 1)]
+    last = [min(a[i] + a[i + 2], b[i] + b[i + 2]) + 1 for i in (0, 1)]
+    inside = max(last[0] - first[0], 0) * max(last[1] - first[1], 0)
+    return inside / sum((-inside, *((box[2] + 2) * (box[3] + 2) for box in (a, b))))
 
 
 def turned(annotations, height, width):

@@ -14,7 +14,7 @@ from kseg.base.optional import pycocotools_mask
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
 from kseg.data.coco_format.annotations import Place, beyond, field, load
-from kseg.data.coco_format.masks import oddities, to_rle, turned
+from kseg.data.coco_format.masks import boxes_elsewhere, oddities, to_rle, turned
 from kseg.data.coco_format.photos import files_below
 from kseg.data.coco_format.rle import map_of_rows, numbers_of, objects_of_rows
 from kseg.data.coco_format.rows import (
@@ -139,7 +139,8 @@ def _objects(annotated, photos, instances, faults, numbers):
     void = void_beyond(len(names))
     make = row_of_objects if instances else row_of_map
     rows = [make(each, class_of, annotated.roles, void) for each in objects]
-    notes = annotated.notes + (oddities(annotated, areas) or crowds(annotated))
+    odd = oddities(annotated, areas) or crowds(annotated) or boxes_elsewhere(annotated, objects)
+    notes = annotated.notes + odd
     read = numbers.photos(photos)
 
     if instances:

@@ -22,9 +22,10 @@ from kseg.data.listing import PHOTOS, column, complete
 from kseg.data.pairs import no_split_there
 from kseg.data.photos import Numbers
 from kseg.data.readers.cvat_xml import from_xml, xml_files
-from kseg.data.readers.splits import not_drawn, part, text_of
+from kseg.data.readers.splits import not_drawn, part
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import VOID, Source
+from kseg.data.texts import text_of
 
 PHOTO_FOLDERS = ("JPEGImages", "images", "Images")
 LISTS = ("ImageSets", "Segmentation")

@@ -17,6 +17,7 @@ from kseg.data.errors import DataError
 from kseg.data.faults import Faults
 from kseg.data.files import is_one_bit, load_mask
 from kseg.data.listing import column, complete
+from kseg.data.palettes import black_elsewhere, renumbered
 from kseg.data.photos import Numbers
 from kseg.data.pixel_weights import weight_reader
 from kseg.data.readers.folder_arguments import (
@@ -168,7 +169,7 @@ def folder(
         faults.check()
     files = files.kept(whole)
     more = {argument: [paths[i] for i in whole] for argument, paths in more.items()}
-    photos, void = numbers.photos(files.images), void_beyond(len(class_names))
+    photos, void, notes = numbers.photos(files.images), void_beyond(len(class_names)), ()
     if multilabel:
         columns, decode = class_labels(
             files.images, files.masks, class_names, values, void_values, photos
@@ -189,8 +190,16 @@ def folder(
             check_unused("colours (palette=)", values=values)
         values = check_values(class_names, values, palette)
         void_values = check_void(void_values, values, palette)
+        odd = None
+        if palette is None:
+            odd = renumbered([files.masks[i] for i in spread(len(files.masks), PROBED)])
         if probe:
             _probe(files.masks, class_names, values, palette)
+            if odd:
+                raise odd
+        notes = ((odd.kind, f"{odd.message} {odd.remedy}"),) if odd else ()
+        if palette is None and not odd:
+            notes = black_elsewhere(files.masks[0])
         columns = {"image": column(files.images), "label": column(files.masks)}
         decode = _labels(values, palette, void_values, void, photos)
     if pixel_weights is not None:
@@ -206,6 +215,7 @@ def folder(
         ids=tuple(files.ids),
         void=void,
         task="multilabel" if multilabel else "instance" if instances else "semantic",
+        notes=notes,
         **photos.said,
     )
     faults.check(rest=source)

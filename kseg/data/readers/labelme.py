@@ -27,13 +27,15 @@ from kseg.data.drawn import (
     polygon_of,
     rectangle,
 )
+from kseg.data.embedded import has_photo
 from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS
 from kseg.data.pairs import files_below
 from kseg.data.photos import Numbers
-from kseg.data.readers.splits import chosen_of_split, text_of
+from kseg.data.readers.splits import chosen_of_split
 from kseg.data.source import Source
+from kseg.data.texts import text_of
 
 TURNED = ("rotation", "oriented_rectangle", "quadrilateral")  # of X-AnyLabeling: four corners
 AREALESS = ("line", "linestrip", "point", "points", "lines")
@@ -57,6 +59,7 @@ def labelme(
     exports have it; `_background_` erases and `__ignore__` is void. Among objects, shapes of one
     label and one group are one object, and `__ignore__` is a crowd region. Points and lines have no
     area and are left out. Photos without a JSON file are not annotated, and are left out too.
+    A photo that is there no more is read out of the JSON file, where that holds it (`imageData`).
 
     Args:
         root: Folder, below which the JSON files lie, each with its photo.
@@ -158,7 +161,7 @@ def _drawing(file, instances):
     content = load_json(file)
     if not is_labelme(content):
         return None
-    photo = _photo(file, content["imagePath"])
+    photo = _photo(file, content)
     size = tuple(content.get(key) for key in ("imageHeight", "imageWidth"))
     if not all(type(side) is int and 0 < side < FARTHEST for side in size):
         size = header_size(photo)
@@ -198,12 +201,14 @@ def _drawing(file, instances):
     return drawing
 
 
-def _photo(file, name):
-    """The path of the photo of a JSON file: as it says, or beside it."""
-    name = str(name).replace("\\", "/")
+def _photo(file, content):
+    """The path of the photo of a JSON file: as it says, or beside it, or the file that holds it."""
+    name = str(content["imagePath"]).replace("\\", "/")
     ways = [file.parent / name, file.parent / os.path.basename(name)]
     ways += [file.with_suffix(ending) for ending in PHOTOS]
     found = next((way for way in ways if os.path.isfile(way) and way.suffix != ".json"), None)
+    if found is None and has_photo(content):
+        found = file
     if found is None:
         message = f"{str(file)!r} is of the photo {name!r}, which is neither there nor beside it."
         raise MissingData("unpaired", file, message, "Copy the photo beside the JSON file.")

@@ -21,7 +21,7 @@ from kseg.base.arguments import refused
 from kseg.data.errors import DataError, MissingData
 from kseg.data.pairs import is_split
 from kseg.data.readers.run_masks import EMPTY, ORDERS
-from kseg.data.readers.splits import text_of
+from kseg.data.texts import text_of
 
 BOTH = ("imageid_classid", "image_label", "image_id_class_id", "id_class")
 PHOTO = (*("imageid", "image_id", "image", "img", "id", "filename", "file_name", "image_name"),)
@@ -86,9 +86,9 @@ def found_tables(root):
 def is_table(file):
     """Whether a CSV file is a table of run-lengths: by its columns, and its first runs."""
     try:
-        with open(file, encoding="utf-8-sig", newline="") as stream:
+        with open(file, encoding="utf-8-sig", errors="replace", newline="") as stream:
             start = stream.read(1 << 16)
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return False
     lines = start.splitlines()
     try:

@@ -15,7 +15,7 @@ from PIL import Image
 from kseg.data.errors import DataError, MissingData
 from kseg.data.files import PALETTE
 from kseg.data.listing import MASKS, list_files, stem
-from kseg.data.readers.splits import text_of
+from kseg.data.texts import text_of
 
 CONVERTED = "kseg_png"  # folder beside the MATLAB files
 

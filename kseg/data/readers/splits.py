@@ -1,14 +1,14 @@
 """Which of a folder's photos belong to a split: by sub-folder, by list file, or by ratio."""
 
 import contextlib
-import io
 import zlib
 from pathlib import Path
 
 from kseg.base.arguments import number, refused
 from kseg.data.errors import DataError, MissingData, no_split
-from kseg.data.listing import in_utf8, likewise, stem
+from kseg.data.listing import likewise, stem
 from kseg.data.pairs import is_split, means, no_split_there
+from kseg.data.texts import text_of
 
 
 def subfolder(folder, split):
@@ -80,20 +80,6 @@ def listed(path, paths, faults=None):
         message = f"{str(path)!r} names {twice!r} twice: expected each photo once."
         raise DataError("malformed", path, message)
     return chosen
-
-
-def text_of(path):
-    """The text of a file in UTF-8, or with Windows' mark (BOM) before it, or in UTF-16 with one.
-
-    Raises:
-        DataError: it is not in UTF-8.
-    """
-    try:
-        text = in_utf8(path.read_bytes()).decode("utf-8-sig")
-        return io.StringIO(text, newline=None).read()  # of any line ends
-    except UnicodeDecodeError as error:
-        message = f"{str(path)!r} is no text file ({error})."
-        raise DataError("malformed", path, message, "Save it as plain text in UTF-8.") from error
 
 
 def part(stems, split, val_fraction):

@@ -31,8 +31,9 @@ from kseg.data.faults import Faults
 from kseg.data.pairs import files_below
 from kseg.data.photos import Numbers
 from kseg.data.readers.labelme import load_json
-from kseg.data.readers.splits import chosen_of_split, text_of
+from kseg.data.readers.splits import chosen_of_split
 from kseg.data.source import Source
+from kseg.data.texts import text_of
 
 AREALESS = ("point", "polyline", "line")
 OBJECT = "object"  # the one class of a set that names none
@@ -148,9 +149,9 @@ def is_via(content):
 def columns_of(file):
     """The names of a CSV file's columns."""
     try:
-        with open(file, newline="", encoding="utf-8-sig") as stream:
+        with open(file, newline="", encoding="utf-8-sig", errors="replace") as stream:
             return [name.strip() for name in next(csv.reader(stream), [])]
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except (OSError, csv.Error):
         return []
 
 

@@ -29,9 +29,9 @@ from kseg.data.readers.cvat import (
     numbers_of,
 )
 from kseg.data.readers.sbd import sbd_masks
-from kseg.data.readers.splits import text_of
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source
+from kseg.data.texts import text_of
 
 CLASSES = (
     "background",

@@ -18,8 +18,9 @@ from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS, stem
 from kseg.data.pairs import ALIASES, files_below, is_split, means, no_split_there
 from kseg.data.photos import Numbers
-from kseg.data.readers.splits import not_drawn, part, text_of
+from kseg.data.readers.splits import not_drawn, part
 from kseg.data.source import Source
+from kseg.data.texts import text_of
 
 IMAGES, LABELS = "images", "labels"  # folders: what Ultralytics exchanges in a photo's path
 POSE = "kpt_shape"  # of a YAML file whose lines are boxes and points
