@@ -115,6 +115,16 @@ def test_photos_that_are_too_large_are_known(unet):
     assert compare.too_large(2**40) is None
 
 
+def test_near_ties_fall_either_way():
+    logits = np.array([[[3.0, 2.0, 0.0], [1.0, 1.00001, 0.0], [1.0, 1.01, 0.0], [0.0, 1.0, 2.0]]])
+    assert semantic.otherwise(np.array([[0, 0, 1, 2]]), logits) == 0
+    assert semantic.otherwise(np.array([[0, 1, 0, 2]]), logits) == 0.25
+    assert semantic.otherwise(np.array([[1, 1, 1, 9]]), logits) == 0.5  # 9 is no class
+    binary = np.array([[[1e-6], [-1e-6], [2.0], [-2.0]]])
+    assert semantic.otherwise(np.array([[0, 1, 1, 0]]), binary) == 0
+    assert semantic.otherwise(np.array([[0, 1, 0, 1]]), binary) == 0.5
+
+
 def another(key, change):
     return lambda outputs: {**outputs, key: change(outputs[key])}
 
