@@ -60,6 +60,14 @@ def test_two_processes_learn_as_one(tmp_path):
     assert "epoch" not in outputs[1]
 
 
+@pytest.mark.backends("tensorflow", reason="its strategies number their sums")
+def test_trainings_of_a_process_share_a_strategy():
+    """Another of the same devices would begin to count anew, and meet the shapes of the first."""
+    from kseg.training.devices.on_tensorflow import Mirrored
+
+    assert Mirrored.of(1).strategy is Mirrored.of(1).strategy
+
+
 class Half(Devices):
     """One of two processes, of which the other has said what it has to say."""
 
