@@ -82,6 +82,10 @@ class ObjectEnsemble:
         """Those of all members."""
         return [each for member in self.members for each in getattr(member, "weights", ())]
 
+    def count_params(self):
+        """Numbers in all of them, as `keras.Model.count_params`."""
+        return sum(member.count_params() for member in self.members)
+
 
 def ensemble(models: Sequence[Model], *, name: str = "ensemble") -> Model:
     """Several models as one, whose answer is what they say together.

@@ -95,6 +95,10 @@ def test_objects_are_merged_and_their_scores_are_of_all():
     assert len(kseg.predict(together, photo(0, (40, 50)), min_score=0.0, detections=None)) == 3
     mirrored = kseg.predict(together, photo(0, (40, 50)), min_score=0.1, tta="horizontal")
     assert len(mirrored) >= 3  # each model sees each view
+    first.count_params, second.count_params = (lambda: 3), (lambda: 4)
+    assert together.count_params() == 7  # as a card and `kseg info` say
+    with pytest.raises(ValueError, match="expected one model, and it is 2 that answer together"):
+        kseg.adapt(together, [photo(0, (40, 50))])
     with pytest.raises(ValueError, match=r"classes of models\[1\]=2"):
         kseg.ensemble([first, InstanceModel(first.found, num_classes=2)])
 

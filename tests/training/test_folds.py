@@ -16,6 +16,7 @@ from kseg.models.saving import save_model
 from kseg.reports.doubts import sheet
 from kseg.reports.subject import predicted
 from kseg.runs.folds import Folds
+from kseg.shifts.adapt import check_adapted
 from kseg.training import cross, split
 from kseg.training.place import began_with
 from kseg.training.settings import Settings, to_dict
@@ -200,6 +201,8 @@ def test_several_runs_answer_as_one(tmp_path):
     np.testing.assert_allclose(probabilities[[1, 2, 0]], [sum(alone) / 2] * 2 + [alone[1]], 1e-5)
     of_folder = kseg.predict(kseg.load(path).model, photo, probabilities=True)[0, 0]
     np.testing.assert_array_equal(of_folder, probabilities)
+    with pytest.raises(ValueError, match="output=.*ends in .keras, for several runs that answer"):
+        check_adapted(kseg.load(path), tmp_path / "b")
     with pytest.raises(ValueError, match="path=.*: expected at least one run folder"):
         kseg.load([])
 
