@@ -126,33 +126,40 @@ def doubted(console, loaded, sources, limit):
     from kseg.doubts.find import check_labels
     from kseg.runs.folds import Folds
 
+    runs = [each.run for each in getattr(loaded, "members", [loaded])]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("comparing labels with the model", total=None)
-        folds = loaded.run if isinstance(loaded.run, Folds) else None
+        folds = runs[0] if len(runs) == 1 and isinstance(runs[0], Folds) else None
         doubts = check_labels(
             folds or loaded.model,
             *sources,
             limit=limit,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    return dataclasses.replace(doubts, note=note_of(loaded.run, sources))
+    return dataclasses.replace(doubts, note=note_of(runs, sources))
 
 
-def note_of(run, sources):
-    """Which of the labels the model has learned from, as far as its run says; else empty."""
+def note_of(runs, sources):
+    """Which of the labels the model has learned from, as far as its run says; else empty.
+
+    Args:
+        runs: Of the models that answer together; None for one that comes from none.
+        sources: What is looked at.
+    """
     from kseg.runs.folds import Folds
     from kseg.training.place import began_with
 
-    names = run.begun.get("names") if run is not None else None
-    learned = [each.name for each in sources if names == began_with(each, None)["names"]]
+    known = {run.begun.get("names") for run in runs if run is not None} - {None}
+    learned = [each.name for each in sources if began_with(each, None)["names"] in known]
     if not learned:
         return ""
-    if isinstance(run, Folds):
-        names = ", ".join(learned)
+    names = ", ".join(learned)
+    if len(runs) == 1 and isinstance(runs[0], Folds):
         return f"Each photo of {names} is judged by the model that has not learned from it."
+    who = "The model has" if len(runs) == 1 else f"Of the {len(runs)} models that answer one has"
     return (
-        f"The model has learned from the labels of {', '.join(learned)}: of slips that it has "
-        "learned by heart it says nothing there. A model of another part of the data sees more."
+        f"{who} learned from the labels of {names}: of slips that it has learned by heart it says "
+        "nothing there. A model of another part of the data sees more."
     )
 
 

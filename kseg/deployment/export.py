@@ -52,7 +52,7 @@ def export(
     Args:
         model: A kseg model of any backend; a `kseg.Run`; or the path of a run folder or a `.keras`
             file. A list of those paths, or the folder of `kseg fit --folds`, for one artefact with
-            all of them in it, whose probabilities are averaged; not of models that find objects.
+            all of them in it, which answers as their `kseg.ensemble` does.
         path: Folder for SavedModels. A file ending in `.onnx`, in `.tflite`; of OpenVINO a new
             folder.
         format: A format's options: `kseg.SavedModelOptions`, `kseg.OnnxOptions`,
@@ -105,7 +105,6 @@ def export(
     if tolerance is not None:
         share("tolerance", tolerance)
     model, run = opened(model)
-    check_one(model)
     missing = ""
     if source is None:
         source, missing = validation_data(run)
@@ -182,17 +181,6 @@ def opened(model):
         expected = "a Keras model, a kseg.Run, or the path of a run folder or a .keras file"
         raise refused("model", model, expected, error=TypeError)
     return model, None
-
-
-def check_one(model):
-    """Raises `ValueError` for an ensemble of instance models, which are merged outside a graph."""
-    if hasattr(model, "members"):
-        expected = f"one model, and it is an ensemble of {len(model.members)} that find objects"
-        remedy = (
-            "Their objects are merged outside the graph: export one of them, or predict with the "
-            "runs themselves, kseg.load([...])."
-        )
-        raise refused("model", model.name, expected, remedy)
 
 
 def names_and_colors_of(model, run, class_names, colors):

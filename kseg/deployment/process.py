@@ -1,7 +1,7 @@
 """Runs a function on a model where Keras' backend is TensorFlow: here, or in a process of its own.
 
 SavedModels and the other formats come from TensorFlow's graphs. A model that was built on JAX or
-PyTorch goes there as a `.keras` file.
+PyTorch goes there as a `.keras` file, an ensemble that finds objects as one for each member.
 """
 
 import importlib
@@ -32,11 +32,14 @@ def on_tensorflow(function, model, **arguments):
         return
     import numpy as np
 
+    from kseg.models.ensemble import members_of
     from kseg.models.saving import save_model
 
     with tempfile.TemporaryDirectory(prefix="kseg-") as folder:
         folder = Path(folder)
-        save_model(model, folder / "model.keras")
+        names = [f"{number}.keras" for number, _ in enumerate(members_of(model))]
+        for name, member in zip(names, members_of(model)):
+            save_model(member, folder / name)
         samples = arguments.pop("samples", None)
         if samples is not None:
             np.savez(folder / "samples.npz", *samples)
@@ -44,6 +47,7 @@ def on_tensorflow(function, model, **arguments):
             "module": function.__module__,
             "function": function.__qualname__,
             "arguments": arguments,
+            "models": names,
         }
         (folder / "request.json").write_text(json.dumps(request, default=os.fspath))
         # The GPU is the calling process's. A graph is the same, wherever it was traced.
@@ -69,6 +73,8 @@ def _main(folder):
     import keras
     import numpy as np
 
+    from kseg.models.ensemble import ensemble
+
     # the file comes from a model in the memory of whoever calls: its Lambda layers are their own
     keras.config.enable_unsafe_deserialization()
 
@@ -80,7 +86,8 @@ def _main(folder):
         with np.load(samples) as stored:
             arguments["samples"] = [stored[name] for name in stored.files]
     try:
-        function(_loaded(folder / "model.keras"), **arguments)
+        models = [_loaded(folder / name) for name in request["models"]]
+        function(ensemble(models) if len(models) > 1 else models[0], **arguments)
     except ValueError as error:
         (folder / "refusal.txt").write_text(str(error))
         raise

@@ -58,9 +58,10 @@ class Doubts:
         found: How many there were; `rows` may be fewer.
         samples: How many samples were looked at.
         pairs: Of labels of pixels: `(given, expected)` -> how many pixels are surely contradicted.
-        model: That contradicts.
+        model: That contradicts; of folds all of them as one.
         sources: In which.
         note: What is to be known beside it; empty for nothing.
+        judges: `kseg.doubts.judges.Judges`, which say who judged a sample; None: the model did.
 
     Example:
 
@@ -76,6 +77,7 @@ class Doubts:
     model: Any = dataclasses.field(default=None, repr=False)
     sources: tuple = ()
     note: str = ""
+    judges: Any = dataclasses.field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -95,6 +97,10 @@ class Doubts:
             for each in self.rows
         ]
         return card(self.summary(), headings=headings, rows=rows)
+
+    def judge(self, sample: str) -> Any:
+        """The model that judged a sample of this id: of folds one that has not learned from it."""
+        return self.model if self.judges is None else self.judges.of(sample)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it in lists, dicts, strings and numbers, ready for JSON."""

@@ -98,7 +98,8 @@ def check_labels(
         rows += _doubts(source, seen, heap)
         pairs.update(seen.pairs())
     rows.sort(key=lambda each: -each.score)
-    return Doubts(tuple(rows[:most]), found, total, dict(pairs.most_common()), model, sources)
+    pairs = dict(pairs.most_common())
+    return Doubts(tuple(rows[:most]), found, total, pairs, model, sources, judges=judges)
 
 
 class Heap:

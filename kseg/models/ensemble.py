@@ -2,7 +2,8 @@
 
 Of models that label pixels, the ensemble is a functional Keras model with the others in it, whose
 logits are those of the mean of their probabilities; so all that takes a model takes it: prediction,
-scores, tiles, exports. Objects come out of each network by themselves and are merged afterwards.
+scores, tiles, exports. Objects come out of each network by themselves and are merged afterwards, by
+`kseg.ops.fusion`, where they are predicted and in the graph of an export.
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ class ObjectEnsemble:
         """Those of all members."""
         return [each for member in self.members for each in getattr(member, "weights", ())]
 
+    def count_params(self):
+        """Numbers in all of them, as `keras.Model.count_params`."""
+        return sum(member.count_params() for member in self.members)
+
 
 def ensemble(models: Sequence[Model], *, name: str = "ensemble") -> Model:
     """Several models as one, whose answer is what they say together.
@@ -97,7 +102,8 @@ def ensemble(models: Sequence[Model], *, name: str = "ensemble") -> Model:
 
     Returns:
         Of models that label pixels a `keras.Model`, which can be saved, exported and put into
-        another; of instance models what `kseg.predict`, `kseg.evaluate` and the rest take for one.
+        another; of instance models what `kseg.predict`, `kseg.evaluate`, `kseg.export` and the
+        rest take for one.
 
     Raises:
         TypeError: one is no model.
@@ -114,7 +120,7 @@ def ensemble(models: Sequence[Model], *, name: str = "ensemble") -> Model:
     if not isinstance(models, (list, tuple)) or not models:
         expected = "a list of models of one task and the same classes"
         raise refused("models", models, expected, error=TypeError)
-    members = [each for model in models for each in getattr(model, "members", (model,))]
+    members = [each for model in models for each in members_of(model)]
     for number, each in enumerate(members):
         check_alike(members[0], each, number)
     if not labels_pixels(members[0]):
@@ -127,6 +133,11 @@ def ensemble(models: Sequence[Model], *, name: str = "ensemble") -> Model:
     mean = MeanProbability(several or own.outputs == 1, name="mean_probability")
     logits = mean([each(image) for each in named])
     return finished(image, logits, multilabel=several, compile=False, name=name)
+
+
+def members_of(model):
+    """The models that answer: those of an `ObjectEnsemble`, or the one."""
+    return getattr(model, "members", (model,))
 
 
 def check_alike(first, other, number):

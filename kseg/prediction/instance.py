@@ -11,6 +11,8 @@ import numpy as np
 from kseg.base.arguments import choice, integer, number, refused, share
 from kseg.base.atomic import write_json
 from kseg.models.contract import fixed_size, names_and_colors
+from kseg.models.ensemble import members_of
+from kseg.ops.fusion import fused
 from kseg.ops.paste import TORCHVISION
 from kseg.ops.resize import bilinear, resized_size
 from kseg.prediction.batching import BUCKET, alike, filled_count
@@ -18,7 +20,7 @@ from kseg.prediction.masks import Pasted
 from kseg.prediction.network import check_weights, forward, not_finite, once
 from kseg.prediction.results import MASKS, Instances
 from kseg.prediction.seams import Parts, found_in, merged, tiles_of
-from kseg.prediction.views import agreed, check_tta, unmirrored
+from kseg.prediction.views import check_tta, unmirrored
 
 OPTIONS = {
     "min_score": 0.5,
@@ -87,9 +89,8 @@ def seen(model, photo, tta=None, **options):
         for member in members:
             ((_, found),) = detect(member, [(None, view)], min_score=0.0, **options)
             views.append(unmirrored(found, axes, photo.shape[:2]))
-    check_masks(views)
-    boxes, classes, scores, small = agreed(views)
-    kept = scores >= least
+    boxes, classes, scores, small = fused(views)
+    kept = (classes >= 0) & (scores >= least)
     if len(members) > 1:  # together they find more than each may
         most = options.get("detections") or getattr(model.settings, "detections", len(scores))
         kept[most:] = False
@@ -106,19 +107,6 @@ def seen(model, photo, tta=None, **options):
 
         large = list(map(of_mask, large))
     return Instances(boxes[kept], classes[kept], scores[kept], large)
-
-
-def members_of(model):
-    """The models that answer: those of an ensemble, or the one."""
-    return getattr(model, "members", (model,))
-
-
-def check_masks(views):
-    """Raises `ValueError` if masks of several views are of several sizes, as of other networks."""
-    sides = sorted({small.shape[-1] for *_, small in views})
-    if len(sides) > 1:
-        expected = "masks of one size of all members"
-        raise refused("models", f"networks with masks of {sides} pixels", expected)
 
 
 def from_tiles(model, size, read, *, tile, tta=None, progress=None, **options):

@@ -12,7 +12,6 @@ from kseg.base.arguments import number, refused
 
 AXES = {"horizontal": 1, "vertical": 0}  # of `(H, W, ...)`, along which a photo is mirrored
 LEAST, MOST = 0.1, 10.0  # scales
-SAME = 0.55  # overlap of boxes of one object, as in weighted boxes fusion
 
 
 def check_tta(tta, scales=True):
@@ -85,58 +84,3 @@ def unmirrored(found, axes, size):
     if 0 in axes:
         boxes[:, [1, 3]], small = height - boxes[:, [3, 1]], small[:, ::-1]
     return boxes, found.classes, found.scores, small
-
-
-def agreed(views):
-    """The objects of which several views speak, as one each.
-
-    Of a class, the best is the first; of each other view the box that overlaps it most, from
-    `SAME` on, is the same object. Boxes and masks are averaged by their scores; the score is the
-    mean of all views, 0 where the object was not found (Solovyev et al. 2021, "Weighted boxes
-    fusion", arXiv:1910.13302).
-
-    Args:
-        views: List of boxes `(N, 4)`, classes, scores and masks `(N, m, m)`, one for each view.
-
-    Returns:
-        The same of all, in falling order of score.
-    """
-    boxes, classes, scores, small = (np.concatenate(each) for each in zip(*views))
-    view = np.repeat(np.arange(len(views)), [len(each[0]) for each in views])
-    free, found = np.ones(len(scores), bool), []
-    for first in np.argsort(-scores, kind="stable"):
-        if not free[first]:
-            continue
-        near = np.where(free & (classes == classes[first]), _iou(boxes[first], boxes), 0.0)
-        several = [first]
-        for other in range(len(views)):
-            if other != view[first]:
-                own = np.where(view == other, near, 0.0)
-                if own.max(initial=0) >= SAME:
-                    several.append(int(own.argmax()))
-        free[several] = False
-        weights = scores[several] / max(scores[several].sum(), 1e-12)
-        found.append(
-            (
-                (boxes[several] * weights[:, None]).sum(axis=0),
-                classes[first],
-                scores[several].sum() / len(views),
-                (small[several] * weights[:, None, None]).sum(axis=0),
-            )
-        )
-    found.sort(key=lambda each: -each[2])
-    side = small.shape[-1]
-    kinds = ((-1, 4), np.float32), ((-1,), np.int32), ((-1,), np.float32), ((-1, side, side), "f4")
-    columns = zip(*found) if found else ([], [], [], [])
-    return tuple(
-        np.array(list(column), dtype).reshape(shape)
-        for column, (shape, dtype) in zip(columns, kinds)
-    )
-
-
-def _iou(box, boxes):
-    """Intersection over union of a box with each of several."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    meeting = np.maximum(high - low, 0).prod(axis=-1)
-    areas = [np.prod(each[..., 2:] - each[..., :2], axis=-1) for each in (box, boxes)]
-    return meeting / np.maximum(areas[0] + areas[1] - meeting, 1e-12)

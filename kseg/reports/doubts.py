@@ -49,7 +49,7 @@ def sheet(doubts, places):
 
 
 def _shots(doubts, room):
-    """The crops, each photo read and predicted once; and the classes that are on them."""
+    """The crops, each photo read once and predicted by who judged it; and the classes on them."""
     rows = doubts.rows[:SHOWN]
     side = min(SIDE, side_for(3 * len(rows)))
     by_name = {source.name: source for source in doubts.sources}
@@ -58,7 +58,8 @@ def _shots(doubts, room):
     for name, index in dict.fromkeys((each.source, each.index) for each in rows):
         source = by_name[name]
         sample = source[index]
-        said = about.answer(predicted(doubts.model, about, sample["image"]))
+        judge = doubts.judge(source.ids[index])
+        said = about.answer(predicted(judge, about, sample["image"]))
         layers = _layers(room, source, sample, said)
         photo = picture_of(source, sample)
         for place, each in enumerate(rows):

@@ -19,14 +19,17 @@ from kseg.data.images import image_array, image_arrays
 from kseg.data.sample import samples
 from kseg.data.source import Source
 from kseg.models.contract import contract, fixed_size
+from kseg.models.ensemble import members_of
 from kseg.models.graph import layers_of
 from kseg.models.saving import load_model, save_model
 from kseg.ops.resize import bilinear, resized_size
 from kseg.prediction.network import check_weights
 from kseg.prediction.predictor import KerasPredictor
+from kseg.runs.folds import Folds
 
 PRIOR = 16  # photos that the old statistics count as
 OF_A_RUN = ("run.json", "best.keras")  # what a run of an adapted model consists of
+EACH = "Adapt the run, or the .keras file, of each by itself: those can answer together again."
 LONGEST = 1536  # pixels of a side, beyond which a photo is shrunk: statistics need no more
 
 
@@ -70,8 +73,8 @@ def adapt(
 
     Raises:
         TypeError: the model is none, or an export, which no longer has batch norms of its own.
-        ValueError: there is no batch norm in it, there is no photo, a photo cannot be read, or an
-            argument is out of its range.
+        ValueError: it is several that find objects, there is no batch norm in it, there is no
+            photo, a photo cannot be read, or an argument is out of its range.
         FileExistsError: there is such a file, and `overwrite` is False.
 
     Example:
@@ -93,6 +96,9 @@ def adapt(
         model = load(model)
     if isinstance(model, KerasPredictor):
         model, inputs = model.model, model.files()
+    if len(members_of(model)) > 1:
+        expected = f"one model, and it is {len(model.members)} that answer together"
+        raise refused("model", model.name, expected, EACH)
     if not hasattr(model, "weights") or not hasattr(model, "layers"):
         expected = "a Keras model, which still has its batch norms"
         remedy = "An export has them no more: give the run, or the .keras file, that it came from."
@@ -132,6 +138,9 @@ def check_adapted(loaded, output, photos=(), overwrite=False):
     if output.suffix != ".keras" and getattr(loaded, "run", None) is None:
         expected = "a name that ends in .keras"
         raise refused("output", str(output), expected, "Only a run is written as a run folder.")
+    if output.suffix != ".keras" and isinstance(loaded.run, Folds):
+        expected = "a name that ends in .keras, for several runs that answer together"
+        raise refused("output", str(output), expected, EACH)
     files = [output] if output.suffix == ".keras" else [output / name for name in OF_A_RUN]
     check_outputs([("output", each) for each in files], [*loaded.files(), *photos], overwrite)
 

@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 from instance_model import InstanceModel, detections, photo
+from models.small_mask_rcnn import build
 
 import kseg
 from kseg.models.contract import contract
 from kseg.models.ensemble import MeanProbability
+from kseg.ops.fusion import fused
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (9, 13, 3)).astype("uint8")
 
@@ -93,7 +95,58 @@ def test_objects_are_merged_and_their_scores_are_of_all():
     assert len(kseg.predict(together, photo(0, (40, 50)), min_score=0.0, detections=None)) == 3
     mirrored = kseg.predict(together, photo(0, (40, 50)), min_score=0.1, tta="horizontal")
     assert len(mirrored) >= 3  # each model sees each view
-    with pytest.raises(ValueError, match="expected one model, and it is an ensemble of 2"):
-        kseg.export(together, "never", samples=1)
+    first.count_params, second.count_params = (lambda: 3), (lambda: 4)
+    assert together.count_params() == 7  # as a card and `kseg info` say
+    with pytest.raises(ValueError, match="expected one model, and it is 2 that answer together"):
+        kseg.adapt(together, [photo(0, (40, 50))])
     with pytest.raises(ValueError, match=r"classes of models\[1\]=2"):
         kseg.ensemble([first, InstanceModel(first.found, num_classes=2)])
+
+
+def views_of(rng, counts, padded):
+    """Boxes near one another in several views, of two classes, the last few of each no objects."""
+    views = []
+    for count in counts:
+        low = rng.integers(0, 3, (count, 2)) * 20 + rng.normal(0, 1.5, (count, 2))
+        classes = rng.integers(0, 2, count).astype("int32")
+        classes[count - padded :] = -1
+        there = classes >= 0
+        scores = np.where(there, rng.integers(1, 20, count) / 20, 0).astype("float32")  # with ties
+        masks = rng.random((count, 4, 4)).astype("float32")
+        views.append((np.hstack([low, low + 15]).astype("float32"), classes, scores, masks))
+    return views
+
+
+@pytest.mark.once("tensorflow")  # whose graphs are served
+def test_objects_are_merged_in_a_graph_as_by_numpy(rng):
+    import tensorflow as tf
+
+    views = views_of(rng, (9, 6, 8), padded=2)
+    graph = tf.function(lambda views: fused(views, keras.ops), autograph=False)
+    expected, found = fused(views), graph(views)
+    assert 3 <= np.sum(expected[1] >= 0) < 17  # several are one
+    np.testing.assert_array_equal(found[1], expected[1])
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    alone = [[each[:-2] for each in view] for view in views]  # what is no object has no part
+    for one, other in zip(fused(alone), expected):
+        np.testing.assert_allclose(one, other[: len(one)], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.slow  # a file for each member, and a process in which TensorFlow runs
+def test_objects_of_several_are_exported_as_one(tmp_path):
+    changed = {"resize": (48, 96)}, {"resize": (64, 80), "seed": 1, "detections": 7}
+    for number, each in enumerate(changed):
+        build(min_score=0.05, **each).save(tmp_path / f"{number}.keras")
+    paths = [tmp_path / f"{number}.keras" for number in range(2)]
+    options = kseg.SavedModelOptions(name="two", min_score=0.1)
+    exported = kseg.export(paths, tmp_path / "served", options, samples=2, verbose=False)
+    assert exported.comparison.differing == 0
+    assert max(exported.comparison.offered.values()) <= 0.02
+    shown = kseg.data.shapes("val")[1]["image"]
+    expected = kseg.load(paths).predict(shown, min_score=0.1)
+    found = kseg.load(exported.path).predict(shown)
+    assert len(found) == len(expected) > 1
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.05)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)

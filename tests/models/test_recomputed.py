@@ -70,6 +70,18 @@ def test_of_objects(policy):
         np.testing.assert_allclose(other, one, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.slow
+@pytest.mark.once("tensorflow")
+def test_what_was_trained_so_is_exported(tmp_path):
+    model = kseg.build_unet(3, width=2, depth=1, compile=False)
+    model.compile(keras.optimizers.SGD(1.0), kseg.CrossEntropyLoss())
+    after_steps(model, BATCH, twice=True)
+    served = kseg.export(model, tmp_path, samples=2, verbose=False)
+    assert served.comparison.differing == max(served.comparison.offered.values()) == 0
+    found = kseg.load(served.path).predict(BATCH[0][0])
+    np.testing.assert_array_equal(found, kseg.predict(model, BATCH[0][0]))
+
+
 @pytest.mark.once("torch")
 def test_blocks():
     """Sixteen maps of one size: of k blocks k are kept, and 16 / k within one, least at k = 4."""

@@ -41,6 +41,7 @@ def compare(several, one):
 @pytest.mark.backends("tensorflow", "jax", reason="two devices in one process")
 def test_two_devices_learn_as_one(tmp_path):
     network = {"width": 4, "depth": 1}
+    # of 32 x 32 pixels XLA adds up the loss one by one: 1e-5 from the sum in float64
     options = {"count": 14, "side": 96, "size": (64, 64), "network": network, "epochs": 1}
     runs = [(tmp_path / name, {"devices": n, **options}) for n, name in ((1, "one"), (2, "two"))]
     one, two = alone(*runs)
@@ -59,6 +60,14 @@ def test_two_processes_learn_as_one(tmp_path):
     np.testing.assert_allclose(other["losses"], two["losses"], rtol=1e-6)
     assert "epoch 2/2" in outputs[0]
     assert "epoch" not in outputs[1]
+
+
+@pytest.mark.backends("tensorflow", reason="its strategies number their sums")
+def test_trainings_of_a_process_share_a_strategy():
+    """Another of the same devices would begin to count anew, and meet the shapes of the first."""
+    from kseg.training.devices.on_tensorflow import Mirrored
+
+    assert Mirrored.of(1).strategy is Mirrored.of(1).strategy
 
 
 class Half(Devices):

@@ -6,13 +6,17 @@ import json
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 import kseg
-from kseg.cli.check import note_of
+from kseg.cli.check import doubted, note_of
 from kseg.cli.main import main
 from kseg.doubts.judges import Judges
 from kseg.models.saving import save_model
+from kseg.reports.doubts import sheet
+from kseg.reports.subject import predicted
 from kseg.runs.folds import Folds
+from kseg.shifts.adapt import check_adapted
 from kseg.training import cross, split
 from kseg.training.place import began_with
 from kseg.training.settings import Settings, to_dict
@@ -151,7 +155,7 @@ def folds_at(path, answers, names):
     return path
 
 
-def test_a_photo_is_judged_by_the_model_that_has_not_learned_from_it(tmp_path, capsys):
+def test_a_photo_is_judged_by_the_model_that_has_not_learned_from_it(tmp_path, monkeypatch):
     train = kseg.data.shapes("train", count=3)
     names = ((train.ids[1],), (train.ids[0],))
     path = folds_at(tmp_path / "folds", (0, 3), names)
@@ -168,9 +172,23 @@ def test_a_photo_is_judged_by_the_model_that_has_not_learned_from_it(tmp_path, c
     }
     assert expected == {train.ids[0]: {train.class_names[3]}, train.ids[1]: {train.class_names[0]}}
     opened = dataclasses.replace(Folds.open(path), begun=began_with(train, None))
-    assert note_of(opened, [train, kseg.data.shapes("val", count=1)]) == (
+    assert note_of([opened], [train, kseg.data.shapes("val", count=1)]) == (
         "Each photo of shapes/train is judged by the model that has not learned from it."
     )
+
+    def drawn(model, about, image):
+        shown[image.tobytes()] = model
+        return predicted(model, about, image)
+
+    shown = {}  # on the page
+    monkeypatch.setattr("kseg.reports.doubts.predicted", drawn)
+    assert sheet(doubts, str)["shots"]
+    for place in range(3):
+        assert shown[train[place]["image"].tobytes()] is doubts.judge(train.ids[place])
+    # another run beside the folds: all of them answer together
+    loaded = kseg.load([path, Folds.open(path).paths()[0]])
+    together = doubted(Console(quiet=True), loaded, [train], None)
+    assert together.judge(train.ids[0]) is together.model is loaded.model
 
 
 def test_several_runs_answer_as_one(tmp_path):
@@ -183,6 +201,8 @@ def test_several_runs_answer_as_one(tmp_path):
     np.testing.assert_allclose(probabilities[[1, 2, 0]], [sum(alone) / 2] * 2 + [alone[1]], 1e-5)
     of_folder = kseg.predict(kseg.load(path).model, photo, probabilities=True)[0, 0]
     np.testing.assert_array_equal(of_folder, probabilities)
+    with pytest.raises(ValueError, match="output=.*ends in .keras, for several runs that answer"):
+        check_adapted(kseg.load(path), tmp_path / "b")
     with pytest.raises(ValueError, match="path=.*: expected at least one run folder"):
         kseg.load([])
 

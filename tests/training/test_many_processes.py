@@ -32,6 +32,21 @@ def test_two_processes(tmp_path):
     np.testing.assert_allclose(other["losses"], two["losses"], rtol=1e-6)
 
 
+def test_feature_maps_computed_again(tmp_path):
+    """By two devices as by one that keeps them; in one process after another network."""
+    options = {"count": 10, "side": 64, "network": {"width": 4, "depth": 1}, "epochs": 1}
+    twice = {**options, "remat": True}
+    if BACKEND == "torch":
+        codes, outputs = together(tmp_path / "two", 2, batch_size=5, **twice)
+        assert codes == [0, 0], outputs
+        one = trained(tmp_path / "one", batch_size=5, **options)
+        return compare(seen(tmp_path / "two"), one)
+    other = {**options, "network": {"width": 2, "depth": 1}, "devices": 2}
+    asked = {"one": {"devices": 1, **options}, "other": other, "two": {"devices": 2, **twice}}
+    one, _, two = alone(*((tmp_path / name, each) for name, each in asked.items()))
+    compare(two, one)
+
+
 @pytest.mark.backends("torch", reason="parts that are not equal")
 def test_three_processes_with_uneven_parts(tmp_path):
     codes, outputs = together(tmp_path / "three", 3)

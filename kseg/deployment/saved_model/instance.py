@@ -12,10 +12,10 @@ from kseg.base.tensorflow import tensorflow
 from kseg.data.coco_format.rle import encode_block, parse
 from kseg.deployment.saved_model import compare, photos
 from kseg.deployment.saved_model.encoded import Encoded
+from kseg.deployment.saved_model.finding import Finding
 from kseg.deployment.saved_model.signatures import Signature, blended, bytes_input, images_input
-from kseg.models.contract import contract, fixed_size, part
+from kseg.models.contract import contract, part
 from kseg.ops.paste import CENTRED, TORCHVISION, paste_mask
-from kseg.ops.resize import resized_size
 from kseg.pictures.image import overlay
 from kseg.prediction.masks import Drawn, Pasted
 from kseg.prediction.predict import predict
@@ -219,23 +219,12 @@ class ObjectSignatures:
     """
 
     def __init__(self, model, options, min_score, threshold):
-        tf = tensorflow()
         self.options, self.min_score, self.threshold = options, min_score, threshold
         own = contract(model)
-        self.encoded, self.resize = Encoded(own.channels, own.value_range), model.resize
-        self.fixed = fixed_size(model)
+        self.encoded = Encoded(own.channels, own.value_range)
         self.count, self.centred = model.settings.detections, paste_of(model) == CENTRED
         self.colors = object_colors([False] * self.count)
-        detector = model.detector
-        # one function, so that the network is in the file once, however many signatures call it
-        self.network = tf.function(
-            lambda image, size: detector({"image": image, "size": size}),
-            input_signature=[
-                tf.TensorSpec((None, *self.fixed, own.channels), tf.float32),
-                tf.TensorSpec((None, 2), tf.int32),
-            ],
-            autograph=False,
-        )
+        self.found = Finding(model, options.bucket)
 
     def serving_default(self, images):
         detections = self.detect(images)
@@ -278,30 +267,15 @@ class ObjectSignatures:
 
     def detect(self, images):
         """Detections in pixels of the images, as `kseg.predict` finds them."""
-        from keras import ops
-
         tf = tensorflow()
-        size = tf.shape(images)[1:3]
-        inner = resized_size(size, self.resize, ops, self.fixed)
-        beyond = [
-            -inner[i] % self.options.bucket if side is None else side - inner[i]
-            for i, side in enumerate(self.fixed)
-        ]
-        padded = tf.pad(
-            photos.resized(images, inner),
-            tf.stack([[0, 0], [0, beyond[0]], [0, beyond[1]], [0, 0]]),
-        )
-        detections = self.network(padded, tf.repeat(inner[None], tf.shape(images)[0], axis=0))
-        scale = tf.cast(size, tf.float32) / tf.cast(inner, tf.float32)
-        kept = (detections["classes"] >= 0) & (detections["scores"] >= self.min_score)
+        found = self.found(images)
+        kept = (found["classes"] >= 0) & (found["scores"] >= self.min_score)
         return {
-            "boxes": tf.where(
-                kept[..., None], detections["boxes"] * tf.gather(scale, [1, 0, 1, 0]), 0.0
-            ),
-            "classes": tf.where(kept, detections["classes"], -1),
-            "scores": tf.where(kept, detections["scores"], 0.0),
-            "masks": tf.where(kept[..., None, None], detections["masks"], 0.0),
-            "finite": detections["finite"],
+            "boxes": tf.where(kept[..., None], found["boxes"], 0.0),
+            "classes": tf.where(kept, found["classes"], -1),
+            "scores": tf.where(kept, found["scores"], 0.0),
+            "masks": tf.where(kept[..., None, None], found["masks"], 0.0),
+            "finite": found["finite"],
         }
 
     def runs_of(self, detections, size):

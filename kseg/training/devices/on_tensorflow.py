@@ -1,6 +1,7 @@
 """Several devices of one machine on TensorFlow: `tf.distribute.MirroredStrategy`."""
 
 import contextlib
+import functools
 
 import keras
 import tensorflow as tf
@@ -26,7 +27,7 @@ class Mirrored(Devices):
     @classmethod
     def of(cls, count):
         """Of the first so many GPUs, or of logical CPU devices where there is no GPU."""
-        return cls(tf.distribute.MirroredStrategy([each.name for each in listed()[:count]]))
+        return cls(_strategy(tuple(each.name for each in listed()[:count])))
 
     def batches(self, dataset):
         """Without bool: to know its shapes, Keras adds up the parts of the first batch."""
@@ -73,6 +74,13 @@ class Mirrored(Devices):
 
     def close(self, model):
         model.train_function = None
+
+
+@functools.cache
+def _strategy(names):
+    """One for each set of devices: each numbers its sums from 1 on, and TensorFlow remembers their
+    shapes. A second training in a process, of another network, would be refused."""
+    return tf.distribute.MirroredStrategy(names)
 
 
 def listed():

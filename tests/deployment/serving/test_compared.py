@@ -10,6 +10,7 @@ from kseg.deployment.compare import Job
 from kseg.deployment.saved_model import compare, instance, multilabel, semantic
 from kseg.deployment.saved_model.compare import compare_signatures
 from kseg.deployment.saved_model.signatures import GraphOptions
+from kseg.models.mask_rcnn.model import RCNNSettings
 
 pytestmark = pytest.mark.backends("tensorflow", reason="the graph of one backend")
 
@@ -210,6 +211,55 @@ def test_every_signature_finds_what_the_model_finds(mask_rcnn):
     assert len(kseg.predict(mask_rcnn, kseg.data.shapes("val")[0]["image"], min_score=0.3)) > 1
     shares = compared_objects(mask_rcnn)
     assert list(shares) == list(OBJECTS) and max(shares.values()) <= 1e-4
+
+
+class Told:
+    """An instance model without a network: objects at shares of an image, sure by its brightness.
+
+    A true network takes seconds to trace; export of those is seen in tests/models/test_ensemble.py.
+    """
+
+    task, num_classes, channels, score, name = "instance", 2, 3, "mask_ap", "told"
+    paste = "centred"
+
+    def __init__(self, resize, shares, classes, scores):
+        self.resize, self.settings = resize, RCNNSettings(resize=resize, detections=len(classes))
+        self.shares, self.classes, self.scores = shares, classes, scores
+        self.detector = self
+
+    def __call__(self, x):
+        batch = keras.ops.shape(x["image"])[0]
+        sides = keras.ops.cast(keras.ops.take(x["size"], [1, 0, 1, 0], axis=1), "float32")
+        sure = keras.ops.mean(x["image"][:, :20, :20], axis=(1, 2, 3))[:, None] / 255
+        masks = np.linspace(0, 1, 28, dtype="float32") * np.float32(self.scores)[:, None, None]
+        masks = np.maximum(masks, masks.swapaxes(1, 2) + np.zeros((28, 1), "float32"))
+        return {
+            "boxes": np.float32(self.shares) * sides[:, None],
+            "classes": keras.ops.tile(np.int32(self.classes)[None], (batch, 1)),
+            "scores": np.float32(self.scores) * keras.ops.clip(sure, 0.5, 1.0),
+            "masks": keras.ops.tile(masks[None], (batch, 1, 1, 1)),
+            "finite": keras.ops.ones((batch,), "bool"),
+        }
+
+    def predict_on_batch(self, x):
+        return {name: np.array(values) for name, values in self(x).items()}
+
+
+def test_several_networks_find_what_their_ensemble_finds():
+    """Two that resize differently, and find as many objects as each likes."""
+    low, wide, far = (0.1, 0.1, 0.5, 0.6), (0.12, 0.1, 0.55, 0.6), (0.6, 0.3, 0.9, 0.8)
+    together = kseg.ensemble(
+        [
+            Told((64, 96), [low, far, low, low], [1, 0, 0, -1], [0.9, 0.7, 0.4, 0.0]),
+            Told((40, 96), [wide, wide, far], [0, 1, 0], [0.9, 0.8, 0.6]),
+        ]
+    )
+    (found,) = kseg.predict(together, [kseg.data.shapes("val")[0]["image"]], min_score=0.1)
+    assert sorted(found.classes) == [0, 0, 1]  # of seven
+    ANSWERED.clear()
+    shares = compared(together, instance, graph(OBJECTS[:1]), {"min_score": 0.1, "threshold": 0.5})
+    assert shares == {"serving_default": 0}  # which the others begin with
+    ANSWERED.clear()
 
 
 @pytest.mark.slow  # objects, and five bands, are each compared here
