@@ -63,11 +63,13 @@ SCALE = (0.75, 2.0)
 ROBUST = {"transforms": ("robust(scale=[0.75, 2.0])",)}
 AVERAGED = {"ema_momentum": 0.99}
 STRONG = {"transforms": ("robust(scale=[0.75, 2.0], strength=1.0, probability=0.7)",)}
+LIGHT = {"transforms": ("robust(scale=[0.75, 2.0], probability=0.25)",)}
 MEASURES = {
     "camvid": {
         "plain": Measure(),
         "robust": Measure(ROBUST),
         "robust, strong": Measure(STRONG),
+        "robust, light": Measure(LIGHT),
         "detail": Measure({}, {"detail": True}),
         "robust, detail": Measure(ROBUST, {"detail": True}),
         "plain, adapted": Measure(adapts="plain"),

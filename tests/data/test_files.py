@@ -11,12 +11,12 @@ from kseg.data.decode import (
     decode_photo,
     mask_of_bytes,
     photo_size,
-    relabel,
 )
 from kseg.data.errors import DataError
 from kseg.data.faults import Faults
 from kseg.data.files import load_mask, load_photo
 from kseg.data.listing import list_files, pair_by_name
+from kseg.data.relabel import relabel
 
 
 @pytest.mark.parametrize(

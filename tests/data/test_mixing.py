@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from data.joint import (
     apply,
@@ -139,6 +140,7 @@ def test_mixing_reads_partners_only_when_it_mixes():
     transforms.copy_paste(0.0)(drawn_objects(8, 8, 0), seed, unread)
 
 
+@pytest.mark.slow
 @once
 def test_batches_with_mixing_repeat_differ_and_resume():
     source = kseg.data.shapes("train", instances=True, count=12, size=(48, 64))

@@ -358,6 +358,7 @@ def test_other_formats_are_compared_and_moved_into_place(tmp_path, options, name
     assert 0 < exported.comparison.artefact.megabytes < 1
 
 
+@pytest.mark.slow
 @same_writer
 def test_what_has_lost_too_much_is_not_written(tmp_path):
     pytest.importorskip("ai_edge_litert")

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from kseg.base.arguments import choice
 from kseg.base.types import PathLike, Range
-from kseg.data.decode import decode_mask, relabel
+from kseg.data.decode import decode_mask
 from kseg.data.errors import MissingData
 from kseg.data.faults import Faults
 from kseg.data.listing import MASKS, PHOTOS, column, complete, list_files, pair_by_name, stem
 from kseg.data.photos import Numbers
+from kseg.data.relabel import relabel
 from kseg.data.source import VOID, Source
 
 CLASSES = {  # name -> colour, after the original CamVid colour list

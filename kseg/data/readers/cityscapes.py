@@ -13,12 +13,13 @@ import numpy as np
 
 from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
-from kseg.data.decode import decode_mask, relabel
+from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
 from kseg.data.files import load_mask
 from kseg.data.listing import column, complete, likewise
 from kseg.data.photos import Numbers
+from kseg.data.relabel import relabel
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source, spread
 

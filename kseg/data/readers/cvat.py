@@ -15,7 +15,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import LABELMAP, class_list
 from kseg.data.color_masks import decode_colors
-from kseg.data.decode import decode_mask, relabel
+from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS, column, complete
@@ -23,6 +23,7 @@ from kseg.data.pairs import no_split_there
 from kseg.data.photos import Numbers
 from kseg.data.readers.cvat_xml import from_xml, xml_files
 from kseg.data.readers.splits import not_drawn, part
+from kseg.data.relabel import relabel
 from kseg.data.sample import classes_under, masks_of
 from kseg.data.source import VOID, Source
 from kseg.data.texts import text_of

@@ -12,7 +12,7 @@ from kseg.base.arguments import choice, name_list
 from kseg.base.colors import class_colors
 from kseg.base.types import Color, PathLike, Range
 from kseg.data.color_masks import decode_colors
-from kseg.data.decode import decode_mask, relabel
+from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError
 from kseg.data.faults import Faults
 from kseg.data.files import is_one_bit, load_mask
@@ -31,6 +31,7 @@ from kseg.data.readers.folder_arguments import (
 from kseg.data.readers.folder_classes import class_labels
 from kseg.data.readers.folder_files import beside, files_of_split
 from kseg.data.readers.folder_objects import classes_and_ground, objects, of_classes, of_one_class
+from kseg.data.relabel import relabel
 from kseg.data.sample import size_of
 from kseg.data.source import VOID, Source, spread, void_beyond
 

@@ -11,10 +11,11 @@ import os
 from kseg.base.arguments import refused
 from kseg.base.tensorflow import built_once, tensorflow
 from kseg.data.coco_format.categories import role_of
-from kseg.data.decode import decode_mask, relabel
+from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError, MissingData, missing_folder, require
 from kseg.data.listing import MASKS, PHOTOS, column, is_hidden, list_files
 from kseg.data.readers.folder_arguments import check_unused, check_values, check_void
+from kseg.data.relabel import relabel
 from kseg.data.sample import image_size, masks_of
 from kseg.data.source import void_beyond
 

@@ -16,9 +16,10 @@ import numpy as np
 from kseg.base.arguments import name_list, refused
 from kseg.base.colors import class_colors
 from kseg.base.types import Color, PathLike
-from kseg.data.decode import mask_of_bytes, relabel
+from kseg.data.decode import mask_of_bytes
 from kseg.data.errors import DataError, MissingData, no_split
 from kseg.data.readers.cityscapes import CLASSES, LABEL_IDS, LABELS
+from kseg.data.relabel import relabel
 from kseg.data.source import VOID, Source
 from kseg.data.tfrecords import read_record, record_offsets
 

@@ -15,7 +15,7 @@ from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
 from kseg.data.class_lists import LABELMAP, ClassList, class_list
 from kseg.data.coco_format.categories import role_of
-from kseg.data.decode import decode_mask, relabel
+from kseg.data.decode import decode_mask
 from kseg.data.errors import DataError, MissingData, require
 from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS, column, complete, likewise, missing, shortened, stem
@@ -29,6 +29,7 @@ from kseg.data.readers.cvat import (
     numbers_of,
 )
 from kseg.data.readers.sbd import sbd_masks
+from kseg.data.relabel import relabel
 from kseg.data.sample import masks_of
 from kseg.data.source import VOID, Source
 from kseg.data.texts import text_of

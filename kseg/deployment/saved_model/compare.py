@@ -5,6 +5,7 @@ are asked with, and what comes back.
 """
 
 import dataclasses
+import hashlib
 import struct
 import zlib
 from io import BytesIO
@@ -20,6 +21,7 @@ from kseg.models.contract import contract, part
 from kseg.pictures.image import as_rgb
 
 JPEG_QUALITY = 90  # of overlays, and of the photo that is sent as JPEG
+KEPT = 1 << 20  # pixels of a photo of which the model's answer is kept
 BEYOND = 4  # a photo for `tiled` is longer than a tile by one in so many
 
 
@@ -31,11 +33,23 @@ class Asked:
         signatures: Name -> function of named tensors, as TensorFlow loads them.
         options: `GraphOptions` that the export was told.
         encoded: `Encoded`, what files it takes.
+        answers: What the model said of photos.
     """
 
     signatures: dict
     options: object
     encoded: Encoded = RGB
+    answers: dict = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
+    def of_model(self, function, model, photo, *more):
+        """`function(model, photo, *more)`, which several signatures ask of one photo, once."""
+        if photo[..., 0].size > KEPT:
+            return function(model, photo, *more)
+        content = hashlib.sha256(np.ascontiguousarray(photo)).digest()
+        key = function.__name__, photo.shape, photo.dtype.str, content, repr(more)
+        if key not in self.answers:
+            self.answers[key] = function(model, photo, *more)
+        return self.answers[key]
 
     def images(self, name, images):
         """The outputs for images `(B, H, W, C)` of one size: dict of arrays `(B, ...)`."""

@@ -133,7 +133,7 @@ def differing(name, model, photo, asked, *, min_score=0.5, threshold=0.5):
         outputs, right = asked.files(name, files)
     if not right:
         return 1.0
-    expected = [predict(model, each, **told) for each in photos]
+    expected = [asked.of_model(_objects, model, each, *told.values()) for each in photos]
     if name == "overlay":
         pictures = zip(outputs["overlay_bytes"], photos, expected)
         kind = asked.options.overlay
@@ -154,6 +154,10 @@ def differing(name, model, photo, asked, *, min_score=0.5, threshold=0.5):
         actual = [answer(one, size, **told) for one, size in zip(answers, sizes)]
     alone = part("kseg.deployment", model).differing(expected, actual)
     return max(alone, *map(_numbers_differ, expected, actual))
+
+
+def _objects(model, photo, min_score, threshold):
+    return predict(model, photo, min_score=min_score, threshold=threshold)
 
 
 def _numbers_differ(expected, actual):

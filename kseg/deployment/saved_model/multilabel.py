@@ -3,6 +3,8 @@
 Axes: B photos of a request, G of one size, H and W a photo, C classes.
 """
 
+from functools import partial
+
 import numpy as np
 
 from kseg.base.arguments import threshold as checked_threshold
@@ -121,9 +123,9 @@ def differing(name, model, photo, asked, *, resize=None, threshold=0.5):
     """
     from kseg.models.precision import computes_in
 
-    near = NEAR[computes_in(model)]
+    near, of_model = NEAR[computes_in(model)], partial(asked.of_model, logits_of, model)
     if name in ("serving_default", "logits"):
-        logits = np.stack([logits_of(model, each, resize) for each in (photo, photo[::-1])])
+        logits = np.stack([of_model(each, resize, None) for each in (photo, photo[::-1])])
         outputs = asked.images(name, np.stack([photo, photo[::-1]]))
         if name == "logits":
             return far(outputs["logits"], logits, near * np.abs(logits).max())
@@ -135,7 +137,7 @@ def differing(name, model, photo, asked, *, resize=None, threshold=0.5):
         files, tiling = [asked.file(seen[0])], (sides.tile, sides.overlap)
     else:
         (seen, files), tiling = asked.several(photo), None
-    expected = [_decided(logits_of(model, each, resize, tiling), threshold)[0] for each in seen]
+    expected = [_decided(of_model(each, resize, tiling), threshold)[0] for each in seen]
     outputs, right = asked.files(name, files)
     if not right:
         return 1.0

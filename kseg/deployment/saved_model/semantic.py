@@ -3,6 +3,8 @@
 Axes: B photos of a request, G of one size, H and W a photo, C classes (2 of a binary model).
 """
 
+from functools import partial
+
 import numpy as np
 
 from kseg.base.tensorflow import tensorflow
@@ -126,9 +128,9 @@ def differing(name, model, photo, asked, *, resize=None):
     """
     from kseg.models.precision import computes_in
 
-    near = NEAR[computes_in(model)]
+    near, of_model = NEAR[computes_in(model)], partial(asked.of_model, logits_of, model)
     if name in ("serving_default", "logits"):
-        logits = np.stack([logits_of(model, each, resize) for each in (photo, photo[::-1])])
+        logits = np.stack([of_model(each, resize) for each in (photo, photo[::-1])])
         outputs = asked.images(name, np.stack([photo, photo[::-1]]))
         if name == "logits":
             return far(outputs["logits"], logits, near * np.abs(logits).max())
@@ -138,10 +140,10 @@ def differing(name, model, photo, asked, *, resize=None):
     if name == "tiled":
         photos, sides = [compare.beyond_a_tile(photo, asked.options)], asked.options
         files = [asked.file(photos[0])]
-        logits = [logits_of(model, each, resize, (sides.tile, sides.overlap)) for each in photos]
+        logits = [of_model(each, resize, (sides.tile, sides.overlap)) for each in photos]
     else:
         photos, files = asked.several(photo)
-        logits = [logits_of(model, each, resize) for each in photos]
+        logits = [of_model(each, resize) for each in photos]
     outputs, right = asked.files(name, files)
     expected = [_top_class(each) for each in logits]
     if not right:

@@ -285,6 +285,7 @@ def test_objects_in_five_bands():
     ANSWERED.clear()
 
 
+@pytest.mark.slow
 def test_faults_among_objects_are_seen(mask_rcnn):
     import tensorflow as tf
 
