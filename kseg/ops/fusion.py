@@ -37,11 +37,11 @@ def fused(views, xp=np):
     Example:
 
     >>> masks = np.ones((1, 28, 28), "float32")
-    >>> first = np.float32([[0, 0, 10, 10]]), np.int32([2]), np.float32([0.9]), masks
-    >>> other = np.float32([[0, 0, 10, 13]]), np.int32([2]), np.float32([0.6]), masks
+    >>> first = np.float32([[0, 0, 10, 10]]), np.int32([2]), np.float32([0.75]), masks
+    >>> other = np.float32([[0, 0, 10, 13]]), np.int32([2]), np.float32([0.25]), masks
     >>> boxes, classes, scores, _ = fused([first, other])
-    >>> boxes[0].tolist(), classes.tolist(), scores[0].round(2).item()
-    ([0.0, 0.0, 10.0, 11.2], [2, -1], 0.75)
+    >>> boxes[0].tolist(), classes.tolist(), scores.tolist()
+    ([0.0, 0.0, 10.0, 10.75], [2, -1], [0.5, 0.0])
     """
     check_sides(masks.shape[-1] for *_, masks in views)
     view = np.repeat(np.arange(len(views)), [each[1].shape[0] for each in views])
