@@ -118,7 +118,7 @@ def checksum(path):
 
 
 # trainings and whole scorings: a second or more for each of their arguments
-LONG = ("Settings", "fit", "compare", "robustness", "report")
+LONG = ("Settings", "fit", "compare", "evaluate", "robustness", "report", "card", "adapt")
 
 
 def rows():

@@ -132,8 +132,15 @@ def effect(made, place, monkeypatch, capsys):
     return run
 
 
+LONG = ("plan", "convert", "data")  # they read the set, half a second for each option
+
+
 def cases():
-    return [(command, option) for command in OPTIONS for option in OPTIONS[command][1]]
+    return [
+        pytest.param(command, option, marks=[pytest.mark.slow] * (command in LONG))
+        for command in OPTIONS
+        for option in OPTIONS[command][1]
+    ]
 
 
 @pytest.mark.parametrize("command, option", cases())

@@ -15,6 +15,8 @@ from kseg.data.writers.layouts import write_coco
 from kseg.evaluation.evaluate import counted_of
 from kseg.metrics.average_precision import NUMBERS
 
+pytestmark = pytest.mark.once("torch")  # of stored detections: no backend computes
+
 pytest.importorskip("pycocotools", reason="needs the extra coco")
 
 SIZES = [(120, 160), (150, 90), (120, 160), (200, 210), (57, 133), (120, 160)]
@@ -353,7 +355,6 @@ class TestMistakes:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.once("torch")
 def test_a_coco_set_keeps_its_own_numbers(truth, tmp_path):
     """From COCO's files, and from records of them, to a result file that fits the former."""
     source = source_of(truth, image_ids=(70, 50, 30, 110, 130, 20), category_ids=(3, 17, 18))
