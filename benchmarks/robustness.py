@@ -63,13 +63,13 @@ SCALE = (0.75, 2.0)
 ROBUST = {"transforms": ("robust(scale=[0.75, 2.0])",)}
 AVERAGED = {"ema_momentum": 0.99}
 STRONG = {"transforms": ("robust(scale=[0.75, 2.0], strength=1.0, probability=0.7)",)}
-LIGHT = {"transforms": ("robust(scale=[0.75, 2.0], probability=0.25)",)}
+HALF = {"transforms": ("robust(scale=[0.75, 2.0], probability=0.5)",)}
 MEASURES = {
     "camvid": {
         "plain": Measure(),
         "robust": Measure(ROBUST),
         "robust, strong": Measure(STRONG),
-        "robust, light": Measure(LIGHT),
+        "robust, half": Measure(HALF),
         "detail": Measure({}, {"detail": True}),
         "robust, detail": Measure(ROBUST, {"detail": True}),
         "plain, adapted": Measure(adapts="plain"),
@@ -87,6 +87,7 @@ MEASURES = {
     "nuclei": {
         "plain": Measure(),
         "robust": Measure(ROBUST),
+        "robust, half": Measure(HALF),
         "detail": Measure({}, {"detail": True}),
         "plain, adapted": Measure(adapts="plain"),
         "robust, adapted": Measure(adapts="robust"),
