@@ -42,6 +42,13 @@ def test_photos_lie_in_memory_as_they_like(model, photos):
         np.testing.assert_array_equal(each, before)
 
 
+def test_ids_beyond_a_byte(photos):
+    model = kseg.build_unet(300, width=2, depth=1, compile=False)
+    head = next(layer for layer in model.layers if getattr(layer, "filters", None) == 300)
+    head.set_weights([np.zeros(head.kernel.shape), np.eye(300)[299]])
+    assert (kseg.predict(model, photos[0]) == 299).all()
+
+
 def in_threads(function, items, times=10):
     """What every thread answers, one an item, and what they raised."""
     answers, faults = [[] for _ in items], []
