@@ -51,6 +51,15 @@ def pytest_addoption(parser):
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test marked few(WORD, ...) the cases without one of the words in their ids are slow."""
+    for item in items:
+        few = item.get_closest_marker("few")
+        if few and not any(word in item.name.partition("[")[2] for word in few.args):
+            item.add_marker("slow")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Enforces the markers that say on which backends a test runs."""
     import keras

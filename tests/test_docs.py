@@ -184,7 +184,9 @@ def names_of(page):
     return {}
 
 
-LONG = ("docs/training.md", "docs/report.md")  # they train for half a minute each
+# they train for half a minute, or for several seconds
+LONG = ("docs/training.md", "docs/report.md", "docs/your-data.md", "docs/from-ultralytics.md")
+LONG += ("docs/mask-rcnn.md", "docs/new-scenes.md")
 
 
 @pytest.mark.parametrize(

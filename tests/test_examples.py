@@ -24,6 +24,9 @@ LONG = (
     "unet_cityscapes",
     "unet_voc",
     "unet_tfds",
+    "unet_coco",
+    "unet_brain",
+    "pretrained_camvid",
 )  # others go the same way through other readers
 once = pytest.mark.once("torch")
 
@@ -51,6 +54,7 @@ def test_smoke(example, tmp_path, monkeypatch, capsys):
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.ipynb"))
 
 
+@pytest.mark.slow
 @pytest.mark.once("tensorflow")
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""The markers `backends` and `once`: which backends run a test."""
+"""The markers `backends` and `once`, which backends run a test, and `few`, which cases."""
 
 import keras
 import pytest
@@ -25,3 +25,9 @@ def test_once_is_not_here(request):
 @pytest.mark.backends(keras.backend.backend())
 def test_once_yields_to_where_alone_a_test_can_run(request):
     assert request.node.get_closest_marker("once").args == (OTHERS[0],)
+
+
+@pytest.mark.few("kept")
+@pytest.mark.parametrize("case", ["kept", "left"])
+def test_of_few_cases_the_others_are_slow(request, case):
+    assert bool(request.node.get_closest_marker("slow")) == (case == "left")

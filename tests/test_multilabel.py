@@ -176,6 +176,7 @@ def test_what_people_open_shows_them(run, sets, tmp_path):
     assert (wrong == (220, 50, 47)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.backends("tensorflow", reason="written by a process of its own elsewhere")
 def test_it_is_exported_and_served(run, sets, tmp_path):
     every = ("serving_default", "image_bytes", "overlay", "logits", "tiled")

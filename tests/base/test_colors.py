@@ -62,6 +62,7 @@ def test_colors_show_on_black_and_on_white():
     assert np.linalg.norm(seen - grey, axis=-1).min() > 10
 
 
+@pytest.mark.slow
 def test_classes_keep_their_colors_as_more_come():
     assert class_colors("abcdefgh")[:3] == class_colors("abc") == distinct_colors(3)
     assert class_colors(["Background", "a", "_background_", "void", "b"]) == (

@@ -146,6 +146,7 @@ def sets_of_objects(tmp_path, write_image):
     ]
 
 
+@pytest.mark.slow
 def test_rewording_changes_no_finding_of_the_graph(sets_of_objects, request):
     def findings():
         return [kseg.check(source, duplicates=False).errors for source in sets_of_objects]

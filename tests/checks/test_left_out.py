@@ -14,6 +14,7 @@ def source_of(root, classes=("ground", "object"), **options):
     return kseg.data.folder(root / "images", root / "masks", classes, probe=False, **options)
 
 
+@pytest.mark.slow
 def test_pictures_with_other_endings_are_counted_and_named(pair_folders, tmp_path, capsys):
     root = pair_folders()
     for name in ("x.HEIC", "y.psd", "z.heic", "notes.txt", ".hidden.tif"):

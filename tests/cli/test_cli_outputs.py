@@ -261,6 +261,7 @@ class TestResume:
         assert said.startswith(f"kseg: {name}") and "new run" in said and "\n" not in said[:-1]
         assert hashes(trained) == before
 
+    @pytest.mark.slow
     def test_followed(self, trained):
         run = f"{trained}/run"
         again = ("--size", "32x32", "--learning-rate", "0.002", f"{trained}/set")

@@ -37,6 +37,7 @@ def road(tmp_path, write_image):
     return tmp_path / "road"
 
 
+@pytest.mark.slow
 def test_data_shows_what_was_understood(said, road, tmp_path):
     code, text = said("data", road, "-o", tmp_path / "new/pictures.png")
     assert code == 0

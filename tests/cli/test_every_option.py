@@ -132,7 +132,8 @@ def effect(made, place, monkeypatch, capsys):
     return run
 
 
-LONG = ("plan", "convert", "data")  # they read the set, half a second for each option
+# they read the set, or score it: half a second for each option
+LONG = ("plan", "convert", "data", "compare", "robustness", "card")
 
 
 def cases():

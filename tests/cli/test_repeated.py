@@ -58,6 +58,7 @@ def command(place, capsys):
 ALL = ("--boundary", "--group", "scenes.csv", "--bootstrap", 20, "--per-image")
 
 
+@pytest.mark.slow
 def test_a_scoring_is_repeated(place, command, monkeypatch):
     said = command("evaluate", "one", "folder:set", *ALL, "--json", "a.json")
     scores = json.loads((place / "a.json").read_text())

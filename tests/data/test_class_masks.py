@@ -56,6 +56,7 @@ def opened(root, names=NAMES, **given):
     return kseg.data.folder(root / "images", root / "masks", names, **given)
 
 
+@pytest.mark.few("ids-True", "values-False", "colours-False")
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize(
     "said",
@@ -116,6 +117,7 @@ def test_a_number_of_two_objects_is_refused(tmp_path):
     assert error.kind == "unsuitable" and error.files == (str(root / "classes" / "0.png"),)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_two_masks(tmp_path):
     numbers, classes = drawn()
     for name, masks, message in (

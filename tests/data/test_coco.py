@@ -42,6 +42,7 @@ def painted(annotations, masks, class_of):
     return label
 
 
+@pytest.mark.few("coco_polygons")
 @pytest.mark.parametrize("name", ["coco_mini", "coco_polygons"])
 def test_real_masks_are_those_of_pycocotools(name, request):
     root = request.getfixturevalue(f"{name}_root")

@@ -162,6 +162,7 @@ def test_specks_holes_and_void(there_and_back, rng, kind):
             kseg.data.convert(made(maps(rng), void=254), f"yolo:{out}-2")
 
 
+@pytest.mark.few("coco", "yolo")
 @pytest.mark.parametrize("kind", ["coco", "voc", "cityscapes", "yolo", "records"])
 def test_objects_with_holes_and_overlaps(there_and_back, tmp_path, rng, kind):
     names = ("cell", "nucleus")
@@ -262,6 +263,7 @@ def test_an_outline_is_of_its_mask_alone(rng):
         np.testing.assert_array_equal(coco.decode(runs), mask, err_msg=str(trial))
 
 
+@pytest.mark.slow
 def test_what_an_annotation_file_says_is_carried(tmp_path, capsys):
     """Its own boxes and areas, crowd, ids of photos and of categories from 0; or it is said."""
     content = coco_content("ab", [(2, 3, 10, 0), (20, 5, 8, 4)], ("cell", "nucleus"))

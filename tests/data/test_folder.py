@@ -81,6 +81,7 @@ def test_the_layout_of_the_data_science_bowl(tmp_path, photos, write_image, numb
         folder(tmp_path / "stage", tmp_path / "stage", ["nucleus"], instances=True)
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_instances_feed_training(tmp_path, photos, write_image, numbered):
     photos("a", "b", "c")

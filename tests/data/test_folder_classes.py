@@ -287,6 +287,7 @@ def test_a_source_of_a_void_that_is_a_label_is_refused(drawn):
         type(source)(**{**vars(source), "void": 1})
 
 
+@pytest.mark.slow
 def test_it_is_converted_there_and_back(tmp_path, drawn):
     sources = {
         "train": source_of(*(x[:2] for x in drawn)),

@@ -182,6 +182,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", COUNTS)
 def test_a_bad_file_within_a_training_is_named(tmp_path, times):
     rng, good = random.Random(3), masks()["grey 8"]

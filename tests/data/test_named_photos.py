@@ -9,6 +9,7 @@ from kseg.data.bad_files import explanation
 from kseg.data.errors import DataError
 
 
+@pytest.mark.few("False--the")
 @pytest.mark.parametrize(
     ("content", "words"),
     [(b"", "the file is empty"), (b"<html>", "no JPEG, PNG, BMP, GIF, TIFF or WebP file")],

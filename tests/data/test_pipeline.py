@@ -49,6 +49,7 @@ def test_a_set_smaller_than_a_batch_still_trains(source):
     assert batch[0].shape == (3, 24, 16, 3) and steps_per_epoch(few, 8) == 1
 
 
+@pytest.mark.once("torch")
 def test_the_same_seed_gives_the_same_epochs(source):
     def epochs(seed):
         ds = batches(source, size=(24, 16), batch_size=4, augment=True, seed=seed)
@@ -78,6 +79,7 @@ def test_the_endless_stream_visits_every_sample_each_epoch(source):
         assert sorted(position(source, label) for label in epoch) == list(range(22))
 
 
+@pytest.mark.slow
 @pytest.mark.once("tensorflow")
 def test_the_parts_of_workers_are_the_batch(source):
     def stream(share=None):

@@ -170,6 +170,7 @@ def compare(sample, expected):
     assert sample["image"].dtype == np.uint8 and sample["image"].shape == (*size, 3)
 
 
+@pytest.mark.few("CamVid train", "COCO polygons", "DSB", "VOC")
 @pytest.mark.parametrize("name", SETS)
 def test_read(request, name):
     known = SETS[name]

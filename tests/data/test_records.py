@@ -137,6 +137,7 @@ def test_nothing_is_left_of_an_interrupted_writing(tmp_path, pair_folders):
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.few("memory")
 @pytest.mark.parametrize(
     "where", ["memory", pytest.param("disk", marks=pytest.mark.slow), "folder"]
 )

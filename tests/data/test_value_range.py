@@ -46,6 +46,7 @@ def photos(rng):
     return np.kron(rng.integers(0, 256, (4, 3, 4, 5)), np.ones((1, 8, 8, 1))).astype(np.uint8)
 
 
+@pytest.mark.few("affine", "blur", "noise", "color", "pad")
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_a_transform_does_to_16_bits_and_floats_what_it_does_to_8(photos, name):
     """The same numbers on three scales come out the same, within the rounding of 8 bits."""

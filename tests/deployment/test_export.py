@@ -207,6 +207,7 @@ def test_signatures_on_request(tmp_path, photos):
     assert list(about["signatures"]) == list(names) and about["name"] == "street"
 
 
+@pytest.mark.slow
 @pytest.mark.once("tensorflow")
 @pytest.mark.parametrize(
     "case",
@@ -289,6 +290,7 @@ def test_what_can_be_exported(tmp_path):
         kseg.export(tmp_path / "a.keras", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_runs_files_and_exports_behind_one_interface(tmp_path, photos, capsys):
     model = small_unet(6)
@@ -335,6 +337,7 @@ def test_what_cannot_be_loaded(tmp_path):
         kseg.load(tmp_path)
 
 
+@pytest.mark.few("onnx")
 @pytest.mark.once("torch")
 @pytest.mark.parametrize(
     ("options", "name", "needs"),
@@ -370,6 +373,7 @@ def test_what_has_lost_too_much_is_not_written(tmp_path):
     assert path.read_text() == "the last one" and os.listdir(tmp_path) == [path.name]
 
 
+@pytest.mark.slow
 @same_writer
 def test_formats_that_cannot_hold_a_model_say_which_can(tmp_path):
     for format, name in (("onnx", "a.onnx"), ("litert", "a.tflite"), ("openvino", "a")):

@@ -43,6 +43,7 @@ def mask_rcnn(shape):
     )
 
 
+@pytest.mark.slow
 @same_writer
 @pytest.mark.parametrize(
     "shape",

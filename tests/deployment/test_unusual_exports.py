@@ -47,6 +47,7 @@ def test_a_run_is_exported_where_its_data_are_not(tmp_path):
     assert exported.path.is_file()
 
 
+@pytest.mark.slow
 @same_writer
 def test_a_bad_mask_of_the_data_is_named(tmp_path, pair_folders):
     folder = pair_folders(count=3)

@@ -81,6 +81,7 @@ def test_several_classes_a_pixel_by_the_thresholds_of_the_export(exported, sourc
         loaded.predict(photos, threshold=(0.1, 0.2))
 
 
+@pytest.mark.slow
 @every_format
 def test_what_a_file_says_is_shown_and_used_by_commands(exported, format, tmp_path, capsys):
     path, root = str(exported[1][format]), write(tmp_path / "set", "npy", *scenes(2, seed=1))
@@ -161,6 +162,7 @@ def test_numbers_of_another_range(format, tmp_path):
         kseg.load(path)
 
 
+@pytest.mark.slow
 def test_int8_of_another_range_is_calibrated_in_it(tmp_path, rng):
     pytest.importorskip("ai_edge_litert")
     model = kseg.build_unet(

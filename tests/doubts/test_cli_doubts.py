@@ -40,6 +40,7 @@ def spoiled(pair_folders, tmp_path, monkeypatch):
     return root
 
 
+@pytest.mark.slow
 def test_the_empty_mask_is_shown_and_listed(spoiled, tmp_path, capsys):
     given = ["check", "folder:set", "--model", "run"]
     assert main([*given, "--html", "page.html", "--doubts", "list.csv"]) == 0

@@ -151,6 +151,7 @@ def test_results_hold_what_predict_gives(truth, tmp_path):
         np.testing.assert_array_equal(mask_api.decode(each["segmentation"]), mask)
 
 
+@pytest.mark.once("torch")
 def test_boxes_and_areas_of_the_annotation_file_are_the_truth(rng, truth, tmp_path):
     """Boxes of polygons, as in COCO, are not those of the masks' pixels."""
     source = source_of(truth)
@@ -252,6 +253,7 @@ def test_the_smaller_of_two_true_objects_lies_on_top():
     assert row["pq"] == 1
 
 
+@pytest.mark.once("torch")
 def test_scores_of_each_photo_are_those_that_it_has_alone(rng, truth):
     crowd = [np.arange(count) == 2 for count in COUNTS]
     source = source_of(truth, crowd)

@@ -167,6 +167,7 @@ def test_mixed_sizes_and_batch_size_do_not_matter(source, write_image, tmp_path)
     assert np.sum(results[0]) == 6 * 40 * 56 + 23 * 31
 
 
+@pytest.mark.once("torch")
 def test_evaluate_agrees_with_the_metric_in_keras(source):
     model = kseg.build_unet(2, width=2, depth=1)
     logs = model.evaluate(kseg.data.batches(source, batch_size=3), verbose=0, return_dict=True)

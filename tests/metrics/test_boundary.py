@@ -200,6 +200,7 @@ def test_numpy_counts_the_same(metric_class):
         np.testing.assert_array_equal(metric.counts(), expected)
 
 
+@pytest.mark.few("True-BoundaryF1")
 @METRICS
 @pytest.mark.backends("tensorflow", reason="tf.data of unknown sizes")
 @pytest.mark.parametrize("jit", [False, True])

@@ -94,6 +94,7 @@ def test_known_confidences_count_the_same():
     np.testing.assert_array_equal(known.counts(), whole.counts())
 
 
+@pytest.mark.once("torch")
 def test_sums_are_exact_integers():
     """The counted bytes give back every confidence, to its last of 24 bits."""
     confidence = np.random.default_rng(3).uniform(0.5, 1, 5000).astype("float32")

@@ -80,6 +80,7 @@ def test_batches_and_shards_do_not_matter(make):
         assert float(metric.result()) == float(whole.result())
 
 
+@pytest.mark.once("torch")
 @every_metric
 def test_counts_stay_exact_past_two_to_the_31(make):
     y_true, y_pred = random_case(2)

@@ -117,6 +117,7 @@ def test_sample_weight_only_switches_pixels_off():
     np.testing.assert_array_equal(metric.confusion(), confusion_matrix(y_true[1:], y_pred[1:], 4))
 
 
+@pytest.mark.once("torch")
 def test_batches_order_and_merging_do_not_matter():
     y_true, y_pred = random_case(5, shape=(6, 4, 5))
     whole, split, left, right = (MeanIoU(4) for _ in range(4))
@@ -270,6 +271,7 @@ def batch():
     return x, np.eye(3, dtype="float32")[x.argmax(-1)]
 
 
+@pytest.mark.few("mixed")
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_fit_and_evaluate(policy, tmp_path):
     x, y = batch()

@@ -67,6 +67,7 @@ def test_features_by_stride(name):
     assert actual == CHANNELS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_features_have_their_stride():
     image = keras.Input((64, 96, 3))
@@ -122,6 +123,7 @@ def test_preprocessing_is_that_of_keras(name, rng):
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-3)
 
 
+@pytest.mark.few("mobilenet")
 @pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["efficientnetb0", "mobilenetv3small", "convnexttiny"])
@@ -135,6 +137,7 @@ def test_preprocessing_inside_a_network_is_taken_out_of_it(name, rng):
     np.testing.assert_allclose(outputs(model, photo)[-1], expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.few("mobilenetv2", "resnet50v2", "vgg16")
 @pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize(
@@ -173,6 +176,7 @@ def test_weights_adapted_to_channels(name, channels, rng):
         )
 
 
+@pytest.mark.few("8-torchvision", "4-")
 @pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenetv2", "torchvision:resnet18"])
@@ -230,6 +234,7 @@ def test_frozen_is_frozen():
     assert any(np.any(old != new) for old, new in zip(before, encoder.get_weights()))
 
 
+@pytest.mark.few("0")
 @pytest.mark.once("torch")
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_imagenet_weights_of_the_wheels(number):

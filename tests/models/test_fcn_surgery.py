@@ -67,7 +67,7 @@ def test_surgery_carries_what_fits():
 
 
 def test_shapes_are_those_of_keras_applications():
-    with keras.StatelessScope(initialize_variables=False):  # shapes alone
+    with contract.shapes_alone():
         theirs = keras.applications.VGG16(weights=None)
         model = kseg.build_fcn8s(21, compile=False)
     pairs = zip([x for x in theirs.layers if x.weights], (*CONVOLUTIONS, "fc6", "fc7"))

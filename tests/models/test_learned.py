@@ -58,6 +58,8 @@ def trained(name, policy, steps=2):
     return losses, [keras.ops.convert_to_numpy(weight) for weight in model.weights]
 
 
+@pytest.mark.few("unet", "given")
+@pytest.mark.few("unet", "given")
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", MODELS)
 def test_as_keras_calls(monkeypatch, name, policy):

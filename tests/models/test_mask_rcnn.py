@@ -109,9 +109,16 @@ class TestMaskRCNN(LearnsOnce, ModelContract):
         np.testing.assert_allclose(found["scores"][:, 0], expected["scores"][:, 0], rtol=0.1)
         assert np.abs(found["scores"] - expected["scores"]).max() > 0  # the policy was in force
 
-    @pytest.mark.once("torch")  # which has not to compile the other model
-    def test_a_config_rebuilds_the_model(self, model):
-        super().test_a_config_rebuilds_the_model(model)
+    # PyTorch has not to compile another model, batch or policy
+
+    @pytest.mark.once("torch")
+    def test_a_batch_gives_what_its_images_give_alone(self, model):
+        super().test_a_batch_gives_what_its_images_give_alone(model)
+
+    @pytest.mark.once("torch")
+    @pytest.mark.parametrize("policy", ["mixed_bfloat16"])
+    def test_outputs_are_float32_whatever_the_policy(self, model, policy):
+        super().test_outputs_are_float32_whatever_the_policy(model, policy)
 
 
 HARD = {
@@ -124,7 +131,7 @@ HARD = {
 }
 
 
-@pytest.mark.once("tensorflow")
+@pytest.mark.once("jax")
 @pytest.mark.parametrize("name", HARD)
 def test_nothing_is_nan(model, name):
     loss = model.train_on_batch(*HARD[name], return_dict=True)
@@ -142,6 +149,7 @@ def losses_of(model, images, labels):
     return model.test_on_batch(images, labels, return_dict=True)
 
 
+@pytest.mark.once("torch")
 def test_impossible_labels_make_the_loss_nan(model):
     images, labels = TWO
     boxes = labels["boxes"].copy()
@@ -337,6 +345,7 @@ def test_detections_by_hand():
     np.testing.assert_allclose(boxes, [*regions[0, [0, 1, 0]], np.zeros(4)], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.backends("tensorflow", "jax", reason="PyTorch runs eagerly")
 def test_a_size_is_compiled_once(model, monkeypatch):
     """Python code of the losses runs only while a step is compiled."""

@@ -58,6 +58,7 @@ def test_gradients_in_any_order_of_memory(rng):
     np.testing.assert_array_equal(*moved)
 
 
+@pytest.mark.once("torch")
 def test_a_compiled_model_is_saved_with_it_and_goes_on(tmp_path, rng):
     """A file says its optimizer and its state; a copy takes the same next step."""
     model = kseg.build_unet(2, width=2, depth=1)

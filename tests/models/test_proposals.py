@@ -20,6 +20,7 @@ def levels(rng):
     ]
 
 
+@pytest.mark.few("50")
 @pytest.mark.once("torch")
 @pytest.mark.parametrize("after", [4, 50])
 def test_levels_together_or_each_alone(rng, monkeypatch, after):

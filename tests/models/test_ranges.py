@@ -29,6 +29,7 @@ BUILDERS = {
 }
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_model_of_a_range_gives_what_one_of_bytes_gives(rng, name):
     if keras.backend.backend() != "tensorflow" and name != "unet":
@@ -112,6 +113,7 @@ def test_what_a_model_expects_and_what_it_is_given_are_compared(deep, tmp_path):
         deep.predict((images >> 4).astype(np.uint8), verbose=0)
 
 
+@pytest.mark.once("tensorflow")
 def test_plain_fit_and_predict_take_the_numbers_as_they_are(deep, rng):
     images = rng.integers(0, 4096, (2, 24, 32, 5)).astype(np.uint16)
     history = deep.fit(images.astype("float32"), np.zeros((2, 24, 32)), epochs=1, verbose=0)

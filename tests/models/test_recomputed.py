@@ -34,6 +34,7 @@ def after_steps(model, batch, twice):
     return losses, [np.array(keras.ops.convert_to_numpy(each)) for each in model.variables]
 
 
+@pytest.mark.once("torch")
 def test_a_step_is_the_same():
     found = []
     for twice in (False, True):

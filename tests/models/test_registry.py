@@ -60,6 +60,7 @@ print(type(rcnn).__module__, rcnn.task)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "order", [("kseg", "keras"), pytest.param(("keras", "kseg"), marks=pytest.mark.slow)]

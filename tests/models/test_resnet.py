@@ -74,6 +74,7 @@ def test_number_of_weights(depth, count):
     assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == count
 
 
+@pytest.mark.once("torch")
 def test_padding_is_symmetric():
     """A photo of odd sides upside down gives its features upside down, with every kernel flipped.
 

@@ -37,6 +37,7 @@ def test_any_number_of_channels(channels):
     contract.check_size(model, (17, 22), 3, channels)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("logits_stride", [2, 4])
 @pytest.mark.parametrize("detail", [False, True])
 def test_padding_is_invisible(logits_stride, detail):
@@ -66,15 +67,10 @@ def test_a_detail_head_sees_single_pixels():
     assert len(np.unique(change.round(7), axis=0)) == 16
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "arguments",
-    [
-        *(
-            pytest.param(each, marks=pytest.mark.once("torch"))
-            for each in ({"batch_norm": False}, {"logits_stride": 2})
-        ),
-        {"logits_stride": 2, "detail": True},
-    ],
+    [{"batch_norm": False}, {"logits_stride": 2}, {"logits_stride": 2, "detail": True}],
 )
 def test_every_weight_learns(arguments):
     labels = np.random.default_rng(3).integers(0, 3, (2, *contract.SIZE))
@@ -136,6 +132,7 @@ def test_one_compilation_a_size():
         assert len(traces) <= 2
 
 
+@pytest.mark.few("resnet50")
 @pytest.mark.once("torch")
 @pytest.mark.parametrize("encoder", ["resnet50", "vgg16", "efficientnetv2b0"])
 def test_encoders_by_name(encoder):

@@ -38,6 +38,7 @@ def test_features(number, reference):
         np.testing.assert_allclose(np.ravel(feature)[::EVERY], expected, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_classes_of_real_photos(coco_mini_root, reference):
     """Lite0's last layers, from its checkpoint, on the encoder's last feature."""

@@ -61,6 +61,7 @@ def test_the_cases_are_those_of_the_references(setup, part):
         assert total == pytest.approx(EXPECTED["input"][index], rel=1e-12)
 
 
+@pytest.mark.few("1-", "2-", "3-")
 def test_overlaps(setup, part):
     """scikit-learn, and segmentation-models-pytorch, which agrees with it."""
     channels, classes = channels_of(setup)
@@ -113,6 +114,7 @@ def test_surface_distances(setup, part):
                 np.testing.assert_allclose(result[name], expected, rtol=1e-6, err_msg=f"{index}")
 
 
+@pytest.mark.few("0-", "3-")
 def test_boundary_iou(setup, part):
     """Cheng et al. 2021 by OpenCV, mask by mask."""
     channels, classes = channels_of(setup)
@@ -130,6 +132,7 @@ def test_boundary_iou(setup, part):
             check_update(metric, counts, y_true, y_pred)
 
 
+@pytest.mark.few("0-")
 def test_boundary_f1(setup, part):
     """Perazzi et al. 2016 (DAVIS) by OpenCV, mask by mask, image by image."""
     channels, classes = channels_of(setup)
@@ -165,6 +168,7 @@ def check_update(metric, counts, y_true, y_pred):
     np.testing.assert_array_equal(metric.counts(), counts)
 
 
+@pytest.mark.few("0-")
 def test_calibration(setup, part):
     """Guo et al. 2017 in float64, which agrees with scikit-learn's calibration curve."""
     channels, _ = channels_of(setup)

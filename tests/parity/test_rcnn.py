@@ -38,10 +38,8 @@ from kseg.ops.resize import bilinear, resized_size
 from kseg.ops.roi_align import roi_align
 from kseg.weights import torchvision
 
+
 # what holds of three photos in a batch holds of one: that is seen where nothing compiles
-BATCHES = [(name, () if name == "three" else pytest.mark.once("torch")) for name in cases.BATCHES]
-
-
 @pytest.mark.once("torch")
 def test_the_published_architecture(stored):
     """Every name, shape and number of parameters of `maskrcnn_resnet50_fpn`, of 91 classes."""
@@ -75,19 +73,17 @@ def test_anchors_of_a_large_image(stored):
 # Inference, stage by stage
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
-    "name, batch",
-    [
-        *(pytest.param("resnet18", batch, marks=each) for batch, each in BATCHES),
-        pytest.param("resnet50", "one", marks=pytest.mark.once("torch")),
-    ],
+    "name, batch", [*(("resnet18", batch) for batch in cases.BATCHES), ("resnet50", "one")]
 )
 def test_features(name, batch, stored):
     for level, feature in zip(LEVELS, trunk_outputs(name, batch)["features"]):
         close(cases.thin_feature(feature), stored[f"{name}/{batch}/fpn/{level}"], level)
 
 
-@pytest.mark.parametrize("batch", [pytest.param(b, marks=each) for b, each in BATCHES])
+@pytest.mark.once("torch")
+@pytest.mark.parametrize("batch", cases.BATCHES)
 def test_proposals(batch, stored):
     name = f"resnet18/{batch}"
     model, outputs = built("resnet18"), trunk_outputs("resnet18", batch)
@@ -104,7 +100,8 @@ def test_proposals(batch, stored):
         same_boxes(proposals[i][valid[i]], stored[f"{name}/proposals/{i}/boxes"])
 
 
-@pytest.mark.parametrize("batch", [pytest.param(b, marks=each) for b, each in BATCHES])
+@pytest.mark.once("torch")
+@pytest.mark.parametrize("batch", cases.BATCHES)
 def test_heads_at_given_regions(batch, stored):
     """RoIAlign and both heads, at boxes across borders, thin, tiny, and between two levels."""
     name = f"resnet18/{batch}/regions"
@@ -125,14 +122,10 @@ def test_heads_at_given_regions(batch, stored):
     close(masks, stored[f"{name}/mask_logits"], "mask logits")
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "name, batch",
-    [
-        pytest.param("resnet18", "one", marks=pytest.mark.once("torch")),  # the three hold it too
-        ("resnet18", "three"),
-        pytest.param("resnet18", "tiny", marks=pytest.mark.once("torch")),
-        pytest.param("resnet50", "one", marks=pytest.mark.once("torch")),
-    ],
+    [("resnet18", "one"), ("resnet18", "three"), ("resnet18", "tiny"), ("resnet50", "one")],
 )
 def test_detections(name, batch, stored):
     photos = cases.photos(batch)

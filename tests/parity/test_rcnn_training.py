@@ -124,6 +124,7 @@ def losses(model, truth, stored):
     return total + model.losses_of_regions(features, rois, owner, drawn, is_object, truth)
 
 
+@pytest.mark.once("torch")
 def test_losses(truth, stored):
     names = ("objectness", "rpn_box_reg", "classifier", "box_reg", "mask")  # torchvision's
     actual = losses(built("resnet18"), truth, stored)

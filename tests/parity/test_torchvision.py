@@ -67,12 +67,10 @@ def compare(name, sizes, stored):
         np.testing.assert_allclose(reference.thin(logits), expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.few("fcn")
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
-    "name, size",
-    [
-        ("deeplabv3_resnet50", (65, 97)),
-        pytest.param("fcn_resnet50", (33, 31), marks=pytest.mark.once("torch")),
-    ],
+    "name, size", [("deeplabv3_resnet50", (65, 97)), ("fcn_resnet50", (33, 31))]
 )
 def test_logits(name, size, stored):
     compare(name, [size], stored)
@@ -84,6 +82,7 @@ def test_logits_of_every_model_at_every_size(name, stored):
     compare(name, reference.SIZES, stored)
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "output_stride",
     [
@@ -114,6 +113,7 @@ def test_trunk(output_stride, stored):
         np.testing.assert_allclose(feature, expected, rtol=0, atol=5 * TOLERANCE, err_msg=stage)
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_deeplabv3plus(stored):
     """Figure 2 of the paper in torchvision's parts, at a size that needs no padding."""

@@ -62,6 +62,7 @@ def test_what_is_no_tile_is_refused(model, photo, tile):
         kseg.predict(model, photo, tile=tile)
 
 
+@pytest.mark.once("torch")
 def test_photos_beyond_memory_go_in_tiles(model, photo, shapes_seen, monkeypatch):
     whole = kseg.predict(model, photo)
     monkeypatch.setattr(semantic, "FEW", 1000)

@@ -103,6 +103,7 @@ def two(tmp_path_factory, scenes):
     return folders
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_page_of_a_run(two, scenes, tmp_path):
     done = []

@@ -31,6 +31,7 @@ np.save(sys.argv[1] + "/loss.npy", model.train_on_batch(images, labels)[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -69,6 +70,7 @@ def test_weights_logits_and_training_move_between_backends(other, tmp_path):
     model.fit(images, labels, verbose=0)
 
 
+@pytest.mark.once("torch")
 def test_optimizer_state_survives(tmp_path):
     model = kseg.build_unet(2, width=2, depth=1)
     rng = np.random.default_rng(0)

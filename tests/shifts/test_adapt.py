@@ -61,6 +61,7 @@ def test_a_prior_counts_as_so_many_photos():
         np.testing.assert_allclose(found, (5 * np.array(old) + 3 * new) / 8, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.once("torch")
 def test_every_norm_and_nested_ones_move():
     image = keras.Input((None, None, 3))
     x = image
@@ -77,6 +78,7 @@ def test_every_norm_and_nested_ones_move():
         assert "call" not in new.__dict__  # nothing of the measuring is left
 
 
+@pytest.mark.once("torch")
 def test_it_undoes_what_light_has_done():
     """Photos at a quarter of their contrast give features as before, but for the layers' bias."""
     model, images = small(logits_stride=2), photos(4, (32, 32))

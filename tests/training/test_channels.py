@@ -73,6 +73,7 @@ def test_grey_is_learned_with_all_that_is_random(files, tmp_path):
         assert kseg.predict(model, files[0]["image"]).shape == (32, 32)
 
 
+@pytest.mark.slow
 def test_four_channels_are_refused_and_the_remedies_work(files, tmp_path):
     settings = kseg.Settings(**SETTINGS, size=(32, 32))
     message = r"bands of 'folder'=3: .*input_shape=\(None, None, 3\), or give images of 4; .*"

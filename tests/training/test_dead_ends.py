@@ -44,6 +44,7 @@ class BreakAt(keras.callbacks.Callback):
             weight.assign(np.full(weight.shape, np.nan))
 
 
+@pytest.mark.slow
 def test_a_loss_that_breaks_at_once_leaves_the_folder_free(train, tmp_path):
     """What the message says is done, and works: the same folder, another try."""
     model = small_model()

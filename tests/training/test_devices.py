@@ -48,6 +48,7 @@ def test_two_devices_learn_as_one(tmp_path):
     compare(two, one)
 
 
+@pytest.mark.slow
 @pytest.mark.backends("torch", reason="processes that need no compiler")
 def test_two_processes_learn_as_one(tmp_path):
     """Each batch of 5 in parts of 2 and 3; of 3 photos one is validated by the second."""

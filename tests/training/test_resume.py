@@ -70,9 +70,9 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights()))
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize(
-    "build, steps",
-    [pytest.param(unet, 2, marks=[pytest.mark.once("torch"), pytest.mark.slow]), (with_dropout, 4)],
+    "build, steps", [pytest.param(unet, 2, marks=pytest.mark.slow), (with_dropout, 4)]
 )
 def test_to_the_bit(train, val, tmp_path, build, steps):
     """Weights, their average, losses, counts of metrics, dropout: stopped within an epoch."""
@@ -151,6 +151,7 @@ class TestOfCheckpoints:
         assert int(model.optimizer.iterations) == 6
         check_whole(last)
 
+    @pytest.mark.few("0")
     @pytest.mark.parametrize("cut", [0, 1000])
     def test_a_torn_one(self, train, run, cut, capsys):
         """Even if nobody has moved a new one to its place."""
@@ -196,6 +197,7 @@ class TestOtherwise:
     def rate(self, model, step):
         return float(model.optimizer._learning_rate(step))
 
+    @pytest.mark.slow
     def test_more_data(self, train, tmp_path, capsys):
         """Epochs count as they did; the rate follows the schedule of the longer run."""
         self.begun(train, tmp_path / "run")
@@ -208,6 +210,7 @@ class TestOtherwise:
         assert self.rate(model, 10) > 5e-4 and self.rate(model, 19) > 0
         assert [row["step"] for row in rows(tmp_path / "run")] == [3, 6, 15, 20]
 
+    @pytest.mark.slow
     def test_more_data_within_an_epoch(self, train, tmp_path, capsys):
         with pytest.raises(KeyboardInterrupt):
             kseg.fit(
@@ -232,6 +235,7 @@ class TestOtherwise:
         with pytest.raises(ValueError, match="epochs=5: expected at most 2, .* rate 0"):
             kseg.fit(None, train, run=tmp_path / "run", resume=True, epochs=5)
 
+    @pytest.mark.slow
     def test_a_decay_of_the_users_is_kept(self, train, tmp_path):
         model = unet()
         optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
@@ -253,6 +257,7 @@ class TestOtherwise:
         }
         assert left == {v.path for v in model.trainable_variables if v.name in ("bias", "gamma")}
 
+    @pytest.mark.slow
     def test_settings_left_open_are_the_runs(self, train, tmp_path):
         self.begun(train, tmp_path / "run", learning_rate=0.003)
         kseg.fit(None, train, run=tmp_path / "run", resume=True, epochs=3)
@@ -314,6 +319,7 @@ class TestWhatElseEndsATraining:
 class TestFrozenAtFirst:
     SETTINGS = {**SETTINGS, "epochs": 3, "freeze_epochs": 1, "learning_rate": 0.01}
 
+    @pytest.mark.slow
     def test_the_encoder_waits_and_then_learns(self, train, tmp_path, capsys):
         model = with_dropout()
         start = [value.copy() for value in encoder_of(model).get_weights()]
@@ -332,6 +338,7 @@ class TestFrozenAtFirst:
         assert not any(moved[0]) and all(moved[2])  # statistics of batch norms too
         assert "the encoder learns from now on" in capsys.readouterr().out
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("steps", [2, pytest.param(5, marks=pytest.mark.slow)])
     def test_it_goes_on_to_the_bit(self, train, tmp_path, steps):
         """Stopped while it is frozen, and after."""

@@ -162,6 +162,7 @@ def test_objects_keep_the_background_and_the_deltas_of_their_class():
     assert [len(parts[name]) for name in ("encoder", "decoder", "head")] == [10, 16, 26]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_torchvision(tmp_path, capsys):
     model = filled(kseg.build_deeplabv3(21, encoder="torchvision:resnet18", width=8))
     tensors = kseg.weights.torchvision.state_dict(model)

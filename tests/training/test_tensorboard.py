@@ -10,6 +10,7 @@ pytestmark = pytest.mark.once("torch")
 pytest.importorskip("tensorboard")
 
 
+@pytest.mark.slow
 def test_scalars_and_a_picture_after_each_validation(tmp_path):
     import tensorflow as tf
     from tensorboard.util.tensor_util import make_ndarray

@@ -19,6 +19,7 @@ def traced(model, images, labels):
     return len(calls)
 
 
+@pytest.mark.slow
 @pytest.mark.backends("tensorflow", reason="what tf.function does")
 def test_a_step_is_traced_once():
     model = kseg.build_unet(2, width=2, depth=1)
@@ -41,6 +42,7 @@ def test_models_see_to_it_themselves(make):
     assert model.optimizer.built
 
 
+@pytest.mark.once("torch")
 def test_what_has_been_learned_stays():
     """An optimizer that has its variables, as one of a file, is left as it is."""
     model = kseg.build_unet(2, width=2, depth=1)

@@ -57,6 +57,7 @@ class StopAfter(keras.callbacks.Callback):
             os.kill(os.getpid(), self.number)
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_run_folder(sources, tmp_path, capsys):
     train, val = sources
@@ -97,6 +98,7 @@ def whole(sources, tmp_path_factory):
     return kseg.fit(small_model(), *sources, run=run, settings=kseg.Settings(**SETTINGS))
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 @pytest.mark.parametrize(
     "stop_after",  # at the end of an epoch, and within one
@@ -297,6 +299,7 @@ class TestResumedOtherwise:
         settings = kseg.Settings(**{**run.settings, **changed})
         return kseg.fit(None, train, run=run.path, resume=True, settings=settings)
 
+    @pytest.mark.slow
     def test_a_longer_run(self, sources, run):
         """As long as it says, at the rates of a run of that length."""
         before = run.load_model("last").get_weights()
@@ -367,6 +370,7 @@ class TestCompiledByItsUser:
         model.compile(keras.optimizers.SGD(0.25), loss, metrics=[kseg.PixelAccuracy(6)])
         return model
 
+    @pytest.mark.slow
     @pytest.mark.once("torch")
     def test_is_kept_and_said(self, sources, tmp_path, capsys):
         model = self.compiled()

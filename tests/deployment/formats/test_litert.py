@@ -55,6 +55,7 @@ def test_float16_halves_the_weights_and_int8_quarters_them(tmp_path):
     assert sizes["int8"] < 0.35 * sizes["float32"]
 
 
+@pytest.mark.slow
 def test_int8_computes_in_integers(tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 

@@ -29,6 +29,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 def test_equals_keras_at_any_size(tmp_path):
     model, path = small(), tmp_path / "unet.onnx"
     write(model, path)

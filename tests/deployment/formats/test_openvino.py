@@ -21,6 +21,7 @@ pytest.importorskip("openvino", reason="needs the extra openvino")
 pytestmark = pytest.mark.backends("tensorflow", reason="formats are written by TensorFlow")
 
 
+@pytest.mark.slow
 def test_equals_keras_at_any_size(tmp_path):
     model, path = small(), tmp_path / "unet"
     write(model, path)

@@ -112,6 +112,7 @@ TAKEN = {  # of each model at least these
 }
 
 
+@pytest.mark.few("3-bytes", "1-12 bits", "4-bytes", "5-12 bits", "13-floats")
 @pytest.mark.parametrize(("channels", "name"), TAKEN)
 def test_files_are_read_to_the_bit_or_refused(tmp_path, channels, name):
     encoded = Encoded(channels, RANGES[name])
@@ -180,6 +181,7 @@ def test_pictures_of_other_bands_are_those_of_kseg(bands):
     assert (stretched(dark).numpy() == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channels", "name", "kind"),
     [

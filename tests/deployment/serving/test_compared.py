@@ -64,6 +64,7 @@ def compared(model, task, options, own, faults=None):
     return compare_signatures(job, functions, options, own)
 
 
+@pytest.mark.few("jpeg-None")
 @pytest.mark.parametrize(
     "overlay, resize",
     [
@@ -107,6 +108,7 @@ def test_of_any_bands_and_range(channels, value_range, bands, task):
     assert max(compared(model, task, options, dict(task.OPTIONS)).values()) <= 1e-4
 
 
+@pytest.mark.slow
 def test_photos_that_are_too_large_are_known(unet):
     options = graph(("image_bytes", "tiled"), max_pixels=500)
     assert max(compared(unet, semantic, options, {"resize": None}).values()) <= 1e-4
@@ -144,6 +146,7 @@ def first_again(contents):
     return tf.repeat(contents[:1], len(contents), axis=0)
 
 
+@pytest.mark.few("lambda>0", "logits")
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
@@ -169,6 +172,7 @@ def test_a_fault_is_seen(unet, name, fault):
     assert compared(unet, semantic, options, {"resize": None}, {name: fault})[name] > 1e-3
 
 
+@pytest.mark.slow
 def test_a_dropped_resize_is_seen(unet):
     """What `tiled` once was: the photo's own size, whatever `resize` said."""
     job = Job(unet, tuple("abcd"), COLORS, None, 1, None, 0.01)
@@ -207,6 +211,7 @@ def compared_objects(model, faults=None, **own):
     return compared(model, instance, graph(OBJECTS, overlay="png"), own, faults)
 
 
+@pytest.mark.slow
 def test_every_signature_finds_what_the_model_finds(mask_rcnn):
     assert len(kseg.predict(mask_rcnn, kseg.data.shapes("val")[0]["image"], min_score=0.3)) > 1
     shares = compared_objects(mask_rcnn)

@@ -20,6 +20,7 @@ def model():
     return model
 
 
+@pytest.mark.slow
 def test_the_file_holds_the_weights_once(model, tmp_path):
     options = kseg.SavedModelOptions(signatures=("serving_default", "logits", "image_bytes"))
     exported = kseg.export(model, tmp_path, options, samples=1, verbose=False)

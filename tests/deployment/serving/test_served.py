@@ -144,6 +144,7 @@ def check_answer(model, content, row):
     assert 1 / 5 <= row["mean_confidence"] <= 1
 
 
+@pytest.mark.few("our server")
 @pytest.mark.once("tensorflow")
 def test_masks_of_photos_of_several_sizes(exported, ask):
     files = photo_files()
@@ -245,6 +246,7 @@ def test_the_example_client(exported, server, tmp_path, capsys):
         assert "neither JPEG nor PNG" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @of_the_artefact
 def test_wrong_questions_are_the_clients_fault(server):
     import grpc
