@@ -11,27 +11,25 @@ import numpy as np
 
 from kseg.base.colors import class_colors
 from kseg.base.optional import pycocotools_mask
-from kseg.base.tensorflow import tensorflow
 from kseg.base.types import PathLike, Range
-from kseg.data.coco_format.annotations import Place, beyond, field, load
+from kseg.data.coco_format.annotations import load
 from kseg.data.coco_format.masks import boxes_elsewhere, oddities, to_rle, turned
+from kseg.data.coco_format.panoptic import panoptic_source
 from kseg.data.coco_format.photos import files_below
-from kseg.data.coco_format.rle import map_of_rows, numbers_of, objects_of_rows
+from kseg.data.coco_format.rle import map_of_rows, objects_of_rows
 from kseg.data.coco_format.rows import (
-    as_text,
     classes_of,
     crowds,
     row_of_map,
     row_of_objects,
     stated_by,
 )
-from kseg.data.color_masks import decode_colors
+from kseg.data.coco_format.sources import box_notes, source_of
 from kseg.data.decode import size_as_said
-from kseg.data.errors import DataError, MissingData, require
+from kseg.data.errors import DataError, MissingData
 from kseg.data.faults import Faults
-from kseg.data.listing import column, stem
+from kseg.data.listing import column
 from kseg.data.photos import Numbers
-from kseg.data.sample import masks_of, without_empty
 from kseg.data.source import Source, void_beyond
 
 
@@ -97,7 +95,7 @@ def coco(
         faults.add(error)
     if annotated.panoptic:
         faults.check()
-        return _panoptic(
+        return panoptic_source(
             annotated, photos, instances, panoptic or os.path.splitext(annotated.path)[0], numbers
         )
     if panoptic is not None:
@@ -147,7 +145,7 @@ def _objects(annotated, photos, instances, faults, numbers):
         decode = objects_of_rows(read, _size)
     else:
         decode = map_of_rows(read, _size, "uint8" if void < 256 else "int32")
-    return _source(
+    return source_of(
         annotated,
         {
             "image": column(photos),
@@ -180,7 +178,7 @@ def _rles(annotated, image, listed, faults):
         where = annotated.where(annotation)
         try:
             rle, strays = to_rle(annotation, image["height"], image["width"], where)
-            notes += _box_notes(annotation, image["height"], image["width"], where)
+            notes += box_notes(annotation, image["height"], image["width"], where)
         except DataError as error:
             faults.add(error, where.entry)
             continue
@@ -211,178 +209,3 @@ def _rles(annotated, image, listed, faults):
         inside = "reaches beyond its photo, but not beyond the photo on its side."
         notes.append(("turned", f"{annotated.where(odd)} {inside}"))
     return objects, notes
-
-
-def _panoptic(annotated, photos, instances, folder, numbers):
-    missing = [
-        image["file_name"] for image, of in zip(annotated.images, annotated.of_image) if not of
-    ]
-    if missing:
-        raise DataError(
-            "unpaired",
-            annotated.path,
-            f"{annotated.path}: {len(missing)} of {len(photos)} images have no annotation; the "
-            f"first is {missing[0]!r}.",
-            "A panoptic set has one for each: add it, or remove the image.",
-        )
-    each, path = [of[0] for of in annotated.of_image], annotated.path
-    names = [field(a, "file_name", str, annotated.where(a)) for a in each]
-    masks = files_below(folder, names, "panoptic")
-    chosen = annotated.categories
-    if instances:
-        chosen = [
-            category
-            for category in chosen
-            if field(category, "isthing", int, Place(path, f"category {category['id']}"))
-        ]
-    class_of = {category["id"]: position for position, category in enumerate(chosen)}
-    void = void_beyond(len(chosen))
-    rows, problems, read = [], {}, numbers.photos(photos)
-    for index, (image, annotation) in enumerate(zip(annotated.images, each)):
-        where, segments, notes = annotated.where(annotation), {}, []
-        for segment in annotation["segments_info"]:
-            key = field(segment, "id", int, where)
-            if not 0 < key < 2**24 or _packed(key) in segments:
-                raise where.malformed(
-                    f"segment id={key}: expected a different number, 1 to 2^24 - 1, for each "
-                    "segment."
-                )
-            segments[_packed(key)] = segment
-            inside = where.within(f", segment {key}")
-            notes += _box_notes(segment, image["height"], image["width"], inside)
-            if segment.get("area") == 0:
-                notes.append(("empty_instance", f"{inside} has no pixel."))
-        if notes:
-            problems[index] = notes
-        segments = dict(sorted(segments.items()))
-        crowd = [int(segment.get("iscrowd", 0)) for segment in segments.values()]
-        classes = [class_of.get(segment["category_id"], -1) for segment in segments.values()]
-        if not instances:
-            classes = [void if is_crowd else c for is_crowd, c in zip(crowd, classes)]
-        rows.append(
-            {"keys": as_text(segments), "classes": as_text(classes), "crowd": as_text(crowd)}
-        )
-
-    def looked_up(row):  # the PNG as positions in the row's keys, with 0 (no segment) before them
-        tf = tensorflow()
-        mask = decode_colors(row["label"])
-        keys = tf.concat([[0], numbers_of(row["keys"])], 0)
-        flat = tf.reshape(mask, [-1])
-        place = tf.minimum(tf.searchsorted(keys, flat), tf.size(keys) - 1)
-        require(
-            tf.reduce_all(tf.gather(keys, place) == flat),
-            "malformed",
-            row["label"],
-            lambda: (
-                "the PNG holds a segment id that segments_info of the annotation file does "
-                "not list."
-            ),
-            "Take the PNG and the JSON from the same release.",
-        )
-        return tf.reshape(place, tf.shape(mask))
-
-    def decode_things(row):
-        tf = tensorflow()
-        classes = numbers_of(row["classes"])
-        things = tf.where(classes >= 0)[:, 0]
-        return without_empty(
-            {
-                "image": read(row["image"]),
-                "masks": masks_of(looked_up(row), tf.cast(things, tf.int32) + 1),
-                "classes": tf.gather(classes, things),
-                "crowd": tf.gather(numbers_of(row["crowd"]) != 0, things),
-            }
-        )
-
-    def decode_map(row):
-        tf = tensorflow()
-        kind = tf.uint8 if void < 256 else tf.int32
-        classes = tf.cast(tf.concat([[void], numbers_of(row["classes"])], 0), kind)
-        label = tf.gather(classes, looked_up(row))
-        return {"image": read(row["image"]), "label": label}
-
-    return _source(
-        annotated,
-        {
-            "image": column(photos),
-            "label": column(masks),
-            **{key: column(row[key] for row in rows) for key in ("keys", "classes", "crowd")},
-        },
-        decode_things if instances else decode_map,
-        [category["name"] for category in chosen],
-        _colors(chosen),
-        instances,
-        void,
-        [category["id"] for category in chosen],
-        problems,
-        annotated.notes,
-        read,
-    )
-
-
-def _colors(categories):
-    """The file's own colours, if it has one for each category."""
-    given = [category.get("color") for category in categories]
-    known = range(256)
-    if all(isinstance(c, list) and len(c) == 3 and all(v in known for v in c) for c in given):
-        return tuple(map(tuple, given))
-    return class_colors([category["name"] for category in categories])
-
-
-def _source(
-    annotated,
-    columns,
-    decode,
-    names,
-    colors,
-    instances,
-    void,
-    categories,
-    problems,
-    notes,
-    read,
-    stated=None,
-):
-    files = [image["file_name"].replace("\\", "/") for image in annotated.images]
-    ids = [stem(name) for name in files]
-    if len(set(ids)) < len(ids):  # as in folders of videos: 000001.jpg in each
-        ids = [os.path.splitext(name)[0] for name in files]
-    if len(set(ids)) < len(ids):
-        twice = next(name for name in ids if ids.count(name) > 1)
-        message = f"two images are named {twice!r}; expected one each."
-        remedy = "Give one of them, and all annotations its id."
-        raise Place(annotated.path).malformed(message, remedy)
-    return Source(
-        name=f"coco/{stem(annotated.path)}",
-        columns=columns,
-        decode=decode,
-        class_names=tuple(names),
-        colors=tuple(colors),
-        ids=tuple(ids),
-        void=void,
-        task="instance" if instances else "semantic",
-        category_ids=tuple(categories),
-        image_ids=tuple(image["id"] for image in annotated.images),
-        problems=lambda index: problems.get(index, []),
-        notes=tuple(notes),
-        annotated=stated and stated.__getitem__,
-        **read.said,
-    )
-
-
-def _box_notes(entry, height, width, where):
-    past = beyond(entry["bbox"], height, width, where) if "bbox" in entry else 0
-    if not past:
-        return []
-    return [
-        (
-            "box_outside",
-            f"{where}: bbox={entry['bbox']} reaches {past:g} pixels beyond its photo of "
-            f"{width}x{height} (width x height).",
-        )
-    ]
-
-
-def _packed(key):
-    """A segment id, R + 256 G + 256^2 B, as `decode_colors` gives it: 0xRRGGBB."""
-    return (key & 255) << 16 | key & 0xFF00 | key >> 16
