@@ -4,18 +4,22 @@
 
 Each number comes from a process of its own: the resident memory at its highest (VmHWM, which the
 kernel counts anew after the same of a small photo) less what the process held before the photo was
-made. A photo's own bytes, 3 a pixel, its ids, 4 a pixel, and what is compiled are part of it.
+read. It is predicted from its file, and scored with its mask out of a folder. A photo's own bytes,
+3 a pixel, its ids, 4 a pixel, and what is compiled are part of it.
 """
 
 import argparse
 import os
+import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
 BUILDERS = {
     "unet": ("build_unet", {}),
+    "unet16": ("build_unet", {"width": 16}),
     "unet32": ("build_unet", {"width": 32}),  # as `kseg fit` builds it
     "deeplabv3plus": ("build_deeplabv3plus", {}),
     "fcn8s": ("build_fcn8s", {}),
@@ -41,19 +45,30 @@ def photo_of(megapixels):
     return np.kron(blocks.astype(np.uint8), np.ones((16, 16, 1), np.uint8))[:height, :width]
 
 
-def predicted(network, photo):
+def folder_of(folder, megapixels):
+    """Writes a photo and its mask of two classes as people have them; the folder."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
+    photo = photo_of(megapixels)
+    for name, array in (("images/a.jpg", photo), ("masks/a.png", photo[..., 0] // 128)):
+        path = folder / str(megapixels) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(path)
+    return folder / str(megapixels)
+
+
+def predicted(network, folder):
     import kseg
 
-    kseg.predict(network, photo)
+    kseg.predict(network, folder / "images" / "a.jpg")
 
 
-def scored(network, photo):
-    import tensorflow as tf
-
+def scored(network, folder):
     import kseg
 
-    labels = tf.zeros((1, *photo.shape[:2]), tf.int32)
-    kseg.evaluate(network, tf.data.Dataset.from_tensors((photo[None], labels)))
+    classes = [f"class {index}" for index in range(CLASSES)]
+    kseg.evaluate(network, kseg.data.folder(folder / "images", folder / "masks", classes))
 
 
 def measure(model, what, megapixels):
@@ -63,12 +78,20 @@ def measure(model, what, megapixels):
     builder, arguments = BUILDERS[model]
     network = getattr(kseg, builder)(CLASSES, compile=False, **arguments)
     do = predicted if what == "predict" else scored
-    do(network, photo_of(0.004))  # what is imported, and compiled for any size, is no photo's
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = (folder_of(pathlib.Path(folder), each) for each in (0.004, megapixels))
+        do(network, small)  # what is imported, and compiled for any size, is no photo's
+        highest, seconds = highest_of(lambda: do(network, large))
+    print(f"{highest:.0f} {seconds:.0f}", flush=True)
+
+
+def highest_of(do):
+    """Megabytes that something takes at its highest, above what there was, and seconds."""
     with open("/proc/self/clear_refs", "w") as counters:
         counters.write("5")  # of the highest
     before, started = resident("VmRSS"), time.perf_counter()
-    do(network, photo_of(megapixels))
-    print(f"{resident('VmHWM') - before:.0f} {time.perf_counter() - started:.0f}", flush=True)
+    do()
+    return resident("VmHWM") - before, time.perf_counter() - started
 
 
 def cell(backend, script, *arguments):

@@ -147,6 +147,11 @@ KINDS = {
         "hold all of them unless `max_instances` of `kseg.data.batches` says fewer.",
     ),
     "empty_instance": (WARNING, "It will be left out: correct or remove the annotation."),
+    "box": (
+        WARNING,
+        "What it stands around is background, which is learnt so: draw its outline, or remove the "
+        "photo.",
+    ),
     "box_outside": (WARNING, "Correct the box, or check that it belongs to this photo."),
     "blank_photo": (WARNING, "Replace or remove the sample."),
     "transparent_photo": (

@@ -97,6 +97,7 @@ def _typed(value, separator):
     except (SyntaxError, ValueError):  # names that stand for numbers
         return re.sub(r"[()\[\]\s]", "", re.sub(r"\)\s*,\s*", "/", value))
     if isinstance(value, (tuple, list)):
+        value = [each for each in value if each is not ...]  # and so on, which nobody can type
         nested = any(isinstance(each, (tuple, list)) for each in value)
         parts = [_typed(repr(each), separator) if nested else str(each) for each in value]
         typed = ("/" if nested else separator).join(parts)

@@ -92,7 +92,7 @@ def add_data_options(parser):
         "--multilabel",
         action="store_true",
         default=None,
-        help="of folder:PATH and rle:PATH: a pixel may have several classes",
+        help="of folder:PATH, rle:PATH and nnunet:PATH: a pixel may have several classes",
     )
 
 

@@ -172,14 +172,15 @@ def bands_of(path, patterns):
 
 def photos_of(screen, path):
     """The photos of a folder, with a line on files that are none; or the one photo that it is."""
-    from kseg.data.listing import PHOTOS, left_out, list_files, shortened
+    from kseg.data.embedded import photo_files
+    from kseg.data.listing import left_out, shortened
 
     if not path.is_dir():
         if not path.is_file():
             raise FileNotFoundError(f"{str(path)!r} does not exist: expected an image file.")
         return [path]
-    photos = list_files(path, PHOTOS, "photos")
-    others = left_out(path, PHOTOS)
+    photos = photo_files(path, "photos")
+    others = left_out(path, tuple({Path(photo).suffix.lower() for photo in photos}))
     if others:
         screen.print(
             f"{path}: {len(others)} files left out, which are no photos that can be read: "

@@ -8,12 +8,15 @@ import base64
 import binascii
 import io
 import json
+import re
 from pathlib import Path
 
-from kseg.data.errors import DataError
+from kseg.data.errors import DataError, MissingData
+from kseg.data.listing import PHOTOS, list_files
 from kseg.data.tiff import is_tiff
 
 KEY = "imageData"
+HELD = re.compile(rb'"imageData"\s*:\s*"')  # of a file's text, as `has_photo` of its content
 EXPORT = "Save it again in labelme, beside its photo."
 
 
@@ -25,6 +28,28 @@ def is_embedded(path):
 def has_photo(content):
     """Whether the content of a JSON file holds a photo."""
     return isinstance(content.get(KEY), str) and bool(content[KEY].strip())
+
+
+def photo_files(folder, argument):
+    """The photos of a folder, by name; where there is none, the JSON files that hold one each.
+
+    Args:
+        folder, argument: As of `kseg.data.listing.list_files`.
+
+    Raises:
+        MissingData: the folder does not exist, or holds neither.
+    """
+    try:
+        return list_files(folder, PHOTOS, argument)
+    except MissingData as error:
+        files = [path for path in Path(folder).expanduser().glob("*") if is_embedded(path)]
+        files = sorted(str(path) for path in files if path.is_file() and path.name[:1] != ".")
+        if holding := [file for file in files if HELD.search(Path(file).read_bytes())]:
+            return holding
+        if not files:
+            raise
+        remedy = "Give the folder of the photos: these JSON files hold none."
+        raise MissingData("missing", folder, error.message, remedy) from None
 
 
 def embedded(path):

@@ -13,9 +13,9 @@ from kseg.base.arguments import refused
 from kseg.base.tensorflow import tensorflow
 from kseg.data.channels import with_channels
 from kseg.data.decode import decode_deep
+from kseg.data.embedded import photo_files
 from kseg.data.errors import require
 from kseg.data.files import load_photo, photo_array, pillow_numbers
-from kseg.data.listing import PHOTOS, list_files
 from kseg.data.values import numbers
 
 WHAT = "a path, a Pillow image or an array (height, width, channels)"
@@ -36,7 +36,7 @@ def image_arrays(images, channels, value_range=None):
         DataError, ValueError: one of them is missing, unreadable or no image, when it comes to it.
     """
     if isinstance(images, (str, Path)) and Path(images).expanduser().is_dir():
-        images = list_files(images, PHOTOS, "images")
+        images = photo_files(images, "images")
     several = isinstance(images, (list, tuple)) or hasattr(images, "__next__")
     if not several:
         return iter([image_array(images, channels, value_range=value_range)]), False

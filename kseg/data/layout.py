@@ -8,8 +8,9 @@ from kseg.base.arguments import refused
 from kseg.data.class_lists import LABELMAP, class_list
 from kseg.data.coco_layouts import find_coco
 from kseg.data.find_pairs import find_pairs
-from kseg.data.pairs import files_below
+from kseg.data.pairs import files_below, without_split
 from kseg.data.readers.cvat_xml import xml_files
+from kseg.data.readers.folder_objects import BOWL, is_bowl
 from kseg.data.readers.json_lines import line_files
 from kseg.data.readers.labelme import is_labelme, load_json
 from kseg.data.readers.nnunet import is_nnunet
@@ -152,9 +153,12 @@ def pairs_of(folder):
     Raises:
         ValueError: several patterns fit as well.
     """
-    found = find_pairs(files_below(folder))
+    files = files_below(folder)
+    found = find_pairs(files)
     if len(found) > 1:
         ways = " or ".join(f"pairs={pair!r}" for pair in found)
         expected = "a folder whose names tell which are the masks, and several could be"
         raise refused("data", str(folder), expected, f"Say which: {ways}.")
-    return found[0] if found else None
+    if found:
+        return without_split(files, *found[0])
+    return BOWL if is_bowl(folder) else None

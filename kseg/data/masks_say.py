@@ -10,6 +10,7 @@ from kseg.data.faults import Faults
 from kseg.data.files import load_mask
 from kseg.data.listing import LOSSY, MASKS, left_out, list_files
 from kseg.data.pairs import files_below, is_pattern, is_split, paired
+from kseg.data.readers.folder_objects import BOWL, bowl
 from kseg.data.source import VOID, spread
 
 LOOKED_AT = 32  # masks
@@ -73,6 +74,8 @@ def masks_of(spec):
     try:
         if spec.class_masks is not None and not is_pattern(spec.class_masks):
             masks = list_files(spec.path / spec.class_masks, MASKS, "class_masks")
+        elif spec.pairs == BOWL:
+            masks = [path for each in bowl(spec.path)[1] for path in each.split("\n") if path]
         elif spec.pairs:
             masks = [p.mask for p in paired(spec.path, *spec.pairs, faults=Faults()) if p.mask]
         else:
@@ -111,11 +114,21 @@ def _by_looking(spec):
         else:
             values |= {int(value) for value in _some(mask.ravel())}
     given = [n for n in ("values", "palette", "void_values") if getattr(spec, n) is not None]
+    if not (spec.instances or given or colors) and _of_an_object_each(spec):
+        return {"class_names": BINARY}
     if not (spec.instances or given or colors) and values in BINARY_VALUES:
         return {"class_names": BINARY, "values": (0, VOID if values == {0, VOID} else 1)}
     if not (spec.instances or given or values) and colors == {*BLACK_AND_WHITE}:
         return {"class_names": BINARY, "palette": BLACK_AND_WHITE}
     raise _unnamed(spec, sorted(values), sorted(colors))
+
+
+def _of_an_object_each(spec):
+    """Whether each object has a mask of its own, in a folder of its photo's name."""
+    if spec.pairs is not None or not (spec.path / "images").is_dir():
+        return spec.pairs == BOWL
+    names = {os.path.splitext(os.path.basename(f))[0] for f in files_below(spec.path / "images")}
+    return any(folder.name in names for folder in (spec.path / "masks").glob("*/"))
 
 
 def _no_masks(spec):

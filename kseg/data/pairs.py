@@ -286,6 +286,21 @@ def _named(pattern, key):
     return pattern
 
 
+def without_split(files, photos, masks):
+    """The patterns of pairs that are all in "train": with that folder's name for the first hole.
+
+    A part of them can then be drawn for "val".
+
+    >>> without_split(["train/a.jpg", "train_gt/a.png"], "{}/{}.jpg", "{}_gt/{}.png")
+    ('train/{}.jpg', 'train_gt/{}.png')
+    """
+    keys = matching(files, masks, MASKS).keys() & matching(files, photos, PHOTOS).keys()
+    first = {key[0] for key in keys}
+    if len(first) == 1 and means(*first, "train") and all(len(key) > 1 for key in keys):
+        return tuple(pattern.replace(HOLE, next(iter(first)), 1) for pattern in (photos, masks))
+    return photos, masks
+
+
 def splits_of(pairs, split):
     """Which of the folders in its key is each pair's split: a list, of None where there is none.
 

@@ -61,7 +61,7 @@ OPTIONS = {kind.partition(":")[0]: ("splits", *NUMBERS) for kind in KINDS} | {
     "via": ("splits", *NUMBERS, "class_names", "attribute", "val_fraction"),
     "jsonl": ("splits", *NUMBERS, "class_names", "val_fraction"),
     "rle": ("splits", *NUMBERS, "class_names", "order", "val_fraction", "multilabel"),
-    "nnunet": ("splits", *NUMBERS, "val_fraction"),
+    "nnunet": ("splits", *NUMBERS, "val_fraction", "multilabel"),
     "tfds": ("splits", "class_names", "values", "void_values", "val_fraction"),
     "folder": (
         "splits",
@@ -128,8 +128,8 @@ class DataSpec:
         val_fraction: Share held out for validation where the set has no split of its own; None for
             0.2.
         instances: Whether to read objects in place of labels, where the set has them.
-        multilabel: Whether a pixel may have several classes, for `folder`, `rle` and `records`:
-            True, or None.
+        multilabel: Whether a pixel may have several classes, for `folder`, `rle`, `nnunet` and
+            `records`: True, or None.
     """
 
     spec: str
@@ -309,7 +309,7 @@ class DataSpec:
             ),
             "jsonl": lambda: json_lines(self.path, split, **(objects | share | self._names())),
             "rle": lambda: self._runs(split, objects | share),
-            "nnunet": lambda: nnunet(self.path, split, **share),
+            "nnunet": lambda: nnunet(self.path, split, multilabel=bool(self.multilabel), **share),
             "tfds": lambda: self._tfds(name, split),
             "folder": lambda: self.told()._folder(split, probe),
             "records": lambda: self._records(split),

@@ -104,7 +104,12 @@ def same_sized(samples, batch_size):
     each = ((index, sample["image"], sample["label"]) for index, sample in enumerate(samples))
     for batch in alike(each, lambda one: one[1].shape, batch_size, HELD):
         positions, *arrays = zip(*batch)
-        yield positions, *map(np.stack, arrays)
+        yield positions, *map(_stacked, arrays)
+
+
+def _stacked(arrays):
+    """Arrays of one shape as a batch; one alone, which may be all that fits, is not copied."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def how_seen(model, resize, tile, tta):

@@ -29,6 +29,7 @@ def options(command):
         ("fit", "the colour of each class (palette=).", "the colour of each class (--palette)."),
         ("fit", "class_names=('a', 'b'): no", "--classes a,b: no"),
         ("fit", "check_data=False trains", "--no-check trains"),
+        ("check", "class_names=('a', 'b', ...).", "--classes a,b."),
         ("evaluate", "run='a' is no run", "run a is no run"),
         ("evaluate", "batch_size=3", "batch_size=3"),
         ("evaluate", "boundary=True is of semantic models", "--boundary is of semantic models"),

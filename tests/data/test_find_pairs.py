@@ -140,6 +140,19 @@ def test_splits_within_patterns(tmp_path, write_image):
     assert paired(root, *spec.pairs)[0].key == ("training", "a")
 
 
+def test_a_set_of_the_one_split_train_is_divided(tmp_path, write_image):
+    """As Carvana has it: no mask of `test` is published."""
+    for name in "abcde":
+        write_image(f"train/{name}.jpg", np.zeros((8, 8, 3), np.uint8))
+        write_image(f"train_masks/{name}_mask.gif", np.eye(8, dtype=np.uint8))
+    write_image("test/f.jpg", np.zeros((8, 8, 3), np.uint8))
+    found = DataSpec(str(tmp_path)).resolved()
+    assert found.pairs == ("train/{}.jpg", "train_masks/{}_mask.gif")
+    train, val = (found.open(split) for split in ("train", "val"))
+    assert sorted(train.ids + val.ids) == [*"abcde"] and len(val) == 1
+    np.testing.assert_array_equal(val[0]["label"], np.eye(8))
+
+
 def test_hidden_files_are_none(pair_folders):
     """`._a.jpg`, which macOS leaves in archives, is no photo."""
     root = pair_folders()

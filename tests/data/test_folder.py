@@ -7,6 +7,7 @@ import pytest
 
 import kseg
 from kseg.data import folder
+from kseg.data.spec import DataSpec
 
 SIZE = (20, 30)
 
@@ -66,17 +67,32 @@ def test_one_file_an_object(tmp_path, photos, write_image, numbered):
     label = folder(tmp_path / "images", tmp_path / "masks", ["ground", "nucleus"])
     np.testing.assert_array_equal(label[0]["label"], numbered > 0)
     assert not label[1]["label"].any()
+    found = DataSpec(str(tmp_path), val_fraction=0.5).resolved()  # nobody says the classes
+    assert found.class_names == ("background", "object") and found.values is None
+    labels = {
+        id_: sample["label"]
+        for split in ("train", "val")
+        for s in [found.open(split)]
+        for id_, sample in zip(s.ids, kseg.data.samples(s))
+    }
+    np.testing.assert_array_equal(labels["a"], numbered > 0)
 
 
 def test_the_layout_of_the_data_science_bowl(tmp_path, photos, write_image, numbered):
-    for name in "xy":
+    for name in "mn":
         photos(name, folder=f"stage/{name}/images")
         for key in (7, 300):
             mask = np.where(numbered == key, 255, 0).astype(np.uint8)
             write_image(f"stage/{name}/masks/{key}.png", mask)
     source = folder(tmp_path / "stage", tmp_path / "stage", ["nucleus"], instances=True)
-    assert source.ids == ("x", "y") and len(source[1]["masks"]) == 2
-    photos("again", folder="stage/x/images")
+    assert source.ids == ("m", "n") and len(source[1]["masks"]) == 2
+    found = DataSpec(str(tmp_path / "stage")).resolved()
+    assert found.class_names == ("background", "object") and found.values is None
+    for split in ("train", "val"):
+        np.testing.assert_array_equal(found.open(split)[0]["label"], numbered > 0)
+    objects = DataSpec(str(tmp_path / "stage"), class_names=("nucleus",), instances=True)
+    assert len(objects.resolved().open("val")[0]["masks"]) == 2
+    photos("again", folder="stage/m/images")
     with pytest.raises(ValueError, match="2 images"):
         folder(tmp_path / "stage", tmp_path / "stage", ["nucleus"], instances=True)
 

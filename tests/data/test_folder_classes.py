@@ -110,7 +110,7 @@ def test_splits_suffixes_and_the_command_line_s_spec(tmp_path, drawn):
     assert DataSpec.from_json({**vars(spec)}).open("val").ids == val.ids
     with pytest.raises(ValueError, match="multilabel=True: expected None for a model of task 'se"):
         spec.for_task("semantic")
-    with pytest.raises(ValueError, match="multilabel=True: .* it is of rle, folder, records"):
+    with pytest.raises(ValueError, match="multilabel=True: .* of rle, nnunet, folder, records"):
         DataSpec(f"voc:{root}", multilabel=True).open("val")
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from data.tool_sets import area, inside, labelme_file, labelme_mask, labelme_sha
 from PIL import Image
 
 import kseg
+from kseg.cli.predict import photos_of
 from kseg.data.files import load_photo
+from kseg.data.images import image_arrays
 from kseg.data.spec import DataSpec
 from kseg.data.writers.photos import stored_samples
 
@@ -205,6 +208,27 @@ def test_photos_that_are_in_the_json_files_alone(tmp_path, rng, same_eagerly):
     assert not [f for f in kseg.check(source).findings if f.severity == "error"]
     written = [sample["image"] for sample in stored_samples(source)]  # by kseg convert
     assert written[:2] == contents and written[2][:4] == b"\x89PNG"
+
+
+def test_a_folder_of_json_files_stands_for_their_photos(tmp_path, rng):
+    """As `kseg.predict` and its command take it; photos beside them go first."""
+    root, pixels = tmp_path / "set", rng.integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    embedded(root, "b", "PNG", pixels)
+    embedded(root, "a", "PNG", pixels[::-1])
+    photos, several = image_arrays(root, 3)
+    first, second = photos
+    assert several
+    np.testing.assert_array_equal([first, second], [pixels[::-1], pixels])
+    screen = io.StringIO()
+    console = SimpleNamespace(print=lambda text, **_: screen.write(text))
+    assert [path.name for path in photos_of(console, root)] == ["a.json", "b.json"]
+    Image.fromarray(pixels).save(root / "b.png")
+    assert [path.name for path in photos_of(console, root)] == ["b.png"]
+    assert "2 files left out" in screen.getvalue()
+    (tmp_path / "none").mkdir()
+    labelme_file(tmp_path / "none/a.json", [], "a.jpg")
+    with pytest.raises(FileNotFoundError, match="these JSON files hold none"):
+        image_arrays(tmp_path / "none", 3)
 
 
 @pytest.mark.parametrize("dtype", ["uint16"])

@@ -1,5 +1,6 @@
 """The folders of CVAT, nnU-Net, ADE20K and the Oxford pets, and COCO as tools lay it out."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -108,9 +109,30 @@ def test_nnunet(tmp_path, write_image, version):
     )
     with pytest.raises(ValueError, match="names 7 channels, and photos have 6"):
         found.open("train")
-    (root / "dataset.json").write_text(json.dumps({"labels": {"whole": [1, 2]}}))
-    with pytest.raises(ValueError, match="Regions, which name several labels, are not read"):
-        found.open("train")
+    for wrong in ({"whole": [1, 2.5]}, {"whole": []}, {"whole": "1"}, {"a": 1, "b": 1}):
+        (root / "dataset.json").write_text(json.dumps({"labels": wrong}))
+        with pytest.raises(ValueError, match="a number for each name|two names have one number"):
+            found.open("train")
+
+
+def test_regions_of_nnunet(tmp_path, write_image):
+    """As BraTS and KiTS have them: labels of which several make a region, and regions overlap."""
+    root = tmp_path / "Dataset002_Cells"
+    for name in "ab":
+        photo(root / "imagesTr" / f"{name}_0000.png", seed=ord(name))
+        write_image(f"{root.name}/labelsTr/{name}.png", MAP)
+    labels = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}
+    description = {"labels": labels, "regions_class_order": [1, 2]}
+    (root / "dataset.json").write_text(json.dumps(description))
+    spec = DataSpec(str(root)).resolved()
+    with pytest.raises(ValueError, match="are regions, of several labels. Give multilabel=True"):
+        spec.open("train")
+    source = dataclasses.replace(spec, multilabel=True).open("train")
+    assert (source.task, source.class_names) == ("multilabel", ("whole", "core"))
+    expected = np.stack([(MAP == 1) | (MAP == 2), MAP == 2], axis=-1).astype(np.uint8)
+    expected[MAP == 3] = 255
+    np.testing.assert_array_equal(source[0]["label"], expected)
+    assert not kseg.check(source).errors
 
 
 def test_oxford_pets(tmp_path, write_image):

@@ -51,6 +51,32 @@ def test_layouts(tmp_path, same_eagerly, folder, yaml):
     assert found.kind == "yolo" and len(found.open("val")) == 1
 
 
+NAMED = "names: [cell, nucleus]\n"
+
+
+@pytest.mark.parametrize(
+    "yaml, names",
+    [
+        ("train: images/train\nval: images/valid\nnames: {'0': cell, '1': nucleus}", None),
+        ("train: images/train\nval: images/valid\nnc: 2", ("class_0", "class_1")),
+        ("train: /content/set/images/train\nval: /content/set/images/valid\n" + NAMED, None),
+        ("path: /content/set\ntrain: [images/train]\nval: [images/valid]\n" + NAMED, None),
+        ("train: C:\\set\\images\\train\nval: images\\valid\n" + NAMED, None),
+        ("train: lists/a.txt\nval: lists/b.txt\n" + NAMED, None),
+    ],
+)
+def test_spellings_of_the_yaml_file(tmp_path, yaml, names):
+    root = written(tmp_path / "set", folder="images/{}", yaml=yaml)
+    (root / "lists").mkdir()
+    lines = [f"../images/train/{name}.jpg" for name in "abc"]  # from where the list lies
+    (root / "lists/a.txt").write_text("\n".join(lines))
+    (root / "lists/b.txt").write_text("D:\\old\\set\\images\\valid\\d.jpg\n")
+    train, val = (DataSpec(str(root)).resolved().open(split) for split in ("train", "val"))
+    assert (train.ids, val.ids) == (("a", "b", "c"), ("d",))
+    assert train.class_names == ("background", *(names or ("cell", "nucleus")))
+    assert area(train[0]["label"] == 2) == inside(15, 16, 8)
+
+
 def test_lists_of_photos_and_drawn_parts(tmp_path):
     root = written(tmp_path / "set", folder="images/{}", yaml=None)
     (root / "train.txt").write_text("data/images/train/a.jpg\n./images/train/b.jpg\n")
@@ -105,6 +131,8 @@ def test_boxes_are_no_masks(tmp_path):
     assert (
         "line 2" in source.problems(1)[0][1] and "a box without a mask" in source.problems(1)[0][1]
     )
+    (found,) = [each for each in kseg.check(source).findings if each.kind == "box"]
+    assert found.severity == "warning" and "is background" in found.remedy
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import kseg
+from kseg.evaluation.semantic import same_sized
 
 
 def threshold_model(classes=2):
@@ -23,6 +24,13 @@ def threshold_model(classes=2):
 def source(pair_folders):
     root = pair_folders()
     return kseg.data.folder(root / "images", root / "masks", ["ground", "object"])
+
+
+def test_a_photo_alone_is_not_copied():
+    sample = {"image": np.zeros((4, 6, 3), np.uint8), "label": np.zeros((4, 6), np.uint8)}
+    ((positions, images, labels),) = same_sized([sample], 8)
+    assert (positions, images.shape, labels.shape) == ((0,), (1, 4, 6, 3), (1, 4, 6))
+    assert np.shares_memory(images, sample["image"]) and np.shares_memory(labels, sample["label"])
 
 
 @pytest.mark.parametrize("classes", [1, 2])

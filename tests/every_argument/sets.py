@@ -262,7 +262,13 @@ def readers():
         ),
         "data.nnunet": Entry(
             {"root": below("tools/nnunet")},
-            {"root": below("tools/nnunet2"), "split": "val", "val_fraction": 0.5, **NUMBERS},
+            {
+                "root": below("tools/nnunet2"),
+                "split": "val",
+                "multilabel": True,
+                "val_fraction": 0.5,
+                **NUMBERS,
+            },
         ),
         "data.oxford_pets": Entry(
             {"root": below("tools/pets")},

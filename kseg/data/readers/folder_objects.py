@@ -20,6 +20,7 @@ from kseg.data.sample import image_size, masks_of
 from kseg.data.source import void_beyond
 
 MOST_OF_OTHERS = 0.25  # share of an object's pixels that may be of other classes
+BOWL = (".", ".")  # of a spec: the root is the folder of the photos and that of the masks
 OF_ARCHIVES = "__MACOSX"  # a folder that macOS puts beside what it packs
 BLACK = (0, 0, 0)  # the ground in colours
 
@@ -29,8 +30,7 @@ def bowl(root):
     if not root.is_dir():
         raise missing_folder("images", root)
     images, masks = [], []
-    folders = [e for e in os.scandir(root) if e.is_dir() and not is_hidden(e)]
-    for sample in sorted(e.path for e in folders if e.name != OF_ARCHIVES):
+    for sample in _folders(root):
         photos = list_files(os.path.join(sample, "images"), PHOTOS, "images")
         if len(photos) > 1:
             message = f"{sample!r} holds {len(photos)} images: expected one."
@@ -46,6 +46,19 @@ def bowl(root):
             "Give the folder of the photos and that of the masks.",
         )
     return images, masks
+
+
+def is_bowl(root):
+    """Whether a folder is of this layout."""
+    inner = ("images", "masks")
+    samples = _folders(root)
+    return bool(samples) and all(os.path.isdir(os.path.join(s, i)) for s in samples for i in inner)
+
+
+def _folders(root):
+    """Paths of the folders in a folder, without hidden ones, by name."""
+    folders = [e for e in os.scandir(root) if e.is_dir() and not is_hidden(e)]
+    return sorted(e.path for e in folders if e.name != OF_ARCHIVES)
 
 
 def one_each(folder, image):

@@ -4,6 +4,7 @@ Roboflow, CVAT and Label Studio write them (https://docs.ultralytics.com/dataset
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from kseg.data.source import Source
 from kseg.data.texts import text_of
 
 IMAGES, LABELS = "images", "labels"  # folders: what Ultralytics exchanges in a photo's path
+KEYS = re.compile(r"names|^nc\s*:", re.MULTILINE)  # of a YAML file, either tells it
 POSE = "kpt_shape"  # of a YAML file whose lines are boxes and points
 BEYOND = 0.01  # share of a side by which a point may lie beyond the photo: rounding
 
@@ -110,7 +112,7 @@ def yaml_file(root):
         raise MissingData("missing", root, message)
     found = [root / name for name in ("data.yaml", "data.yml", "dataset.yaml")]
     found += sorted(each for each in root.glob("*.y*ml") if each not in found)
-    return next((each for each in found if each.is_file() and "names" in text_of(each)), None)
+    return next((each for each in found if each.is_file() and KEYS.search(text_of(each))), None)
 
 
 def _yaml(file):
@@ -133,8 +135,11 @@ def _names(content, file, root, given):
     """Names of the classes, by number."""
     if given is not None:
         return name_list("class_names", given)
-    names = content.get("names")
-    if isinstance(names, dict) and all(isinstance(key, int) for key in names):
+    names, count = content.get("names"), content.get("nc")
+    if names is None and isinstance(count, int) and count > 0:
+        names = [f"class_{index}" for index in range(count)]  # as Ultralytics calls them
+    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):
+        names = {int(key): name for key, name in names.items()}  # some write '0': cell
         if sorted(names) != list(range(len(names))):
             numbers = ", ".join(map(str, sorted(names)[:8]))
             message = f"{str(file)!r}: names has the numbers {numbers}; expected 0, 1, 2, ..."
@@ -197,12 +202,11 @@ def _listed(root, base, entries):
     photos = []
     for entry in entries if isinstance(entries, list) else [entries]:
         # Roboflow writes ../train/images of a folder beside the file; Ultralytics reads it so too
-        ways = [str(entry), str(entry).removeprefix("../")]
-        places = [Path(place) / way for way in ways for place in (base, root)]
-        place = next((each for each in places if os.path.exists(each)), None)
+        way = str(entry).replace("\\", "/")
+        place = _place((base, root), (way, way.removeprefix("../")), os.path.exists)
         if place is None:
-            message = f"{str(places[0])!r} does not exist: the YAML file names it."
-            raise MissingData("missing", places[0], message, "Correct its path there.")
+            message = f"{str(Path(base) / way)!r} does not exist: the YAML file names it."
+            raise MissingData("missing", Path(base) / way, message, "Correct its path there.")
         photos += _below(place) if place.is_dir() else _of_list(place, base, root)
     return photos
 
@@ -212,10 +216,10 @@ def _of_list(file, base, root):
     lines = [line.strip() for line in text_of(file).splitlines() if line.strip()]
     photos, faults = [], Faults()
     for line in lines:
+        way = line.replace("\\", "/")
         # CVAT writes data/images/... of what lies in images/
-        ways = [line, line.removeprefix("./"), line.removeprefix("data/")]
-        places = [Path(base) / way for way in ways] + [Path(root) / way for way in ways]
-        place = next((each for each in places if os.path.isfile(each)), None)
+        ways = (way, way.removeprefix("data/"))
+        place = _place((base, root, file.parent), ways, os.path.isfile)
         if place is None:
             message = f"{str(file)!r} names {line!r}, and there is no such photo."
             remedy = "Correct the list, or add the photo."
@@ -223,6 +227,24 @@ def _of_list(file, base, root):
         photos.append(str(place))
     faults.check()
     return photos
+
+
+def _place(folders, ways, is_there):
+    """The first of these paths that is there; None where none is.
+
+    A whole path of another machine is found by its end, without the folders that are not here.
+
+    Args:
+        folders: In which to look, one after the other.
+        ways: Paths from there, or whole ones, with `/`.
+        is_there: Function of a path.
+    """
+    places = [Path(folder) / way for way in ways for folder in folders]
+    parts = re.split("/+", ways[0])
+    if not parts[0] or parts[0].endswith(":"):  # /content/set/images, C:/set/images
+        ends = ["/".join(parts[dropped:]) for dropped in range(1, len(parts))]
+        places += [Path(folder) / end for end in ends if end for folder in folders]
+    return next((each for each in places if is_there(each)), None)
 
 
 def _below(folder):
