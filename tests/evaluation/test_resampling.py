@@ -116,6 +116,8 @@ def test_two_models_are_compared():
     assert row["interval"][0] <= row["difference"] <= row["interval"][1] and 0 < row["p"] <= 1
     signs = [b["mean_iou"] > a["mean_iou"] for a, b in zip(*(s["per_image"] for s in each))]
     assert found["better"] == sum(signs) and found["better"] + found["worse"] + found["equal"] == 5
+    same = kseg.compare(one, one, source, resamples=1)
+    assert [same[name] for name in ("better", "worse", "equal")] == [0, 0, 5]
     back = kseg.compare(two, one, source, resamples=100)["differences"]["mean_iou"]
     assert back["difference"] == -row["difference"] and back["p"] == row["p"]
     assert repr(found).startswith("<Scores: mean IoU ")
