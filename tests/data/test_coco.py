@@ -365,7 +365,6 @@ def test_round_trip(tmp_path, same_eagerly):
         np.testing.assert_array_equal(sample["label"], scene["label"])
 
 
-@pytest.mark.once("torch")
 def test_what_an_annotation_says_of_itself():
     assert stated_by({"bbox": [1, 2, 3, 4], "area": 5}) == [1, 2, 3, 4, 5]
     for box in ([1, 2, 0, 4], [1, 2, 3, 0], [1, 2, -3, 4], []):  # no box
