@@ -161,7 +161,9 @@ def absent_classes(source, stats):
 
 def poor_masks(source, read):
     """Masks of void alone, of one class alone, and of 0 and 255 where 255 should be a class."""
-    counts = np.stack([facts.counts for facts in read]) if read else np.zeros((0, 1))
+    if not read:
+        return
+    counts = np.stack([facts.counts for facts in read])
     void, classes = counts[:, -1], np.count_nonzero(counts[:, :-1], axis=1)
     only_first = (classes == 1) & (counts[:, 0] > 0) & (source.num_classes > 1)
     two_valued = only_first & (void > 0)

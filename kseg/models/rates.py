@@ -72,60 +72,24 @@ class Rates:
         return {**super().get_config(), "multipliers": self.multipliers}
 
 
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedAdam(Rates, keras.optimizers.Adam):
-    """Adam whose rate is another for each part."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedAdamax(Rates, keras.optimizers.Adamax):
-    """Adamax whose rate is another for each part."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedAdamW(Rates, AdamW):
-    """AdamW whose rate is another for each part; on PyTorch in one pass for each rate."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedAdagrad(Rates, keras.optimizers.Adagrad):
-    """Adagrad whose rate is another for each part."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedAdadelta(Rates, keras.optimizers.Adadelta):
-    """Adadelta whose rate is another for each part."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedLion(Rates, keras.optimizers.Lion):
-    """Lion whose rate is another for each part."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedMuon(Rates, keras.optimizers.Muon):
-    """Muon whose rate is another for each part."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedRMSprop(Rates, keras.optimizers.RMSprop):
-    """RMSprop whose rate is another for each part."""
-
-
-@keras.saving.register_keras_serializable(package="kseg")
-class RatedSGD(Rates, keras.optimizers.SGD):
-    """SGD whose rate is another for each part; so is the velocity, in which the rate is."""
+def _rated(kind):
+    """An optimizer of `kind` with these rates, known to files as `kseg>RatedAdam` and the like."""
+    members = {"__doc__": f"{kind.__name__} with rates by part.", "__module__": __name__}
+    made = type(f"Rated{kind.__name__}", (Rates, kind), members)
+    return keras.saving.register_keras_serializable(package="kseg")(made)
 
 
 # Of others a step is not proportional to the rate, or counts more than the weights it is of
-RATED = {
-    "adam": RatedAdam,
-    "adamax": RatedAdamax,
-    "adamw": RatedAdamW,
-    "adagrad": RatedAdagrad,
-    "adadelta": RatedAdadelta,
-    "lion": RatedLion,
-    "muon": RatedMuon,
-    "rmsprop": RatedRMSprop,
-    "sgd": RatedSGD,
-}
+KINDS = (
+    keras.optimizers.Adam,
+    keras.optimizers.Adamax,
+    AdamW,  # on PyTorch in one pass for each rate
+    keras.optimizers.Adagrad,
+    keras.optimizers.Adadelta,
+    keras.optimizers.Lion,
+    keras.optimizers.Muon,
+    keras.optimizers.RMSprop,
+    keras.optimizers.SGD,  # its velocity, in which the rate is, goes by part too
+)
+RATED = {kind.__name__.lower(): _rated(kind) for kind in KINDS}
+globals().update({each.__name__: each for each in RATED.values()})  # as files and pickles ask

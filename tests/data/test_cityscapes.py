@@ -152,6 +152,22 @@ def test_mistakes(make, tmp_path):
         kseg.data.cityscapes(root, "val")
 
 
+def test_classes_of_its_own(make):
+    root = make("a", 1, labelIds=label_ids())
+    (root / "classes.json").write_text('{"car": 26, "road": 7, "plate": 255}')
+    source = kseg.data.cityscapes(root)
+    assert source.class_names == ("car", "road")
+    np.testing.assert_array_equal(
+        source[0]["label"][0],
+        np.where(label_ids()[0] == 26, 0, np.where(label_ids()[0] == 7, 1, 255)),
+    )
+    (root / "classes.json").write_text('{"plate": 255}')
+    with pytest.raises(
+        ValueError, match="classes.json' has no class of the label ids 7, 8, .*instances=True"
+    ):
+        kseg.data.cityscapes(root)
+
+
 def test_round_trip(tmp_path, same_eagerly):
     scenes, things = (
         kseg.data.shapes("val", count=3, size=(32, 48), instances=i) for i in (False, True)

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import kseg
 from kseg.data.coco_format.rle import END, decode_rles, encode_block, parse
+from kseg.data.coco_format.rows import stated_by
 from kseg.data.writers.layouts import write_coco
 
 mask_api = pytest.importorskip("pycocotools.mask", reason="needs the extra coco")
@@ -363,3 +364,11 @@ def test_round_trip(tmp_path, same_eagerly):
     labels = kseg.data.shapes("val", count=3, size=(32, 48))
     for sample, scene in zip(kseg.data.samples(maps), kseg.data.samples(labels)):
         np.testing.assert_array_equal(sample["label"], scene["label"])
+
+
+def test_what_an_annotation_says_of_itself():
+    assert stated_by({"bbox": [1, 2, 3, 4], "area": 5}) == [1, 2, 3, 4, 5]
+    for box in ([1, 2, 0, 4], [1, 2, 3, 0], [1, 2, -3, 4], []):  # no box
+        assert np.isnan(stated_by({"bbox": box, "area": 5})).tolist() == [True] * 4 + [False]
+    for area in (0, -1, True, "5", None):
+        assert np.isnan(stated_by({"bbox": [1, 2, 3, 4], "area": area})[-1])

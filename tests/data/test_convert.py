@@ -13,6 +13,7 @@ import kseg
 from kseg.cli.main import main
 from kseg.data.readers.voc import CLASSES as VOC
 from kseg.data.spec import DataSpec
+from kseg.data.writers.folders import _segments
 from kseg.data.writers.outlines import outline
 
 pytest.importorskip("pycocotools", reason="needs the extra coco")
@@ -306,3 +307,11 @@ def test_what_an_annotation_file_says_is_carried(tmp_path, capsys):
     np.savez(tmp_path / "records/train/index.npz", **damaged | {"objects": damaged["objects"] + 1})
     with pytest.raises(ValueError, match="index.npz is damaged .*annotated is not what"):
         kseg.data.records(tmp_path / "records/train")
+
+
+def test_segments_of_a_panoptic_file_by_hand():
+    label = np.array([[0, 0, -1], [1, 0, -1]])
+    assert _segments(label, [5, 9]) == [
+        {"id": 1, "category_id": 5, "iscrowd": 0, "bbox": [0, 0, 2, 2], "area": 3},
+        {"id": 2, "category_id": 9, "iscrowd": 0, "bbox": [0, 1, 1, 1], "area": 1},
+    ]

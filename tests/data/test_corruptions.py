@@ -54,6 +54,12 @@ def test_fifteen_of_them():
     assert len(CORRUPTIONS) == 15 and set(FUNCTIONS) == {*CORRUPTIONS, "rain", "night"}
 
 
+def test_drops_of_rain_that_meet_are_no_lighter_than_one():
+    wet = corrupt(np.zeros((40, 60, 3), "uint8"), "rain", 5)  # 0.4 of the way to grey, then drops
+    air = 0.4 * 0.45
+    assert (wet.min(), wet.max()) == (round(255 * air), round(255 * (air + 0.35)))
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_same_seed_is_the_same_photo(name):
     clean = photo()[:40, :50]

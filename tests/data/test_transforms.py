@@ -363,12 +363,15 @@ def test_noise_has_its_standard_deviation():
 
 
 def test_cutout_hides_the_share_it_is_told_to():
-    sample = drawn(50, 80, 0)
+    sample, places = drawn(50, 80, 0), []
     for number in range(5):
         cut = transforms.random_cutout((0.1, 0.1), label="void")
         hidden = apply(cut, sample, (1, number))["label"] == 255
         assert abs(hidden.sum() - 400) < 45  # sides are rounded to whole pixels
         assert hidden.any(1).sum() * hidden.any(0).sum() == hidden.sum()
+        rows, columns = hidden.any(1), hidden.any(0)
+        places.append((rows.argmax() / (~rows).sum(), columns.argmax() / (~columns).sum()))
+    assert all(abs(y - x) > 0.05 for y, x in places)  # not along the diagonal
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,9 @@ def test_contrast_by_hand():
     three = Contrast(image, np.stack([one] * 3 + [beside]))
     assert three.beside(beside, 3) == 4.0 and three.beside(one, None) == 1.0
     assert np.isnan(three.of(np.zeros((40, 40)))) and np.isnan(three.of(np.ones((40, 40))))
+    # what is around lies on all sides alike, as far on each
+    ramps = np.moveaxis(np.mgrid[:40, :40], 0, -1)
+    assert Contrast(ramps, one[None]).each.tolist() == [0.0]
 
 
 DOUBT = Doubt(0.5, "region", "a b.jpg", "s", 0, "a b", "sky", "car, red", (1, 2, 3, 4), 7)

@@ -59,6 +59,13 @@ def test_intervals_are_those_of_scipy():
     assert resampling.intervals(tally_of(each), 1500, 0.9)["mean_iou"] == [low, high]
 
 
+@pytest.mark.once("torch")
+def test_the_ends_of_an_interval_by_hand():
+    values = np.array([*range(101), np.nan])
+    assert resampling.percentiles(values, 0.9) == pytest.approx([5, 95])
+    assert np.isnan(resampling.percentiles(values[-1:], 0.9)).tolist() == [True, True]
+
+
 def test_the_p_value_is_that_of_every_swap():
     """Of six images there are 64 ways to swap the answers of two models."""
     first, second = matrices(6), matrices(6, seed=3)
@@ -116,6 +123,8 @@ def test_two_models_are_compared():
     assert row["interval"][0] <= row["difference"] <= row["interval"][1] and 0 < row["p"] <= 1
     signs = [b["mean_iou"] > a["mean_iou"] for a, b in zip(*(s["per_image"] for s in each))]
     assert found["better"] == sum(signs) and found["better"] + found["worse"] + found["equal"] == 5
+    same = kseg.compare(one, one, source, resamples=1)
+    assert [same[name] for name in ("better", "worse", "equal")] == [0, 0, 5]
     back = kseg.compare(two, one, source, resamples=100)["differences"]["mean_iou"]
     assert back["difference"] == -row["difference"] and back["p"] == row["p"]
     assert repr(found).startswith("<Scores: mean IoU ")

@@ -201,3 +201,17 @@ def test_the_class_is_saved_and_cloned(model, tmp_path, x):
 def test_the_quick_look_at_labels_ends_with_the_last_class(value, channels, wrong):
     """`channels` is itself no class; a model of one channel has two."""
     assert may_be_wrong(np.array([[[0, value]]], "int32"), channels, (255,)) == wrong
+
+
+@pytest.mark.parametrize(
+    "labels, wrong",
+    [
+        ([[[[0, 1, 0], [0, 0, 0]]]], False),  # a class, and void
+        ([[[[0.5, 0.5, 0], [1, 0, 0]]]], False),
+        ([[[[0.5, 0.4, 0], [1, 0, 0]]]], True),
+        ([[[[2, -1, 0], [1, 0, 0]]]], True),
+        ([[[0, 0], [1, 0]]], True),  # ids, which have no shares
+    ],
+)
+def test_the_quick_look_at_shares_of_classes(labels, wrong):
+    assert may_be_wrong(np.array(labels, "float32"), 3, (255,)) == wrong

@@ -310,6 +310,19 @@ def test_losses_by_hand():
     np.testing.assert_allclose(actual, [np.log(2), 17 / 36], rtol=1e-6)
 
 
+@pytest.mark.once("torch")
+def test_half_of_the_anchors_that_are_learned_from_are_of_objects_at_most(model):
+    _, labels = stacked(scene([(5, 5, 40, 30)]))
+    anchors = np.repeat(np.float32([[5, 5, 40, 30], [60, 40, 80, 60]]), 40, axis=0)
+    logits, deltas = np.full((1, 80), 3.0, "float32"), np.zeros((1, 80, 4), "float32")
+    given = map(ops.convert_to_tensor, (anchors, logits, deltas))
+    truth = model._truth(keras.tree.map_structure(ops.convert_to_tensor, labels))
+    objectness, boxes = model._proposal_losses(*given, truth)
+    # 16 of 32 at an object, which they say at e^3 to 1, and 16 far from it
+    expected = (np.log1p(np.exp(-3)) + np.log1p(np.exp(3))) / 2
+    assert float(objectness) == pytest.approx(expected, rel=1e-5) and float(boxes) == 0
+
+
 def test_box_losses_by_hand():
     """Three regions of classes 2, 0 (background) and 1, of which the last was not drawn."""
     logits = np.log(np.array([[[0.1, 0.7, 0.2], [0.5, 0.1, 0.4], [0.3, 0.3, 0.4]]], "float32"))

@@ -1,6 +1,7 @@
 """Files of kseg's models open by Keras itself, whatever was imported, and in whichever order."""
 
-import ast
+import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -16,20 +17,25 @@ from kseg.models.registry import REGISTERED, Later, register
 PACKAGE = Path(kseg.__file__).parent
 
 
-def registered_in(path):
-    """Names of the classes under `register_keras_serializable` in a file."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ClassDef):
-            if any("register_keras_serializable" in ast.unparse(d) for d in node.decorator_list):
-                yield node.name
+def registered_in(module):
+    """Names of the classes of a module that files may name."""
+    own = {name: each for name, each in vars(module).items() if inspect.isclass(each)}
+    return {
+        name
+        for name, each in own.items()
+        if each.__module__ == module.__name__
+        and keras.saving.get_registered_name(each) == f"kseg>{name}"
+    }
 
 
 @pytest.mark.once("torch")
 def test_every_registered_class_is_in_the_table():
     found = {}
     for path in PACKAGE.rglob("*.py"):
-        if names := tuple(registered_in(path)):
-            found[".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)] = set(names)
+        if "register_keras_serializable" in path.read_text():
+            name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+            if names := registered_in(importlib.import_module(name)):
+                found[name] = names
     assert found == {module: set(names) for module, names in REGISTERED.items()}
 
 
