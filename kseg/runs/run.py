@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -224,10 +225,16 @@ class Run:
             return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
 
     def best(self) -> dict[str, float]:
-        """The best value of each score of the validation, by the column's name; empty without."""
-        rows = self.history()
-        names = dict.fromkeys(name for row in rows for name in row if name.startswith("val_"))
-        return {name: max(row[name] for row in rows if name in row) for name in names}
+        """The best value of each score of the validation, by the column's name; empty without.
+
+        NaN, of an epoch in which there was nothing to score, is no value.
+        """
+        columns = {}
+        for row in self.history():
+            for name, value in row.items():
+                if name.startswith("val_") and not math.isnan(value):
+                    columns.setdefault(name, []).append(value)
+        return {name: max(values) for name, values in columns.items()}
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes `history.csv` anew from a list of dicts."""

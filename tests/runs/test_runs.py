@@ -90,6 +90,9 @@ def test_run_round_trip(tmp_path):
     rows = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25, "val_mean_iou": 0.75}]
     run.write_history(rows)
     assert run.history() == rows
+    nothing = {"epoch": 0, "val_mean_iou": float("nan"), "val_pq": float("nan")}
+    run.write_history([nothing, *rows])
+    assert run.best() == {"val_mean_iou": 0.75}
 
 
 def test_replacing_leaves_nothing_half_written(tmp_path):
