@@ -103,6 +103,13 @@ class Run:
             )
         return noted.read(file, VERSION, lambda shared, _: cls(path, **shared))
 
+    def say_if_of_others(self) -> None:
+        """Says it if another kseg, Keras or backend has trained the run so far."""
+        was, now = noted.written_by(self.path / "run.json"), noted.writer()
+        others = [f"{name} {was[name]}, not {now[name]}" for name in now if was[name] != now[name]]
+        if others:
+            say(f"trained so far by {', '.join(others)}: it goes on, but not to the bit")
+
     def files(self) -> list[Path]:
         """Paths of what a run is gone on from and predicted with, be they there or not."""
         return [self.path / name for name in KEPT]

@@ -359,6 +359,7 @@ def _resumed(model, run, settings, changed, train, compile, data, team):
     settings = resumed(settings, changed, from_dict(known.settings))
     model, file = loaded(known)
     check_source(model, train)
+    known.say_if_of_others()
     if team.first:
         known.sweep()
     per_epoch = steps_per_epoch(train, settings.batch_size)
