@@ -70,7 +70,7 @@ def from_groups(groups: Mapping[str, Any], where: str) -> tuple[dict[str, Any], 
     values, data = {}, {}
     for group, keys in groups.items():
         if group not in GROUPS:
-            raise refused("group", group, f"a group of settings, in {where}", _hint(group, keys))
+            raise refused("setting", group, f"a group of settings, in {where}", _hint(group, keys))
         if not isinstance(keys, Mapping):
             raise refused(group, keys, f"a table [{group}], in {where}")
         known, rest = fields_of(group), rest_of(group)
