@@ -95,11 +95,9 @@ def sign(run):
 
 def at(run):
     """What a run was at that has just been killed, by the files that it left."""
-    left = [each.name for each in run.iterdir() if each.name.startswith(".")]
-    if any(name.startswith(".next") for name in left):
-        return "writing a checkpoint"
+    left = [each.name.lstrip(".").split(".")[0] for each in run.glob(".*")]
     if left:
-        return f"writing {left[0].split('.')[1]}"
+        return f"writing {'a checkpoint' if 'next' in left else left[0]}"
     return "learning or validating" if resumable(run) else "before the first checkpoint"
 
 
