@@ -87,9 +87,10 @@ def small_mask_rcnn(devices):
     import keras
 
     import kseg
+    from kseg.models.normalization import BatchNormalization
 
     scope = contextlib.nullcontext()
-    if keras.backend.backend() == "tensorflow" and devices:
+    if keras.backend.backend() == "tensorflow" and (devices or 1) > 1:
         from kseg.training.devices.on_tensorflow import Mirrored
 
         scope = Mirrored.of(devices).scope()
@@ -98,7 +99,7 @@ def small_mask_rcnn(devices):
         image = x = keras.Input((None, None, 3))
         for stride in (2, 4, 8, 16, 32):
             x = keras.layers.Conv2D(8, 3, strides=2, padding="same", name=f"stride{stride}")(x)
-            x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+            x = keras.layers.ReLU()(BatchNormalization()(x))
         return kseg.build_mask_rcnn(5, encoder=keras.Model(image, x), **FINDER)
 
 
