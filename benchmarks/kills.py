@@ -3,9 +3,10 @@
     KERAS_BACKEND=jax python benchmarks/kills.py --model mask_rcnn --kills 10
 
 Each kill is `kill -9` of a child process, somewhere between its first step and its last, while a
-checkpoint is written among the moments; the run is resumed by another child. Compared are the
-SHA-256 of all final weights, and the history's losses and scores, with those of a run that nobody
-has killed. It ends with 1 if one differs.
+checkpoint is written among the moments; the run is resumed by another child, up to `--each` times.
+Compared are the SHA-256 of all final weights, and the history's losses and scores, with those of a
+run that nobody has killed. A line says of each run when it was killed, in seconds from the first
+step of the process, and what it was at. It ends with 1 if one differs.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,9 +52,9 @@ def child(name, run, precision):
     settings |= {"learning_rate": 1e-2, "ema_momentum": 0.9, "validate_epochs": 2}
     if precision:
         settings["precision"] = precision
-    resume = any((Path(run) / f"{each}.keras").exists() for each in ("last", "previous"))
-    if resume:
-        model = kseg.fit(None, train, val, run=run, resume=True)
+    begun = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: sign(run).touch())
+    if resumable(run):
+        model = kseg.fit(None, train, val, run=run, resume=True, callbacks=[begun])
     else:
         keras.config.set_dtype_policy(precision or "float32")
         built = {
@@ -74,14 +76,33 @@ def child(name, run, precision):
                 resize=None,
             ),
         }[name]()
+        settings = kseg.Settings(**settings)
         model = kseg.fit(
-            built, train, val, run=run, settings=kseg.Settings(**settings), overwrite=True
+            built, train, val, run=run, settings=settings, overwrite=True, callbacks=[begun]
         )
     values = b"".join(np.asarray(each).tobytes() for each in model.get_weights())
     print("HASH", hashlib.sha256(values).hexdigest(), flush=True)
 
 
+def resumable(run):
+    return any((Path(run) / f"{each}.keras").exists() for each in ("last", "previous"))
+
+
+def sign(run):
+    """The file by which a child says that its first step is done, and all is compiled for it."""
+    return Path(f"{run}.begun")
+
+
+def at(run):
+    """What a run was at that has just been killed, by the files that it left."""
+    left = [each.name.lstrip(".").split(".")[0] for each in run.glob(".*")]
+    if left:
+        return f"writing {'a checkpoint' if 'next' in left else left[0]}"
+    return "learning or validating" if resumable(run) else "before the first checkpoint"
+
+
 def start(name, run, precision):
+    sign(run).unlink(missing_ok=True)
     command = [sys.executable, __file__, "--child", str(run), "--model", name]
     command += ["--precision", precision] * bool(precision)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -102,19 +123,31 @@ def history(run):
     return [{key: value for key, value in row.items() if key not in OWN} for row in rows]
 
 
-def wait_until(process, run, name):
-    """Waits for a file of the run; whether the process ended before."""
+def has_begun(process, run):
+    """Waits for a child's first step; False if the process ended before."""
     while process.poll() is None:
-        if (run / name).exists():
-            return False
+        if sign(run).exists():
+            return True
         time.sleep(0.005)
-    return True
+    return False
+
+
+def killed(process, seconds):
+    """Whether a process is dead of a kill after so many seconds, not of its own end."""
+    until = time.time() + seconds
+    while time.time() < until and process.poll() is None:
+        time.sleep(0.002)
+    if process.poll() is not None:
+        return False
+    process.kill()
+    return process.wait() == -signal.SIGKILL
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=MODELS, default="unet")
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--each", type=int, default=2, help="kills of one run, at most")
     parser.add_argument("--precision")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -125,38 +158,33 @@ def main():
     chance = random.Random(options.seed)
     whole = folder / "whole"
     process = start(options.model, whole, options.precision)
-    wait_until(process, whole, "run.json")
+    has_begun(process, whole)
     began = time.time()
     wanted, _ = finished(process)
     length = time.time() - began
-    rows, equal, done = history(whole), 0, 0
+    rows, equal, done, number = history(whole), 0, 0, 0
     while done < options.kills:
-        run = folder / "killed"
-        shutil.rmtree(run, ignore_errors=True)
-        times = []
+        run, number = folder / f"killed{number}", number + 1
+        kills, left = [], length
         while True:
             process = start(options.model, run, options.precision)
-            ended = wait_until(process, run, "run.json")
-            delay = chance.uniform(0, length)
-            until = time.time() + delay
-            while time.time() < until and process.poll() is None:
-                time.sleep(0.002)
-            if ended or process.poll() is not None or len(times) == 2:
-                found, said = finished(process)
+            most = min(options.each, options.kills - done)
+            if not has_begun(process, run) or len(kills) == most:
                 break
-            process.kill()
-            process.communicate()
-            times.append(round(delay, 2))
-        if not times:
-            continue  # it had ended before
-        done += len(times)
+            delay = chance.uniform(0, left)
+            if not killed(process, delay):
+                break
+            kills.append({"s": round(delay, 2), "at": at(run)})
+            left = max(left - delay, length / 10)
+        found, said = finished(process)
+        done += len(kills)
         same = found == wanted and history(run) == rows
-        equal += same * len(times)
-        torn = said.count("is damaged")
-        note = {"killed_after_s": times, "equal": same, "torn": torn}
+        equal += same * len(kills)
+        note = {"kills": kills, "equal": same, "torn": said.count("is damaged")}
         print(json.dumps(note), flush=True)
         if not same:
             print(json.dumps({"wanted": rows, "found": history(run)}, indent=1), said, flush=True)
+        shutil.rmtree(run)
     shutil.rmtree(folder)
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     print(

@@ -217,9 +217,11 @@ def interpolated_masks(source, read):
     """Masks with ghost classes along their edges, all within the class list.
 
     A class of thin lines, such as the contour between a cell (2) and the ground (0), lies between
-    two others by nature; interpolation makes many classes do so.
+    two others by nature; interpolation makes many classes do so. Nobody has resized what is drawn
+    from polygons, where one object leaves but a strip of another.
     """
-    if not read:
+    drawn = source.image_ids is not None and file_of(source, "label", 0) is None
+    if not read or drawn:
         return
     ghosts = np.stack([facts.ghosts for facts in read])
     pixels = np.stack([facts.counts for facts in read]).sum(0)

@@ -18,9 +18,10 @@ SUMS, NOTE, ARRAYS = "kseg_sha256.json", "kseg_note.json", "kseg_arrays.npz"  # 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal, in Keras' messages
 
 UNSAFE = (
-    "It holds a Lambda layer, that is code which would run when the file is opened. If you "
-    "trust it, call keras.config.enable_unsafe_deserialization() in your program before this. To "
-    "be asked no more, build the model with functions of keras.ops in place of the layer."
+    "It holds a lambda, as of a Lambda layer or a loss, that is code which would run when the file "
+    "is opened. If you trust it, call keras.config.enable_unsafe_deserialization() in your program "
+    "before this. To be asked no more, build the model with named, registered functions of "
+    "keras.ops in its place."
 )
 
 

@@ -36,9 +36,19 @@ def read(file, version, make):
 
 def write(file, version, fields):
     """Writes a dict of fields, and what wrote them."""
+    write_json(file, {"version": version, **writer(), **fields})
+
+
+def writer():
+    """What writes: versions of kseg and Keras, and the backend."""
     import keras
 
     from kseg.base.version import __version__
 
-    backend = {"keras": keras.__version__, "backend": keras.backend.backend()}
-    write_json(file, {"version": version, "kseg": __version__, **backend, **fields})
+    return {"kseg": __version__, "keras": keras.__version__, "backend": keras.backend.backend()}
+
+
+def written_by(file):
+    """What wrote a file, as `writer` says it; what the file does not say is as it is now."""
+    content = json.loads(Path(file).read_text())
+    return {name: content.get(name, value) for name, value in writer().items()}

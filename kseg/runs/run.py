@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -101,6 +102,13 @@ class Run:
                 "Give the folder that `kseg fit --run` wrote."
             )
         return noted.read(file, VERSION, lambda shared, _: cls(path, **shared))
+
+    def say_if_of_others(self) -> None:
+        """Says it if another kseg, Keras or backend has trained the run so far."""
+        was, now = noted.written_by(self.path / "run.json"), noted.writer()
+        others = [f"{name} {was[name]}, not {now[name]}" for name in now if was[name] != now[name]]
+        if others:
+            say(f"trained so far by {', '.join(others)}: it goes on, but not to the bit")
 
     def files(self) -> list[Path]:
         """Paths of what a run is gone on from and predicted with, be they there or not."""
@@ -224,10 +232,16 @@ class Run:
             return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
 
     def best(self) -> dict[str, float]:
-        """The best value of each score of the validation, by the column's name; empty without."""
-        rows = self.history()
-        names = dict.fromkeys(name for row in rows for name in row if name.startswith("val_"))
-        return {name: max(row[name] for row in rows if name in row) for name in names}
+        """The best value of each score of the validation, by the column's name; empty without.
+
+        NaN, of an epoch in which there was nothing to score, is no value.
+        """
+        columns = {}
+        for row in self.history():
+            for name, value in row.items():
+                if name.startswith("val_") and not math.isnan(value):
+                    columns.setdefault(name, []).append(value)
+        return {name: max(values) for name, values in columns.items()}
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes `history.csv` anew from a list of dicts."""

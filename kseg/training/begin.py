@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import warnings
 
 import keras
 
@@ -12,6 +13,7 @@ from kseg.checks.check import check
 from kseg.data.source import check_is_source
 from kseg.models.contract import check_source, contract, fixed_size
 from kseg.models.defaults import is_own
+from kseg.models.saving import own_words
 from kseg.runs.run import KEPT, SHOWN, Run
 from kseg.training import augmentation, freezing, losses, network, optimizers
 from kseg.training.settings import OF_COMPILE, OF_NETWORK, check_unused
@@ -114,7 +116,21 @@ def compiled_here(model, compile, settings):
             raise refused("compile", compile, expected, "Call model.compile(...) first.")
         where = "for a model that keeps its own compilation"
         check_unused(settings, (*OF_COMPILE, "freeze_epochs"), where, ', or give compile="kseg"')
+        say_if_lost(model)
     return not own
+
+
+def say_if_lost(model):
+    """Says it before the first step if no file could give a model back as it is compiled."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras', of what is then said here
+            keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+    except Exception as error:  # of a user's code Keras raises whatever it runs into
+        say(
+            f"warning: this run could not be resumed, for Keras cannot load what it saves of it: "
+            f"{own_words(error)}"
+        )
 
 
 def check_folder(run, overwrite, sources, more=()):

@@ -8,6 +8,7 @@ import time
 import keras
 import numpy as np
 
+from kseg.base.arguments import refused
 from kseg.base.words import say
 from kseg.models.defaults import is_own
 from kseg.models.saving import save_model
@@ -45,6 +46,9 @@ class RunRecorder(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.place.done = self.first + batch + 1
         self.steps_done += 1
+        if "loss" not in logs:
+            remedy = "Return it beside the others: {'loss': loss, ...}."
+            raise refused("train_step", [*logs], "logs with 'loss' among them", remedy)
         if not np.isfinite(logs["loss"]):
             raise self.broken(f"The loss became {logs['loss']}")
 
@@ -64,6 +68,7 @@ class RunRecorder(keras.callbacks.Callback):
                 row |= {f"val_{name}": scores[name] for name in self.learning.VALIDATED}
                 if (value := self.watch.value(scores)) is not None:
                     row[self.watch.column] = value
+                self.watch.say_if_nothing(row, self.rows)
                 for name in {f"val_{self.learning.VALIDATED[0]}", self.watch.column} & row.keys():
                     logs[name] = row[name]
                 if self.pictures:
@@ -72,12 +77,16 @@ class RunRecorder(keras.callbacks.Callback):
             self.rows.append(row)
             if self.devices.first:
                 self.run.write_history(self.rows)
-            if self.watch.better(row.get(self.watch.column), best):
+            # of what is not validated a checkpoint does; but it has no average in place of weights
+            kept_anyway = self.watch.column not in row and self.val is None
+            if self.watch.better(row.get(self.watch.column), best) or (
+                kept_anyway and state.keeps_average(self.model)
+            ):
                 self.check_weights()
                 if self.devices.first:
                     save_model(self.model, self.run.path / "best.keras")
         self.place.epoch, self.place.done = epoch + 1, 0
-        if self.watch.has_waited(self.rows):
+        if self.watch.has_waited(self.rows, self.place.patient_from):
             self.place.ended = True
             self.model.stop_training = True
             say(
@@ -174,6 +183,7 @@ class Checkpoints(keras.callbacks.Callback):
             "epoch": place.epoch,
             "done": place.done,
             "ended": place.ended,
+            "patient_from": place.patient_from,
             "rows": self.recorder.rows,
             "callbacks": state.notes_of_callbacks(self.others),
             "optimizer": state.note_of_optimizer(model),

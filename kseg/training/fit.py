@@ -89,7 +89,8 @@ def fit(
             None for `runs/MODEL`, or the first of `runs/MODEL-2`, ... that is free.
         settings: `Settings`; the path of a file of them, as `settings.toml` of a run, or of the
             run; a dict of their groups; or None for the defaults, or for those of the run when
-            resuming. A run that is resumed keeps its own but for `epochs`, `patience`,
+            resuming, when a file or a dict may name but a few. A run that is resumed keeps its own
+            but for `epochs`, `patience`,
             `checkpoint_steps`, `validate_epochs`, `remat`, `tensorboard` and `devices`. With other
             `epochs`, or other data, the learning rate follows the schedule of a run of that many
             steps from there on, which is said: in a run that had ended, it rises again.
@@ -143,7 +144,7 @@ def fit(
     2.0
     """
     begin.check_types(train, val, augment, callbacks)
-    settings = recipe.opened(settings)
+    settings, named = recipe.opened(settings, resume)
     shorthand = {
         "size": size,
         "batch_size": batch_size,
@@ -154,6 +155,7 @@ def fit(
         "folds": folds,
     }
     changed = {name: value for name, value in shorthand.items() if value is not None}
+    changed = {**named, **changed}
     sources = [train] if val is None or val is train else [train, val]
     of_folds = changed.get("folds") or (settings is not None and settings.folds)
     if of_folds and not resume or cross.is_folds(run) and resume:
@@ -357,6 +359,7 @@ def _resumed(model, run, settings, changed, train, compile, data, team):
     settings = resumed(settings, changed, from_dict(known.settings))
     model, file = loaded(known)
     check_source(model, train)
+    known.say_if_of_others()
     if team.first:
         known.sweep()
     per_epoch = steps_per_epoch(train, settings.batch_size)

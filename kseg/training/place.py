@@ -25,6 +25,7 @@ class Place:
         epoch: Epochs that are over.
         done: Steps of the next one.
         ended: Whether it stopped by itself, before its epochs were over.
+        patient_from: Rows of the history that `patience` no longer counts: it had ended there.
         rows: The history.
         arrays, remembered, optimizer: See `kseg.training.state`; empty once they are taken up.
     """
@@ -33,6 +34,7 @@ class Place:
     epoch: int = 0
     done: int = 0
     ended: bool = False
+    patient_from: int = 0
     rows: list = dataclasses.field(default_factory=list)
     arrays: dict = dataclasses.field(default_factory=dict)
     remembered: list = dataclasses.field(default_factory=list)
@@ -63,6 +65,7 @@ class Place:
             note["epoch"],
             note["done"],
             note["ended"],
+            note.get("patient_from", 0),  # not of older checkpoints
             note["rows"],
             arrays,
             note["callbacks"],
@@ -156,10 +159,12 @@ def taken_up(model, file, run, settings, train, per_epoch):
             f"the schedule is rebuilt for {settings.epochs} epochs of {per_epoch} steps: the "
             f"learning rate goes on at {rate_at(model, place.step, settings):.3g}"
         )
-    if place.epoch >= settings.epochs or (place.ended and settings.epochs == old.epochs):
+    if place.ended and (settings.epochs > old.epochs or new_data):  # it is to learn on
+        place.ended, place.patient_from = False, len(place.rows)
+    elif place.ended and old.patience and settings.patience > old.patience:
+        place.ended = False  # of the new patience there is some left
+    if place.epoch >= settings.epochs or place.ended:
         _say_over(place, run)
-    elif settings.epochs > old.epochs or new_data:
-        place.ended = False
     if not place.done:
         place.arrays = state.without_metrics(place.arrays)
     return place

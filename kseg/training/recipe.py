@@ -70,7 +70,7 @@ def from_groups(groups: Mapping[str, Any], where: str) -> tuple[dict[str, Any], 
     values, data = {}, {}
     for group, keys in groups.items():
         if group not in GROUPS:
-            raise refused("group", group, f"a group of settings, in {where}", _hint(group, keys))
+            raise refused("setting", group, f"a group of settings, in {where}", _hint(group, keys))
         if not isinstance(keys, Mapping):
             raise refused(group, keys, f"a table [{group}], in {where}")
         known, rest = fields_of(group), rest_of(group)
@@ -160,24 +160,35 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     return from_groups(groups, str(path))
 
 
-def opened(settings):
-    """`Settings` of what a user gives for them: these, a file's path, a dict in groups, or None.
+def opened(settings, resume=False):
+    """What a user gives for settings: these, a file's path, a dict in groups, or None.
+
+    Args:
+        settings: It.
+        resume: Whether a run goes on, whose settings are those that a file or a dict leaves open.
+
+    Returns:
+        `Settings` or None, and a dict of single settings, which then are all that is given.
 
     Raises:
         TypeError: it is something else.
     """
-    if settings is None:
-        return None
-    if isinstance(settings, Settings):
-        return settings
+    if settings is None or isinstance(settings, Settings):
+        return settings, {}
+    values = _named(settings)
+    return (None, values) if resume else (Settings(**values), {})
+
+
+def _named(settings):
+    """The settings that a file or a dict names."""
     if isinstance(settings, (str, os.PathLike)):
-        return Settings(**read(settings)[0])
+        return read(settings)[0]
     if (
         isinstance(settings, Mapping)
         and settings
         and all(isinstance(each, Mapping) for each in settings.values())
     ):
-        return Settings(**from_groups(settings, "settings")[0])
+        return from_groups(settings, "settings")[0]
     remedy = "Write kseg.Settings(**settings)." if isinstance(settings, Mapping) else ""
     expected = "kseg.Settings, the path of a file of them, or None"
     raise refused("settings", settings, expected, remedy, error=TypeError)

@@ -109,13 +109,22 @@ def restore_callbacks(callbacks, notes):
                 setattr(each, name, int(value) if value.is_integer() else value)
 
 
+def keeps_average(model):
+    """Whether the optimizer of a model keeps a moving average of its weights."""
+    return bool(getattr(_inner(model.optimizer), "use_ema", False))
+
+
+def _inner(optimizer):
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 @contextlib.contextmanager
 def averaged(model):
     """Within it a model has the moving average of its weights, where its optimizer keeps one."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if not getattr(optimizer, "use_ema", False):
+    if not keeps_average(model):
         yield
         return
+    optimizer = _inner(model.optimizer)
     weights = model.trainable_variables
     own = [np.array(keras.ops.convert_to_numpy(each)) for each in weights]
     type(optimizer).finalize_variable_values(optimizer, weights)  # whatever `going_on` says

@@ -3,6 +3,7 @@
 import math
 
 from kseg.base.arguments import refused
+from kseg.base.words import say
 from kseg.training.named import nearest
 
 LESS = ("loss", "error", "hd95", "asd", "objectness", "rpn_box", "classifier", "box", "mask")
@@ -64,6 +65,14 @@ class Watch:
             raise refused("monitor", self.column, "a score of a class", nearest(key, scored))
         return scored[key]
 
+    def say_if_nothing(self, row, before):
+        """Says it, once, where a validation had nothing to score of what is watched."""
+        if math.isnan(row.get(self.column, 0)) and not any(self.column in each for each in before):
+            say(
+                f"warning: {self.column} is NaN, for nothing of it is in the validation set: it is "
+                "no best, and counts as no better"
+            )
+
     def better(self, new, old):
         """Whether a value is better than another; old is None where there was none."""
         if new is None or math.isnan(new):
@@ -78,14 +87,19 @@ class Watch:
                 best = row[self.column]
         return best
 
-    def has_waited(self, rows):
-        """Whether so many values in a row were no better that training stops."""
+    def has_waited(self, rows, since=0):
+        """Whether so many values in a row were no better that training stops.
+
+        Args:
+            rows: The history.
+            since: Rows that are too old to be counted, though none before was better.
+        """
         best, waited = None, 0
-        for row in rows:
+        for place, row in enumerate(rows):
             if self.column not in row:
                 continue
             if self.better(row[self.column], best):
                 best, waited = row[self.column], 0
-            else:
+            elif place >= since:
                 waited += 1
         return self.patience is not None and waited >= self.patience

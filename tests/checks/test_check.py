@@ -139,6 +139,23 @@ def test_one_mask_of_two_photos(pair_folders):
     assert [Path(file).name for each in same for file in each.files] == ["p0.png", "p1.png"]
 
 
+def test_strips_of_what_is_drawn_from_polygons_are_no_interpolation():
+    """Where one object lies on another. Of a mask that is a file they are found."""
+    label = np.zeros((64, 64), np.uint8)
+    label[8:24, 8:24], label[8:24, 9:24] = 1, 2  # a strip of 1 between 0 and 2
+    label[32:56, 32:56], label[32:56, 33:56] = 2, 3
+    label[8:56, 40:63] = np.where(label[8:56, 40:63] == 0, 1, label[8:56, 40:63])
+    images = np.zeros((1, 64, 64, 3), np.uint8)
+
+    def source(**changes):
+        columns = {"image": images, "label": label[None]}
+        words = ("set", columns, lambda row: row, ("a", "b", "c", "d"), COLORS[:4], ("x",))
+        return kseg.data.Source(*words, **changes)
+
+    assert "interpolated_mask" in names(kseg.check(source()))
+    assert "interpolated_mask" not in names(kseg.check(source(image_ids=(7,))))
+
+
 def test_instances(tmp_path):
     class_ids = np.array([0, 1], np.int32)
     masks = np.zeros((2, 20, 30), np.uint8)

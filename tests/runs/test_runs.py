@@ -92,6 +92,24 @@ def test_run_round_trip(tmp_path):
     rows = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25, "val_mean_iou": 0.75}]
     run.write_history(rows)
     assert run.history() == rows
+    nothing = {"epoch": 0, "val_mean_iou": float("nan"), "val_pq": float("nan")}
+    run.write_history([nothing, *rows])
+    assert run.best() == {"val_mean_iou": 0.75}
+
+
+@pytest.mark.once("torch")
+def test_who_trained_it_is_said(tmp_path, capsys):
+    run = Run(tmp_path / "r", ("a", "b"), ((0, 0, 0), (1, 2, 3)), 255, {})
+    run.write()
+    run.say_if_of_others()
+    file = run.path / "run.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "keras": "3.9.0", "backend": "jax"}))
+    run.say_if_of_others()
+    assert capsys.readouterr().out == (
+        f"trained so far by keras 3.9.0, not {keras.__version__}, backend jax, not torch: it goes "
+        "on, but not to the bit\n"
+    )
 
 
 def test_replacing_leaves_nothing_half_written(tmp_path):

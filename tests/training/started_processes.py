@@ -21,7 +21,8 @@ def started(arguments, processes=1, place=0, port=None, program=(str(SCRIPT),), 
     if backend == "jax":
         count = 2 if processes == 1 else 1
         more["XLA_FLAGS"] = (
-            f"--xla_backend_optimization_level=0 --xla_force_host_platform_device_count={count}"
+            "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+            f"--xla_force_host_platform_device_count={count}"
         )
     if processes > 1 and backend == "torch":
         more |= {"RANK": place, "WORLD_SIZE": processes, "LOCAL_RANK": place}

@@ -102,6 +102,24 @@ def test_a_shared_validation_is_exact(kind):
     assert shared["images"] == 3
 
 
+@pytest.mark.once("torch")
+def test_a_step_of_a_users_own_is_taken_and_left(monkeypatch):
+    """A function set on one model stands before that of its class."""
+    from kseg.training.devices.on_torch import TorchProcesses
+
+    monkeypatch.setattr(TorchProcesses, "_make_equal", lambda self, model: None)
+    one = object.__new__(TorchProcesses)
+    one.process, one.processes = 0, 1
+    model = unet()
+    with one.training(model, 4):
+        assert vars(model)["train_step"] is not None
+    assert "train_step" not in vars(model)
+    model.train_step = step = lambda data: {"loss": data}
+    with one.training(model, 4):
+        assert model.train_step(7) == {"loss": 7}
+    assert model.train_step is step
+
+
 class TestRefused:
     @pytest.mark.backends("tensorflow", "jax", reason="parts of any size on PyTorch")
     def test_parts_must_be_equal(self):

@@ -49,7 +49,7 @@ def test_every_setting_has_its_group_and_text():
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("[optimiser]", "group='optimiser': expected a group of settings.*'optimizer'"),
+        ("[optimiser]", "setting='optimiser': expected a group of settings.*'optimizer'"),
         ("epochs = 3", "It is schedule.epochs"),
         ("[optimizer]\nlearningrate = 1", "setting='learningrate'.*Did you mean 'learning_rate'"),
         ("[optimizer]\nbatch_size = 1", "setting='batch_size'.*It is data.batch_size"),

@@ -283,6 +283,33 @@ class TestWhatElseEndsATraining:
         kseg.fit(None, train, val, run=tmp_path / "run", resume=True)
         assert len(rows(tmp_path / "run")) == 3
         assert "it had stopped by itself" in capsys.readouterr().out
+        kseg.fit(
+            None, train, val, run=tmp_path / "run", settings={"run": {"patience": 4}}, resume=True
+        )
+        assert len(rows(tmp_path / "run")) == 5
+        kseg.fit(None, train, val, run=tmp_path / "run", resume=True, epochs=20)
+        assert len(rows(tmp_path / "run")) == 9  # each of the new ones was lower
+
+    def test_the_average_where_nothing_is_validated(self, train, tmp_path):
+        settings = kseg.Settings(**SETTINGS, ema_momentum=0.9)
+        model = kseg.fit(unet(), train, run=tmp_path / "run", settings=settings)
+        assert same(kseg.Run.open(tmp_path / "run").load_model(), model)
+        assert not same(kseg.Run.open(tmp_path / "run").load_model("last"), model)
+
+    def test_a_watched_score_of_which_there_is_nothing(self, train, tmp_path, capsys):
+        val = kseg.data.shapes("val", size=(16, 16), count=1)
+        name = next(
+            each
+            for each, score in kseg.evaluate(unet(), val)["classes"].items()
+            if np.isnan(score["accuracy"])
+        )
+        settings = {**SETTINGS, "epochs": 3, "patience": 2}
+        settings = kseg.Settings(**settings, monitor=f"val_accuracy.{name}")
+        kseg.fit(unet(), train, val, run=tmp_path / "run", settings=settings)
+        said = capsys.readouterr().out
+        assert said.count(f"warning: val_accuracy.{name} is NaN, for nothing of it") == 1
+        assert len(rows(tmp_path / "run")) == 2
+        assert not (tmp_path / "run" / "best.keras").exists()
 
     def test_the_best_by_another_column(self, train, val, tmp_path):
         settings = kseg.Settings(**SETTINGS, monitor="val_iou.circle", learning_rate=0.05)

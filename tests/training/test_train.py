@@ -19,6 +19,7 @@ import kseg
 from kseg.checks.statistics import class_weights
 from kseg.models.defaults import is_own
 from kseg.models.saving import load_model, save_model
+from kseg.training.begin import say_if_lost
 from kseg.training.optimizers import schedule
 from kseg.training.settings import from_dict
 
@@ -403,6 +404,27 @@ class TestCompiledByItsUser:
         self.fit(model, sources, tmp_path / "run", compile="own")
         assert model.optimizer is optimizer
         assert float(optimizer.learning_rate) == pytest.approx(1e-3)
+
+    @pytest.mark.once("torch")
+    def test_what_could_not_be_loaded_again_is_said(self, capsys):
+        def loss(labels, logits):
+            return keras.ops.mean(logits)
+
+        model = self.compiled()
+        say_if_lost(model)
+        assert not capsys.readouterr().out
+        model.compile("adam", loss)
+        say_if_lost(model)
+        said = capsys.readouterr().out
+        assert said.startswith("warning: this run could not be resumed") and "'loss'" in said
+
+    @pytest.mark.once("torch")
+    def test_a_step_without_a_loss(self, sources, tmp_path):
+        model = self.compiled()
+        model.train_step = lambda data: {"other": type(model).train_step(model, data)["loss"]}
+        with pytest.raises(ValueError, match=r"^train_step=\['other'\]: expected .*'loss'"):
+            self.fit(model, sources, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
     def test_what_it_cannot_follow_is_refused(self, sources, tmp_path):
         for name, value in (("learning_rate", 0.5), ("balance", 0.0), ("weight_decay", 0.0)):

@@ -3,6 +3,7 @@
 It writes what its process saw to `RUN.PROCESS.json`: losses of all steps, and the weights.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -19,17 +20,21 @@ OBJECTS = {
     "size": (64, 64),
     "batch_size": 2,
     "epochs": 1,
-    "model": "mask_rcnn",
-    "network": {
-        "fpn_width": 8,
-        "box_width": 16,
-        "mask_width": 8,
-        "resize": None,
-        "train_proposals": 50,
-        "anchor_samples": 16,
-        "region_samples": 16,
-        "mask_samples": 8,
-    },
+    "checkpoint_steps": 1,
+    "ema_momentum": 0.5,
+}
+FINDER = {
+    "fpn_width": 8,
+    "box_width": 8,
+    "mask_width": 8,
+    "anchor_sizes": ((8,), (16,), (32,), (48,), (64,)),
+    "train_proposals": 32,
+    "predict_proposals": 16,
+    "anchor_samples": 16,
+    "region_samples": 16,
+    "mask_samples": 4,
+    "detections": 8,
+    "resize": None,
 }
 
 
@@ -61,18 +66,41 @@ def trained(
     train = kseg.data.shapes("train", size=(side, side), count=count, instances=objects)
     val = None if objects else kseg.data.shapes("val", size=(32, 32), count=3)
     settings = None if resume else kseg.Settings(**{**(OBJECTS if objects else SMALL), **changed})
+    model = small_mask_rcnn(devices) if objects and not resume else None
     model = kseg.fit(
-        None,
+        model,
         train,
         val,
         run=run,
         settings=settings,
         devices=devices,
         resume=resume,
+        epochs=changed.get("epochs"),
         callbacks=[Seen()],
     )
     weights = [each.tolist() for each in model.get_weights()]
     return {"losses": losses, "weights": weights, "history": kseg.Run.open(run).history()}
+
+
+def small_mask_rcnn(devices):
+    """A Mask R-CNN of a few thousand numbers, with batch norms; on TensorFlow, of these devices."""
+    import keras
+
+    import kseg
+    from kseg.models.normalization import BatchNormalization
+
+    scope = contextlib.nullcontext()
+    if keras.backend.backend() == "tensorflow" and (devices or 1) > 1:
+        from kseg.training.devices.on_tensorflow import Mirrored
+
+        scope = Mirrored.of(devices).scope()
+    keras.utils.set_random_seed(0)
+    with scope:
+        image = x = keras.Input((None, None, 3))
+        for stride in (2, 4, 8, 16, 32):
+            x = keras.layers.Conv2D(8, 3, strides=2, padding="same", name=f"stride{stride}")(x)
+            x = keras.layers.ReLU()(BatchNormalization()(x))
+        return kseg.build_mask_rcnn(5, encoder=keras.Model(image, x), **FINDER)
 
 
 def place():

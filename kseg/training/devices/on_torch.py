@@ -49,14 +49,17 @@ class TorchProcesses(Devices):
         optimizer.apply = lambda grads, variables=None: type(optimizer).apply(
             optimizer, averaged(grads, variables), variables
         )
-        model.train_step = lambda data: self._step(model, data)
+        of_instance, step = vars(model).get("train_step"), model.train_step
+        model.train_step = lambda data: self._step(step, data)
         try:
             with lost(), replicas.together(team):
                 yield
         finally:
             del optimizer.apply, model.train_step
+            if of_instance is not None:  # a user's own, for this model alone
+                model.train_step = of_instance
 
-    def _step(self, model, data):
+    def _step(self, step, data):
         """A step in which what PyTorch draws, as for dropout, is another at each worker.
 
         The generator that they have in common, which checkpoints hold, goes on by one number.
@@ -65,7 +68,7 @@ class TorchProcesses(Devices):
         gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
         with torch.random.fork_rng(gpus):
             torch.manual_seed(number + self.process)
-            return type(model).train_step(model, data)
+            return step(data)
 
     def _make_equal(self, model):
         """The weights and all else of the first process go to all."""
