@@ -65,7 +65,7 @@ class Predictor:
         Args:
             images: A path, a Pillow image or a uint8 array `(H, W, C)`; or a list of those.
             min_score: Of objects: those of a lower score are left out. Default None: 0.5, or what
-                the export was told; what it has left out does not come back.
+                the export was told, and no less, for what it has left out does not come back.
             threshold: Of objects, and of several classes a pixel, as of `kseg.predict`. Default
                 None: 0.5, or what the export was told.
 
@@ -147,6 +147,27 @@ class ExportPredictor(Predictor):
         own = (task, classes, channels, score, classes, self.value_range)
         self.name, self.contract = str(path), Contract(*own)
         self.told: dict[str, Any] = {}
+
+    tasks: str  # the room whose modules know what an export of a task answers
+
+    def chosen(self, **given: Any) -> dict[str, Any]:
+        """The options of the task: as given, or where None is given, as the export was told.
+
+        Raises:
+            ValueError: one is of another task, or asks for objects that the export has left out.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        chosen = options(self.tasks, self.task, {**self.told, **given})
+        least = self.told.get("min_score")
+        if least is not None and chosen["min_score"] < least:
+            expected = f"at least {least}, for this export leaves out all objects of a lower score"
+            remedy = "Export again with min_score=0.0, or load the run that it was made from."
+            raise refused("min_score", chosen["min_score"], expected, remedy)
+        return chosen
+
+    def check_options(self, *, min_score=None, threshold=None, **others):
+        super().check_options(**others)
+        self.chosen(min_score=min_score, threshold=threshold)
 
     def labels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class ids of a batch and the probability of each.

@@ -7,7 +7,7 @@ from kseg.base.colors import class_colors
 from kseg.data.images import image_arrays
 from kseg.deployment.compare import TASKS, resized_numbers
 from kseg.deployment.formats import FORMATS, format_module, options_class
-from kseg.models.contract import SEMANTIC, options, part
+from kseg.models.contract import SEMANTIC, part
 from kseg.prediction.predictor import ExportPredictor
 
 SCORE = "mean_iou"  # of `kseg.evaluate`, the number that counts
@@ -25,6 +25,8 @@ class NetworkPredictor(ExportPredictor):
             for names, the class of the highest logit wins, and one that is written for numbers of
             another range than 0..255 is refused.
     """
+
+    tasks = TASKS
 
     def __init__(self, path, format):
         self.model = format_module(format).Runtime(path)
@@ -51,9 +53,7 @@ class NetworkPredictor(ExportPredictor):
         return {**said, "options": {}}
 
     def predict(self, images, *, min_score=None, threshold=None):
-        given = {"min_score": min_score, "threshold": threshold}
-        given = {name: value for name, value in given.items() if value is not None}
-        chosen = options(TASKS, self.task, {**self.told, **given})
+        chosen = self.chosen(min_score=min_score, threshold=threshold)
         photos, several = image_arrays(images, self.channels, self.value_range)
         decide = part(TASKS, self.task).decide
         results = [decide(self.logits(photo[None])[0], **chosen) for photo in photos]

@@ -9,7 +9,7 @@ from kseg.base.arguments import refused, tuples
 from kseg.data.images import image_arrays
 from kseg.deployment.metadata import FILE as ABOUT  # in assets.extra, which servers leave alone
 from kseg.deployment.saved_model import versions
-from kseg.models.contract import options, part
+from kseg.models.contract import part
 from kseg.prediction.predictor import ExportPredictor
 
 TASKS = "kseg.deployment.saved_model"  # the room whose modules know the signatures
@@ -23,6 +23,8 @@ class SavedModelPredictor(ExportPredictor):
             a score below its `min_score` are not in any answer.
         said: What of the model itself answers go by: dict by name.
     """
+
+    tasks = TASKS
 
     def __init__(self, path):
         from kseg.base.tensorflow import tensorflow
@@ -41,9 +43,7 @@ class SavedModelPredictor(ExportPredictor):
         self.signatures = self.model.signatures
 
     def predict(self, images, *, min_score=None, threshold=None):
-        given = {"min_score": min_score, "threshold": threshold}
-        given = {name: value for name, value in given.items() if value is not None}
-        chosen = options(TASKS, self.task, {**self.told, **given})
+        chosen = self.chosen(min_score=min_score, threshold=threshold)
         photos, several = image_arrays(images, self.channels, self.value_range)
         results = [self._answer(photo, chosen) for photo in photos]
         return results if several else results[0]
