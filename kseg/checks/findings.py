@@ -126,6 +126,10 @@ KINDS = {
         "If it was drawn on a turned copy, turn the photo's own pixels; else correct it.",
     ),
     "stray_points": (WARNING, "Nothing is lost: they are clicks that made no polygon."),
+    "several_annotations": (
+        WARNING,
+        "Mark the right one as ground truth in Label Studio, or delete the others there.",
+    ),
     "no_class": (WARNING, "If it is a class all the same, rename it."),
     "run_order": (
         WARNING,

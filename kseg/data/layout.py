@@ -105,7 +105,7 @@ SIGNS = {
     "via": Layout("a JSON or CSV file of VIA beside the photos", _is_via),
     "folder": Layout("images and masks", lambda root: has(root, "images", "masks")),
     "jsonl": Layout(
-        "a .jsonl or .ndjson file of polygons beside the photos",
+        "a .jsonl or .ndjson file of polygons, or Label Studio's JSON, beside the photos",
         lambda root: bool(line_files(root)),
     ),
     "rle": Layout(

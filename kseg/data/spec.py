@@ -97,7 +97,8 @@ class DataSpec:
               `PATH/{split}/_annotations.coco.json`, or one, as `PATH/annotations.json` or
               `PATH/result.json`, divided by `val_fraction`; and the photos, wherever they are.
             - `"yolo:PATH"`, `"labelme:PATH"`, `"cvat:PATH"`, `"via:PATH"`: what these tools write.
-            - `"jsonl:PATH"`: JSON Lines with polygons, of Azure, Prodigy and Ultralytics.
+            - `"jsonl:PATH"`: JSON Lines with polygons, of Azure, Prodigy and Ultralytics; and
+              Label Studio's JSON.
             - `"rle:PATH"`: a CSV file of run-lengths, or the folder with one, of sets of Kaggle.
             - `"tfds:NAME"`: a set of TensorFlow Datasets.
             - `"folder:PATH"`: `PATH/images` and `PATH/masks`, each with sub-folders of the splits,

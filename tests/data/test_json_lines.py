@@ -152,7 +152,7 @@ def changed(line, key, value):
         ({"file_name": "a.jpg", "text": "a cell"}, "Hugging Face, without polygons"),
         (prodigy("a.jpg", width=2**31), "expected those of the photo, in pixels"),
         (prodigy("a.jpg", spans=[]), "Nothing is drawn on any photo"),
-        ({"some": 1}, "expected image_url and label, image and spans, or file and annotations"),
+        ({"some": 1}, "image and spans, file and annotations, or data"),
         ([1], "line 1 is .*, no object"),
     ],
 )

@@ -1,4 +1,5 @@
-"""Polygons in JSON Lines, a photo a line: Azure's AutoML, Prodigy, Ultralytics' NDJSON.
+"""Polygons in JSON Lines, a photo a line: Azure's AutoML, Prodigy, Ultralytics' NDJSON. And tasks
+of Label Studio, a photo each, in lines or in one JSON list: see `label_studio.py`.
 
 Azure        {"image_url": ..., "label": [{"label": "cell", "polygon": [[x1, y1, ...]]}]}, in shares
 Prodigy      {"image": ..., "spans": [{"label": "cell", "points": [[x, y], ...]}]}, in pixels
@@ -34,6 +35,7 @@ from kseg.data.faults import Faults
 from kseg.data.listing import PHOTOS
 from kseg.data.pairs import files_below, is_split, means, no_split_there
 from kseg.data.photos import Numbers
+from kseg.data.readers.label_studio import draw, is_task, photo_of, tasks_of, without_upload
 from kseg.data.readers.splits import chosen_of_split, not_drawn
 from kseg.data.source import Source
 from kseg.data.texts import text_of
@@ -50,7 +52,6 @@ OTHERS = {
         "Labelbox, whose masks lie on its server",
         "Bring it into COCO's format by Labelbox' own converter.",
     ),
-    ("data", "annotations"): ("Label Studio", "Export the project there as COCO."),
     ("source-ref",): (
         "SageMaker Ground Truth",
         "Give its masks by their names, as in pairs=('{}.jpg', '{}.png').",
@@ -74,15 +75,17 @@ def json_lines(
     bands: Sequence[int] | None = None,
     clip: bool = False,
 ) -> Source:
-    """Reads polygons in JSON Lines, of Azure's AutoML, Prodigy and Ultralytics' NDJSON.
+    """Reads polygons in JSON Lines, of Azure's AutoML, Prodigy and Ultralytics' NDJSON; and Label
+    Studio's export named JSON, in which polygons, boxes, ellipses and brushes are read.
 
-    In a map, class 0 is the background, and smaller objects lie on top. Boxes of Prodigy are filled
-    rectangles; those of the others have no mask and are left out. Crowds of Azure are ignored
-    regions. Lines that Prodigy's user rejected or skipped are left out. Photos are found by their
-    names, anywhere below `root`.
+    In a map, class 0 is the background, and smaller objects lie on top. Boxes of Prodigy and Label
+    Studio are filled rectangles; those of the others have no mask and are left out. Crowds of Azure
+    are ignored regions. Lines that Prodigy's user rejected or skipped are left out. Photos are
+    found by their names, anywhere below `root`.
 
     Args:
-        root: Folder, below which the `.jsonl` or `.ndjson` files and the photos lie.
+        root: Folder, below which the `.jsonl` or `.ndjson` files, or the JSON of Label Studio, and
+            the photos lie.
         split: The one that lines name; or a word of a file's name, as in `train_annotations.jsonl`;
             or a folder of the photos; else `"train"` or `"val"` for a fixed random part; None for
             all.
@@ -108,16 +111,18 @@ def json_lines(
     numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     found = files_below(root)
-    files = [file for file in found if file.lower().endswith(ENDINGS)]
+    files = [file for file in found if file.lower().endswith(ENDINGS) or tasks(root, file)]
     if not files:
-        message = f"{str(root)!r} holds no file ending in {', '.join(ENDINGS)}."
+        message = f"{str(root)!r} holds no file ending in {', '.join(ENDINGS)}, and no JSON file "
+        message += "of Label Studio's tasks."
         raise MissingData("missing", root, message, "Give the folder of the annotations.")
     photos = _Photos(root, found)
     faults, drawings, splits, listed = Faults(), {}, {}, None
     for file in files:
         own = _split_of(file)
-        for number, line in lines_of(root / file):
-            where = f"{str(root / file)!r}, line {number}"
+        listed_tasks = tasks(root, file)
+        for number, line in enumerate(listed_tasks, 1) if listed_tasks else lines_of(root / file):
+            where = f"{str(root / file)!r}, {'task' if listed_tasks else 'line'} {number}"
             try:
                 if isinstance(line.get("class_names"), dict):
                     listed = _listed(line["class_names"], where)
@@ -145,6 +150,11 @@ def json_lines(
     return drawn_source(name, chosen, names, instances=instances, by_area=True, numbers=numbers)
 
 
+def tasks(root, file):
+    """The tasks of Label Studio in a JSON file, a list; None if it is of something else."""
+    return tasks_of(root / file) if file.lower().endswith(".json") else None
+
+
 def lines_of(file):
     """Yields the number and the content of each line of a file, a dict.
 
@@ -169,6 +179,8 @@ def line_files(root):
     root = Path(root)
     known = []
     for file in files_below(root):
+        if tasks(root, file):
+            known.append(file)
         if not file.lower().endswith(ENDINGS):
             continue
         try:
@@ -181,7 +193,9 @@ def line_files(root):
 
 
 def _kind(line):
-    """Which tool's a line is: `"azure"`, `"prodigy"`, `"ultralytics"`; None for none of these."""
+    """Which tool's a line is, as `"azure"`; None for none of those that are read."""
+    if is_task(line):
+        return "label_studio"
     if "image_url" in line and isinstance(line.get("label"), list):
         return "azure"
     if "image" in line and isinstance(line.get("spans", [] if "answer" in line else None), list):
@@ -256,8 +270,10 @@ def _drawing(line, photos, names, file, where):
         keys = ", ".join(line) or "none"
         message = f"{where} has the keys {keys:.80}: "
         message += f"it is of {whose}." if whose else "expected image_url and label, image and "
-        message += "" if whose else "spans, or file and annotations."
+        message += "" if whose else "spans, file and annotations, or data and annotations."
         raise DataError("malformed", file, message, remedy or "Export polygons as COCO or YOLO.")
+    if kind == "label_studio":
+        return _task(line, photos, file, where)
     if line.get("answer", "accept") != "accept":
         return None
     meta = line["meta"] if isinstance(line.get("meta"), dict) else {}
@@ -275,6 +291,25 @@ def _drawing(line, photos, names, file, where):
         text = f"no {error}" if isinstance(error, KeyError) else error
         raise _malformed(file, f"{where}: {text}") from None
     return drawing
+
+
+def _task(task, photos, file, where):
+    """The `Drawing` of a task of Label Studio; None if nobody has annotated it."""
+    try:
+        name = photo_of(task)
+        try:
+            photo = photos.find(name, file, where)
+        except MissingData:
+            if without_upload(name) == name:
+                raise
+            photo = photos.find(without_upload(name), file, where)
+        drawing = Drawing(photo, header_size(photo), [])
+        return drawing if draw(drawing, task) else None
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        text = f"no {error}" if isinstance(error, KeyError) else error
+        raise _malformed(file, f"{where}: {text}") from None
 
 
 def _azure(drawing, line, names):
