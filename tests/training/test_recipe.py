@@ -33,10 +33,10 @@ def test_a_file_gives_the_same_settings_back(tmp_path):
     recipe.write(tmp_path / "settings.toml", FULL, {"spec": "folder:a b", "palette": None})
     values, data = recipe.read(tmp_path)
     assert Settings(**values) == FULL and data == {"spec": "folder:a b"}
-    assert recipe.opened(tmp_path / "settings.toml") == FULL
-    assert recipe.opened({"optimizer": {"name": "lion"}, "data": {"size": [32, 64]}}) == Settings(
-        optimizer="lion", size=(32, 64)
-    )
+    assert recipe.opened(tmp_path / "settings.toml") == (FULL, {})
+    groups = {"optimizer": {"name": "lion"}, "data": {"size": [32, 64]}}
+    assert recipe.opened(groups) == (Settings(optimizer="lion", size=(32, 64)), {})
+    assert recipe.opened(groups, resume=True) == (None, {"optimizer": "lion", "size": (32, 64)})
 
 
 def test_every_setting_has_its_group_and_text():

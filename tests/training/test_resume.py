@@ -151,7 +151,7 @@ class TestOfCheckpoints:
         assert int(model.optimizer.iterations) == 6
         check_whole(last)
 
-    @pytest.mark.few("0")
+    @pytest.mark.few("1000")
     @pytest.mark.parametrize("cut", [0, 1000])
     def test_a_torn_one(self, train, run, cut, capsys):
         """Even if nobody has moved a new one to its place."""

@@ -55,7 +55,7 @@ class LiteRTOptions(NetworkOptions):
 
 def export(job, path, options):
     """Exports a model to this format, compared with it: see `export_network`."""
-    return export_network(job, path, options, write, Runtime)
+    return export_network(job, path, options, write, Runtime, _one_size)
 
 
 def write(model, path, *, shape=(None, None), precision="float32", samples=None, about=None):
@@ -85,12 +85,7 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None,
     (96, 128)
     """
     options = check(model, LiteRTOptions(shape, precision))
-    shape = fixed_shape(model, options.shape)
-    if None in shape:
-        raise ValueError(
-            "LiteRT has no layer whose size is open, beginning with the model's input: give, for "
-            "example, shape=(256, 320), or use format='onnx' for images of any size."
-        )
+    shape = _one_size(model, options.shape)
     own = contract(model)
     photos = []
     if precision == "int8":
@@ -117,6 +112,16 @@ def write(model, path, *, shape=(None, None), precision="float32", samples=None,
         if about is not None:
             with zipfile.ZipFile(made, "a") as behind:  # the interpreter reads the front alone
                 behind.writestr(metadata.FILE, metadata.as_text(about))
+
+
+def _one_size(model, shape):
+    shape = fixed_shape(model, shape)
+    if None in shape:
+        raise ValueError(
+            "LiteRT has no layer whose size is open, beginning with the model's input: give, for "
+            "example, shape=(256, 320), or use format='onnx' for images of any size."
+        )
+    return shape
 
 
 def _conversion(precision, photos):

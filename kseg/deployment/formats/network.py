@@ -61,7 +61,7 @@ class NetworkOptions:
             )
 
 
-def export_network(job, path, options, write, runtime):
+def export_network(job, path, options, write, runtime, shape_of=None):
     """Writes a network beside its place, compares it with the model, and moves it there.
 
     Args:
@@ -69,6 +69,8 @@ def export_network(job, path, options, write, runtime):
         path: The file, or the folder, that it becomes.
         options: The format's.
         write, runtime: The format's functions, see `kseg.deployment.formats`.
+        shape_of: Function of the model and the shape asked for, to that of the artefact; it refuses
+            what the format has not. Default None: that of `shared`.
 
     Returns:
         `Exported`.
@@ -76,12 +78,14 @@ def export_network(job, path, options, write, runtime):
     Raises:
         ValueError: as of `write`, or of `Job.compare`.
     """
-    from kseg.deployment.formats.shared import fixed_shape
+    from kseg.deployment.formats.shared import check_held, fixed_shape
     from kseg.models.precision import in_float32
 
+    check_held(job.model, options)  # before TensorFlow is started
     task = part(TASKS, job.model)
     told = _told(job.model, options)
-    own = fixed_shape(job.model, options.shape)  # photos to compare on are of the size it takes
+    # photos to compare on are of the size it takes
+    own = (shape_of or fixed_shape)(job.model, options.shape)
     samples = job.photos(CALIBRATION) if options.precision == "int8" else None
     with (
         atomic.into(path),

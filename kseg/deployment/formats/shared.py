@@ -28,13 +28,18 @@ def check(model, options):
             f"format={options.format!r} is written where Keras' backend is TensorFlow, and it is "
             f"{keras.backend.backend()!r}. Save the model and start with KERAS_BACKEND=tensorflow."
         )
+    check_held(model, options)
+    return options
+
+
+def check_held(model, options):
+    """Raises `ValueError` if the format cannot hold a model of this task."""
     task = part("kseg.deployment", model)
     if options.format not in task.HELD_BY:
         raise ValueError(
             f"format={options.format!r} cannot hold model {model.name!r}: {task.WHY_NOT}. "
             f"Use format={_listed(task.HELD_BY)}."
         )
-    return options
 
 
 def _listed(names):

@@ -86,7 +86,7 @@ def server(request, exported, tmp_path_factory):
             wait_until_loaded(channel, process, log)
             yield Server(process, ports, channel)
     finally:
-        process.terminate()
+        process.kill()  # asked kindly, kserve's waits for half a minute
         process.wait(30)
         if process.stdout:
             process.stdout.close()
