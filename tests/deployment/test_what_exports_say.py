@@ -44,20 +44,30 @@ def source():
     return source_of(*scenes(3, seed=1), "val")
 
 
+class Exports(dict):
+    """Format -> path of a model's export to it, written when it is first asked for."""
+
+    def __init__(self, model, folder, source):
+        super().__init__()
+        self.model, self.folder, self.source = model, folder, source
+
+    def __missing__(self, format):
+        name, shape, needs = FORMATS[format]
+        pytest.importorskip(needs)
+        options = options_class(format)(shape=shape, threshold=THRESHOLD)
+        chosen = {"source": self.source, "class_names": NAMES, "colors": COLORS, "samples": 2}
+        kseg.export(self.model, self.folder / name, options, verbose=False, **chosen)
+        self[format] = self.folder / name
+        return self[format]
+
+
 @pytest.fixture(scope="module")
 def exported(source, tmp_path_factory):
-    """A model of several classes a pixel, and the path of its export to each format at hand."""
-    model, folder = several(), tmp_path_factory.mktemp("exports")
+    """A model of several classes a pixel, and its `Exports`."""
+    model = several()
     head = [layer for layer in model.layers if getattr(layer, "bias", None) is not None][-1]
     head.bias.assign([0.2, -0.4, 0.9])  # so that the thresholds decide
-    paths = {}
-    for format, (name, shape, needs) in FORMATS.items():
-        if pytest.importorskip(needs):
-            options = options_class(format)(shape=shape, threshold=THRESHOLD)
-            chosen = {"source": source, "class_names": NAMES, "colors": COLORS, "samples": 2}
-            kseg.export(model, folder / name, options, verbose=False, **chosen)
-            paths[format] = folder / name
-    return model, paths
+    return model, Exports(model, tmp_path_factory.mktemp("exports"), source)
 
 
 @pytest.mark.slow
@@ -112,6 +122,7 @@ def test_what_a_file_says_is_shown_and_used_by_commands(exported, format, tmp_pa
     assert json.loads(scores.read_text())["confusion"] == expected["confusion"]
 
 
+@pytest.mark.slow  # LiteRT and OpenVINO are written for it
 def test_other_programs_find_it(exported):
     """By the formats' own means, as the page on serving says."""
     onnx, openvino = pytest.importorskip("onnx"), pytest.importorskip("openvino")
@@ -231,6 +242,7 @@ def info(path, capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_info_and_repr_of_every_kind_of_artefact(exported, tmp_path, capsys, monkeypatch):
     """A table: what it is -> what `kseg info` says, and what `repr` says of what is loaded."""

@@ -135,8 +135,10 @@ def test_of_colours_alone_no_fourth_channel_is_made(x, y):
 
 
 def test_labels_of_another_size(model, x, y):
+    """A step that is traced anew looks at them before their batch comes."""
     for kind in ("arrays", "dataset"):
-        with pytest.raises(ValueError, match=r"y.shape=\(., 8, 7\): expected \(., 8, 8\), as of x"):
+        said = r"(y|y_true)\.shape=\(.*, 8, 7\): expected \(.*, 8, 8\).*, as (of x|y_pred.shape)"
+        with pytest.raises(ValueError, match=said):
             model.fit(**KINDS[kind](x, y[:, :, 1:]), verbose=0)
 
 

@@ -52,7 +52,10 @@ class Server(NamedTuple):
     channel: object
 
 
-@pytest.fixture(scope="session", params=["our server", "tensorflow_model_server"])
+@pytest.fixture(
+    scope="session",
+    params=["our server", pytest.param("tensorflow_model_server", marks=pytest.mark.slow)],
+)
 def server(request, exported, tmp_path_factory):
     """A `Server` that has loaded the model."""
     grpc = pytest.importorskip("grpc")
@@ -144,7 +147,6 @@ def check_answer(model, content, row):
     assert 1 / 5 <= row["mean_confidence"] <= 1
 
 
-@pytest.mark.few("our server")
 @pytest.mark.once("tensorflow")
 def test_masks_of_photos_of_several_sizes(exported, ask):
     files = photo_files()
