@@ -60,6 +60,9 @@ CELL = region("polygonlabels", "cell", points=percent(square(5, 6, 20)))
 
 
 def test_numbers_are_unpacked():
+    ones = [1] * 4 + [2, 3, 5, 6, 7, 8] + [4] * 8  # as Label Studio's own tests have it packed
+    theirs = [0, 0, 0, 18, 57, 27, 252, 96, 32, 1, 0, 6, 0, 40, 0, 192, 3, 128, 17, 56, 32]
+    assert decoded(np.array(theirs, np.uint8), 18).tolist() == ones
     numbers = [0] * 40_000 + [7, 9, 9, 9, 200, 1] + [255] * 20
     np.testing.assert_array_equal(
         decoded(np.array(packed(numbers), np.uint8), len(numbers)), numbers
