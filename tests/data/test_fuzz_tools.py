@@ -13,8 +13,12 @@ from data.tool_sets import (
     labelme_file,
     labelme_mask,
     labelme_shape,
+    packed,
+    percent,
     photo,
+    region,
     square,
+    task,
     via_polygon,
     via_region,
     yolo_line,
@@ -70,6 +74,21 @@ def of_jsonl(root):
     return ("all.jsonl",)
 
 
+def of_label_studio(root):
+    photo(root / "a.jpg")
+    rgba = np.zeros((40, 60, 4), np.uint8)
+    rgba[30:36, 2:9, 3] = 255
+    share = {"x": 10.0, "y": 20.0, "rotation": 20}
+    drawn = [
+        region("polygonlabels", "cell", points=percent(square(5, 6, 20))),
+        region("rectanglelabels", "box", **share, width=30.0, height=40.0),
+        region("ellipselabels", "round", **share, radiusX=9.0, radiusY=5.0),
+        region("brushlabels", "blob", format="rle", rle=packed(rgba.ravel().tolist())),
+    ]
+    (root / "tasks.json").write_text(json.dumps([task("a.jpg", *drawn)]))
+    return ("tasks.json",)
+
+
 def of_cvat(root):
     root.rmdir()
     kseg.data.convert(kseg.data.shapes("train", count=1, size=(32, 32)), f"voc:{root}")
@@ -102,7 +121,8 @@ def of_nnunet(root):
     return ("dataset.json",)
 
 
-TOOLS = [of_yolo, of_labelme, of_via, of_jsonl, of_cvat, of_cvat_xml, of_nnunet]
+TOOLS = [of_yolo, of_labelme, of_via, of_jsonl, of_label_studio, of_cvat, of_cvat_xml, of_nnunet]
+KINDS = {"cvat_xml": "cvat", "label_studio": "jsonl"}
 
 
 @pytest.mark.parametrize("times", COUNTS)
@@ -116,7 +136,8 @@ def test_damaged_files(tmp_path, write, times):
         for trial in range(times):
             (root / name).write_bytes(damage(content, rng))
             try:
-                kind = write.__name__.removeprefix("of_").removesuffix("_xml")
+                kind = write.__name__.removeprefix("of_")
+                kind = KINDS.get(kind, kind)
                 instances = kind != "nnunet" and trial % 2 == 0
                 split = "train" if kind in ("yolo", "cvat") else None
                 split = None if write is of_cvat_xml else split

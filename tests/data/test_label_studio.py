@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from data.tool_sets import SIZE, area, inside, photo, square
+from data.tool_sets import SIZE, area, inside, packed, percent, photo, region, square, task
 
 import kseg
 from kseg.data.layout import layout_of
@@ -14,39 +14,6 @@ pytest.importorskip("pycocotools", reason="needs the extra coco")
 pytestmark = pytest.mark.once("tensorflow")
 
 HEIGHT, WIDTH = SIZE
-LENGTHS = (3, 4, 8, 16)  # bits of a run's length
-
-
-def packed(numbers):
-    """Bytes as rle-pack packs them, by the text of their bits: repeated ones, and others in one."""
-    text = f"{len(numbers):032b}{7:05b}" + "".join(f"{bits - 1:04b}" for bits in LENGTHS)
-    at = 0
-    while at < len(numbers):
-        end = at + 1
-        while end < len(numbers) and numbers[end] == numbers[at]:
-            end += 1
-        repeated = end - at > 1
-        if not repeated:
-            end = min(at + 3, len(numbers))
-        which = next(i for i, bits in enumerate(LENGTHS) if end - at - 1 < 2**bits)
-        text += f"{repeated:b}{which:02b}{end - at - 1:0{LENGTHS[which]}b}"
-        text += "".join(f"{n:08b}" for n in numbers[at : at + 1 if repeated else end])
-        at = end
-    text += "0" * (-len(text) % 8)
-    return [int(text[i : i + 8], 2) for i in range(0, len(text), 8)]
-
-
-def region(kind, label, **value):
-    sides = {"original_height": HEIGHT, "original_width": WIDTH, "image_rotation": 0}
-    return {"type": kind, **sides, "value": {**value, kind: [label]}}
-
-
-def percent(corners):
-    return [[100 * x / WIDTH, 100 * y / HEIGHT] for x, y in corners]
-
-
-def task(name, *regions, **more):
-    return {"data": {"image": name}, "annotations": [{"result": [*regions], **more}]}
 
 
 def written(folder, *tasks):
