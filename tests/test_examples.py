@@ -54,7 +54,6 @@ def test_smoke(example, tmp_path, monkeypatch, capsys):
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.ipynb"))
 
 
-@pytest.mark.slow
 @pytest.mark.once("tensorflow")
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -82,7 +82,6 @@ def test_the_source_distribution_says_what_it_is(built):
     assert not [name for name in names if name.startswith(("tests", "docs", "benchmarks"))]
 
 
-@pytest.mark.slow
 def test_the_wheel_alone_runs(built, pair_folders, tmp_path):
     (wheel,) = built.glob("*.whl")
     unpacked = tmp_path / "elsewhere"
