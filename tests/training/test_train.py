@@ -17,9 +17,6 @@ from instance_model import InstanceModel
 
 import kseg
 from kseg.checks.statistics import class_weights
-from kseg.models.defaults import is_own
-from kseg.models.saving import load_model, save_model
-from kseg.training.begin import say_if_lost
 from kseg.training.optimizers import schedule
 from kseg.training.settings import from_dict
 
@@ -356,98 +353,6 @@ class TestResumedOtherwise:
             kseg.fit(None, dataclasses.replace(sources[0], class_names=tuple("abcdef")), **resume)
         with pytest.raises(ValueError, match="train=.*expected a source of the run's classes"):
             kseg.fit(None, other, **resume)
-
-
-class TestCompiledByItsUser:
-    SETTINGS = {"size": (32, 32), "batch_size": 4, "epochs": 1}
-
-    def fit(self, model, sources, path, **arguments):
-        settings = kseg.Settings(**{**self.SETTINGS, **arguments.pop("settings", {})})
-        return kseg.fit(model, *sources, run=path, settings=settings, **arguments)
-
-    def compiled(self):
-        model = small_model()
-        loss = kseg.FocalLoss()
-        model.compile(keras.optimizers.SGD(0.25), loss, metrics=[kseg.PixelAccuracy(6)])
-        return model
-
-    @pytest.mark.slow
-    @pytest.mark.once("torch")
-    def test_is_kept_and_said(self, sources, tmp_path, capsys):
-        model = self.compiled()
-        optimizer, loss = model.optimizer, model.loss
-        assert self.fit(model, sources, tmp_path / "run") is model
-        assert model.optimizer is optimizer and model.loss is loss
-        assert "keeps its own optimizer (SGD)" in capsys.readouterr().out
-        (row,) = kseg.Run.open(tmp_path / "run").history()
-        assert 0 < row["pixel_accuracy"] <= 1 and "mean_iou" not in row and "val_mean_iou" in row
-        resumed = kseg.fit(
-            None,
-            *sources,
-            run=tmp_path / "run",
-            resume=True,
-            settings=kseg.Settings(**{**self.SETTINGS, "epochs": 2}),
-        )
-        assert type(resumed.optimizer).__name__ == "SGD"
-        assert float(resumed.optimizer.learning_rate) == 0.25
-        assert len(kseg.Run.open(tmp_path / "run").history()) == 2
-
-    @pytest.mark.once("torch")
-    def test_is_replaced_on_request(self, sources, tmp_path, capsys):
-        model = self.fit(self.compiled(), sources, tmp_path / "run", compile="kseg")
-        assert type(model.optimizer).__name__ == "AdamW" and "own" not in capsys.readouterr().out
-
-    @pytest.mark.once("torch")
-    def test_the_builders_is_kept_on_request(self, sources, tmp_path):
-        model = small_model()
-        optimizer = model.optimizer
-        self.fit(model, sources, tmp_path / "run", compile="own")
-        assert model.optimizer is optimizer
-        assert float(optimizer.learning_rate) == pytest.approx(1e-3)
-
-    @pytest.mark.once("torch")
-    def test_what_could_not_be_loaded_again_is_said(self, capsys):
-        def loss(labels, logits):
-            return keras.ops.mean(logits)
-
-        model = self.compiled()
-        say_if_lost(model)
-        assert not capsys.readouterr().out
-        model.compile("adam", loss)
-        say_if_lost(model)
-        said = capsys.readouterr().out
-        assert said.startswith("warning: this run could not be resumed") and "'loss'" in said
-
-    @pytest.mark.once("torch")
-    def test_a_step_without_a_loss(self, sources, tmp_path):
-        model = self.compiled()
-        model.train_step = lambda data: {"other": type(model).train_step(model, data)["loss"]}
-        with pytest.raises(ValueError, match=r"^train_step=\['other'\]: expected .*'loss'"):
-            self.fit(model, sources, tmp_path / "run")
-        assert not (tmp_path / "run").exists()
-
-    def test_what_it_cannot_follow_is_refused(self, sources, tmp_path):
-        for name, value in (("learning_rate", 0.5), ("balance", 0.0), ("weight_decay", 0.0)):
-            with pytest.raises(ValueError, match=f"^{name}={value}: expected .* own compilation"):
-                self.fit(self.compiled(), sources, tmp_path / "run", settings={name: value})
-        bare = kseg.build_unet(6, width=2, depth=1, compile=False)
-        with pytest.raises(ValueError, match="compile='own': .* not compiled"):
-            self.fit(bare, sources, tmp_path / "run", compile="own")
-        assert not (tmp_path / "run").exists()
-
-    def test_who_compiled(self, tmp_path):
-        """Builders, `kseg.fit` and their files; a user's metrics on a builder's optimizer."""
-        model = small_model()
-        assert is_own(model) and is_own(kseg.build_unet(6, width=2, depth=1, compile=False))
-        model.optimizer.build(model.trainable_variables)
-        save_model(model, tmp_path / "m.keras")
-        assert is_own(load_model(tmp_path / "m.keras"))
-        model.compile(model.optimizer, model.loss, metrics=["accuracy"])
-        assert not is_own(model)
-        model = self.compiled()
-        model.optimizer.build(model.trainable_variables)
-        save_model(model, tmp_path / "m.keras")
-        assert not is_own(load_model(tmp_path / "m.keras"))
 
 
 @pytest.mark.once("torch")

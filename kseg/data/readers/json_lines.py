@@ -111,7 +111,8 @@ def json_lines(
     numbers = Numbers(value_range, bits, bands, clip)
     root = Path(root).expanduser()
     found = files_below(root)
-    files = [file for file in found if file.lower().endswith(ENDINGS) or tasks(root, file)]
+    of_tasks = {file: listed for file in found if (listed := tasks(root, file))}
+    files = [file for file in found if file.lower().endswith(ENDINGS) or file in of_tasks]
     if not files:
         message = f"{str(root)!r} holds no file ending in {', '.join(ENDINGS)}, and no JSON file "
         message += "of Label Studio's tasks."
@@ -120,9 +121,9 @@ def json_lines(
     faults, drawings, splits, listed = Faults(), {}, {}, None
     for file in files:
         own = _split_of(file)
-        listed_tasks = tasks(root, file)
-        for number, line in enumerate(listed_tasks, 1) if listed_tasks else lines_of(root / file):
-            where = f"{str(root / file)!r}, {'task' if listed_tasks else 'line'} {number}"
+        own_tasks = of_tasks.get(file)
+        for number, line in enumerate(own_tasks, 1) if own_tasks else lines_of(root / file):
+            where = f"{str(root / file)!r}, {'task' if own_tasks else 'line'} {number}"
             try:
                 if isinstance(line.get("class_names"), dict):
                     listed = _listed(line["class_names"], where)
