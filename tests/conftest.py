@@ -20,14 +20,11 @@ def pytest_collection_finish():
     Millions of objects are imported, and some stay behind each file of tests (what backends keep of
     compiled functions): they are not looked through for garbage again and again.
     """
-    import keras
+    import tensorflow as tf  # whose pipelines feed the other backends
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.debugging.disable_traceback_filtering()  # a wrapper round each operation
-        # of exports and of first steps a seventh goes into rewriting graphs that run once or twice
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    tf.debugging.disable_traceback_filtering()  # a wrapper round each operation
+    # of exports and of first steps a seventh goes into rewriting graphs that run once or twice
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     settle()
     gc.set_threshold(20_000, 20, 20)
 

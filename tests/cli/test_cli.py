@@ -75,10 +75,10 @@ def run(tmp_path_factory):
     (root / "set" / "classes.txt").write_text("ground\nobject\n")
     result = process(
         *("fit", f"folder:{root}/set", "--run", root / "run", "--width", 4, "--depth", 2),
-        *("--size", "32x32", "--batch-size", 2, "--epochs", 8, "--learning-rate", 0.02),
+        *("--size", "32x32", "--batch-size", 2, "--epochs", 4, "--learning-rate", 0.02),
     )
     assert result.returncode == 0, result.stderr
-    assert "epoch 8/8" in result.stdout and "object" in result.stdout
+    assert "epoch 4/4" in result.stdout and "object" in result.stdout
     assert result.stderr == ""  # nothing but kseg's own words
     return root / "run", root / "set"
 
@@ -178,7 +178,7 @@ def test_predict_takes_a_folder(kseg, run, tmp_path):
 
 def test_info(kseg, run):
     stdout = " ".join(kseg("info", run[0]).split())  # lines are wrapped
-    assert "ground, object" in stdout and "epochs done: 8" in stdout
+    assert "ground, object" in stdout and "epochs done: 4" in stdout
     stdout = kseg("info")
     assert "keras" in stdout and "backend" in stdout
 

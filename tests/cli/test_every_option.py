@@ -4,9 +4,12 @@ The commands run up to what takes long, training, scoring and exporting, which i
 stand-in that writes down what it was given.
 """
 
+import functools
 import hashlib
 import importlib
 import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ from kseg.cli.main import COMMANDS, main, parser
 from kseg.cli.options import given
 from kseg.cli.robustness import ASKED
 from kseg.evaluation.table import Table
-from kseg.models.saving import save_model
+from kseg.models.saving import load_model, save_model
 from kseg.shifts.results import Robustness
 
 pytestmark = pytest.mark.once("torch")
@@ -47,6 +50,18 @@ def made(tmp_path_factory):
     (root / "old.keras").write_bytes(b"a model")
     (root / "old.png").write_bytes(b"a picture")
     return root
+
+
+@functools.cache
+def model_of(contents):
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "m.keras").write_bytes(contents)
+        return load_model(Path(folder) / "m.keras")
+
+
+def loaded(path):
+    """The model of a file, which no command here changes but `adapt`, which copies it."""
+    return model_of(Path(path).read_bytes())
 
 
 def said(thing):
@@ -105,6 +120,7 @@ def effect(made, place, monkeypatch, capsys):
         return Robustness({**numbers, "protocol": {"images": [], "classes": []}}, "well", [])
 
     monkeypatch.setattr("kseg.cli.robustness.scored", stood)
+    monkeypatch.setattr("kseg.runs.run.load_model", loaded)
 
     here, known = place
 
@@ -132,8 +148,8 @@ def effect(made, place, monkeypatch, capsys):
     return run
 
 
-# they read the set, or score it: half a second for each option
-LONG = ("plan", "convert", "data", "compare", "robustness", "card")
+# they read the set, or score it: half a second and more for each option
+LONG = ("check", "plan", "convert", "data", "compare", "robustness", "card")
 
 
 def cases():
