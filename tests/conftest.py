@@ -48,12 +48,37 @@ def pytest_addoption(parser):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Of a test marked few(WORD, ...) the cases without one of the words in their ids are slow."""
+def pytest_collection_modifyitems(config, items):
+    """Marks cases without one of the words of few(WORD, ...) slow, leaves out what runs elsewhere.
+
+    On one backend half of all tests would be skipped otherwise, each by fixtures and reports.
+    """
+    import keras
+
+    here, elsewhere = keras.backend.backend(), []
     for item in items:
         few = item.get_closest_marker("few")
         if few and not any(word in item.name.partition("[")[2] for word in few.args):
             item.add_marker("slow")
+        once = item.get_closest_marker("once")
+        if once and once_elsewhere(once, here, allowed(item)):
+            elsewhere.append(item)
+    if elsewhere and not config.getoption("--every-backend"):
+        left = set(map(id, elsewhere))
+        items[:] = [item for item in items if id(item) not in left]
+        config.hook.pytest_deselected(items=elsewhere)
+
+
+def allowed(item):
+    """The backends that a test's `backends` leave it."""
+    return set(BACKENDS).intersection(*(set(m.args) for m in item.iter_markers("backends")))
+
+
+def once_elsewhere(once, here, allowed):
+    """Whether a test marked once(NAME) runs on another backend, and here only if asked for."""
+    if len(once.args) != 1 or once.args[0] not in BACKENDS or once.kwargs:
+        raise pytest.UsageError(f"once: {once.args} is not one of {BACKENDS}")
+    return here not in once.args and once.args[0] in allowed
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -61,20 +86,13 @@ def pytest_runtest_setup(item):
     """Enforces the markers that say on which backends a test runs."""
     import keras
 
-    here, allowed = keras.backend.backend(), set(BACKENDS)
+    here = keras.backend.backend()
     for marker in item.iter_markers("backends"):
         if unknown := set(marker.args) - set(BACKENDS) or marker.kwargs.keys() - {"reason"}:
             pytest.fail(f"backends: {unknown} are none of {BACKENDS} and no reason", pytrace=False)
-        allowed &= {*marker.args}
         if here not in marker.args:
             reason = marker.kwargs.get("reason", "of another backend")
             pytest.skip(f"{reason} ({', '.join(marker.args)})")
-    once = item.get_closest_marker("once")
-    if once and not item.config.getoption("--every-backend"):
-        if len(once.args) != 1 or once.args[0] not in BACKENDS or once.kwargs:
-            pytest.fail(f"once: {once.args} is not one of {BACKENDS}", pytrace=False)
-        if here not in once.args and allowed & {*once.args}:
-            pytest.skip(f"once is enough ({once.args[0]}); --every-backend runs it here too")
 
 
 @pytest.fixture(autouse=True)

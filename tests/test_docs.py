@@ -189,6 +189,7 @@ LONG = ("docs/training.md", "docs/report.md", "docs/your-data.md", "docs/from-ul
 LONG += ("docs/mask-rcnn.md", "docs/new-scenes.md")
 
 
+@pytest.mark.few("README", "evaluation", "prediction", "architecture")
 @pytest.mark.parametrize(
     "page",
     [

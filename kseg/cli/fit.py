@@ -74,9 +74,10 @@ def task_asked(options, settings):
     """The task that is to be learned: of the network that is named, or else of the start."""
     from kseg.models.contract import contract
     from kseg.training import network
-    from kseg.training.start import opened
 
     if settings.start is not None and settings.model is None:
+        from kseg.training.start import opened
+
         if options.multilabel:
             return "multilabel"
         return contract(opened(settings.start).model).task
@@ -118,12 +119,13 @@ def begun(screen, options, values, named):
     from kseg.data.spec import DataSpec
     from kseg.training.settings import Settings
 
-    settings = Settings(**values)
-    if options.data:
-        return data_spec(options, screen), settings
-    if "spec" not in named:
+    if options.data:  # a mistake in it is said before Keras is loaded, which takes seconds
+        spec = data_spec(options, screen)
+    elif "spec" in named:
+        spec = DataSpec.from_json({**named, **given(options, DATA_OPTIONS)})
+    else:
         raise ValueError(f"no data: give {DATA}, or --resume.")
-    return DataSpec.from_json({**named, **given(options, DATA_OPTIONS)}), settings
+    return spec, Settings(**values)
 
 
 def resumed(screen, options, values, named):

@@ -5,7 +5,6 @@ import inspect
 
 from kseg.base.arguments import choice, refused
 from kseg.models.contract import ARGUMENTS, SEMANTIC, task_of
-from kseg.models.precision import policies_of
 from kseg.training.named import nearest
 
 LOWER = ("mixed_float16", "mixed_bfloat16")
@@ -103,5 +102,7 @@ def policy(name):
 
 def policy_of(model):
     """Name of the policy in which a network computes: the lowest precision of its layers."""
+    from kseg.models.precision import policies_of  # loads Keras
+
     policies = policies_of(model)
     return next((name for name in LOWER if name in policies), "float32")

@@ -12,7 +12,7 @@ from kseg.cli.main import main
 from kseg.models.mask_rcnn.model import RCNNSettings
 from kseg.training import begin
 
-pytestmark = pytest.mark.backends("tensorflow", reason="reads files, whatever the backend")
+pytestmark = pytest.mark.once("tensorflow")  # reads files, whatever the backend
 SETTINGS = kseg.Settings(size=(32, 32), epochs=1, batch_size=2)
 
 
@@ -113,6 +113,7 @@ def test_fit_refuses_photos_to_score_by_that_are_learnt_from(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.once("torch")  # where nothing is compiled
 def test_fit_says_the_warnings_of_the_check_in_ten_lines(tmp_path, capsys, monkeypatch):
     noted = dataclasses.replace(source(labels(1)), notes=(("no_class", "number 0."),))
     kseg.fit(kseg.build_unet(2, width=2, depth=1), noted, run=tmp_path / "a", settings=SETTINGS)
@@ -129,6 +130,7 @@ def test_a_set_of_objects_says_what_to_set():
     assert whole_set.DETECTIONS == RCNNSettings().detections
 
 
+@pytest.mark.once("torch")  # where nothing is compiled
 def test_check_ends_with_0_where_fit_starts(tmp_path, write_image, rng, capsys):
     """No "val" is an error; a fault of "test", which is not learnt from, is none."""
 

@@ -222,6 +222,7 @@ def elsewhere(content):
         each["segmentation"] = [[value + 500 for value in SQUARE]]
 
 
+@pytest.mark.few("False")
 @pytest.mark.parametrize("instances", [False, True])
 @pytest.mark.parametrize(
     "change, kind, words",

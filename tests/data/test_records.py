@@ -27,6 +27,7 @@ def source(request):
     return kseg.data.shapes("val", size=(30, 44), count=7, instances=request.param == "instance")
 
 
+@pytest.mark.few("semantic-True", "instance-False")
 @pytest.mark.parametrize("decoded", [False, True])
 def test_round_trip(tmp_path, source, decoded):
     path = write_records(source, tmp_path / "r", shards=3, decoded=decoded)

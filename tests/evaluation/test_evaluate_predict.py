@@ -215,6 +215,7 @@ def test_predict_names_a_wrong_shape():
             kseg.predict(threshold_model(), np.zeros(shape))
 
 
+@pytest.mark.once("torch")
 @pytest.mark.parametrize("resize", [(24, 30), (70, 90)])
 def test_photos_can_be_resized_for_the_network(rng, resize):
     """The aspect stays; logits, not ids, are brought back to the photo's size."""

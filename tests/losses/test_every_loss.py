@@ -101,6 +101,7 @@ def test_gradients(case, gradient, name, channels, reduce):
         assert got[index] == pytest.approx((up - down) / 2e-5, abs=2e-5)
 
 
+@pytest.mark.few("4-")
 @plain
 @shapes
 def test_forms_of_the_labels_and_of_the_predictions_agree(case, name, channels):
@@ -156,6 +157,7 @@ def test_a_pixel_of_weight_zero_is_void(case, name):
     assert float(function(y_true, y_pred, weight, **options)) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.once("torch")
 @plain
 @pytest.mark.parametrize("shape", [(4,), (2, 2, 3, 2)])
 def test_any_rank(case, name, shape, reduce="image"):
@@ -166,6 +168,7 @@ def test_any_rank(case, name, shape, reduce="image"):
     assert value == pytest.approx(wanted, rel=5e-6, abs=1e-7)
 
 
+@pytest.mark.once("torch")
 @plain
 @shapes
 def test_a_perfect_prediction_costs_nothing(gradient, name, channels):

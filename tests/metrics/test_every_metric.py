@@ -49,6 +49,7 @@ def random_case(seed, channels=4, images=2):
     return y_true.astype("uint8"), y_pred
 
 
+@pytest.mark.few("4")
 @every_metric
 @pytest.mark.parametrize("channels", [1, 4])
 def test_eager_is_compiled(make, channels):
@@ -65,6 +66,7 @@ def test_eager_is_compiled(make, channels):
         assert float(compiled.result()) == float(eager.result())
 
 
+@pytest.mark.once("torch")
 @every_metric
 def test_batches_and_shards_do_not_matter(make):
     y_true, y_pred = random_case(1, images=4)

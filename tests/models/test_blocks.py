@@ -45,6 +45,7 @@ def test_enlarge_by_hand():
     np.testing.assert_allclose(enlarged[0, :, :, 0], [[0, 1, 3, 4]] * 2)
 
 
+@pytest.mark.few("size1")
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
 @pytest.mark.parametrize("factor", [2, 3, 4])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 6)])
@@ -96,6 +97,7 @@ def test_resize_like_by_hand():
     np.testing.assert_allclose(resized[0, :, 0, 0], [0.75, 3.25], atol=1e-6)
 
 
+@pytest.mark.few("old1")
 @pytest.mark.parametrize("old, new", [((1, 1), (5, 4)), ((9, 13), (65, 97)), ((3, 7), (7, 7))])
 def test_resize_like_equals_resize(old, new, rng):
     x = rng.normal(size=(2, *old, 3)).astype("float32")
@@ -148,6 +150,7 @@ def scattered(x, kernel, factor):
     return y
 
 
+@pytest.mark.few("size1")
 @pytest.mark.parametrize("factor", [2, 3, 4])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 3)])
 def test_transposed_convolution_equals_its_definition(factor, size, rng):

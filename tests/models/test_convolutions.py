@@ -65,6 +65,7 @@ CASES = {
 }
 
 
+@pytest.mark.few("size0")
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("size", [(7, 6), (3, 3)])
 def test_equals_keras(case, size, rng):

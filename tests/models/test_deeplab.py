@@ -67,6 +67,7 @@ class TestDeepLabV3(TestFCN):
     build = staticmethod(deeplabv3)
 
 
+@pytest.mark.once("torch")
 class TestDeepLabV3Plus(contract.LearnsOnce, contract.LabellingContract):
     builder = "build_deeplabv3plus"
     build = staticmethod(deeplabv3plus)

@@ -58,6 +58,7 @@ def outputs(model, images):
     return [keras.ops.convert_to_numpy(x) for x in model(images, training=False)]
 
 
+@pytest.mark.few("mobilenetv2", "lite0", "torchvision")
 @pytest.mark.once("torch")
 @pytest.mark.parametrize("name", CHANNELS)
 def test_features_by_stride(name):
@@ -157,6 +158,7 @@ def test_first_convolution_by_hand():
     assert kernels == {1: [7], 2: [1.5, 3], 4: [0.75, 1.5, 3, 0.75]}
 
 
+@pytest.mark.few("-6")
 @pytest.mark.once("torch")
 @heavy
 @pytest.mark.parametrize("channels", [1, 6])
@@ -209,6 +211,7 @@ def test_more_networks_dilate(name, rng):
     np.testing.assert_allclose(deep[:, ::2, ::2] / scale, last / scale, atol=1e-4)
 
 
+@pytest.mark.few("densenet")
 @pytest.mark.once("torch")
 @pytest.mark.parametrize("name", ["vgg16", "densenet121", "convnexttiny"])
 def test_networks_that_cannot_be_dilated(name):  # they pool, or hide the stride in a Sequential

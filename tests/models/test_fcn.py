@@ -37,6 +37,7 @@ def test_paper_sizes_compiled():
     )
 
 
+@pytest.mark.once("torch")
 class TestFCN8s(contract.LearnsOnce, contract.LabellingContract):
     builder = "build_fcn8s"
     build = staticmethod(small)
@@ -93,6 +94,7 @@ def test_layers_are_those_of_the_paper():
     assert sorted(names) == sorted([*CONVOLUTIONS, *own, "upscore8"])
 
 
+@pytest.mark.once("torch")
 def test_logits_are_zero_before_training():
     logits = contract.run(small(compile=False), contract.photos((37, 66)))
     np.testing.assert_array_equal(logits, 0)  # as the score layers are
@@ -131,6 +133,7 @@ def decoder(stride, padding, size, scores):
     return contract.run(model, [*inputs, scores.astype("float32")])[0, :, :, 0]
 
 
+@pytest.mark.few("32", "8-")
 @pytest.mark.parametrize("padding", ["same", "paper"])
 @pytest.mark.parametrize("stride", [32, 16, 8])
 def test_affine_scores_are_reproduced_in_place(stride, padding):
@@ -175,6 +178,7 @@ def tiny_encoder(strides=5, channels=3):
     return keras.Model(image, x, name="tiny")
 
 
+@pytest.mark.once("torch")
 def test_a_keras_model_as_encoder():
     encoder = tiny_encoder()
     for stride, build in BUILDERS.items():

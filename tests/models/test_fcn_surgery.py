@@ -33,6 +33,7 @@ def classifier(width=4, fc_width=8, size=224, names=("fc1", "fc2")):
     return model
 
 
+@pytest.mark.once("torch")
 def test_surgery_keeps_what_the_classifier_computes():
     # A 224x224 image ends as a map of 7x7, all of which fc6 (7x7, padded by 3) sees at its centre:
     # there it is the fully connected layer.

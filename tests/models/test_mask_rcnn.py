@@ -131,6 +131,7 @@ HARD = {
 }
 
 
+@pytest.mark.few("no object", "all crowd")
 @pytest.mark.once("jax")
 @pytest.mark.parametrize("name", HARD)
 def test_nothing_is_nan(model, name):
@@ -160,6 +161,7 @@ def test_impossible_labels_make_the_loss_nan(model):
     assert np.isfinite(losses_of(model, images, labels)["loss"])
 
 
+@pytest.mark.once("torch")
 def test_crowds_are_neither_object_nor_background(model):
     """All regions lie in the crowd: none is background, so that the box head learns nothing; the
     same rectangle without the mark is an object. (Anchors may lie half outside the image.)"""
@@ -174,6 +176,7 @@ def where_it_compiles_for_long(test):
     return test if keras.backend.backend() == "torch" else pytest.mark.slow(test)
 
 
+@pytest.mark.slow
 @where_it_compiles_for_long
 def test_many_objects_long_images_and_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")

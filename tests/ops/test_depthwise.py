@@ -59,6 +59,7 @@ def test_by_hand():
     )
 
 
+@pytest.mark.few("size1-", "size4", "size5", "size6", "size7")
 @pytest.mark.parametrize("size, side, stride, padding, dilation", CASES)
 def test_values_and_gradients_equal_those_of_keras(size, side, stride, padding, dilation, rng):
     x = rng.normal(size=(2, *size, 4)).astype("float32")

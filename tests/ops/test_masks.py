@@ -47,6 +47,7 @@ def drawn(rng, regions=6):
     return masks, boxes.astype("float32"), owner
 
 
+@pytest.mark.few("True", "4-")
 @pytest.mark.parametrize("size, centred", [(4, False), (7, False), (7, True)])
 @relaxed
 @given(seed=seeds)

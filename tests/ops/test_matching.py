@@ -91,6 +91,7 @@ def sampler(count, most_positive):
     return lambda matched, randomness: sample(matched, count, most_positive, randomness)
 
 
+@pytest.mark.few("8-2", "40-10")
 @pytest.mark.parametrize("count, most_positive", [(8, 4), (8, 2), (16, 16), (40, 10)])
 @relaxed
 @given(seed=seeds)

@@ -79,6 +79,7 @@ def drawn(rng, regions=12):
     return features, boxes.astype("float32")
 
 
+@pytest.mark.few("3-2", "7-1")
 @pytest.mark.parametrize("size, ratio", [(3, 2), (2, 3), (7, 1)])
 @relaxed
 @given(seed=seeds)

@@ -47,6 +47,7 @@ def of_training(stored, name):
     return [stored[f"training/{i}/{name}"] for i in range(len(cases.OBJECTS))]
 
 
+@pytest.mark.once("torch")
 def test_anchor_targets(truth, stored):
     every = stored["resnet18/three/anchors"].astype("float32")
     matched = match_anchors(every, truth)
@@ -85,6 +86,7 @@ def test_region_targets(truth, stored):
             close(masks[0], stored[f"training/{i}/mask_targets"], "masks")
 
 
+@pytest.mark.once("torch")
 def test_training_proposals(stored):
     model, outputs = built("resnet18"), trunk_outputs("resnet18", "three")
     boxes, logits, deltas = model._anchors(outputs)

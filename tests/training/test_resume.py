@@ -276,19 +276,19 @@ class TestWhatElseEndsATraining:
     def test_patience(self, train, val, tmp_path, capsys):
         """The loss falls, so that the first is the highest: it stops, and stays stopped."""
         ours = {"epochs": 9, "monitor": "loss", "mode": "max", "learning_rate": 0.02}
-        settings = kseg.Settings(**{**SETTINGS, **ours}, patience=2)
+        settings = kseg.Settings(**{**SETTINGS, **ours}, patience=1)
         kseg.fit(unet(), train, val, run=tmp_path / "run", settings=settings)
-        assert len(rows(tmp_path / "run")) == 3
-        assert "has not been better for 2 validations" in capsys.readouterr().out
+        assert len(rows(tmp_path / "run")) == 2
+        assert "has not been better for 1 validation" in capsys.readouterr().out
         kseg.fit(None, train, val, run=tmp_path / "run", resume=True)
-        assert len(rows(tmp_path / "run")) == 3
+        assert len(rows(tmp_path / "run")) == 2
         assert "it had stopped by itself" in capsys.readouterr().out
         kseg.fit(
-            None, train, val, run=tmp_path / "run", settings={"run": {"patience": 4}}, resume=True
+            None, train, val, run=tmp_path / "run", settings={"run": {"patience": 2}}, resume=True
         )
-        assert len(rows(tmp_path / "run")) == 5
+        assert len(rows(tmp_path / "run")) == 3
         kseg.fit(None, train, val, run=tmp_path / "run", resume=True, epochs=20)
-        assert len(rows(tmp_path / "run")) == 9  # each of the new ones was lower
+        assert len(rows(tmp_path / "run")) == 5  # each of the new ones was lower
 
     def test_the_average_where_nothing_is_validated(self, train, tmp_path):
         settings = kseg.Settings(**SETTINGS, ema_momentum=0.9)
