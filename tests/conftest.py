@@ -51,48 +51,34 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """Marks cases without one of the words of few(WORD, ...) slow, leaves out what runs elsewhere.
 
-    On one backend half of all tests would be skipped otherwise, each by fixtures and reports.
+    Half of all tests are of another backend: each would be skipped by fixtures and a report.
     """
     import keras
 
-    here, elsewhere = keras.backend.backend(), []
+    here, everything = keras.backend.backend(), config.getoption("--every-backend")
+    stay, elsewhere = [], []
     for item in items:
         few = item.get_closest_marker("few")
         if few and not any(word in item.name.partition("[")[2] for word in few.args):
             item.add_marker("slow")
-        once = item.get_closest_marker("once")
-        if once and once_elsewhere(once, here, allowed(item)):
-            elsewhere.append(item)
-    if elsewhere and not config.getoption("--every-backend"):
-        left = set(map(id, elsewhere))
-        items[:] = [item for item in items if id(item) not in left]
+        allowed, once = backends_of(item)
+        runs = here in allowed and (everything or once in (None, here) or once not in allowed)
+        (stay if runs else elsewhere).append(item)
+    items[:] = stay
+    if elsewhere:
         config.hook.pytest_deselected(items=elsewhere)
 
 
-def allowed(item):
-    """The backends that a test's `backends` leave it."""
-    return set(BACKENDS).intersection(*(set(m.args) for m in item.iter_markers("backends")))
-
-
-def once_elsewhere(once, here, allowed):
-    """Whether a test marked once(NAME) runs on another backend, and here only if asked for."""
-    if len(once.args) != 1 or once.args[0] not in BACKENDS or once.kwargs:
-        raise pytest.UsageError(f"once: {once.args} is not one of {BACKENDS}")
-    return here not in once.args and once.args[0] in allowed
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item):
-    """Enforces the markers that say on which backends a test runs."""
-    import keras
-
-    here = keras.backend.backend()
+def backends_of(item):
+    """The backends on which a test can run, and the one that is enough, or None."""
+    allowed, once = set(BACKENDS), item.get_closest_marker("once")
     for marker in item.iter_markers("backends"):
-        if unknown := set(marker.args) - set(BACKENDS) or marker.kwargs.keys() - {"reason"}:
-            pytest.fail(f"backends: {unknown} are none of {BACKENDS} and no reason", pytrace=False)
-        if here not in marker.args:
-            reason = marker.kwargs.get("reason", "of another backend")
-            pytest.skip(f"{reason} ({', '.join(marker.args)})")
+        if set(marker.args) - set(BACKENDS) or marker.kwargs.keys() - {"reason"}:
+            raise pytest.UsageError(f"{item.nodeid}: {marker} is not of {BACKENDS} and a reason")
+        allowed &= {*marker.args}
+    if once and (len(once.args) != 1 or once.args[0] not in BACKENDS or once.kwargs):
+        raise pytest.UsageError(f"{item.nodeid}: {once} is not of one of {BACKENDS}")
+    return allowed, once and once.args[0]
 
 
 @pytest.fixture(autouse=True)

@@ -120,7 +120,7 @@ def checksum(path):
 # trainings and whole scorings: a second or more for each of their arguments
 LONG = ("Settings", "fit", "compare", "evaluate", "robustness", "report", "card", "adapt", "plan")
 # and what costs half as much, whose arguments others prove too
-LONG += ("data.batches", "build_fcn16s", "build_fcn32s")
+LONG += ("data.batches", "build_fcn16s", "build_fcn32s", "build_mask_rcnn")
 
 
 def cases(count):

@@ -89,6 +89,13 @@ def test_lists_of_photos_and_drawn_parts(tmp_path):
         kseg.data.yolo(root)
 
 
+def test_where_val_is_train_a_part_is_held_out(tmp_path):
+    root = written(tmp_path / "set", yaml="train: train/images\nval: train/images\n" + NAMED)
+    ids = [kseg.data.yolo(root, split).ids for split in ("train", "val", None)]
+    assert sorted(ids[0] + ids[1]) == ["a", "b", "c"] == sorted(ids[2]) and len(ids[1]) == 1
+    assert len(kseg.data.yolo(root, "val", val_fraction=0.6).ids) == 2
+
+
 def test_a_photo_without_a_file_has_no_object(tmp_path):
     root = written(tmp_path / "set")
     (root / "train/labels/a.txt").unlink()

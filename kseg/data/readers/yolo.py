@@ -55,7 +55,8 @@ def yolo(
         class_names: Name of each class by number; None for those of the YAML file, or of
             `classes.txt`.
         instances: Whether samples hold objects in place of a map of labels.
-        val_fraction: Share of `"val"` where the set has no split of its own; None for 0.2.
+        val_fraction: Share of `"val"` where the set has no split of its own, or names the same
+            photos for both; None for 0.2.
         value_range, bits, bands, clip: Of the photos' numbers, as of `kseg.data.folder`.
 
     Returns:
@@ -171,6 +172,8 @@ def photos_of(root, content, split, val_fraction=None):
     given = {keys.get(key, key): value for key, value in content.items() if value and key in keys}
     base = root / str(content.get("path") or "")
     base = base if base.is_dir() else root
+    if {"train", "val"} <= set(given) and given["train"] == given["val"]:
+        del given["val"]  # as of coco128.yaml: nothing is held out there, so that a part is here
     if given:
         if split is None or set(given) != {"train"} and split in given:
             not_drawn(val_fraction)
