@@ -57,6 +57,13 @@ def test_import_loads_neither_keras_nor_tensorflow():
 
 
 @pytest.mark.once("torch")
+@pytest.mark.parametrize("given", [["mnist:x"], ["shapes", "--model", "unett"]], ids=" ".join)
+def test_a_mistake_is_said_before_keras_is_loaded(given):
+    code = f"from kseg.cli.main import main; import sys; print(main(['fit', *{given}]))"
+    assert run(f"{code}; print('keras' in sys.modules)").splitlines()[-2:] == ["2", "False"]
+
+
+@pytest.mark.once("torch")
 @pytest.mark.backends("jax", "torch", reason="TensorFlow is the backend")
 def test_models_losses_and_metrics_need_no_tensorflow(tmp_path):
     code = f"""

@@ -334,3 +334,11 @@ def test_numbers_of_objects(ids, split, answer):
     mask[:2, 1 : 2 * len(ids) : 2] = ids
     mask[4, 1 : 2 * split : 2] = ids[:split]
     assert numbers_objects(mask, {0, *ids}) == answer
+
+
+def test_a_mask_whose_borders_are_those_of_blocks():
+    # as many changes along rows as along columns
+    blocks = np.add.outer(np.arange(64) // 8, np.arange(64) // 8) % 2
+    assert mask_values.on_jpeg_grid(blocks)
+    assert not mask_values.on_jpeg_grid(np.roll(blocks, 3, axis=(0, 1)))
+    assert not mask_values.on_jpeg_grid(blocks[:16, :9])  # 16 changes tell nothing

@@ -116,7 +116,9 @@ def test_mistakes(tmp_path, source):
     with pytest.raises(FileExistsError, match="exists already"):
         write_records(source, path)
     text = (path / "source.json").read_text()
-    for broken in ("{", "[]", json.dumps({"files": []}), text.replace('"decoded"', '"x"')):
+    said = json.loads(text)
+    names = json.dumps(said | {"class_names": [0, *said["class_names"][1:]]})
+    for broken in ("{", "[]", json.dumps({"files": []}), text.replace('"decoded"', '"x"'), names):
         (path / "source.json").write_text(broken)
         with pytest.raises(ValueError, match="damaged"):
             records(path)

@@ -119,3 +119,15 @@ def test_the_classes_keep_it_and_boundary_has_it_not(several):
         assert repr(loss) == f"<{name}Loss: multilabel=True>"
     with pytest.raises(TypeError, match="BoundaryLoss.*multilabel"):
         kseg.BoundaryLoss(multilabel=True)
+
+
+def test_hard_examples_are_of_each_class(rng):
+    """Three classes of 2 x 5 pixels: the hardest fifth of each, as of the class alone."""
+    y_true = rng.integers(0, 2, (1, 2, 5, 3))
+    y_pred = rng.normal(size=(1, 2, 5, 3)).astype("float32")
+    together = float(losses.cross_entropy(y_true, y_pred, multilabel=True, ohem=0.2))
+    alone = [
+        float(losses.cross_entropy(y_true[..., c], y_pred[..., c : c + 1], ohem=0.2))
+        for c in range(3)
+    ]
+    assert together == pytest.approx(np.mean(alone), rel=1e-6)

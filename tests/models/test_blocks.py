@@ -11,6 +11,7 @@ from kseg.models.layers import (
     CropLike,
     Enlarge,
     PadToStride,
+    PadWithZeros,
     ResizeLike,
 )
 
@@ -21,6 +22,12 @@ def test_pad_mirrors_by_hand():
     padded = ops.convert_to_numpy(PadToStride(8)(x))
     assert padded.shape == (1, 8, 8, 1)
     np.testing.assert_array_equal(padded[0, :, :, 0], [[1, 2, 3, 3, 2, 1, 1, 2]] * 8)
+
+
+def test_pad_with_zeros_below_and_to_the_right(rng):
+    x = rng.normal(size=(2, 5, 8, 3)).astype("float32")
+    expected = np.pad(x, [[0, 0], [0, 3], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(ops.convert_to_numpy(PadWithZeros(4)(x)), expected)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (16, 16), (17, 31), (40, 3)])

@@ -36,6 +36,7 @@ CASES = {
     "pointwise strided": (PointwiseConv2D, keras.layers.Conv2D, (6, 1), {"strides": 2}),
     "pointwise 3x3": (PointwiseConv2D, keras.layers.Conv2D, (6, 3), {}),
     "patches": (PatchConv2D, keras.layers.Conv2D, (6, (3, 5)), {"padding": "same"}),
+    "patches, valid": (PatchConv2D, keras.layers.Conv2D, (6, 3), {"padding": "valid"}),
     "patches, strided": (PatchConv2D, keras.layers.Conv2D, (6, 3), {"strides": 2}),
     "up": (UpConv2D, keras.layers.Conv2DTranspose, (6, 2), {"strides": 2}),
     "up, no bias": (

@@ -134,3 +134,14 @@ def test_bytes_a_pixel_by_hand():
     x = keras.layers.Conv2D(8, 3, strides=2, padding="same", dtype="bfloat16")(image)
     half = keras.Model(image, keras.layers.Conv2D(8, 1, dtype="bfloat16")(x))
     assert bytes_a_pixel(half) == max(4 * 3 + 2 * 8 / 4, 2 * (8 + 8) / 4)
+
+
+@pytest.mark.once("torch")
+def test_a_tile_is_as_large_as_memory_allows():
+    model = kseg.build_unet(3, width=16, depth=3, compile=False)
+    tile = semantic.tile_in_memory(model, (10**5, 10**5))
+    each = bytes_a_pixel(model) + 4 * semantic.COPIES * 3
+    stride = semantic.STRIDE
+    assert tile % stride == 0 and tile > semantic.LEAST_TILE
+    assert tile**2 * each <= semantic.MEMORY < (tile + stride) ** 2 * each
+    assert semantic.tile_in_memory(model, (100, 300)) == 300

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ import kseg
 from kseg.cli.main import main
 from kseg.data.spec import DataSpec
 from kseg.models.saving import save_model
+from kseg.reports import multilabel as several
 from kseg.reports.places import Places
 from kseg.reports.seen import instance, multilabel
 from kseg.reports.seen.borders import Borders
@@ -297,6 +299,11 @@ def test_labels_of_several_classes_by_hand():
         (0.9, 1.0, 4 / 28)
     )
     assert multilabel.answer(said).sum() == 4
+    source = SimpleNamespace(colors=np.array([(200, 0, 0), (0, 90, 250)]), void=255)
+    both = np.repeat(label[..., :1], 2, axis=-1)  # the first class' pixels are of both
+    both[3] = 255
+    truth = several.truth(source, {"label": both}, (4, 4))
+    assert truth[0, 0].tolist() == [100, 45, 125, 255] and truth[2, 0, 3] == 0
     given = {"confusion": [[[8, 0], [4, 4]], [[12, 0], [0, 0]]]}
     assert multilabel.confusion("ab", given)[2].tolist() == [[4, 4, 0, 8], [0, 0, 0, 12]]
 

@@ -211,3 +211,18 @@ def test_the_devices_of_a_run_that_goes_on(tmp_path):
 def small():
     network = {"width": 2, "depth": 1}
     return kseg.Settings(size=(32, 32), batch_size=2, epochs=1, network=network)
+
+
+@pytest.mark.backends("torch", reason="gradients in buckets")
+def test_gradients_are_sent_in_buckets_of_one_type(monkeypatch):
+    """The last first; a new one where 8 bytes are reached, or the type is another."""
+    import torch
+
+    from kseg.training.devices import on_torch
+
+    monkeypatch.setattr(on_torch, "BUCKET", 8)
+    grads = [torch.zeros(2), torch.zeros(1), torch.zeros(1), torch.zeros(1).half(), torch.zeros(3)]
+    found = [[(each.numel(), each.dtype) for each in b] for b in on_torch.buckets(grads)]
+    whole, half = torch.float32, torch.float16
+    assert found == [[(3, whole)], [(1, half)], [(1, whole), (1, whole)], [(2, whole)]]
+    assert list(on_torch.buckets([])) == []

@@ -18,6 +18,7 @@ Axes: H, W the scene; h, w the window of one object; N the objects in view.
 
 from __future__ import annotations
 
+import concurrent.futures
 import math
 
 import numpy as np
@@ -94,7 +95,10 @@ def shapes(
     seed = integer("seed", seed, low=0, high=2**31 - 1)
 
     split_seed = 2 * seed + list(COUNTS).index(split)  # even: train, odd: val
-    scenes = [draw_scene(split_seed, index, size) for index in range(count)]
+    with (
+        concurrent.futures.ThreadPoolExecutor() as pool
+    ):  # NumPy lets go of the lock; each scene has its own seed
+        scenes = list(pool.map(lambda index: draw_scene(split_seed, index, size), range(count)))
     classes = 1 if instances else 0  # the background is no object
     return Source(
         name=f"shapes/{split}",
@@ -160,10 +164,12 @@ def draw_scene(seed, index, size=(96, 96), max_objects=6):
             image[window][visible] = paint[visible]
 
     along, _ = _turned(draw, y - height / 2, x - width / 2)  # (H, W)
-    image *= (1 + 0.35 * along / max(height, width))[..., None]  # light falls off to one side
-    image += 16 * draw((height, width, 3)) - 8
+    _shaded(image, 1 + 0.35 * along / max(height, width))  # light falls off to one side
+    grain = draw((height, width, 3))
+    grain *= 16
+    image += np.subtract(grain, 8, out=grain)
     return {
-        "image": np.minimum(np.maximum(image, 0), 255).astype(np.uint8),
+        "image": np.clip(image, 0, 255, out=image).astype(np.uint8),
         "label": np.array([0, *classes], np.uint8)[instances],
         "instances": instances,
         "classes": np.array(classes, np.uint8),
@@ -186,7 +192,7 @@ def _draw_object(draw, y, x, side, background_hue):
     palette = _palette(draw, hue, saturation=0.4 + 0.35 * draw(), value=0.72 + 0.26 * draw())
     paint = _textured(draw, y, x, palette, period=radius * (0.25 + 0.3 * draw()))  # (h, w, 3)
     relief = 0.5 + 0.5 * np.minimum(np.maximum(depth, 0) / (0.5 * radius), 1)  # bevelled edges
-    return class_id, (rows, columns), depth >= 0, paint * relief[..., None]
+    return class_id, (rows, columns), depth >= 0, _shaded(paint, relief)
 
 
 def _depth(class_id, u, v, radius):
@@ -226,8 +232,17 @@ def _textured(draw, y, x, colors, period):
     else:  # checks or stripes
         parity = (i + j if kind == 2 else i).astype(np.int64) & 1
         mix = parity.astype(np.float64)
-    first, second = colors
-    return first + (second - first) * mix[..., None]
+    painted = np.empty((*mix.shape, 3))
+    for channel, (first, second) in enumerate(zip(*colors)):  # faster than along the last axis
+        painted[..., channel] = first + (second - first) * mix
+    return painted
+
+
+def _shaded(painted, light):
+    """`painted` (h, w, 3) times `light` (h, w), in place."""
+    for channel in range(3):
+        painted[..., channel] *= light
+    return painted
 
 
 def _turned(draw, y, x):

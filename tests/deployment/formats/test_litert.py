@@ -2,6 +2,7 @@
 
 import sys
 
+import keras
 import numpy as np
 import pytest
 from deployment.formats.served_models import (
@@ -53,6 +54,20 @@ def test_float16_halves_the_weights_and_int8_quarters_them(tmp_path):
         assert least <= difference(model, Runtime(path), photos(2, 32, 48)) < most
     assert sizes["float16"] < 0.55 * sizes["float32"]
     assert sizes["int8"] < 0.35 * sizes["float32"]
+
+
+def test_only_int8_is_calibrated(tmp_path, monkeypatch):
+    def fails(*given, **options):
+        raise RuntimeError("the interpreter failed to prepare")
+
+    model = small()
+    monkeypatch.setattr(keras.Model, "export", fails)
+    given = {"shape": (16, 16), "samples": photos(1, 16, 16)}
+    with pytest.raises(ValueError, match="precision='int8': LiteRT cannot calibrate"):
+        write(model, tmp_path / "a.tflite", precision="int8", **given)
+    with pytest.raises(RuntimeError):
+        write(model, tmp_path / "a.tflite", precision="float32", shape=(16, 16))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -1,8 +1,11 @@
 """What an export offers is compared with the model: a fault in any signature is seen."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from models.small_mask_rcnn import small_encoder
 
 import kseg
@@ -112,10 +115,43 @@ def test_of_any_bands_and_range(channels, value_range, bands, task):
 def test_photos_that_are_too_large_are_known(unet):
     options = graph(("image_bytes", "tiled"), max_pixels=500)
     assert max(compared(unet, semantic, options, {"resize": None}).values()) <= 1e-4
+
+
+def test_the_header_of_a_photo_that_is_too_large():
     header = compare.too_large(500)
+    assert [int.from_bytes(header[at : at + 4]) for at in (16, 20)] == [23, 23]  # 529 pixels
     with pytest.raises(OSError):  # a header alone
         compare.decoded(header)
     assert compare.too_large(2**40) is None
+
+
+def test_masks_of_several_classes_by_hand(rng):
+    labels = rng.integers(0, 2, (1, 4, 5, 3), dtype=np.uint8)
+    answered = multilabel.SeveralSignatures.masks(
+        SimpleNamespace(num_classes=3), tf.constant(labels), True
+    )
+    masks, counts = answered["mask_bytes"].numpy(), answered["pixel_counts"].numpy()
+    assert masks.shape == (1, 3) and counts.tolist() == labels.sum((1, 2)).tolist()
+    for c in range(3):
+        np.testing.assert_array_equal(compare.decoded(masks[0, c]), 255 * labels[0, ..., c])
+    differ = multilabel._masks_differ
+    assert differ(masks[0], counts[0], labels[0]) == 0
+    other = labels[0].copy()
+    other[1, 2, 0] ^= 1
+    assert differ(masks[0], counts[0], other) == pytest.approx(1 / 60)
+    assert differ(masks[0], counts[0] + 1, labels[0]) == 1
+    assert differ(masks[0, :2], counts[0], labels[0]) == differ(masks[0], counts[0], other[1:]) == 1
+
+
+def test_overlays_of_several_classes_are_those_of_pictures(rng):
+    image = rng.integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    label = np.zeros((9, 7, 2), np.uint8)
+    label[1:6, 2:6, 0] = 1
+    label[3:8, 1:5, 1] = 1
+    colors = np.array([(200, 30, 0), (0, 90, 250)])
+    (drawn,) = multilabel.painted(image[None], label[None], colors).numpy()
+    expected = kseg.pictures.overlay(image, label, colors)
+    assert np.abs(drawn.astype(int) - expected).max() <= 1
 
 
 def test_near_ties_fall_either_way():

@@ -32,6 +32,20 @@ def test_pixels_come_out_where_they_were(rng, size):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("size", [(30, 41), (11, 9)])
+def test_resized_photos_are_answered_at_their_size(rng, size):
+    import tensorflow as tf
+
+    def top(values):
+        return tf.cast(tf.argmax(values, -1), tf.uint8), tf.reduce_max(values, -1)
+
+    images = rng.random((2, 19, 22, 3)).astype("float32")
+    kinds = (tf.uint8, tf.float32)
+    found = tiles.resized_winners(images, tf.constant(size), lambda x: x, 3, top, kinds, 8, 3)
+    for a, b in zip(found, top(tf.image.resize(images, size))):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 def test_enough_overlap_hides_the_seams(rng):
     """Of a network that looks 3 pixels far, an overlap of 6 leaves nothing to see."""
     import tensorflow as tf
