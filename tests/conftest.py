@@ -47,7 +47,7 @@ def pytest_addoption(parser):
     )
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
     """Marks cases without one of the words of few(WORD, ...) slow, leaves out what runs elsewhere.
 
@@ -55,18 +55,21 @@ def pytest_collection_modifyitems(config, items):
     """
     import keras
 
-    here, everything = keras.backend.backend(), config.getoption("--every-backend")
-    stay, elsewhere = [], []
     for item in items:
         few = item.get_closest_marker("few")
         if few and not any(word in item.name.partition("[")[2] for word in few.args):
             item.add_marker("slow")
+    result = yield  # folders mark all of their tests
+    here, everything = keras.backend.backend(), config.getoption("--every-backend")
+    stay, elsewhere = [], []
+    for item in items:
         allowed, once = backends_of(item)
         runs = here in allowed and (everything or once in (None, here) or once not in allowed)
         (stay if runs else elsewhere).append(item)
     items[:] = stay
     if elsewhere:
         config.hook.pytest_deselected(items=elsewhere)
+    return result
 
 
 def backends_of(item):

@@ -19,6 +19,7 @@ def fresh_seed(seed=0):
         if keras.backend.backend() == "torch":
             import torch
 
-            here = torch.default_generator.manual_seed
-            without.enter_context(mock.patch.object(torch, "manual_seed", here))
+            if not torch.cuda.is_available():
+                here = torch.default_generator.manual_seed
+                without.enter_context(mock.patch.object(torch, "manual_seed", here))
         keras.utils.set_random_seed(seed)

@@ -95,9 +95,8 @@ def shapes(
     seed = integer("seed", seed, low=0, high=2**31 - 1)
 
     split_seed = 2 * seed + list(COUNTS).index(split)  # even: train, odd: val
-    with (
-        concurrent.futures.ThreadPoolExecutor() as pool
-    ):  # NumPy lets go of the lock; each scene has its own seed
+    # on all cores: NumPy lets go of the lock, and each scene has its own seed
+    with concurrent.futures.ThreadPoolExecutor() as pool:
         scenes = list(pool.map(lambda index: draw_scene(split_seed, index, size), range(count)))
     classes = 1 if instances else 0  # the background is no object
     return Source(
