@@ -94,6 +94,10 @@ def test_where_val_is_train_a_part_is_held_out(tmp_path):
     ids = [kseg.data.yolo(root, split).ids for split in ("train", "val", None)]
     assert sorted(ids[0] + ids[1]) == ["a", "b", "c"] == sorted(ids[2]) and len(ids[1]) == 1
     assert len(kseg.data.yolo(root, "val", val_fraction=0.6).ids) == 2
+    file = root / "data.yaml"
+    file.write_text(f"{file.read_text()}\ntest: valid/images\n")
+    found = [kseg.data.yolo(root, split).ids for split in ("train", "val", "test")]
+    assert found == [*ids[:2], ("d",)]
 
 
 def test_a_photo_without_a_file_has_no_object(tmp_path):

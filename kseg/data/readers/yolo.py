@@ -172,16 +172,17 @@ def photos_of(root, content, split, val_fraction=None):
     given = {keys.get(key, key): value for key, value in content.items() if value and key in keys}
     base = root / str(content.get("path") or "")
     base = base if base.is_dir() else root
-    if {"train", "val"} <= set(given) and given["train"] == given["val"]:
-        del given["val"]  # as of coco128.yaml: nothing is held out there, so that a part is here
     if given:
-        if split is None or set(given) != {"train"} and split in given:
+        # as of coco128.yaml: nothing is held out there, so that a part is here
+        same = split in ("train", "val") and given.get("train") == given.get("val")
+        drawn = split is not None and (same or set(given) == {"train"})
+        if split is None or not drawn and split in given:
             not_drawn(val_fraction)
         if split is None:
             return sorted({p for each in given for p in _listed(root, base, given[each])})
-        if set(given) != {"train"} and split in given:
+        if not drawn and split in given:
             return _listed(root, base, given[split])
-        if set(given) != {"train"}:
+        if not drawn:
             raise no_split_there(root, split, given)
         photos = _listed(root, base, given["train"])  # of which a part is held out
     else:
