@@ -1,5 +1,6 @@
 """Fixtures for the whole suite; every test runs on the backend that KERAS_BACKEND names."""
 
+import functools
 import gc
 import os
 from pathlib import Path
@@ -98,6 +99,17 @@ def fresh_keras():
 def photos_kept_elsewhere(tmp_path_factory):
     """What is made of photos that TensorFlow cannot read is not left in the user's own cache."""
     os.environ["KSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scenes_drawn_once():
+    """`shapes` of many tests are the same scenes: hundreds, of milliseconds each.
+
+    What a scene looks like is asked of `draw_scene` itself, by who imports it.
+    """
+    from kseg.data.readers import shapes
+
+    shapes.draw_scene = functools.cache(shapes.draw_scene)
 
 
 @pytest.fixture

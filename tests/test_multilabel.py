@@ -218,6 +218,7 @@ def scores_of(model, source, **options):
     return scores(sum(multilabel_counts(*pair) for pair in pairs))["mean_iou"]
 
 
+@pytest.mark.slow
 @pytest.mark.backends("tensorflow", reason="written by a process of its own elsewhere")
 def test_other_formats_hold_it(run, sets, tmp_path):
     pytest.importorskip("onnxruntime")

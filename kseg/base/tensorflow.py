@@ -33,6 +33,24 @@ def mapped(ds, function):
     return ds.map(function, num_parallel_calls=tf.data.AUTOTUNE)
 
 
+def in_order(count, function):
+    """Yields `function(index)` for index 0..count-1 in NumPy arrays, made ahead in parallel."""
+    tf = tensorflow()
+    ds = mapped(tf.data.Dataset.range(count), function).prefetch(2)
+    yield from ds.with_options(as_written()).as_numpy_iterator()
+
+
+def as_written():
+    """Options of a data set in which nothing is left to rewrite.
+
+    TensorFlow looks for it each time that a data set is gone through, in longer than it takes to
+    read a batch of small photos.
+    """
+    options = tensorflow().data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
+
+
 def converted(function):
     """A user's decode or transform as a graph wants it: with AutoGraph, for `if` on tensors."""
     if tensorflow().executing_eagerly() or (function.__module__ or "").startswith("kseg."):

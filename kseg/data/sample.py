@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kseg.base.tensorflow import built_once, converted, mapped, tensorflow
+from kseg.base.tensorflow import built_once, converted, in_order, tensorflow
 from kseg.data.decode import decode_image, photo_size
 from kseg.data.errors import require
 from kseg.data.images import image_tensor
@@ -32,13 +32,11 @@ def samples(source: Source) -> Iterator[dict[str, np.ndarray]]:
     Yields:
         dict of NumPy arrays with the keys of `Source`.
     """
-    tf = tensorflow()
     columns = constants(source)
-    ds = mapped(
-        tf.data.Dataset.range(len(source)),
+    yield from in_order(
+        len(source),
         lambda index: read(source, {name: rows[index] for name, rows in columns.items()}),
     )
-    yield from ds.prefetch(2).as_numpy_iterator()
 
 
 def one(source, index):

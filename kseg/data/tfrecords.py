@@ -1,6 +1,6 @@
 """Samples as records of TFRecord files: encoded, written as examples, found and parsed again."""
 
-from kseg.base.tensorflow import mapped, tensorflow
+from kseg.base.tensorflow import in_order, tensorflow
 from kseg.data.decode import mask_of_bytes
 from kseg.data.errors import DataError, require
 from kseg.data.sample import MAPS, WEIGHT, constants, maps_of, read, size_of
@@ -55,8 +55,7 @@ def encoded_samples(source, decoded):
                     stored[key] = png(stored[key])
         return stored
 
-    ds = mapped(tf.data.Dataset.range(len(source)), encode)
-    yield from ds.prefetch(2).as_numpy_iterator()
+    yield from in_order(len(source), encode)
 
 
 def is_colour(source):

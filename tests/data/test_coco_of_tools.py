@@ -239,6 +239,7 @@ def test_a_set_from_which_nothing_is_learnt_is_an_error(opened, change, kind, wo
     assert [finding.kind for finding in errors] == [kind] and words in str(errors[0])
 
 
+@pytest.mark.few("True")
 @pytest.mark.parametrize("instances", [False, True])
 def test_photos_that_exif_turns(opened, tmp_path, rng, instances):
     """Sizes as stored tell nothing; polygons beyond them, or the turned size, tell of the photo."""

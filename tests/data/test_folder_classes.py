@@ -197,6 +197,7 @@ def test_batches_pad_with_void_and_hold_bytes(drawn):
     assert (batch[0, 20:].numpy() == 255).all() and (batch[0, :, 30:].numpy() == 255).all()
 
 
+@pytest.mark.few("False")
 @pytest.mark.parametrize("decoded", [False, True])
 def test_records_and_the_cache_give_it_back(tmp_path, drawn, decoded):
     source = opened(write(tmp_path / "set", "photo", *drawn, empty=False))

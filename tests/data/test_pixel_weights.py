@@ -159,6 +159,7 @@ def test_several_classes_a_pixel(tmp_path, rng):
     np.testing.assert_array_equal(weight[0], expected)
 
 
+@pytest.mark.few("True")
 @pytest.mark.parametrize("decoded", [False, True])
 def test_records_and_caches_keep_them(tmp_path, rng, decoded):
     write_set(tmp_path, rng)

@@ -300,6 +300,7 @@ def test_info_and_repr_of_every_kind_of_artefact(exported, tmp_path, capsys, mon
     assert "neither a run folder nor a .keras file nor an export" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_one_for_all_formats(exported, source, tmp_path):
     """A SavedModel's kseg.json has what the others keep, and its signatures."""
     options = kseg.SavedModelOptions(signatures=("serving_default",), threshold=THRESHOLD)

@@ -311,6 +311,7 @@ class TestWhatElseEndsATraining:
         assert len(rows(tmp_path / "run")) == 2
         assert not (tmp_path / "run" / "best.keras").exists()
 
+    @pytest.mark.slow
     def test_the_best_by_another_column(self, train, val, tmp_path):
         settings = kseg.Settings(**SETTINGS, monitor="val_iou.circle", learning_rate=0.05)
         name = train.class_names[1]

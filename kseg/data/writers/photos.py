@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from kseg.base.arguments import refused
-from kseg.base.tensorflow import mapped, tensorflow
+from kseg.base.tensorflow import in_order, tensorflow
 from kseg.data.bad_files import naming_bad_files
 from kseg.data.sample import constants, read
 from kseg.data.tfrecords import is_colour
@@ -44,9 +44,8 @@ def stored_samples(source):
             sample["image"] = tf.io.encode_png(sample["image"])
         return sample
 
-    ds = mapped(tf.data.Dataset.range(len(source)), stored)
     with naming_bad_files(source):
-        yield from ds.prefetch(2).as_numpy_iterator()
+        yield from in_order(len(source), stored)
 
 
 def ending(content):
