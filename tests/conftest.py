@@ -24,9 +24,13 @@ def pytest_collection_finish():
     """
     import tensorflow as tf  # whose pipelines feed the other backends
 
+    from kseg.base.tensorflow import as_written
+
     tf.debugging.disable_traceback_filtering()  # a wrapper round each operation
     # of exports and of first steps a seventh goes into rewriting graphs that run once or twice
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # nor are data sets, of which most are gone through once: half of a twelfth of the time
+    tf.data.Dataset._apply_debug_options = lambda ds: ds.with_options(as_written())
     if os.environ.get("KERAS_BACKEND") == "jax":
         from jax._src.interpreters import mlir
 

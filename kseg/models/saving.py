@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -43,7 +44,11 @@ def save_model(model, path, note=None, arrays=None):
         path: The file, ending in `.keras`.
         note: What else it is to hold, as JSON can. Defaults to None.
         arrays: And arrays by name. Defaults to None.
+
+    Raises:
+        OSError: the computer's clock is before 1980.
     """
+    check_clock()
     with replacing(Path(path)) as temporary:
         model.save(temporary)
         members = _members(temporary)
@@ -57,6 +62,16 @@ def save_model(model, path, note=None, arrays=None):
         sums = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
         members[SUMS] = json.dumps(sums).encode()
         _write(temporary, members)
+
+
+def check_clock():
+    """Raises `OSError` where the computer's clock is before 1980, as without a battery it is."""
+    year = time.localtime().tm_year
+    if year < 1980:
+        raise OSError(
+            f"the computer's clock says {year}: a .keras file is a ZIP file, which holds no date "
+            "before 1980. Set the clock."
+        )
 
 
 def check_whole(path):

@@ -13,7 +13,7 @@ from kseg.checks.check import check
 from kseg.data.source import check_is_source
 from kseg.models.contract import check_source, contract, fixed_size
 from kseg.models.defaults import is_own
-from kseg.models.saving import own_words
+from kseg.models.saving import check_clock, own_words
 from kseg.runs.run import KEPT, SHOWN, Run
 from kseg.training import augmentation, freezing, losses, network, optimizers
 from kseg.training.settings import OF_COMPILE, OF_NETWORK, check_unused
@@ -42,8 +42,10 @@ def check_types(train, val, augment, callbacks):
 def check_named(settings):
     """Raises `ValueError` for a loss, an optimizer or a transform that there is none of.
 
-    `ImportError` where TensorBoard is to be written and is not installed.
+    `ImportError` where TensorBoard is to be written and is not installed; `OSError` where the clock
+    would let no model be saved.
     """
+    check_clock()
     if settings.tensorboard:
         check_tensorboard()
     optimizers.check(settings)

@@ -1,13 +1,11 @@
 """Bands, bits, ranges and clipping of the photos of every reader of files, by one mechanism."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
-from tool_sets import labelme_file, labelme_shape, photo, square, via_polygon, via_region
+from tool_sets import SIZE, WRITERS, converted, mask
 
 import kseg
 from kseg.cli.main import main
@@ -15,99 +13,7 @@ from kseg.data.bad_files import naming_bad_files
 from kseg.data.errors import DataError
 from kseg.data.spec import NUMBERS, OPTIONS, DataSpec
 
-SIZE = (40, 60)
 MOST = 4095
-
-
-def mask(path, value=1, size=SIZE):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.zeros(size, np.uint8)
-    pixels[5:20, 10:30] = value
-    Image.fromarray(pixels).save(path)
-
-
-def converted(kind):
-    def write(root):
-        scenes = kseg.data.shapes("train", count=2, size=SIZE)
-        kseg.data.convert({"train": scenes, "val": scenes}, f"{kind}:{root}")
-
-    return write
-
-
-def camvid(root):
-    for split in ("train", "val"):
-        photo(root / split / "a.png")
-        mask(root / f"{split}annot" / "a.png")
-
-
-def labelme(root):
-    for name in "ab":
-        photo(root / f"{name}.png")
-        labelme_file(root / f"{name}.json", [labelme_shape("cell", square(3, 4, 9))], f"{name}.png")
-
-
-def via(root):
-    entries = {}
-    for name in "ab":
-        photo(root / f"{name}.png")
-        region = via_region(via_polygon(square(3, 4, 9)), kind="cell")
-        entries[name] = {"filename": f"{name}.png", "regions": [region]}
-    (root / "via.json").write_text(json.dumps(entries))
-
-
-def jsonl(root):
-    shares = [0.1, 0.1, 0.5, 0.1, 0.5, 0.5]
-    lines = []
-    for name in "ab":
-        photo(root / f"{name}.png")
-        label = [{"label": "cell", "polygon": [shares]}]
-        lines.append(json.dumps({"image_url": f"{name}.png", "label": label}))
-    (root / "a.jsonl").write_text("\n".join(lines))
-
-
-def rle(root):
-    for name in "ab":
-        photo(root / f"{name}.png")
-    (root / "train.csv").write_text("ImageId,EncodedPixels\na.png,45 9\nb.png,90 4\n")
-
-
-def nnunet(root):
-    for name in "ab":
-        photo(root / "imagesTr" / f"{name}_0000.png")
-        mask(root / "labelsTr" / f"{name}.png")
-    (root / "dataset.json").write_text(json.dumps({"labels": {"ground": 0, "cell": 1}}))
-
-
-def ade20k(root):
-    for split in ("training", "validation"):
-        photo(root / "images" / split / "a.png")
-        mask(root / "annotations" / split / "a.png")
-
-
-def oxford_pets(root):
-    for name in "ab":
-        photo(root / "images" / f"{name}.png")
-        mask(root / "annotations/trimaps" / f"{name}.png", value=1)
-        path = root / "annotations/trimaps" / f"{name}.png"
-        Image.fromarray(np.asarray(Image.open(path)) + np.uint8(1)).save(path)
-
-
-WRITERS = {
-    "camvid": camvid,
-    "voc": converted("voc"),
-    "cvat": converted("voc"),
-    "cityscapes": converted("cityscapes"),
-    "coco": converted("coco"),
-    "yolo": converted("yolo"),
-    "folder": converted("folder"),
-    "labelme": labelme,
-    "via": via,
-    "jsonl": jsonl,
-    "rle": rle,
-    "nnunet": nnunet,
-    "ade20k": ade20k,
-    "oxford_pets": oxford_pets,
-}
 
 
 def with_five_bands(source, most=MOST):

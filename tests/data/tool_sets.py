@@ -1,16 +1,24 @@
-"""Small sets as the tools write them: one photo of 40x60 a name, with squares drawn on it."""
+"""Small sets as the tools write them: one photo of 40x60 a name, with squares drawn on it.
+
+`WRITERS`: of each reader of files, a function that writes a whole set for it.
+"""
 
 import base64
 import io
 import json
+import zlib
 
 import numpy as np
 from PIL import Image
 
+import kseg
+
 SIZE = (40, 60)
 
 
-def photo(path, size=SIZE, seed=0):
+def photo(path, size=SIZE, seed=None):
+    """Writes noise, by default of a seed of its own for each name; returns the pixels."""
+    seed = zlib.crc32("/".join(path.parts[-2:]).encode()) if seed is None else seed
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
@@ -129,3 +137,95 @@ def percent(corners):
 
 def task(name, *regions, **more):
     return {"data": {"image": name}, "annotations": [{"result": [*regions], **more}]}
+
+
+# A whole set for each reader of files
+
+
+def mask(path, value=1, size=SIZE, ground=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full(size, ground, np.uint8)
+    pixels[5:20, 10:30] = value
+    Image.fromarray(pixels).save(path)
+
+
+def converted(kind):
+    def write(root):
+        splits = {name: kseg.data.shapes(name, count=2, size=SIZE) for name in ("train", "val")}
+        kseg.data.convert(splits, f"{kind}:{root}")
+
+    return write
+
+
+def camvid(root):
+    for split in ("train", "val"):
+        photo(root / split / "a.png")
+        mask(root / f"{split}annot" / "a.png")
+
+
+def labelme(root):
+    for name in "ab":
+        photo(root / f"{name}.png")
+        labelme_file(root / f"{name}.json", [labelme_shape("cell", square(3, 4, 9))], f"{name}.png")
+
+
+def via(root):
+    entries = {}
+    for name in "ab":
+        photo(root / f"{name}.png")
+        region = via_region(via_polygon(square(3, 4, 9)), kind="cell")
+        entries[name] = {"filename": f"{name}.png", "regions": [region]}
+    (root / "via.json").write_text(json.dumps(entries))
+
+
+def jsonl(root):
+    shares = [0.1, 0.1, 0.5, 0.1, 0.5, 0.5]
+    lines = []
+    for name in "ab":
+        photo(root / f"{name}.png")
+        label = [{"label": "cell", "polygon": [shares]}]
+        lines.append(json.dumps({"image_url": f"{name}.png", "label": label}))
+    (root / "a.jsonl").write_text("\n".join(lines))
+
+
+def rle(root):
+    for name in "ab":
+        photo(root / f"{name}.png")
+    (root / "train.csv").write_text("ImageId,EncodedPixels\na.png,45 9\nb.png,90 4\n")
+
+
+def nnunet(root):
+    for name in "ab":
+        photo(root / "imagesTr" / f"{name}_0000.png")
+        mask(root / "labelsTr" / f"{name}.png")
+    (root / "dataset.json").write_text(json.dumps({"labels": {"ground": 0, "cell": 1}}))
+
+
+def ade20k(root):
+    for split in ("training", "validation"):
+        photo(root / "images" / split / "a.png")
+        mask(root / "annotations" / split / "a.png", value=2, ground=1)
+
+
+def oxford_pets(root):
+    for name in "ab":
+        photo(root / "images" / f"{name}.png")
+        mask(root / "annotations/trimaps" / f"{name}.png", value=2, ground=1)
+
+
+WRITERS = {
+    "camvid": camvid,
+    "voc": converted("voc"),
+    "cvat": converted("voc"),
+    "cityscapes": converted("cityscapes"),
+    "coco": converted("coco"),
+    "yolo": converted("yolo"),
+    "folder": converted("folder"),
+    "labelme": labelme,
+    "via": via,
+    "jsonl": jsonl,
+    "rle": rle,
+    "nnunet": nnunet,
+    "ade20k": ade20k,
+    "oxford_pets": oxford_pets,
+}

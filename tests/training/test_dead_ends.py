@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import kseg
 from kseg.base.atomic import Unwritten
+from kseg.models.saving import save_model
 from kseg.training import callbacks
 
 pytestmark = pytest.mark.once("torch")
@@ -121,3 +123,14 @@ def test_a_disk_that_is_full_from_the_start(train, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left on device. Nothing half-written") as e:
         fit(small_model(), train, tmp_path / "run")
     assert "resume" not in str(e.value) and not (tmp_path / "run").exists()
+
+
+def test_a_clock_of_before_zip_files(train, tmp_path, monkeypatch):
+    """As after a start without a battery: said before the first step, not after the first epoch."""
+    monkeypatch.setattr(time, "localtime", lambda *given: time.gmtime(0))
+    with pytest.raises(OSError, match="clock says 1970: .* Set the clock"):
+        fit(small_model(), train, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(OSError, match="clock says 1970"):
+        save_model(small_model(), tmp_path / "model.keras")
+    assert os.listdir(tmp_path) == []
