@@ -10,9 +10,13 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from kseg import models
+from kseg.cli import fit
+from kseg.cli.check import checked
 from kseg.cli.main import main
+from kseg.data.spec import DataSpec
 from kseg.training.network import BUILDERS
 
 pytestmark = pytest.mark.once("torch")
@@ -100,6 +104,23 @@ def test_fit_leaves_a_whole_run_folder(run):
         "curve.png",
     }
     assert json.loads((run[0] / "evaluation.json").read_text())["mean_iou"] > 0.5
+
+
+def test_a_run_is_named_after_its_network(run, monkeypatch):
+    """Where nothing is said."""
+    asked = []
+    monkeypatch.setattr(fit, "train_and_report", lambda *given: asked.append(given[4].run))
+    for options in ([], ["--model", "fcn8s"], ["--run", "mine"]):
+        assert main(["fit", f"folder:{run[1]}", *options]) == 0
+    assert asked == ["runs/unet", "runs/fcn8s", "mine"]
+
+
+def test_the_check_shows_how_far_it_is_on_a_terminal_alone(run):
+    spec = DataSpec(f"folder:{run[1]}")
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=200)
+        checked(console, spec, None)
+        assert ("reading folder:" in console.file.getvalue()) is terminal
 
 
 def test_evaluate_prints_a_table(kseg, run, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 import kseg
 from kseg.data import converted, decode
-from kseg.data.bad_files import explanation
+from kseg.data.bad_files import explanation, first_bad_sample
 from kseg.data.errors import DataError
 
 
@@ -26,6 +26,15 @@ def test_batches_name_the_file(pair_folders, content, words, augment):
     with pytest.raises(DataError, match=f"^'{path}' .*Replace or remove") as raised:
         source[1]
     assert raised.value.kind == "unreadable" and raised.value.subject == str(path)
+
+
+@pytest.mark.parametrize("bad", [None, 0, 1, 2])
+def test_the_first_that_cannot_be_read(pair_folders, bad):
+    root = pair_folders(count=3, size=(24, 32))
+    source = kseg.data.folder(root / "images", root / "masks", ("a", "b"), split=None)
+    for index in range(3 if bad is None else bad, 3):
+        (root / "images" / f"p{index}.png").write_bytes(b"")
+    assert first_bad_sample(source) == bad
 
 
 @pytest.mark.backends("tensorflow", reason="other backends take the same batches")

@@ -7,6 +7,7 @@ import pytest
 import kseg
 from kseg.models.graph import bytes_a_pixel
 from kseg.prediction import memory, semantic
+from kseg.prediction.large import as_strips
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +146,10 @@ def test_a_tile_is_as_large_as_memory_allows():
     assert tile % stride == 0 and tile > semantic.LEAST_TILE
     assert tile**2 * each <= semantic.MEMORY < (tile + stride) ** 2 * each
     assert semantic.tile_in_memory(model, (100, 300)) == 300
+
+
+def test_strips_of_an_array_are_all_of_it():
+    array = np.arange(1100 * 2).reshape(1100, 2)
+    strips = list(as_strips(array))
+    assert [len(strip) for strip in strips] == [512, 512, 76]
+    np.testing.assert_array_equal(np.concatenate(strips), array)

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 import kseg
-from kseg.prediction.seams import tiles_of
+from kseg.prediction.seams import found_in, tiles_of
 
 SIDE = 28
 
@@ -235,3 +235,30 @@ def test_what_one_view_alone_finds_counts_half():
     )
     with pytest.raises(ValueError, match="tta=0.5: expected a sequence of 'horizontal' or"):
         kseg.predict(OneEyed(), as_photo(ids), tta=0.5)
+
+
+def test_what_a_tile_finds_by_hand():
+    """Of a mask that is drawn in a larger window: the rectangle of its pixels, in the photo."""
+
+    class Drawn:
+        boxes = np.array([[3, 2, 9, 7], [0, 0, 1, 1]], np.float32)
+        classes, scores = np.array([1, 0]), np.array([0.5, 0.25])
+
+        def __len__(self):
+            return 2
+
+        def each_mask(self):
+            return self
+
+        def part(self, index):
+            values = np.zeros((8, 10), bool)
+            if index == 0:
+                values[2:7, 3:9] = True
+            return slice(20, 28), slice(30, 40), values
+
+    tile = (100, 200, 164, 264, 110, 210, 154, 254)
+    (found,) = found_in(5, tile, (400, 500), Drawn())  # the other has no pixel
+    assert (found.tile, found.class_id, found.score) == (5, 1, 0.5)
+    assert (found.top, found.left, found.values.shape) == (122, 233, (5, 6)) and found.values.all()
+    assert (found.cut, found.owned) == (False, True)
+    np.testing.assert_array_equal(found.box, [203, 102, 209, 107])

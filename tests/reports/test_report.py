@@ -14,6 +14,7 @@ import kseg
 from kseg import pictures
 from kseg.base.colors import NOT_SCORED, object_colors
 from kseg.checks.findings import Finding, Report
+from kseg.pictures import grid
 from kseg.pictures.chart import LINES
 from kseg.pictures.image import RIGHT, WRONG
 from kseg.pictures.instance import predicted
@@ -30,6 +31,18 @@ def test_overlay_by_hand():
     # half photo, half colour: 50 for black, 150/100/75 for the class; void shows the photo
     expected = [[[50, 50, 50], [150, 100, 75], [100, 100, 100]]]
     np.testing.assert_array_equal(pictures.overlay(image, labels, COLORS), expected)
+
+
+def test_a_legend_by_hand():
+    """Two names, a line of 22 pixels each: beside them squares of 17x15 pixels with an outline."""
+    colors = ((10, 0, 0), (200, 100, 50))
+    picture = np.asarray(grid.legend(["ground", "object"], colors, width=60))
+    assert picture.shape == (4 + 2 * 22 + 4, 60, 3)
+    for line, color in enumerate(colors):
+        rows, columns = np.nonzero((picture == color).all(axis=-1))
+        top = 4 + 22 * line
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (top + 3, top + 15, 9, 23)
+        assert len(rows) == 13 * 15
 
 
 def test_errors_by_hand():

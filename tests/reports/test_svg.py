@@ -36,6 +36,17 @@ def test_lines_fall_where_numbers_fall():
     assert ticks == ["0", "0.5", "1", "1.5", "2", "1", "2", "3", "epoch"]
 
 
+def test_a_frame_fills_its_picture():
+    """420x240, of which 44 on the left, 12 on the right, 14 above and 36 below are margins."""
+    frame = svg.Frame((1, 9), (0, 1))
+    assert (frame.x(1), frame.x(5), frame.x(9)) == (44, 226, 408)
+    assert (frame.y(0), frame.y(0.5), frame.y(1)) == (204, 109, 14)
+    _, found = drawn(f"<svg>{frame.grid(percent=True)}</svg>")
+    lines = [[float(line.get(end)) for end in ("x1", "x2", "y1")] for line in found["line"]]
+    assert (lines[0], lines[-1]) == ([44, 408, 204], [44, 408, 14])
+    assert (found["text"][0].text, found["text"][-1].text) == ("0%", "100%")
+
+
 def test_nothing_to_draw_is_no_chart():
     assert svg.lines([("a", [], "a")], "x") == ""
     assert svg.columns([("a", [math.nan], None)], "x") == ""
