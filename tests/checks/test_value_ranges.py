@@ -1,11 +1,14 @@
 """The check finds the range of a set's numbers, and what it says to do ends the finding."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import kseg
+from kseg.checks.one_sample import is_deep
 
 
 def source_of(images, **options):
@@ -80,3 +83,19 @@ def test_pictures_show_the_bands_that_are_chosen(rng):
     assert (picture[:12] == 255).all() and (picture[12:] == 0).all()
     assert not picture_of(dataclasses.replace(source, bands=(1,)), source[0]).any()
     assert as_rgb(images[0], (4, 2, 0), (0, 4095)).shape == (24, 32, 3)
+
+
+def test_16_bits_of_files_are_told_by_their_bytes(rng):
+    source = source_of(np.zeros((1, 24, 32, 3), np.uint8))
+    pixels = rng.integers(0, 255, (8, 9), np.uint8)
+
+    def content(array, kind):
+        saved = io.BytesIO()
+        Image.fromarray(array).save(saved, kind)
+        return saved.getvalue()
+
+    assert is_deep(source, content(pixels.astype(np.uint16), "PNG"))
+    assert not is_deep(source, content(pixels, "PNG"))
+    jpeg = bytearray(content(pixels, "JPEG"))
+    jpeg[24] = 16  # where a PNG says its depth
+    assert not is_deep(source, bytes(jpeg))
