@@ -97,7 +97,7 @@ def _facts(sources, limit, thorough, progress):
             read = SampleReader(source, thorough, several=len(sources) > 1)
             seen.append([])
             try:
-                for facts in pool.map(read, indices):
+                for facts in _first_alone(pool, read, indices):
                     seen[-1].append(facts)
                     done += 1
                     if progress:
@@ -106,6 +106,16 @@ def _facts(sources, limit, thorough, progress):
                 pool.shutdown(cancel_futures=True)
                 raise
     return seen
+
+
+def _first_alone(pool, read, indices):
+    """What is read of each, in order; the first before the others are begun.
+
+    By the first a graph is made ready to run: in half a second, and by every thread that meets it
+    unready.
+    """
+    yield from map(read, indices[:1])
+    yield from pool.map(read, indices[1:])
 
 
 def check_samples(source: Source, limit: int | None = None) -> np.ndarray:
