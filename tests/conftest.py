@@ -72,8 +72,10 @@ def pytest_collection_modifyitems(config, items):
     import keras
 
     for item in items:
-        few = item.get_closest_marker("few")
-        if few and not any(word in item.name.partition("[")[2] for word in few.args):
+        few = [*item.iter_markers("few")]
+        if len(few) > 1:  # only one of them would count
+            raise pytest.UsageError(f"{item.nodeid}: {few[0]} stands beside {few[1]}")
+        if few and not any(word in item.name.partition("[")[2] for word in few[0].args):
             item.add_marker("slow")
     result = yield  # folders mark all of their tests
     here, everything = keras.backend.backend(), config.getoption("--every-backend")

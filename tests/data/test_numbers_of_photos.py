@@ -31,7 +31,6 @@ def test_every_reader_of_files_is_here():
     assert {kind for kind, options in OPTIONS.items() if {*NUMBERS} <= {*options}} == {*WRITERS}
 
 
-@pytest.mark.few("coco", "folder")
 @pytest.mark.few("folder", "coco", "voc", "labelme")
 @pytest.mark.parametrize("kind", WRITERS)
 def test_five_bands_of_twelve_bits(tmp_path, kind):

@@ -95,7 +95,6 @@ def test_files_of_weights(tmp_path, rng, kind):
         np.testing.assert_array_equal(sample["label"], label)
 
 
-@pytest.mark.few("affine", "cut_mix")
 @pytest.mark.few("pad", "random_flip", "random_affine", "cut_mix")
 @pytest.mark.parametrize(
     "name",

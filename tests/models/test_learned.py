@@ -59,7 +59,6 @@ def trained(name, policy, steps=2):
 
 
 @pytest.mark.few("unet", "given")
-@pytest.mark.few("unet", "given")
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", MODELS)
 def test_as_keras_calls(monkeypatch, name, policy):

@@ -69,7 +69,6 @@ def indices(setup, part):
     return third if part == "a third" else range(third.stop, COUNT, len(SETUPS))
 
 
-@pytest.mark.few("third-3")
 @pytest.mark.few("a third-0", "a third-3")
 @pytest.mark.parametrize("setup", range(len(SETUPS)))
 @pytest.mark.parametrize("part", ["a third", pytest.param("the rest", marks=pytest.mark.slow)])
