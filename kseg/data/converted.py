@@ -67,7 +67,7 @@ def by_python(function, path, like):
     kind = tf.string if isinstance(like, bytes) else tf.as_dtype(like.dtype)
     result, *fault = tf.numpy_function(called, [path], [kind, *[tf.string] * 4], stateful=False)
     kind, subject, message, remedy = fault
-    fine = require(kind == b"", kind, subject, lambda: message, remedy)
+    fine = require(kind == b"", kind, subject, message, remedy)
     with tf.control_dependencies([fine]):
         return tf.identity(result)
 

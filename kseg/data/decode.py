@@ -39,7 +39,7 @@ def read_photo(path):
     content = tf.io.read_file(path)
     empty = tf.strings.length(content) == 0
     replace = "Replace or remove the file."
-    there = require(~empty, "unreadable", path, lambda: "the file is empty.", replace)
+    there = require(~empty, "unreadable", path, "the file is empty.", replace)
     with tf.control_dependencies([there]):
         return tf.cond(
             _is_whole(content), lambda: content, lambda: by_python(photo_bytes, path, b"")
@@ -89,7 +89,7 @@ def decode_deep(content):
         known,
         "unsuitable",
         "",
-        lambda: "a photo of 8 bits, in a set that says another value_range.",
+        "a photo of 8 bits, in a set that says another value_range.",
         "Give photos of 16 bits, or leave value_range= and bits= out.",
     )
     return tf.io.decode_png(content, channels=3, dtype=tf.uint16)
@@ -177,7 +177,7 @@ def size_as_said(row, photo, of, remedy):
         same,
         "size_mismatch",
         row["image"],
-        lambda: tf.strings.format(
+        tf.strings.format(
             "image and mask differ in size: the photo is {} pixels, " + of + " {} (height, width).",
             (size, row["size"]),
         ),
@@ -234,7 +234,7 @@ def mask_of_bytes(content, name, wide=False, repeated=False):
         whole,
         "not_png",
         name,
-        lambda: "this mask is not a PNG file.",
+        "this mask is not a PNG file.",
         "Ids survive only in formats without loss: draw or export the mask again as PNG.",
     )
     _require_ids(~whole | is_ids | repeated, name)
@@ -313,7 +313,7 @@ def _require_ids(condition, path):
         condition,
         "color_mask",
         path,
-        lambda: "this is a colour mask, but ids were expected.",
+        "this is a colour mask, but ids were expected.",
         "Give the colour of each class (palette=).",
     )
 
@@ -327,6 +327,6 @@ def _require_nothing_hidden(content, path):
         tf.size(hidden) == 0,
         "unsuitable",
         path,
-        lambda: tf.strings.format(HIDDEN, (tf.size(hidden),)),
+        tf.strings.format(HIDDEN, (tf.size(hidden),)),
         NOT_TRANSPARENT,
     )

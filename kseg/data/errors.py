@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 
 from kseg.base.arguments import refused
-from kseg.base.tensorflow import tensorflow
+from kseg.base.tensorflow import built_once, tensorflow
 
 # What `require` writes; TensorFlow escapes it as C, Python's `bytes` or both do
 PACKED = re.compile(r"kseg\[(\w+)\]\\n(.*?)\\nkseg;")
@@ -97,12 +97,14 @@ def require(condition, kind, subject, message, remedy=""):
         condition: bool scalar.
         kind, remedy: As of `DataError`; strings or string scalars.
         subject: The file at fault, a string or string scalar; `""` if the caller does not know it.
-        message: Function that gives a string scalar, what is wrong without the subject; called
-            only when it is needed.
+        message: What is wrong without the subject, a string or string scalar; or, where it takes
+            long to say, a function that gives it, called only when it is needed.
 
     Returns:
         True, a bool scalar: what depends on it waits for the check.
     """
+    if not callable(message):
+        return _require(condition, kind, subject, message, remedy)
     tf = tensorflow()
 
     def fail():
@@ -110,6 +112,11 @@ def require(condition, kind, subject, message, remedy=""):
         return False
 
     return tf.cond(condition, lambda: True, fail)
+
+
+@built_once("condition", "kind", "subject", "message", "remedy")  # a branch is slow in the making
+def _require(condition, kind, subject, message, remedy):
+    return require(condition, kind, subject, lambda: message, remedy)
 
 
 def packed(kind, subject, message, remedy):

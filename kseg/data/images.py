@@ -113,5 +113,5 @@ def image_tensor(image, value_range=None):
             return np.zeros(array.shape, kind.as_numpy_dtype), str(error).encode()
 
     seen, fault = tf.numpy_function(looked_at, [image], [kind, tf.string], stateful=False)
-    require(fault == b"", "unsuitable", "", lambda: fault)
+    require(fault == b"", "unsuitable", "", fault)
     return tf.ensure_shape(seen, image.shape)

@@ -76,7 +76,7 @@ def weight_reader(scale):
             tf.reduce_all(tf.shape(weight) == size),
             "size_mismatch",
             path,
-            lambda: tf.strings.format(
+            tf.strings.format(
                 "the weights are {} pixels, their image {} (height, width).",
                 (tf.shape(weight), size),
             ),

@@ -76,7 +76,7 @@ def read(source, row, whole=True):
             tf.reduce_all(size == size_of(sample)),
             "size_mismatch",
             "",
-            lambda: tf.strings.format(
+            tf.strings.format(
                 "image and mask differ in size: {} and {} (height, width).",
                 (size, size_of(sample)),
             ),
@@ -102,7 +102,7 @@ def weight_of(sample, void):
         tf.reduce_all(tf.shape(weight) == size_of(sample)),
         "size_mismatch",
         "",
-        lambda: tf.strings.format(
+        tf.strings.format(
             "label and weights differ in size: {} and {} (height, width).",
             (size_of(sample), tf.shape(weight)),
         ),
@@ -111,7 +111,7 @@ def weight_of(sample, void):
         tf.reduce_all((weight >= 0) & (weight < np.inf)),  # NaN is neither
         "unsuitable",
         "",
-        lambda: "weights of pixels that are negative, infinite or NaN.",
+        "weights of pixels that are negative, infinite or NaN.",
         "Give numbers from 0 on.",
     )
     is_void = label == tf.cast(void, label.dtype)
@@ -128,7 +128,7 @@ def require_area(boxes):
         tf.reduce_all(has_area),
         "malformed",
         "",
-        lambda: tf.strings.format(
+        tf.strings.format(
             "boxes without area, x1, y1, x2, y2: {}.", (tf.boolean_mask(boxes, ~has_area),)
         ),
         "Leave these objects out.",

@@ -209,7 +209,7 @@ def example_parser(
             return {"image": image, "label": tf.transpose(maps, (1, 2, 0))}
         count = tf.size(stored["classes"])
         as_many = count == tf.size(stored["crowd"])
-        require(as_many, "malformed", "", lambda: "a record is damaged.", "Write it again.")
+        require(as_many, "malformed", "", "a record is damaged.", "Write it again.")
 
         def some():
             return pixels(stored["masks"], (count, height, width), tf.uint8)

@@ -157,9 +157,7 @@ def _positions(row):
         tf.reduce_all(tf.gather(keys, place) == flat),
         "malformed",
         row["label"],
-        lambda: (
-            "the PNG holds a segment id that segments_info of the annotation file does not list."
-        ),
+        "the PNG holds a segment id that segments_info of the annotation file does not list.",
         "Take the PNG and the JSON from the same release.",
     )
     return tf.reshape(place, tf.shape(mask))

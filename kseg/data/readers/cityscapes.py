@@ -323,7 +323,7 @@ def _objects(row, thing_ids):
         tf.reduce_all(known),
         "malformed",
         row["label"],
-        lambda: tf.strings.format(
+        tf.strings.format(
             "the mask holds the instance id {}, which is neither a label id 0..33 nor one times "
             "1000 and a number.",
             (tf.reduce_max(tf.where(known, -1, keys)),),

@@ -247,7 +247,7 @@ def decode_objects(label_of, numbers, first):
             same,
             "size_mismatch",
             row["instances"],
-            lambda: tf.strings.join(["it and '", row["label"], "' differ in size."]),
+            tf.strings.join(["it and '", row["label"], "' differ in size."]),
             "Take both from the same export.",
         )
         keys = tf.sort(tf.unique(tf.reshape(objects, [-1])).y)
@@ -258,7 +258,7 @@ def decode_objects(label_of, numbers, first):
             tf.reduce_all(classes >= 0),
             "malformed",
             row["instances"],
-            lambda: tf.strings.join(["an object has no class in '", row["label"], "'."]),
+            tf.strings.join(["an object has no class in '", row["label"], "'."]),
             "Take both from the same export.",
         )
         return {

@@ -187,7 +187,7 @@ def _arrays(count, values, void_values, photo):
     def decode(row):
         path = row["file"]
         stored, fault = tf.numpy_function(loaded, [path], [tf.int32, tf.string], stateful=False)
-        require(fault == b"", "malformed", path, lambda: fault)
+        require(fault == b"", "malformed", path, fault)
         stored = tf.ensure_shape(stored, (None, None, count))
         image = photo(row["image"])
         _require_size(tf.shape(stored), image_size(image), path)
@@ -227,7 +227,7 @@ def _require_size(mask, size, path):
         tf.reduce_all(mask[:2] == size),
         "size_mismatch",
         path,
-        lambda: tf.strings.format(
+        tf.strings.format(
             "the mask and its image differ in size: {} and {} (height, width).", (mask[:2], size)
         ),
         RESIZED,

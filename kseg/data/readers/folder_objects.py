@@ -194,7 +194,7 @@ def of_classes(class_names, read, values, ground, void):
             tf.reduce_all(tf.shape(label) == tf.shape(object_masks)[1:]),
             "size_mismatch",
             path,
-            lambda: tf.strings.join(["it and the objects of '", row["image"], "' differ in size."]),
+            tf.strings.join(["it and the objects of '", row["image"], "' differ in size."]),
             "Take both from the same export.",
         )
         with tf.control_dependencies([same]):  # else what follows may fail before it

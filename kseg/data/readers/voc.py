@@ -275,7 +275,7 @@ def _decode_instances(row):
         tf.reduce_all(tf.shape(objects) == tf.shape(label)),
         "size_mismatch",
         row["instances"],
-        lambda: tf.strings.join(["it and '", row["label"], "' differ in size."]),
+        tf.strings.join(["it and '", row["label"], "' differ in size."]),
         SAME_ARCHIVE,
     )
     keys = tf.sort(tf.unique(tf.reshape(objects, [-1])).y)
@@ -292,7 +292,7 @@ def _decode_instances(row):
         tf.reduce_all(tf.reduce_sum(counts, axis=1) > 0),
         "malformed",
         row["instances"],
-        lambda: tf.strings.join(["an object has no pixel with a class in '", row["label"], "'."]),
+        tf.strings.join(["an object has no pixel with a class in '", row["label"], "'."]),
         SAME_ARCHIVE,
     )
     return {
