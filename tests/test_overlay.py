@@ -31,3 +31,15 @@ def test_labels_are_whole_numbers():
     image = np.zeros((1, 1, 3), "uint8")
     with pytest.raises(TypeError, match="float64"):
         kseg.pictures.overlay(image, np.zeros((1, 1)), [(1, 2, 3)])
+
+
+def test_sizes_and_colours_that_do_not_fit():
+    image = np.zeros((2, 3, 3), "uint8")
+    with pytest.raises(ValueError, match=r"labels.shape=\(3, 2\).*\(2, 3\)"):
+        kseg.pictures.overlay(image, np.zeros((3, 2), int), [(1, 2, 3)])
+    several = np.ones((2, 3, 2), int)
+    with pytest.raises(ValueError, match="colors=.*each of the 2 classes"):
+        kseg.pictures.overlay(image, several, [(1, 2, 3)])
+    colors = [(10, 20, 30), (50, 60, 70), (9, 9, 9)]  # one more than there are classes
+    drawn = kseg.pictures.overlay(image, several, colors)
+    np.testing.assert_array_equal(drawn, kseg.pictures.overlay(image, several, colors[:2]))

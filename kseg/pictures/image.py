@@ -113,10 +113,17 @@ def overlay(
 
     Returns:
         uint8 `(H, W, 3)`.
+
+    Raises:
+        ValueError: `labels` are of another size than the image, or of more classes a pixel than
+            there are colours.
     """
-    labels = np.asarray(labels)
+    image, labels = np.asarray(image), np.asarray(labels)
+    if image.shape[:2] != labels.shape[:2]:
+        expected = f"an array as high and wide as the image, {image.shape[:2]}"
+        raise refused("labels.shape", labels.shape, expected)
     if labels.ndim == 3:
-        return _several(np.asarray(image), labels == 1, np.reshape(colors, (-1, 3)), opacity)
+        return _several(image, labels == 1, np.reshape(colors, (-1, 3)), opacity)
     labels = labels.astype(np.intp, casting="same_kind", copy=False)
     shares = np.append(np.full(len(colors) + 1, opacity), 0.0)  # of classes, unknown ids and void
     shown = np.concatenate([np.reshape(colors, (-1, 3)), np.zeros((2, 3), int)])
@@ -127,7 +134,6 @@ def overlay(
         share = shares[place][..., None]
         return np.round(levels * (1 - share) + shown[place] * share).astype(np.uint8)
 
-    image = np.asarray(image)
     if image.dtype != np.uint8:
         return mixed(image, place)
     # there are fewer mixtures than pixels: each is computed once
@@ -140,6 +146,10 @@ def overlay(
 
 def _several(image, held, colors, opacity):
     """A photo `(H, W, 3)` under the classes that its pixels have, bool `(H, W, C)`."""
+    if len(colors) < held.shape[-1]:
+        expected = f"a colour for each of the {held.shape[-1]} classes of labels"
+        raise refused("colors", colors.tolist(), expected)
+    colors = colors[: held.shape[-1]]
     count = held.sum(axis=-1, keepdims=True)
     mixed = image * (1 - opacity) + (held @ colors) / np.maximum(count, 1) * opacity
     picture = np.round(np.where(count > 0, mixed, image)).astype(np.uint8)

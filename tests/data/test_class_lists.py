@@ -31,6 +31,16 @@ def test_forms(tmp_path, name):
     assert found.void_values == ((0,) if name == "objectInfo150.txt" else None)
 
 
+def test_colours_of_datumaro_where_each_class_has_one(tmp_path):
+    file = tmp_path / "dataset_meta.json"
+    meta = {"label_map": {"0": "sky", "1": "road"}, "segmentation_colors": [[1, 2, 3], [4, 5, 6]]}
+    file.write_text(json.dumps(meta))
+    assert class_list(tmp_path, tmp_path).palette == ((1, 2, 3), (4, 5, 6))
+    meta["segmentation_colors"].pop()
+    file.write_text(json.dumps(meta))
+    assert class_list(tmp_path, tmp_path).palette is None
+
+
 def test_what_is_ignored_is_void(tmp_path):
     (tmp_path / "class_dict.csv").write_text("name,r,g,b\nunlabeled,0,0,0\nsky,1,2,3\nroad,4,5,6\n")
     found = class_list(tmp_path)

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 import kseg
-from kseg.data import converted
+from kseg.data import converted, rasters
 from kseg.data.color_masks import decode_colors
 from kseg.data.decode import decode_mask, decode_photo
 from kseg.data.errors import DataError
@@ -267,3 +267,12 @@ def test_layers_of_keras_take_bands_and_floats(rng):
         assert any(near)
     with pytest.raises(ValueError, match="RandomHue, which knows red, green and blue.* 5 bands"):
         list(kseg.data.batches(source, augment=[from_keras(keras.layers.RandomHue(0.5))]))
+
+
+def test_what_is_read_part_by_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(rasters, "LARGE", 20)
+    for height, large in ((4, False), (5, True)):
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((height, 5), np.uint8))
+        np.save(tmp_path / "a.npy", np.zeros((height, 5, 3), np.uint8))
+        assert rasters.is_raster(tmp_path / "a.tif") == large
+        assert rasters.is_raster(tmp_path / "a.npy") == large

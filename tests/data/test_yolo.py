@@ -115,6 +115,8 @@ def test_a_photo_without_a_file_has_no_object(tmp_path):
         ("2 0.1 0.1 0.5 0.1 0.5 0.5", "class 2; expected one of the 2 names, 0 to 1"),
         ("0.5 0.1 0.1 0.5 0.1 0.5 0.5", "class 0.5; expected one of the 2 names"),
         ("0 6 6 30 6 30 30", "coordinate 30; expected shares of width and height, 0 to 1"),
+        ("0 0.1 0.1 1.2 0.1 0.5 0.5", "coordinate 1.2; expected shares"),
+        ("0 0.1 -0.2 0.5 0.1 0.5 0.5", "coordinate -0.2; expected shares"),
         ("0 0.1 0.1 0.5 0.1 0.5 nan", "nan; expected shares"),
         ("0 0.1 0.1 0.5 0.1 0.5", "5 coordinates, which are not pairs"),
         ("0 0.1 0.1", "2 coordinates; expected 3 points or more"),

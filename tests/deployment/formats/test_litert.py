@@ -92,6 +92,9 @@ def test_samples_are_scaled_to_cover_the_shape_and_cut_to_their_middle():
     made = fitted(image, (4, 8), 3)
     assert made.shape == (4, 8, 3) and made.dtype == np.uint8
     assert (made[:, 1:-1] == 200).all()
+    ramp = np.repeat(np.arange(0, 80, 10, dtype=np.uint8)[:, None, None], 32, axis=1)
+    rows = fitted(np.repeat(ramp, 3, axis=2), (4, 8), 3)[:, 4, 0]  # means of two, nearly
+    assert np.abs(rows.astype(int) - [5, 25, 45, 65]).max() <= 2
     same = photos(1, 5, 7)[0]
     np.testing.assert_array_equal(fitted(same, (5, 7), 3), same)
     assert fitted(same, (50, 20), 3).shape == (50, 20, 3)

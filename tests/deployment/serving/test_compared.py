@@ -117,6 +117,16 @@ def test_photos_that_are_too_large_are_known(unet):
     assert max(compared(unet, semantic, options, {"resize": None}).values()) <= 1e-4
 
 
+@pytest.mark.parametrize("tile", (3, 64))
+def test_a_photo_of_tiles_goes_beyond_one_by_mirroring(tile):
+    photo = np.arange(10, dtype=np.uint8).reshape(2, 5, 1)
+    options = SimpleNamespace(tile=tile, max_pixels=10**6)
+    beyond = compare.beyond_a_tile(photo, options)
+    assert min(beyond.shape[:2]) > tile
+    rows = [[0, 1, 2, 3], [5, 6, 7, 8]]
+    np.testing.assert_array_equal(beyond[:4, :4, 0], [*rows, *rows[::-1]])
+
+
 def test_the_header_of_a_photo_that_is_too_large():
     header = compare.too_large(500)
     assert [int.from_bytes(header[at : at + 4]) for at in (16, 20)] == [23, 23]  # 529 pixels
@@ -148,7 +158,7 @@ def test_overlays_of_several_classes_are_those_of_pictures(rng):
     label = np.zeros((9, 7, 2), np.uint8)
     label[1:6, 2:6, 0] = 1
     label[3:8, 1:5, 1] = 1
-    colors = np.array([(200, 30, 0), (0, 90, 250)])
+    colors = np.array([(200, 30, 0), (0, 90, 250), (9, 9, 9)])  # a palette may be longer
     (drawn,) = multilabel.painted(image[None], label[None], colors).numpy()
     expected = kseg.pictures.overlay(image, label, colors)
     assert np.abs(drawn.astype(int) - expected).max() <= 1
