@@ -142,6 +142,10 @@ def changed(line, key, value):
             changed(azure("a.jpg"), "label", {"polygon": [flat(CELL, shares=False)]}),
             "expected shares",
         ),
+        (
+            changed(azure("a.jpg"), "label", {"polygon": [[0.1, 0.1, 1.2, 0.1, 0.5, 0.5]]}),
+            "the coordinate 1.2; expected shares",
+        ),
         (changed(azure("a.jpg"), "label", {"label": 3}), "label=3; expected the name of a class"),
         (changed(azure("a.jpg"), "label", {"polygon": [[0.1, None]]}), "line 1: "),
         (changed(prodigy("a.jpg"), "spans", {"points": "x"}), "line 1: "),

@@ -63,6 +63,15 @@ def test_columns_are_as_high_as_their_numbers():
     assert "40%" in [text.text for text in found["text"]]
 
 
+def test_columns_of_a_group_stand_side_by_side():
+    """364 pixels from 44 on, 182 a group; a column is 0.92 of half of the middle 0.8 of these."""
+    _, found = drawn(svg.columns([("0", [0.4, 0.2], None), ("1", [0.1, 0.3], None)], "errors"))
+    left = [float(bar.get("x")) for bar in found["rect"]]
+    assert left == pytest.approx([62.2, 135.0, 244.2, 317.0], abs=0.1)
+    widths = [float(bar.get("width")) for bar in found["rect"]]
+    assert widths == pytest.approx([67.0] * 4, abs=0.2)
+
+
 def test_reliability_lies_on_its_diagonal_where_it_is_right():
     _, found = drawn(svg.reliability([[(0.25, 0.25, 0.5), (0.75, 0.5, 0.5), (math.nan,) * 3]], "c"))
     (ideal,) = [line for line in found["line"] if line.get("class") == "ideal"]

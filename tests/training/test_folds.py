@@ -230,6 +230,19 @@ def test_a_fold_that_is_trained_is_not_trained_again(tmp_path):
     assert opened.scores()["mean"]["mean_iou"] > 0 and "ensemble" not in opened.scores()
 
 
+def test_new_folds_take_the_place_of_those_before(tmp_path):
+    train, root = kseg.data.shapes("train", count=4), tmp_path / "f"
+    cross.begun(None, train, root, SETTINGS, None, None, False)
+    fold = kseg.Run(root / "fold-1", train.class_names, train.colors, train.void, {})
+    fold.write()
+    (root / cross.SCORES).write_text("{}")
+    (root / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="expected a folder that holds no run.*overwrite=True"):
+        cross.check_folder(root, train, overwrite=False)
+    cross.check_folder(root, train, overwrite=True)
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["mine.txt"]
+
+
 @pytest.mark.slow
 def test_the_commands_take_several_runs_as_one(tmp_path, capsys, write_image):
     path = folds_at(tmp_path / "folds", (1, 2), ((), ()))

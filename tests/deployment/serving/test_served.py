@@ -295,6 +295,7 @@ def test_warm_up_requests_can_be_replayed(exported, server):
     warmed = [request.model_spec.signature_name for request in requests]
     assert warmed == ["serving_default", "image_bytes", "overlay"]
     for request in requests:
+        assert request.model_spec.name == exported[1].parent.name
         response = service.PredictionServiceStub(server.channel).Predict(request, timeout=START)
         status = response.outputs["status"].string_val if "status" in response.outputs else [b"ok"]
         assert response.outputs and list(status) == [b"ok"]
