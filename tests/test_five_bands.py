@@ -70,7 +70,7 @@ def test_the_whole_way_on_the_command_line(scenes, tmp_path, capsys):
     np.testing.assert_array_equal(answer["class_ids"][0], mask)
 
 
-@pytest.mark.few("4")
+@pytest.mark.slow
 @pytest.mark.parametrize("bands", [1, 2, 4, 13])
 def test_any_number_of_bands_from_a_source_to_a_served_model(bands, rng, tmp_path):
     images = rng.random((2, 24, 32, bands), np.float32)

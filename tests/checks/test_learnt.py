@@ -130,6 +130,7 @@ def test_a_set_of_objects_says_what_to_set():
     assert whole_set.DETECTIONS == RCNNSettings().detections
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")  # where nothing is compiled
 def test_check_ends_with_0_where_fit_starts(tmp_path, write_image, rng, capsys):
     """No "val" is an error; a fault of "test", which is not learnt from, is none."""

@@ -56,7 +56,7 @@ def opened(root, names=NAMES, **given):
     return kseg.data.folder(root / "images", root / "masks", names, **given)
 
 
-@pytest.mark.few("ids-True", "values-False", "colours-False")
+@pytest.mark.few("ids-True")
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize(
     "said",

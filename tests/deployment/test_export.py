@@ -168,7 +168,8 @@ def test_objects_come_out_as_predict_finds_them(tmp_path, photos, capsys):
 
 
 @same_graph
-@pytest.mark.parametrize("resize", [(24, 40), pytest.param((80, 200), marks=pytest.mark.slow)])
+@pytest.mark.slow  # signatures are compared with resize= in serving/test_compared.py
+@pytest.mark.parametrize("resize", [(24, 40), (80, 200)])
 def test_resizing_is_in_the_graph(tmp_path, photos, resize):
     model = small_unet()
     options = kseg.SavedModelOptions(resize=resize)

@@ -69,7 +69,7 @@ def indices(setup, part):
     return third if part == "a third" else range(third.stop, COUNT, len(SETUPS))
 
 
-@pytest.mark.few("a third-0", "a third-3")
+@pytest.mark.few("a third-0")
 @pytest.mark.parametrize("setup", range(len(SETUPS)))
 @pytest.mark.parametrize("part", ["a third", pytest.param("the rest", marks=pytest.mark.slow)])
 def test_losses_of_other_implementations(setup, part):
