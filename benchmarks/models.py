@@ -1,16 +1,19 @@
 """Time and memory of a training step and of a prediction, beside segmentation_models.pytorch.
 
     pip install segmentation-models-pytorch torchvision
-    python benchmarks/models.py [--backends tensorflow jax torch] [--rounds 2]
+    python benchmarks/models.py [--backends tensorflow jax torch] [--rounds 5] [--threads 1]
 
 Same encoder (ResNet of torchvision's layout, random start), same batch of 256x256 photos, 21
-classes, float32, AdamW, cross-entropy, one CPU thread. The like models: U-Net with smp's own
+classes, float32, AdamW, cross-entropy. The like models: U-Net with smp's own
 decoder widths; DeepLabV3 at output stride 8; DeepLabV3+ with separable convolutions at output
-stride 16; FCN beside torchvision's `fcn_resnet50`. Each measurement is a process of its own; kseg
-and the peer take turns.
+stride 16; FCN beside torchvision's `fcn_resnet50`. The peer runs as it is built, and with weights
+and photos in PyTorch's channels-last format. A prediction of kseg's is one of `kseg.predict` and
+`kseg.evaluate`, from bytes to logits. Each measurement is a process of its own; all take turns.
 
-Printed are CPU seconds (which other work on the machine changes little) and the growth of the peak
-memory over that after the imports; ratios are kseg / peer of the medians, below 1 is better.
+Printed are medians: CPU seconds of a training step and of a prediction, of the whole batch and of
+one photo (other work on the machine changes these little; of several threads the time on the clock
+is meant, `--clock`), and the growth of the peak memory over that after the imports. In brackets the
+share of the better of the two peers, below 1 is better.
 """
 
 import argparse
@@ -23,6 +26,8 @@ import sys
 import time
 
 CLASSES, SIZE = 21, 256
+PEERS = ("peer", "peer nhwc")
+COLUMNS = ("train step", "predict batch", "one photo", "peak GB")
 # model -> encoder
 MODELS = {
     "unet": "resnet18",
@@ -37,103 +42,110 @@ def main():
     parser.add_argument("--backends", nargs="+", default=["tensorflow", "jax", "torch"])
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=2, help="processes of each measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="processes of each measurement")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--clock", action="store_true", help="time on the clock, not of the CPU")
     parser.add_argument("--steps", type=int, default=4, help="steps timed in each process")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)  # what a child does
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(*options.measure, options.batch, options.steps)))
+        print(json.dumps(measure(*options.measure, options)))
         return
-    print(f"{'model':14} {'':10} {'train step':>16} {'predict':>16} {'peak memory':>16}")
+    print(f"{'':24}" + "".join(f"{name:>16}" for name in COLUMNS))
     for model in options.models:
-        found = {who: [] for who in ("peer", *options.backends)}
+        found = {who: [] for who in (*PEERS, *options.backends)}
         for _ in range(options.rounds):
             for who, runs in found.items():
                 runs.append(child(who, model, options))
         medians = {
             who: [statistics.median(column) for column in zip(*runs)] for who, runs in found.items()
         }
+        best = [min(column) for column in zip(*(medians[peer] for peer in PEERS))]
         for who, values in medians.items():
-            cells = [
-                f"{value:8.2f} {unit}" + (f" {value / base:5.2f}" if who != "peer" else " " * 6)
-                for value, base, unit in zip(values, medians["peer"], ("s", "s", "GB"))
-            ]
-            print(f"{model:14} {who:10} {'  '.join(cells)}", flush=True)
+            cells = [f"{value:8.3f} ({value / base:4.2f})" for value, base in zip(values, best)]
+            print(f"{model:14}{who:10}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
 
 
 def child(who, model, options):
-    """A measurement in a process of its own: train seconds, predict seconds, gigabytes."""
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    if who != "peer":
+    """A measurement in a process of its own: what `COLUMNS` say."""
+    threads = str(options.threads)
+    env = {**os.environ, "OMP_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if options.threads == 1:
+        env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    if who not in PEERS:
         env["KERAS_BACKEND"] = who
-    command = [sys.executable, __file__, "--measure", who, model]
+    command = [sys.executable, __file__, "--measure", who, model, "--threads", threads]
     command += ["--batch", str(options.batch), "--steps", str(options.steps)]
+    command += ["--clock"] * options.clock
     result = subprocess.run(command, env=env, capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"{who} {model}: {result.stderr[-2000:]}")
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
-def measure(who, model, batch, steps):
+def measure(who, model, options):
     import numpy as np
 
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (batch, SIZE, SIZE, 3), dtype=np.uint8)
-    labels = rng.integers(0, CLASSES, (batch, SIZE, SIZE))
-    train, predict = (peer if who == "peer" else ours)(model, images, labels)
+    images = rng.integers(0, 256, (options.batch, SIZE, SIZE, 3), dtype=np.uint8)
+    labels = rng.integers(0, CLASSES, (options.batch, SIZE, SIZE))
+    train, predict = peer(who, model, options) if who in PEERS else ours(model, options)
     before = peak()
-    return [seconds(train, steps), seconds(predict, steps), peak() - before]
+    found = [
+        seconds(lambda: train(images, labels), options),
+        seconds(lambda: predict(images), options),
+        seconds(lambda: predict(images[:1]), options),
+    ]
+    return [*found, peak() - before]
 
 
-def ours(model, images, labels):
+def ours(model, options):
     import keras
 
     import kseg
+    from kseg.prediction.network import forward
 
     if keras.backend.backend() == "torch":
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(options.threads)
     elif keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     arguments = {"encoder": f"torchvision:{MODELS[model]}", "compile": False}
     if model == "deeplabv3plus":
         arguments["separable"] = True
     network = getattr(kseg, f"build_{model}")(CLASSES, **arguments)
     network.compile(keras.optimizers.AdamW(1e-3), loss=kseg.CrossEntropyLoss())
-    return (
-        lambda: network.train_on_batch(images, labels),
-        lambda: network.predict_on_batch(images),
-    )
+    return network.train_on_batch, lambda images: forward(network, images)
 
 
-def peer(model, images, labels):
+def peer(who, model, options):
     import torch
 
-    torch.set_num_threads(1)
-    network = peer_network(model)
+    torch.set_num_threads(options.threads)
+    kept = torch.channels_last if who == "peer nhwc" else torch.contiguous_format
+    network = peer_network(model).to(memory_format=kept)
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
-    x = (torch.tensor(images).permute(0, 3, 1, 2).float() / 255 - 0.45) / 0.225
-    y = torch.tensor(labels)
 
-    def logits():
-        found = network(x)
+    def logits(images):
+        x = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - 0.45) / 0.225
+        found = network(x.contiguous(memory_format=kept))
         return found["out"] if isinstance(found, dict) else found
 
-    def train():
+    def train(images, labels):
         network.train()
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(logits(), y).backward()
+        loss = torch.nn.functional.cross_entropy(logits(images), torch.from_numpy(labels))
+        loss.backward()
         optimizer.step()
 
-    def predict():
+    def predict(images):
         network.eval()
-        with torch.no_grad():
-            logits()
+        with torch.inference_mode():
+            return logits(images).numpy()
 
     return train, predict
 
@@ -149,14 +161,17 @@ def peer_network(model):
     return kind[model](MODELS[model], encoder_weights=None, classes=CLASSES)
 
 
-def seconds(step, count):
-    """CPU seconds of a step, after one that compiles and one that warms up."""
+def seconds(step, options):
+    """The least time of a step, after one that compiles and one that warms up."""
+    now = time.perf_counter if options.clock else time.process_time
     step()
     step()
-    started = time.process_time()
-    for _ in range(count):
+    found = []
+    for _ in range(options.steps):
+        started = now()
         step()
-    return (time.process_time() - started) / count
+        found.append(now() - started)
+    return min(found)
 
 
 def peak():

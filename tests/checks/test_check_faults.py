@@ -71,6 +71,8 @@ def test_a_fault_is_found_and_its_file_named(harmed, fault):
     if expected & {"duplicate_photo", "near_duplicate", "shared_photo", "duplicate_mask"}:
         named = {Path(file).stem for f in report.findings for file in f.files}
         assert concerned[fault] <= named
+    if fault == "same file":
+        assert "are the same file" in finding.message
 
 
 def test_no_sound_file_is_blamed(harmed):

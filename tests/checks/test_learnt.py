@@ -60,6 +60,14 @@ def test_one_class_alone(values, words, tmp_path):
     assert "nothing_to_score" in {each.kind for each in kseg.check(good, bare).warnings}
 
 
+def test_a_mask_of_one_class_is_told_with_its_name():
+    maps = labels(0, 1, 0, 1, count=3)
+    maps[1] = 1
+    findings = kseg.check(source(maps)).findings
+    (said,) = (each.message for each in findings if each.kind == "single_class_mask")
+    assert said.startswith("'1': every pixel is 'object'")
+
+
 def test_one_class_of_some_samples_proves_nothing():
     maps = labels(count=3)
     maps[1, :10] = 1

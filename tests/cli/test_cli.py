@@ -358,6 +358,15 @@ def test_options_that_do_not_go_with_the_model_are_named(run, refused, tmp_path)
     assert "--width 3: expected None, for it goes with" in refused(*shapes, "--width", 3)
 
 
+def test_each_setting_is_explained_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "--epochs EPOCHS Passes over the training set. (30)" in words
+    assert "--loss LOSS " in words and "In a file" not in words
+    assert "--transforms NAME" in words and "Repeatable." in words
+
+
 def test_fit_offers_every_network():
     names = (name for name in models.__all__ if name.startswith("build_"))
     builders = {name.removeprefix("build_") for name in names}

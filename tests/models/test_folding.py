@@ -1,5 +1,7 @@
 """Predictions with batch norm and ReLU folded are those of the layers, and never of old weights."""
 
+import collections
+
 import keras
 import numpy as np
 import pytest
@@ -214,7 +216,20 @@ def test_what_is_folded(rng):
     """No batch norm or ReLU is left where nothing hinders it; all where a gradient is asked for."""
     import torch
 
+    from torch.utils._python_dispatch import TorchDispatchMode
+
     from kseg.models.graph import run
+
+    class Kernels(TorchDispatchMode):
+        """Counts PyTorch's own operations, by their names."""
+
+        def __init__(self):
+            super().__init__()
+            self.names = collections.Counter()
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            self.names[function.overloadpacket.__name__] += 1
+            return function(*args, **(kwargs or {}))
 
     model = filled(kseg.build_unet(3, width=4, depth=1, compile=False), rng)
     x = rng.integers(0, 256, (1, 8, 8, 3)).astype("uint8")
@@ -237,5 +252,7 @@ def test_what_is_folded(rng):
         isinstance(layer, (layers.BatchNormalization, layers.ReLU)) for layer in model.layers
     )
     assert called() == count > 8
-    with torch.no_grad():
+    with torch.no_grad(), Kernels() as kernels:
         assert called() == 0
+    assert kernels.names["convolution"] > 4
+    assert not {"addcmul", "batch_norm", "native_batch_norm"} & {*kernels.names}  # maps stay

@@ -178,6 +178,16 @@ def test_evaluate_and_predict(model, x, y):
     assert model.predict(x, verbose=0).shape == (4, 8, 8, 3)
 
 
+@pytest.mark.backends("torch", reason="Keras takes pairs alone on the others")
+def test_batches_of_photos_alone(model, x):
+    batches = pytest.importorskip("torch.utils.data").DataLoader(x, batch_size=2)
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_allclose(model.predict(batches, verbose=0), expected, atol=1e-5)
+    batches = pytest.importorskip("torch.utils.data").DataLoader(x / 255, batch_size=2)
+    with pytest.raises(ValueError, match=BY_255):
+        model.predict(batches, verbose=0)
+
+
 def test_the_first_eager_call(x):
     model = kseg.build_unet(3, width=2, depth=1, compile=False)
     with pytest.raises(ValueError, match=BY_255):
