@@ -215,7 +215,6 @@ def test_large_kernels_are_made_once(rng, monkeypatch):
 def test_what_is_folded(rng):
     """No batch norm or ReLU is left where nothing hinders it; all where a gradient is asked for."""
     import torch
-
     from torch.utils._python_dispatch import TorchDispatchMode
 
     from kseg.models.graph import run

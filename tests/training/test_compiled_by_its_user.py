@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from training.small import small_model
 
 import kseg
 from kseg.models.defaults import is_own
@@ -9,19 +10,6 @@ from kseg.models.saving import load_model, save_model
 from kseg.training.begin import say_if_lost
 
 SETTINGS = {"size": (32, 32), "batch_size": 4, "epochs": 1}
-
-
-@pytest.fixture(scope="module")
-def sources():
-    return (
-        kseg.data.shapes("train", size=(32, 32), count=20),
-        kseg.data.shapes("val", size=(32, 32), count=6),
-    )
-
-
-def small_model():
-    keras.utils.set_random_seed(0)
-    return kseg.build_unet(6, width=4, depth=1)
 
 
 def fit(model, sources, path, **arguments):

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from instance_model import InstanceModel
+from training.small import small_model
 
 import kseg
 from kseg.checks.statistics import class_weights
@@ -27,19 +28,6 @@ SETTINGS = {
     "checkpoint_steps": 2,
     "learning_rate": 1e-2,
 }
-
-
-@pytest.fixture(scope="module")
-def sources():
-    return (
-        kseg.data.shapes("train", size=(32, 32), count=20),
-        kseg.data.shapes("val", size=(32, 32), count=6),
-    )
-
-
-def small_model():
-    keras.utils.set_random_seed(0)
-    return kseg.build_unet(6, width=4, depth=1)
 
 
 class StopAfter(keras.callbacks.Callback):
