@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 SECTIONS = ("numbers", "models", "detection", "operations", "finite", "memory", "pipeline")
-LONG = ("numbers", "memory", "pipeline", "finite")
+LONG = ("detection", "numbers", "memory", "pipeline", "finite")
 NUMBERS = {
     "models": ("train ms", "train images/s", "predict ms", "predict images/s"),
     "detection": ("train ms", "predict ms"),

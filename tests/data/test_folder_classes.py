@@ -268,7 +268,7 @@ def test_every_transform_moves_each_class_as_a_label_of_its_own(drawn, name):
     assert set(np.unique(several["label"])) <= {0, 1, 255}
 
 
-@pytest.mark.few("mosaic", "from_keras")
+@pytest.mark.few("from_keras")
 @pytest.mark.parametrize("name", ["mosaic", "cut_mix", "random_scale_crop", "from_keras"])
 def test_it_runs_in_a_pipeline(drawn, name):
     steps = [transforms.random_crop(SIZE), MOVES[name]()]

@@ -132,6 +132,7 @@ def test_two_models_are_compared():
         kseg.compare(one, network(multilabel=True), source)
 
 
+@pytest.mark.slow
 @pytest.mark.once("torch")
 def test_two_models_of_objects_are_compared(rng):
     pytest.importorskip("pycocotools", reason="needs the extra coco")

@@ -271,7 +271,7 @@ def test_all_in_one_sum_fit_save_and_load(tmp_path):
     assert np.all(np.diff(history) < 0)
 
 
-@pytest.mark.few("cross", "dice", "boundary", "jaccard")
+@pytest.mark.few("cross", "dice", "boundary_cut", "jaccard")
 @pytest.mark.backends("tensorflow", reason="graphs of TensorFlow")
 @every
 def test_unknown_sizes_in_a_graph_and_xla(case, name):

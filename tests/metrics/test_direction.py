@@ -58,6 +58,7 @@ def test_keras_goes_by_what_is_better(model, kind):
 
 
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning")
+@pytest.mark.few("without")
 @pytest.mark.parametrize("metrics", [True, False], ids=["with metrics", "without"])
 def test_a_training_that_gets_worse_is_stopped(tmp_path, metrics):
     """In `kseg.fit`, whose validation is kseg's own, whatever the model was compiled with."""

@@ -211,7 +211,7 @@ def test_more_networks_dilate(name, rng):
     np.testing.assert_allclose(deep[:, ::2, ::2] / scale, last / scale, atol=1e-4)
 
 
-@pytest.mark.few("densenet")
+@pytest.mark.few("vgg16")
 @pytest.mark.once("torch")
 @pytest.mark.parametrize("name", ["vgg16", "densenet121", "convnexttiny"])
 def test_networks_that_cannot_be_dilated(name):  # they pool, or hide the stride in a Sequential

@@ -65,7 +65,7 @@ KINDS = {
 }
 
 
-@pytest.mark.few("arrays", "generator", "loader", "py_dataset")
+@pytest.mark.few("arrays", "py_dataset")
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_wrong_is_said_and_the_model_stays_usable(model, x, y, kind):
     given = KINDS[kind]

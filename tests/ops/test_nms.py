@@ -74,7 +74,7 @@ def check(actual, boxes, scores, valid, classes, count):
         np.testing.assert_array_equal(index[group][kept[group]], expected)
 
 
-@pytest.mark.few("20-")
+@pytest.mark.few("20-classes")
 @pytest.mark.parametrize("by_class", [False, True], ids=["", "classes"])
 @pytest.mark.parametrize("count", [5, TOTAL])
 @pytest.mark.parametrize("name", METHODS)

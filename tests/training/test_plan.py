@@ -84,6 +84,7 @@ def test_objects(memory):
     assert plan.settings.epochs == 300
 
 
+@pytest.mark.slow
 def test_pretrained(tmp_path, memory, monkeypatch):
     monkeypatch.setattr(module, "WHEEL", "numpy")  # some package that is there
     plan = kseg.plan(written(tmp_path, (0.5, 0.5)))

@@ -55,6 +55,7 @@ def test_the_file_says_what_it_takes_and_gives(tmp_path):
     assert Runtime(tmp_path / "binary.onnx").shape == (None, 48)
 
 
+@pytest.mark.slow
 def test_one_channel_and_a_fixed_size(tmp_path):
     model, path = small(input_shape=(None, None, 1)), tmp_path / "grey.onnx"
     write(model, path, shape=(33, 47))
@@ -138,6 +139,7 @@ def test_a_wrong_shape_is_refused(shape, tmp_path):
         write(small(), tmp_path / "model.onnx", shape=shape)
 
 
+@pytest.mark.slow
 def test_a_model_of_one_size_is_written_in_it(tmp_path):
     model = small(input_shape=(32, 48, 3))
     with pytest.raises(ValueError, match=r"shape=\(None, 32\): the model was built for \(32, 48\)"):
