@@ -7,13 +7,14 @@ Same encoder (ResNet of torchvision's layout, random start), same batch of 256x2
 classes, float32, AdamW, cross-entropy. The like models: U-Net with smp's own
 decoder widths; DeepLabV3 at output stride 8; DeepLabV3+ with separable convolutions at output
 stride 16; FCN beside torchvision's `fcn_resnet50`. The peer runs as it is built, and with weights
-and photos in PyTorch's channels-last format. A prediction of kseg's is one of `kseg.predict` and
-`kseg.evaluate`, from bytes to logits. Each measurement is a process of its own; all take turns.
+and photos in PyTorch's channels-last format. Every step begins with photos of bytes; a prediction
+of kseg's is one of `kseg.predict` and `kseg.evaluate`. Each measurement is a process of its own;
+all take turns.
 
-Printed are medians: CPU seconds of a training step and of a prediction, of the whole batch and of
-one photo (other work on the machine changes these little; of several threads the time on the clock
-is meant, `--clock`), and the growth of the peak memory over that after the imports. In brackets the
-share of the better of the two peers, below 1 is better.
+Printed are medians over the processes, of the quickest step of each: CPU seconds (which other work
+on the machine changes little; of several threads give `--clock`) of a training step and of a
+prediction, of the whole batch and of one photo, and the growth of the peak memory over that after
+the network was built. In brackets the ratio to the better of the two peers, below 1 is better.
 """
 
 import argparse

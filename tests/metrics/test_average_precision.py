@@ -49,6 +49,18 @@ def test_perfect_and_by_size(capsys):
     assert capsys.readouterr().out == ""  # pycocotools does not print
 
 
+def test_a_size_at_the_end_of_two_ranges_is_of_both():
+    """As of pycocotools: 32x32 is small and medium, 96x96 medium and large."""
+    for side, found, missing in (
+        (32, ("small", "medium"), "large"),
+        (96, ("medium", "large"), "small"),
+    ):
+        box = (0, 0, side, side)
+        scores = average_precision([true(box)], [entry(box, score=0.9)], [1])["mask"]
+        assert [scores[f"ap_{area}"] for area in found] == pytest.approx([1, 1])
+        assert not scores[f"ap_{missing}"] > 0
+
+
 def test_a_wrong_one_before_the_right_one():
     # Precision 1/2 at every recall.
     detections = [entry((100, 100, 140, 140), score=0.9), entry((0, 0, 40, 40), score=0.8)]
