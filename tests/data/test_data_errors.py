@@ -12,35 +12,34 @@ SUBJECTS = ("masks/a.png", '/tmp/é/it\'s "b" \\n.png', "C:\\new\\303\\x41.png",
 REMEDY = "Draw the mask again, with 'quotes' and ü."
 
 
-def checked(number, subject):
-    """Fails for numbers from 2 on."""
-    require(
-        number < 2,
-        "unknown_id",
-        subject,
-        lambda: tf.strings.format("the mask holds {}\n, of {}.", (number, tf.eye(2))),
-        REMEDY,
-    )
+def checked(number, subject, late=False):
+    """Fails for numbers from 2 on, with a message that is made then, or there anyway."""
+
+    def message():
+        return tf.strings.format("the mask holds {}\n, of {}.", (number, tf.eye(2)))
+
+    require(number < 2, "unknown_id", subject, message if late else message(), REMEDY)
     return number
 
 
-def eagerly(subject):
-    checked(tf.constant(2), subject)
+def eagerly(subject, late):
+    checked(tf.constant(2), subject, late)
 
 
-def in_a_graph(subject):
-    tf.function(checked, autograph=False)(tf.constant(2), tf.constant(subject))
+def in_a_graph(subject, late):
+    tf.function(checked, autograph=False)(tf.constant(2), tf.constant(subject), late)
 
 
-def in_a_pipeline(subject):
-    list(tf.data.Dataset.range(4).map(lambda number: checked(number, subject)))
+def in_a_pipeline(subject, late):
+    list(tf.data.Dataset.range(4).map(lambda number: checked(number, subject, late)))
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("late", [False, True], ids=["text", "function"])
 @pytest.mark.parametrize("run", [eagerly, in_a_graph, in_a_pipeline])
-def test_fields_pass_through_tensorflow(run, subject):
+def test_fields_pass_through_tensorflow(run, late, subject):
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
-        run(subject)
+        run(subject, late)
     error = data_error(raised.value)
     assert (error.kind, error.subject, error.remedy) == ("unknown_id", subject, REMEDY)
     text = "the mask holds 2 , of [[1 0] [0 1]]."
